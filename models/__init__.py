@@ -1,0 +1,1 @@
+"""The methods themselves, usable without ``bench``: torch modules and scikit-learn-shaped estimators."""
