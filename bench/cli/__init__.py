@@ -1,0 +1,78 @@
+"""The command line: one file per verb, imported only when that verb is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from bench import __version__
+from bench.errors import BenchError
+
+_VERBS = {
+    "run": "Run a suite; re-issued, it finishes the remainder.",
+    "plan": "Show what a run would do: state, expected time, memory and disk.",
+    "report": "Render the tables from stored results (LaTeX, CSV, terminal).",
+    "ls": "List suites, runners, data sets, profiles, views or stored cells.",
+    "info": "Show everything known of a runner, a data set or a stored cell.",
+    "why": "Say why a cell is done, missing, failed or stale.",
+    "data": "Fetch, describe, verify and audit data sets.",
+    "doctor": "Say what of this machine and its packages will not work, and what to do.",
+    "completion": "Print the shell completion script.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows its verbs by name and summary; a verb's module is imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _VERBS:
+            return None
+        module = importlib.import_module(f"bench.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in _VERBS and not args[0].startswith("-"):
+            from bench.suggest import unknown
+
+            raise unknown("command", args[0], list(_VERBS), "`bench --help` lists them")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Start with:  bench run --suite full --profile smoke  and then  bench report",
+)
+@click.version_option(__version__, prog_name="bench")
+def cli() -> None:
+    """Compare models that predict gross primary productivity (GPP) from climate, and believe the result."""
+
+
+def main() -> None:
+    """Entry point: user errors are one sentence on standard error and exit code 2."""
+    try:
+        code = cli.main(prog_name="bench", standalone_mode=False)
+    except BenchError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("Aborted.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away (`bench ls | head`): nothing to report
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,131 @@
+"""`bench data`: fetch, describe, verify and audit data sets."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+
+from bench.cli.options import json_option
+from bench.errors import BenchError
+
+
+@click.group(
+    "data",
+    epilog="""\b
+Examples:
+  bench data fetch northchina
+  bench data info simulated:cells=2000
+  bench data verify northchina
+  bench data audit northchina --suite fewshot --weeks 40 --runner climatology""",
+)
+def command() -> None:
+    """Fetch, describe, verify and audit data sets."""
+
+
+@command.command()
+@click.argument("name", default="northchina")
+def fetch(name: str) -> int:
+    """Download a data set's public files into the cache and check their SHA-256."""
+    from bench.data import datasets
+    from bench.data.fetch import download, locate
+
+    parsed, _ = datasets.parse_spec(name)
+    source = datasets.entries()[parsed].source
+    if source is None:
+        click.echo(f"{parsed} needs no download: it is made on this machine.")
+        return 0
+    location = locate(source)
+    folder = location.folder
+    if folder is None:
+        folder = download(source, progress=True)
+        click.echo(f"Downloaded {len(source.sha256)} files to {folder}.")
+    else:
+        click.echo(f"{len(source.sha256)} files of {parsed} are at hand: {location.reason} ({folder}).")
+    _verify_files(parsed)
+    return 0
+
+
+@command.command()
+@click.argument("spec", default="auto")
+@json_option
+def info(spec: str, as_json: bool) -> int:
+    """Describe a data set: size, variables with units, target, provenance and licence."""
+    from bench.cli.info import _dataset, _lines
+    from bench.data.datasets import open_dataset
+
+    if spec == "auto":
+        opened = open_dataset("auto", lambda text: click.echo(text, err=True))
+        click.echo(opened.reason, err=True)
+        spec = opened.spec
+    found = _dataset(spec)
+    click.echo(json.dumps(found, indent=1) if as_json else "\n".join(_lines(found)))
+    return 0
+
+
+@command.command()
+@click.argument("spec", default="auto")
+def verify(spec: str) -> int:
+    """Check source files by SHA-256 and the cube by its fingerprint, value by value."""
+    from bench.data.cube import verify_cube
+    from bench.data.datasets import open_dataset
+
+    opened = open_dataset(spec, lambda text: click.echo(text, err=True))
+    if opened.spec.partition(":")[0] == opened.cube.name:
+        _verify_files(opened.cube.name)
+    click.echo(f"Cube {opened.path}: fingerprint {verify_cube(opened.path)[:16]}…, every value finite. OK")
+    return 0
+
+
+@command.command()
+@click.argument("spec", default="auto")
+@click.option("--suite", default="full", show_default=True, help="Whose split: full or fewshot.")
+@click.option("--weeks", default="1,10,20,30,40", show_default=True)
+@click.option("--train-cells", type=int, default=None)
+@click.option("--profile", default="laptop", show_default=True)
+@click.option("--runner", default=None, help="Also prove that this runner's fit reads training data only (fits it twice).")
+@json_option
+def audit(spec: str, suite: str, weeks: str, train_cells: int | None, profile: str, runner: str | None, as_json: bool) -> int:
+    """Audit a split: shared samples, distance from test to training cells, and what a runner's fit depends on."""
+    from bench.data.audit import audit_split
+    from bench.data.datasets import open_dataset
+    from bench.data.splits import fewshot_parameters, full_parameters, make_split, parse_weeks
+    from bench.suggest import unknown
+    from bench.suites import profiles
+
+    if suite not in ("full", "fewshot"):
+        raise unknown("suite", suite, ["full", "fewshot"], "see `bench data audit --help`")
+    cube = open_dataset(spec, lambda text: click.echo(text, err=True)).cube
+    max_cells = profiles.get(profile).max_cells
+    parameters = full_parameters(cube, max_cells) if suite == "full" else fewshot_parameters(cube, parse_weeks(weeks), train_cells, 0, max_cells)
+    split = make_split(cube, parameters)
+    result = audit_split(cube, split)
+    found: dict[str, Any] = dataclasses.asdict(result) | {"passed": result.passed}
+    if runner is not None:
+        from bench.execution.inprocess import trained_on_training_only
+
+        found["runner"] = runner
+        found["runner_saw_training_only"] = trained_on_training_only(runner, cube, split, profile)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        for key, value in found.items():
+            click.echo(f"{key}: {value}")
+    if not found["passed"] or found.get("runner_saw_training_only") is False:
+        raise BenchError("The audit found a leak: see the lines above; do not trust results of this split or runner.")
+    return 0
+
+
+def _verify_files(name: str) -> None:
+    from bench.data import datasets
+    from bench.data.fetch import locate, verify_file
+
+    source = datasets.entries()[name].source
+    folder = locate(source).folder if source else None
+    if source is None or folder is None:
+        return
+    for relative, digest in source.sha256.items():
+        verify_file(folder / relative, digest)
+        click.echo(f"{relative}: SHA-256 OK")

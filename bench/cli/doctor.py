@@ -1,0 +1,136 @@
+"""`bench doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from bench.cli.options import json_option, store_option
+from bench.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        subject: what was looked at.
+        ok: whether it will work.
+        detail: what was found.
+        remedy: what to do, where it will not work.
+    """
+
+    subject: str
+    ok: bool
+    detail: str
+    remedy: str | None = None
+
+
+@click.command(epilog="Examples:  bench doctor     bench doctor --json")
+@store_option
+@json_option
+def command(store_path: Path | None, as_json: bool) -> int:
+    """Say what of this machine and its packages will not work, and what to do.
+
+    Exit code 0 if everything works, 1 if something will not.
+    """
+    findings = [*_machine(), *_packages(), *_runners(), *_data(), *_folders(store_path)]
+    if as_json:
+        click.echo(json.dumps([asdict(item) for item in findings], indent=1))
+    else:
+        for item in findings:
+            click.echo(f"{'ok ' if item.ok else 'NO '} {item.subject}: {item.detail}" + (f" → {item.remedy}" if item.remedy else ""))
+    return 0 if all(item.ok for item in findings) else 1
+
+
+def _machine() -> list[Finding]:
+    import psutil
+
+    from bench.execution.planning import available_cores
+
+    memory = psutil.virtual_memory().total / 1e9
+    version = sys.version_info
+    return [
+        Finding(
+            "Python",
+            (3, 11) <= version[:2] < (3, 13),
+            ".".join(map(str, version[:3])),
+            None if (3, 11) <= version[:2] < (3, 13) else "use Python 3.11 or 3.12",
+        ),
+        Finding("processor", True, f"{available_cores()} cores"),
+        Finding("memory", memory >= 4, f"{memory:.0f} GB", None if memory >= 4 else "use --jobs 1 --profile smoke, or a machine with at least 4 GB"),
+        Finding(
+            "memory cap",
+            sys.platform.startswith("linux"),
+            "watched per cell" + (", with RLIMIT_DATA behind it" if sys.platform.startswith("linux") else ""),
+            None if sys.platform.startswith("linux") else "RLIMIT_DATA is not enforced here: the watch alone guards memory",
+        ),
+    ]
+
+
+def _packages() -> list[Finding]:
+    findings = []
+    pins = {"torch": "2.13.0", "autogluon.tabular": "1.6.3"}
+    for name, wanted in pins.items():
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # its runners are named below, with the remedy
+        ok = version.split("+")[0] == wanted
+        findings.append(
+            Finding(name, ok, version, None if ok else f"results are comparable with {wanted}: pip install '{name}=={wanted}' --constraint constraints.txt")
+        )
+    return findings
+
+
+def _runners() -> list[Finding]:
+    from bench.runners import registry
+
+    return [
+        Finding(f"runner {entry.name}", reason is None, "available" if reason is None else "unavailable", reason)
+        for entry in registry.entries().values()
+        for reason in [entry.unavailable()]
+    ]
+
+
+def _data() -> list[Finding]:
+    from bench.data import datasets, fetch
+
+    findings = []
+    for entry in datasets.entries().values():
+        if entry.source is None:
+            findings.append(Finding(f"data set {entry.name}", True, "made on this machine"))
+            continue
+        try:
+            location = fetch.locate(entry.source)
+        except BenchError as error:
+            findings.append(Finding(f"data set {entry.name}", False, "unusable", str(error)))
+            continue
+        found = location.folder is not None
+        findings.append(
+            Finding(f"data set {entry.name}", found, location.reason, None if found else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR")
+        )
+    return findings
+
+
+def _folders(store_path: Path | None) -> list[Finding]:
+    from bench import paths
+
+    findings = []
+    for subject, folder in (("result store", store_path or paths.default_store()), ("cache", paths.cache_dir())):
+        existing = folder.absolute()
+        while not existing.exists():
+            existing = existing.parent
+        writable = os.access(existing, os.W_OK)
+        free = shutil.disk_usage(existing).free / 1e9
+        ok = writable and free > 1
+        remedy = None if ok else ("free at least 1 GB" if writable else "grant write permission or name another folder")
+        findings.append(Finding(subject, ok, f"{folder}, {free:.0f} GB free", remedy))
+    return findings

@@ -1,0 +1,84 @@
+"""`bench info`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.cli.options import existing_store, json_option, store_option
+from bench.errors import BenchError
+from bench.suggest import unknown
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bench info lightgbm_large
+  bench info northchina
+  bench info 3f2a9c0d1e4b5a67        # a stored cell, by id (`bench ls cells`)"""
+)
+@click.argument("name")
+@store_option
+@json_option
+def command(name: str, store_path: Path | None, as_json: bool) -> int:
+    """Show everything known of a runner, a data set or a stored cell."""
+    from bench.data import datasets
+    from bench.runners import registry
+
+    found: dict[str, Any]
+    if name in registry.entries():
+        entry = registry.entries()[name]
+        found = dataclasses.asdict(entry) | {"installed": entry.package_versions(), "unavailable": entry.unavailable()}
+    elif name.partition(":")[0] in datasets.entries():
+        found = _dataset(name)
+    elif re.fullmatch(r"[0-9a-f]{16}", name):
+        store = existing_store(store_path)
+        record = store.record(name)
+        if record is None:
+            raise BenchError(f"There is no cell {name} in {store.root}; `bench ls cells` lists what is stored.")
+        found = record.model_dump(mode="json") | {"folder": str(store.cells_dir / name)}
+    else:
+        raise unknown("name", name, [*registry.entries(), *datasets.entries()], "give a runner, a data set or a cell id")
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        click.echo("\n".join(_lines(found)))
+    return 0
+
+
+def _dataset(spec: str) -> dict[str, Any]:
+    from bench.data.datasets import open_dataset
+
+    opened = open_dataset(spec, lambda text: click.echo(text, err=True))
+    cube = opened.cube
+    return {
+        "name": cube.name,
+        "fingerprint": cube.fingerprint,
+        "folder": str(opened.path),
+        "cells": cube.n_cells,
+        "steps": cube.n_times,
+        "first_step": str(cube.time[0]),
+        "last_step": str(cube.time[-1]),
+        "longitude": [float(cube.lon.min()), float(cube.lon.max())],
+        "latitude": [float(cube.lat.min()), float(cube.lat.max())],
+        "climate": dict(zip(cube.feature_names, cube.feature_units, strict=True)),
+        "static": dict(zip(cube.static_names, cube.static_units, strict=True)),
+        "target": {cube.target_name: cube.target_units, "mean": float(cube.target.mean()), "variance": float(cube.target.var())},
+        "withheld": sorted(cube.withheld),
+        "provenance": dict(cube.provenance),
+    }
+
+
+def _lines(value: dict[str, Any], indent: str = "") -> list[str]:
+    lines = []
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            lines += [f"{indent}{key}:", *_lines(item, indent + "  ")]
+        elif item not in (None, {}, ()):
+            lines.append(f"{indent}{key}: {', '.join(map(str, item)) if isinstance(item, list | tuple) else item}")
+    return lines

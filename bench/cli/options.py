@@ -1,0 +1,155 @@
+"""Options that several verbs share, and what they have in common: opening the data and making the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bench import paths
+from bench.data.datasets import OpenedDataset, open_dataset
+from bench.data.splits import parse_weeks
+from bench.errors import BenchError
+from bench.execution.planning import PlannedCell, available_cores, limits_for, plan
+from bench.execution.process import Limits
+from bench.store import Store
+from bench.suites import profiles
+from bench.suites.suites import SuiteOptions, make_cells
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+def store_option(function: CommandT) -> CommandT:
+    """``--store``."""
+    return click.option(
+        "--store", "store_path", type=click.Path(path_type=Path), default=None, help="Result store  [default: $BENCH_STORE or ./runs]"
+    )(function)
+
+
+def json_option(function: CommandT) -> CommandT:
+    """``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")(function)
+
+
+def suite_options(function: CommandT) -> CommandT:
+    """The options that choose cells and resources, shared by `run` and `plan`."""
+    options = (
+        click.option("--suite", required=True, metavar="NAME", help="full (Table 1) or fewshot (Tables 2 and 3)."),
+        click.option("--dataset", default="auto", show_default=True, metavar="SPEC", help="auto, northchina, simulated[:cells=N,years=N,seed=N], or a folder that holds a cube."),
+        click.option("--profile", default=profiles.DEFAULT_PROFILE, show_default=True, metavar="NAME", help="smoke, laptop or paper."),
+        click.option("--only", metavar="A,B", default="", help="Keep these runners or families."),
+        click.option("--skip", metavar="A,B", default="", help="Leave these runners or families out."),
+        click.option("--with", "extra", metavar="A,B", default="", help="fewshot: add these tabular runners."),
+        click.option("--view", "views", metavar="A,B", default="located", show_default=True, help="Feature views: point, located, window."),
+        click.option("--seed", "first_repetition", type=int, default=0, show_default=True, help="Number of the first repetition."),
+        click.option("--repeats", type=int, default=1, show_default=True, help="Repetitions of every runner that depends on a seed."),
+        click.option("--weeks", default="1,10,20,30,40", show_default=True, metavar="W,W", help="fewshot: 8-day steps of the year, 1-46."),
+        click.option("--train-cells", default="", metavar="N,N", help="fewshot: sampled cells  [default: 6000, or 30 % of fewer than 20,000]."),
+        click.option("--jobs", type=int, default=None, help="Cells at once  [default: one per core]."),
+        click.option("--memory", "memory_gb", type=float, default=None, help="Memory cap of one cell in GB  [default: an equal share]."),
+        click.option("--timeout", "timeout_s", type=float, default=None, help="Wall-clock limit of one cell in seconds  [default: the profile's]."),
+        store_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True)
+class Request:
+    """A resolved command line.
+
+    Attributes:
+        suite: name of the suite.
+        options: what chooses its cells.
+        dataset: the opened data.
+        limits: of one cell.
+        jobs: cells at once.
+        store_path: the result store.
+    """
+
+    suite: str
+    options: SuiteOptions
+    dataset: OpenedDataset
+    limits: Limits
+    jobs: int
+    store_path: Path
+
+    def plan(self, store: Store | None) -> list[PlannedCell]:
+        """The plan against a store."""
+        return plan(make_cells(self.suite, self.dataset.cube, self.options), self.dataset.cube, store, self.limits)
+
+
+def resolve(
+    say: Callable[[str], None],
+    *,
+    suite: str,
+    dataset: str,
+    profile: str,
+    only: str,
+    skip: str,
+    extra: str,
+    views: str,
+    first_repetition: int,
+    repeats: int,
+    weeks: str,
+    train_cells: str,
+    jobs: int | None,
+    memory_gb: float | None,
+    timeout_s: float | None,
+    store_path: Path | None,
+) -> Request:
+    """Checks every option and opens the data.
+
+    Raises:
+        BenchError: an option makes no sense; the message names it.
+    """
+    from bench.suggest import unknown
+    from bench.suites.suites import SUITES
+
+    if suite not in SUITES:
+        raise unknown("suite", suite, list(SUITES), "see `bench run --help`")
+    options = SuiteOptions(
+        profile=profiles.get(profile).name,
+        only=names(only),
+        skip=names(skip),
+        extra=names(extra),
+        views=names(views) or ("located",),
+        first_repetition=first_repetition,
+        repetitions=repeats,
+        weeks=parse_weeks(weeks),
+        train_cells=whole_numbers(train_cells, "--train-cells"),
+    )
+    chosen_jobs = jobs if jobs is not None else available_cores()
+    limits = limits_for(chosen_jobs, memory_gb, timeout_s if timeout_s is not None else profiles.get(profile).timeout_s)
+    opened = open_dataset(dataset, say)
+    return Request(suite, options, opened, limits, chosen_jobs, store_path or paths.default_store())
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A comma-separated list, without blanks and repetitions."""
+    return tuple(dict.fromkeys(filter(None, (item.strip() for item in text.split(",")))))
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """A comma-separated list of whole numbers.
+
+    Raises:
+        BenchError: something is no whole number.
+    """
+    for item in names(text):
+        if not item.lstrip("+-").isdigit():
+            raise BenchError(f"{option}: {item!r} is no whole number; give numbers such as {option} 300,600.")
+    return tuple(int(item) for item in names(text))
+
+
+def existing_store(path: Path | None) -> Store:
+    """The store that the user means.
+
+    Raises:
+        BenchError: there is none.
+    """
+    return Store(path or paths.default_store())

@@ -1,0 +1,88 @@
+"""`bench run`."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from typing import Any
+
+import click
+
+from bench import clock
+from bench.cli.options import resolve, suite_options
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bench run --suite full                                    # Table 1, laptop profile, best data at hand
+  bench run --suite full --profile smoke --dataset simulated:cells=200
+  bench run --suite full --only lightgbm,reference --repeats 3
+  bench run --suite fewshot --weeks 1,10,20,30,40 --with lightgbm
+  bench run --suite full --retry failed                     # repeat what failed, timed out or ran out of memory"""
+)
+@suite_options
+@click.option("--retry", metavar="STATES", default="", help="Repeat cells that ended as: failed (all kinds), timeout, oom.")
+@click.option("--keep-artefacts", is_flag=True, help="Keep what a runner wrote (fitted models) beside its record.")
+@click.option("--quiet", is_flag=True, help="Say only how it ended.")
+def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
+    """Run a suite; re-issued, it finishes the remainder.
+
+    Every cell (runner, view, seed) is a process of its own with a time limit and a memory cap; whatever happens to one, the others go
+    on. A finished cell is never run again. Exit code 0: all cells done (or skipped with a reason); 1: some failed; 2: bad input; 130:
+    interrupted, run the same command to resume.
+    """
+    from bench.cli.options import names
+    from bench.execution.planning import RETRYABLE
+    from bench.execution.progress import PlainProgress, Progress, for_terminal
+    from bench.execution.schedule import Interrupted, run_cells, to_run
+    from bench.records import Manifest
+    from bench.store import Store
+    from bench.suggest import unknown
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(text)
+
+    states = names(retry)
+    for state in states:
+        if state not in RETRYABLE:
+            raise unknown("state for --retry", state, RETRYABLE, "`failed` covers all of them")
+    request = resolve(say, **given)
+    cube = request.dataset.cube
+    store = Store(request.store_path, create=True)
+    planned = request.plan(store)
+    manifest = Manifest(
+        created=clock.now(),
+        suite=request.suite,
+        dataset_spec=request.dataset.spec,
+        dataset_reason=request.dataset.reason,
+        dataset_title=cube.provenance.get("title", cube.name),
+        target_name=cube.target_name,
+        target_units=cube.target_units,
+        options=dataclasses.asdict(request.options),
+        cells=[item.cell for item in planned],
+    )
+    store.add_manifest(manifest)
+    pending = to_run(planned, states)
+    say(f"Data set {cube.name} ({cube.n_cells} cells × {cube.n_times} steps): {request.dataset.reason}.")
+    say(
+        f"Suite {request.suite}, profile {request.options.profile}: {len(planned)} cells, {len(pending)} to run, {request.jobs} at once, "
+        f"store {request.store_path}."
+    )
+    progress: Progress = PlainProgress(len(pending), stream=io.StringIO()) if quiet else for_terminal(len(pending))
+    watch = clock.Stopwatch()
+    try:
+        summary = run_cells(planned, store, request.dataset.path, request.limits, request.jobs, progress, states, keep_artefacts)
+    except Interrupted as stop:
+        click.echo(f"Stopped by {stop}; finished cells are stored. Run the same command to resume.", err=True)
+        return 130
+    ended = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing to do"
+    click.echo(f"{ended}; {summary.already_done} done before; {clock.human_seconds(watch.seconds)}.")
+    if summary.left:
+        click.echo(f"{summary.left} cells failed in an earlier run and were left so; repeat them with --retry failed.")
+    failures = summary.left + sum(count for status, count in summary.counts.items() if status not in ("done", "skipped"))
+    if failures and not summary.left:
+        click.echo("See why with `bench ls cells` and `bench info CELL`; repeat them with --retry failed.")
+    return 1 if failures else 0
+

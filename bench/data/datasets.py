@@ -1,0 +1,186 @@
+"""The data sets: one entry each, opened by a short text such as ``northchina`` or ``simulated:cells=2000,years=2``.
+
+Whatever the origin, opening a data set gives a `Cube` that lies in the cache as memory-mapped Zarr; building happens once,
+under a lock, and is published by one rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock
+
+from bench import paths
+from bench.data import fetch
+from bench.data.cube import Cube, open_cube, write_cube
+from bench.errors import BenchError
+from bench.suggest import unknown
+
+BUILD_VERSION = 1
+"""Raise it when a builder's numbers change: cubes built by an older version are then built again."""
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A data set that the command line knows.
+
+    Attributes:
+        name: its name.
+        summary: one line for `bench ls datasets`.
+        options: names and default values of its whole-number options.
+        build: writes the cube to a path, given the options.
+        source: public files that it needs, if any.
+    """
+
+    name: str
+    summary: str
+    build: Callable[[Path, Mapping[str, int]], Cube]
+    options: Mapping[str, int] = field(default_factory=dict)
+    source: fetch.Source | None = None
+
+
+@dataclass(frozen=True)
+class OpenedDataset:
+    """An opened data set and how it was chosen.
+
+    Attributes:
+        cube: the data.
+        path: folder of its Zarr form.
+        spec: text that opens the same data again (never `auto`).
+        reason: why this one, where the choice was automatic; else how it was found.
+    """
+
+    cube: Cube
+    path: Path
+    spec: str
+    reason: str
+
+
+def _build_northchina(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data import northchina
+
+    folder = fetch.locate(northchina.SOURCE).folder
+    if folder is None:
+        folder = fetch.download(northchina.SOURCE)
+    return write_cube(path, northchina.build(folder))
+
+
+def _build_simulated(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data.simulated import SimulatedOptions, build_simulated
+
+    return build_simulated(path, SimulatedOptions(n_cells=options["cells"], n_years=options["years"], seed=options["seed"]))
+
+
+def entries() -> dict[str, DatasetEntry]:
+    """All data sets by name."""
+    from bench.data import northchina
+
+    listed = (
+        DatasetEntry(
+            "northchina",
+            "real: North China 2019–2020, 0.25°, 8-day; GLDAS/MODIS forcing, GPP recomputed by the PML_V2 equations",
+            _build_northchina,
+            source=northchina.SOURCE,
+        ),
+        DatasetEntry(
+            "simulated",
+            "made: any size, real land mask, 26 ERA5-Land variables, hidden vegetation, GPP by the PML_V2 equations",
+            _build_simulated,
+            options={"cells": 2000, "years": 2, "seed": 0},
+        ),
+    )
+    return {entry.name: entry for entry in listed}
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
+    """Splits ``name:option=value,…`` into the name and whole-number options, defaults filled in.
+
+    Raises:
+        BenchError: unknown data set or option, or a value that is no whole number.
+    """
+    name, _, rest = spec.partition(":")
+    known = entries()
+    if name not in known:
+        raise unknown("data set", name, [*known, "auto"], "`bench ls datasets` lists them; a folder that holds a cube may be named too")
+    options = dict(known[name].options)
+    for item in filter(None, rest.split(",")):
+        key, _, value = item.partition("=")
+        if key not in options:
+            raise unknown(f"option of data set {name!r}", key, list(options), f"write {name}:option=value")
+        try:
+            options[key] = int(value)
+        except ValueError as error:
+            raise BenchError(f"Option {key!r} of data set {name!r} is {value!r}, not a whole number; write {name}:{key}=N.") from error
+    return name, options
+
+
+def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None) -> OpenedDataset:
+    """Opens a data set, building its cube in the cache first if need be.
+
+    Args:
+        spec: `auto`, a name with options, or the path of a folder that holds a cube.
+        say: is told of slow steps (download, build) before they start.
+
+    Raises:
+        BenchError: unknown name, bad files, no permission, or no answer from the network.
+    """
+    if spec == "auto":
+        return _open_auto(say)
+    if "/" in spec or spec.endswith(".zarr"):
+        folder = Path(spec)
+        return OpenedDataset(open_cube(folder), folder, spec, "named by its folder")
+    name, options = parse_spec(spec)
+    entry = entries()[name]
+    path = _cube_path(entry, options)
+    canonical = name + (":" + ",".join(f"{key}={value}" for key, value in options.items()) if options else "")
+    if (path / "zarr.json").exists():
+        return OpenedDataset(open_cube(path), path, canonical, f"cube built before ({path})")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(path) + ".lock"):
+        if not (path / "zarr.json").exists():
+            say(f"Building data set {canonical} (once; kept in the cache).")
+            entry.build(path, options)
+    return OpenedDataset(open_cube(path), path, canonical, "built now")
+
+
+def _open_auto(say: Callable[[str], None]) -> OpenedDataset:
+    from bench.data import northchina
+
+    source = northchina.SOURCE
+    location = fetch.locate(source)
+    failed_before = None if location.folder else fetch.recent_failure(source)
+    reason = location.reason
+    if location.folder is None and _cube_path(entries()["northchina"], {}).exists():
+        location = fetch.Location(paths.cache_dir(), "its cube is in the cache")
+        reason = location.reason
+    elif location.folder is None and failed_before is None:
+        say(f"Data set northchina is {location.reason}; trying to download it (giving up within 10 s without an answer).")
+        try:
+            location = fetch.Location(fetch.download(source), "downloaded now")
+            reason = location.reason
+        except BenchError as error:
+            reason = str(error)
+    elif location.folder is None:
+        reason = f"{location.reason}, and {failed_before}"
+    if location.folder is not None:
+        opened = open_dataset("northchina", say)
+        why = f"auto chose northchina: {reason}"
+    else:
+        opened = open_dataset("simulated", say)
+        why = f"auto chose simulated because northchina is not at hand: {reason}"
+    return OpenedDataset(opened.cube, opened.path, opened.spec, why)
+
+
+def _cube_path(entry: DatasetEntry, options: Mapping[str, int]) -> Path:
+    ingredients = {
+        "build": BUILD_VERSION,
+        "name": entry.name,
+        "options": dict(options),
+        "source": dict(entry.source.sha256) if entry.source else None,
+    }
+    key = hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()[:12]
+    return paths.cache_dir() / "cubes" / f"{entry.name}-{key}.zarr"

@@ -1,0 +1,166 @@
+"""Source files by pinned URL and SHA-256: from a folder that the user names, the cache, or the network.
+
+Downloading is pooch's work. This module adds what a benchmark on an offline machine needs: a bounded wait for the first
+answer, and a memory of a failed attempt so that ``--dataset auto`` does not wait again on every command.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import paths
+from bench.errors import BenchError
+
+ANSWER_TIMEOUT_S = 8.0
+"""How long a download may take to give its first answer; the promise to the user is 10 s in all."""
+RETRY_AFTER_S = 3600.0
+"""After a failed attempt, ``auto`` looks at the network again no sooner than this."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files of one data set at a pinned public address.
+
+    Attributes:
+        name: data set, and folder name under ``BENCH_DATA_DIR`` and the cache.
+        base_url: address that relative paths are appended to; pins a commit.
+        sha256: relative path to SHA-256 of its content.
+    """
+
+    name: str
+    base_url: str
+    sha256: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where the files of a source are, or why they are not at hand."""
+
+    folder: Path | None
+    reason: str
+
+
+def locate(source: Source) -> Location:
+    """Looks for all files of a source without touching the network.
+
+    Raises:
+        BenchError: ``BENCH_DATA_DIR`` is unusable, or holds the folder but a file in it is missing.
+    """
+    supplied = paths.data_dir()
+    if supplied is not None and (supplied / source.name).is_dir():
+        folder = supplied / source.name
+        missing = [name for name in source.sha256 if not (folder / name).is_file()]
+        if missing:
+            raise BenchError(
+                f"BENCH_DATA_DIR holds {source.name}/ but not {source.name}/{missing[0]}; complete the folder or unset BENCH_DATA_DIR."
+            )
+        return Location(folder, "given by BENCH_DATA_DIR")
+    folder = paths.cache_dir() / "downloads" / source.name
+    if all((folder / name).is_file() for name in source.sha256):
+        return Location(folder, "downloaded before")
+    return Location(None, "not in the cache and not given by BENCH_DATA_DIR")
+
+
+def verify_file(path: Path, sha256: str) -> None:
+    """Checks one file's content.
+
+    Raises:
+        BenchError: the file is missing, unreadable, or its SHA-256 differs (truncated or another version).
+    """
+    try:
+        with path.open("rb") as stream:
+            actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise BenchError(f"Data file {path} is missing; run `bench data fetch` or correct BENCH_DATA_DIR.") from error
+    except PermissionError as error:
+        raise BenchError(f"Data file {path} may not be read; grant read permission on it.") from error
+    if actual != sha256:
+        raise BenchError(
+            f"Data file {path} has SHA-256 {actual[:12]}… instead of {sha256[:12]}… ({path.stat().st_size} bytes): it is truncated or "
+            "another version; delete it and run `bench data fetch`."
+        )
+
+
+def download(source: Source, *, progress: bool = False) -> Path:
+    """Downloads what is missing into the cache and checks it.
+
+    Args:
+        source: what to fetch.
+        progress: show pooch's progress bar (needs tqdm; silently plain without it).
+
+    Returns:
+        The folder that holds the files.
+
+    Raises:
+        BenchError: no answer within ``ANSWER_TIMEOUT_S``, a broken transfer, or a wrong SHA-256.
+    """
+    import pooch
+    import requests
+
+    folder = paths.cache_dir() / "downloads" / source.name
+    first = next(iter(source.sha256))
+    if not _answers(source.base_url + first):
+        _remember_failure(source)
+        raise BenchError(
+            f"No answer from {source.base_url.split('/')[2]} within {ANSWER_TIMEOUT_S:.0f} s; check the network, or put the files of "
+            f"{source.name} into a folder {source.name}/ and name its parent in BENCH_DATA_DIR."
+        )
+    downloader = pooch.HTTPDownloader(timeout=ANSWER_TIMEOUT_S, progressbar=progress)
+    registry = {name: f"sha256:{digest}" for name, digest in source.sha256.items()}
+    fetcher = pooch.create(path=folder, base_url=source.base_url, registry=registry, retry_if_failed=1)
+    for name in source.sha256:
+        try:
+            fetcher.fetch(name, downloader=downloader)
+        except (requests.RequestException, ValueError, OSError) as error:
+            _remember_failure(source)
+            raise BenchError(f"Download of {name} failed ({error}); run `bench data fetch` again.") from error
+    _failure_note(source).unlink(missing_ok=True)
+    return folder
+
+
+def recent_failure(source: Source) -> str | None:
+    """Says when a download last failed, if that was within ``RETRY_AFTER_S``."""
+    note = _failure_note(source)
+    try:
+        age = time.time() - float(json.loads(note.read_text())["time"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # the note is a convenience: without a readable one the network is simply tried
+    if not 0 <= age < RETRY_AFTER_S:
+        return None
+    return f"a download got no answer {age / 60:.0f} min ago; `bench data fetch {source.name}` tries again"
+
+
+def _answers(url: str) -> bool:
+    """Whether a request gets any answer in time; a thread, because name resolution ignores socket timeouts."""
+    import requests
+
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            response = requests.head(url, timeout=ANSWER_TIMEOUT_S, allow_redirects=True)
+        except requests.RequestException:
+            return
+        if response.status_code < 500:
+            answered.set()
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(ANSWER_TIMEOUT_S)
+    return answered.is_set()
+
+
+def _failure_note(source: Source) -> Path:
+    return paths.cache_dir() / "downloads" / f"{source.name}.failed.json"
+
+
+def _remember_failure(source: Source) -> None:
+    note = _failure_note(source)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(json.dumps({"time": time.time()}))

@@ -1,0 +1,134 @@
+"""Splits: which (cell, time) pairs train and which test. They carry indices only, never values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.errors import BenchError
+
+IndexArray = npt.NDArray[np.int64]
+
+FEWSHOT_SMALL_GRID = 20_000
+FEWSHOT_CELLS = 6_000
+FEWSHOT_SHARE = 0.3
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of samples: every listed cell at every listed time.
+
+    Samples are ordered by cell, then by time: sample ``i * len(times) + j`` is (cells[i], times[j]).
+
+    Attributes:
+        cells: (n_cells,) rows of the cube, ascending.
+        times: (n_times,) columns of the cube, ascending.
+    """
+
+    cells: IndexArray
+    times: IndexArray
+
+    def __len__(self) -> int:
+        return len(self.cells) * len(self.times)
+
+    def of(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Copies this part of a (cell, time, …) array, as (n_cells, n_times, …)."""
+        return np.ascontiguousarray(array[self.cells[:, None], self.times[None, :]])
+
+
+@dataclass(frozen=True)
+class Split:
+    """A training part, a test part, and the parameters that rebuild both from a cube.
+
+    Attributes:
+        train: samples that a runner may learn from.
+        test: samples that it is scored on.
+        parameters: JSON values that, with the cube, determine the two parts (they enter the cell's fingerprint).
+    """
+
+    train: Part
+    test: Part
+    parameters: Mapping[str, Any]
+
+
+def parse_weeks(text: str) -> tuple[int, ...]:
+    """Reads ``1,10,20`` as 8-day steps of the year.
+
+    Raises:
+        BenchError: something is no whole number, lies outside 1–46, is repeated, or nothing is named.
+    """
+    weeks: list[int] = []
+    for item in filter(None, (item.strip() for item in text.split(","))):
+        if not item.lstrip("+-").isdigit():
+            raise BenchError(f"Week {item!r} is no whole number; give weeks such as --weeks 1,10,20,30,40.")
+        week = int(item)
+        if not 1 <= week <= STEPS_PER_YEAR:
+            raise BenchError(f"Week {week} is outside 1–{STEPS_PER_YEAR} (8-day steps of the year); correct --weeks.")
+        if week in weeks:
+            raise BenchError(f"Week {week} is named twice; name each week once in --weeks.")
+        weeks.append(week)
+    if not weeks:
+        raise BenchError("--weeks names no week; give weeks such as --weeks 1,10,20,30,40.")
+    return tuple(sorted(weeks))
+
+
+def full_parameters(cube: Cube, max_cells: int | None = None) -> dict[str, Any]:
+    """Parameters of the `full` split: the last year tests, all earlier years train.
+
+    Args:
+        cube: the data.
+        max_cells: keep only this many cells, evenly spaced in the cube's order (the smoke profile); None keeps all.
+
+    Raises:
+        BenchError: the cube holds a single year.
+    """
+    years = sorted({int(year) for year in cube.year})
+    if len(years) < 2:
+        raise BenchError(f"Data set {cube.name!r} holds the single year {years[0]}; the full suite needs at least two, the last one to test on.")
+    thinned = max_cells if max_cells is not None and max_cells < cube.n_cells else None
+    return {"kind": "full", "test_year": years[-1], "max_cells": thinned}
+
+
+def fewshot_parameters(
+    cube: Cube, weeks: Sequence[int], train_cells: int | None, sample_seed: int, max_cells: int | None = None
+) -> dict[str, Any]:
+    """Parameters of the `fewshot` split: sampled cells train in all steps, all cells test in the named weeks.
+
+    Args:
+        cube: the data.
+        weeks: 8-day steps of the test year that are scored.
+        train_cells: sampled cells; None for 6,000, or 30 % of the cells where there are fewer than 20,000.
+        sample_seed: seed of the sample; samples of different sizes with one seed are nested.
+        max_cells: as in `full_parameters`.
+
+    Raises:
+        BenchError: more training cells than cells, or fewer than one.
+    """
+    base = full_parameters(cube, max_cells)
+    n_cells = base["max_cells"] or cube.n_cells
+    if train_cells is None:
+        train_cells = FEWSHOT_CELLS if n_cells >= FEWSHOT_SMALL_GRID else max(1, round(FEWSHOT_SHARE * n_cells))
+    if not 1 <= train_cells <= n_cells:
+        raise BenchError(f"--train-cells {train_cells} is outside 1–{n_cells}, the land cells of {cube.name!r} in this profile; correct it.")
+    return base | {"kind": "fewshot", "weeks": list(weeks), "train_cells": train_cells, "sample_seed": sample_seed}
+
+
+def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:
+    """Rebuilds a split from its parameters; the same cube and parameters always give the same indices."""
+    cells = np.arange(cube.n_cells)
+    if parameters["max_cells"] is not None:
+        cells = np.linspace(0, cube.n_cells - 1, parameters["max_cells"]).round().astype(np.int64)
+    testing = cube.year == parameters["test_year"]
+    train_times, test_times = np.flatnonzero(~testing), np.flatnonzero(testing)
+    train_cells = cells
+    if parameters["kind"] == "fewshot":
+        # A permutation cut at n gives nested samples: the first 300 cells are among the first 600.
+        order = np.random.default_rng([parameters["sample_seed"], 46]).permutation(len(cells))
+        train_cells = np.sort(cells[order[: parameters["train_cells"]]])
+        test_times = test_times[np.isin(cube.step_of_year[test_times], parameters["weeks"])]
+    return Split(Part(train_cells, train_times), Part(cells, test_times), dict(parameters))

@@ -1,0 +1,1 @@
+"""Running cells: one process each, with a time limit and a memory cap."""

@@ -1,0 +1,134 @@
+"""The process of one cell: ``python -m bench.execution.child WORK_FOLDER``.
+
+It reads ``task.json``, fits and predicts, and leaves ``predictions.parquet``, ``statistics.parquet`` and ``result.json``
+in the work folder. It never touches the store: publishing is the parent's work. If the parent dies, so does this process.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from bench.clock import timed
+from bench.errors import BenchError
+from bench.execution.process import DISK_FULL_EXIT
+from bench.suites.cells import Cell
+
+
+def main(work: Path) -> int:
+    """Runs the cell that a work folder describes and returns the exit code."""
+    task = json.loads((work / "task.json").read_text())
+    _die_with(task["parent"])
+    _cap_memory(task["memory_bytes"])
+    scratch = work / "scratch"
+    scratch.mkdir()
+    sys.path[:] = [str(Path(entry).resolve()) for entry in sys.path]  # relative entries would follow the next line
+    os.chdir(scratch)  # libraries that write into the working directory write there
+    result: dict[str, Any]
+    try:
+        result = _run(Cell.model_validate(task["cell"]), Path(task["cube"]), work, scratch, task["threads"])
+    except MemoryError:
+        traceback.print_exc()
+        result = {"status": "oom", "reason": f"memory cap of {task['memory_bytes'] / 1e9:.1f} GB reached"}
+    except BenchError as error:
+        result = {"status": "failed", "reason": str(error)}
+    except OSError as error:
+        traceback.print_exc()
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DISK_FULL_EXIT
+        result = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+    except Exception as error:  # noqa: BLE001 - whatever a model raises becomes this cell's status, with its trace in the log
+        traceback.print_exc()
+        kind = "oom" if _is_memory_error(error) else "failed"
+        result = {"status": kind, "reason": f"{type(error).__name__}: {str(error).strip() or 'no message'}"[:500]}
+    usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    result["max_rss_bytes"] = usage * 1024
+    try:
+        (work / "result.json").write_text(json.dumps(result))
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DISK_FULL_EXIT
+        raise
+    return 0 if result["status"] == "done" else 1
+
+
+def _run(cell: Cell, cube_path: Path, work: Path, scratch: Path, threads: int) -> dict[str, Any]:
+    import numpy as np
+    import pandas as pd
+
+    from bench.data.cube import open_cube
+    from bench.data.splits import make_split
+    from bench.execution.inprocess import build_runner, checked_prediction
+    from bench.metrics import evaluate, statistics_of
+
+    cube = open_cube(cube_path)
+    if cube.fingerprint != cell.dataset_fingerprint:
+        raise BenchError(f"The cube at {cube_path} changed since this run was planned; issue the command again.")
+    split = make_split(cube, cell.split)
+    runner = build_runner(
+        cell.runner, cube, split, view=cell.view, seed=cell.seed, threads=threads, parameters=cell.parameters, scratch=scratch
+    )
+    times: dict[str, float] = {}
+    with timed(times, "fit"):
+        runner.fit()
+    with timed(times, "predict"):
+        predictions = {"test": checked_prediction(runner, split.test, "test", cell.runner)}
+    predictions["train"] = checked_prediction(runner, split.train, "train", cell.runner)
+    statistics = statistics_of(cube, split, predictions)
+    statistics.to_parquet(work / "statistics.parquet", index=False)
+    test = split.test
+    pd.DataFrame(
+        {
+            "cell": np.repeat(test.cells, len(test.times)).astype(np.int32),
+            "time": np.tile(test.times, len(test.cells)).astype(np.int32),
+            "target": test.of(cube.target).reshape(-1),
+            "prediction": predictions["test"].reshape(-1),
+        }
+    ).to_parquet(work / "predictions.parquet", index=False)
+    table = evaluate(statistics).query("group == 'all' and weighting == 'plain'").set_index("part")
+    metrics = {
+        part: {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
+        for part, row in table.iterrows()
+    }
+    return {"status": "done", "metrics": metrics, "n_train": len(split.train), "n_test": len(split.test), "times": times}
+
+
+def _is_memory_error(error: Exception) -> bool:
+    """Whether a library wrapped an allocation failure into an exception of its own."""
+    seen: BaseException | None = error
+    while seen is not None:
+        text = str(seen)
+        if isinstance(seen, MemoryError) or "bad_alloc" in text or "can't allocate memory" in text:
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _cap_memory(memory_bytes: int) -> None:
+    """A backstop behind the parent's watch: allocations beyond the cap fail at once. Data only: code and files do not count."""
+    soft = memory_bytes + (1 << 30)  # stacks and reserved arenas are counted though never touched
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def _die_with(parent: int) -> None:
+    """Ends this process and its children when the parent is gone, however it went."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

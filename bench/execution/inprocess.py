@@ -1,0 +1,104 @@
+"""Building and running a runner in this process: what the child of a cell and the split audit have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.data.audit import saw_training_only
+from bench.data.cube import Cube, FloatArray
+from bench.data.splits import Part, Split
+from bench.data.views import DEFAULT_VIEW
+from bench.errors import BenchError
+from bench.runners import registry
+from bench.runners.base import Runner, Task
+from bench.seeds import derive_seed, seed_everything
+
+
+def build_runner(
+    name: str,
+    cube: Cube,
+    split: Split,
+    *,
+    view: str | None,
+    seed: int | None,
+    threads: int,
+    parameters: Mapping[str, Any],
+    scratch: Path,
+) -> Runner:
+    """Makes a runner with everything that it may know and nothing else.
+
+    Args:
+        name: of the runner.
+        cube: the data with its target; the runner gets it without.
+        split: training and test part.
+        view: feature view, or None where the runner reads none.
+        seed: for all random numbers; None for a runner without any.
+        threads: numeric threads.
+        parameters: resolved parameters.
+        scratch: an empty folder.
+    """
+    entry = registry.get(name)
+    seed = 0 if seed is None else seed
+    seed_everything(seed)
+    masked = dataclasses.replace(
+        cube,
+        target=np.broadcast_to(np.float32(np.nan), cube.target.shape),
+        withheld={key: _without_test(cube.withheld[key], split.test.times) for key in entry.withheld},
+    )
+    task = Task(masked, split.train, split.train.of(cube.target), view or DEFAULT_VIEW, seed, threads, parameters, scratch)
+    runner: Runner = entry.load()(task)
+    return runner
+
+
+def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) -> FloatArray:
+    """A runner's predictions of a part, after checking their number and that they are finite.
+
+    Raises:
+        BenchError: the shape is wrong or a value is NaN or infinite.
+    """
+    prediction = np.asarray(runner.predict(part), np.float32)
+    expected = (len(part.cells), len(part.times))
+    if prediction.shape != expected:
+        raise BenchError(f"Runner {runner_name!r} returned {prediction.shape} predictions of the {name} part instead of {expected}; correct its predict().")
+    bad = int((~np.isfinite(prediction)).sum())
+    if bad:
+        raise BenchError(f"Runner {runner_name!r} returned {bad} NaN or infinite predictions of the {name} part; correct its predict().")
+    return prediction
+
+
+def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) -> bool:
+    """Whether a runner's fit depends on the training part alone (see `bench.data.audit`)."""
+    entry = registry.get(name)
+    reason = entry.unavailable()
+    if reason:
+        raise BenchError(f"Runner {name!r} cannot be audited here: it {reason}.")
+    seed = derive_seed(cube.name, name, 0)
+
+    def fit_predict(data: Cube, part: Part) -> FloatArray:
+        before = os.getcwd()
+        with tempfile.TemporaryDirectory() as scratch:
+            os.chdir(scratch)
+            try:
+                runner = build_runner(
+                    name, data, split, view=None, seed=seed, threads=1, parameters=entry.parameters_for(profile), scratch=Path(scratch)
+                )
+                runner.fit()
+                return checked_prediction(runner, part, "train", name)
+            finally:
+                os.chdir(before)
+
+    return saw_training_only(fit_predict, cube, split)
+
+
+def _without_test(values: FloatArray, test_times: npt.NDArray[np.int64]) -> FloatArray:
+    hidden = np.array(values)
+    hidden[:, test_times] = np.nan
+    return hidden

@@ -1,0 +1,162 @@
+"""What a run would do: each cell's state, and what it is expected to need. Estimates never change a result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import psutil
+
+from bench.data.cube import Cube
+from bench.data.splits import make_split
+from bench.data.views import view_columns
+from bench.errors import BenchError
+from bench.execution.process import Limits
+from bench.records import Record
+from bench.runners import registry
+from bench.store import CorruptRecord, Store
+from bench.suites.cells import Cell
+
+State = Literal["done", "missing", "failed", "timeout", "oom", "skipped", "interrupted", "corrupt", "unavailable", "too large"]
+PENDING: tuple[State, ...] = ("missing", "interrupted", "corrupt", "skipped")
+"""States that a run repeats unasked. Skipped cells are looked at again: a package or memory may be there now."""
+RETRYABLE = ("failed", "timeout", "oom")
+_RESERVE_BYTES = 1_500_000_000  # for the system and the harness
+_RECORD_BYTES = 60_000  # record, statistics and log of a small cell
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a cell is expected to need.
+
+    Attributes:
+        seconds: wall-clock time on one thread.
+        memory_bytes: peak resident memory.
+        disk_bytes: size of its stored result.
+    """
+
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """A cell, its state in the store and its estimate.
+
+    Attributes:
+        cell: the cell.
+        state: see `State`.
+        reason: one sentence, where the state is neither done nor missing.
+        estimate: what it is expected to need.
+        record: the stored record, if there is a readable one.
+        stale: whether an older version of this cell is stored under another id.
+    """
+
+    cell: Cell
+    state: State
+    reason: str | None
+    estimate: Estimate
+    record: Record | None
+    stale: bool
+
+
+def limits_for(jobs: int, memory_gb: float | None, timeout_s: float | None) -> Limits:
+    """Limits of each of several cells that run at once; numeric threads are divided among them.
+
+    Raises:
+        BenchError: an option is out of range.
+    """
+    if jobs < 1:
+        raise BenchError(f"--jobs is {jobs}; it must be at least 1.")
+    if memory_gb is not None and memory_gb <= 0:
+        raise BenchError(f"--memory is {memory_gb:g} GB; it must be positive.")
+    if timeout_s is not None and timeout_s <= 0:
+        raise BenchError(f"--timeout is {timeout_s:g} s; it must be positive.")
+    share = max(0, psutil.virtual_memory().total - _RESERVE_BYTES) // jobs
+    memory_bytes = int(memory_gb * 1e9) if memory_gb is not None else max(share, 500_000_000)
+    return Limits(max(1, available_cores() // jobs), memory_bytes, timeout_s)
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def estimate(cell: Cell, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
+    """What a cell will need, from its runner's cost and, better, from stored runs of the same runner and size."""
+    entry = registry.get(cell.runner)
+    split = make_split(cube, cell.split)
+    columns = len(view_columns(cube, cell.view)) if cell.view else 1
+    n_train, n_test = len(split.train), len(split.test)
+    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_train * columns / 1e6 * (0.1 if cell.profile == "smoke" else 1.0)
+    memory = entry.cost.memory_gb * 1e9 + entry.cost.bytes_per_value * (n_train + n_test) * columns
+    measured = [
+        record.wall_seconds
+        for record in known
+        if record.status == "done" and record.wall_seconds and (record.cell.profile, record.n_train) == (cell.profile, n_train)
+    ]
+    if measured:
+        seconds = sum(measured) / len(measured)
+    return Estimate(seconds, int(memory), _RECORD_BYTES + 10 * n_test)
+
+
+def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits) -> list[PlannedCell]:
+    """State and estimate of every cell, cheapest first.
+
+    Args:
+        cells: what to run.
+        cube: the data.
+        store: where results are, or None before the first run.
+        limits: what one cell may use; cells that are expected to need more memory are `too large`.
+    """
+    stored, damaged = _stored(store)
+    by_runner: dict[str, list[Record]] = {}
+    for record in stored.values():
+        by_runner.setdefault(record.cell.runner, []).append(record)
+    addresses = {record.cell.address: record.cell_id for record in stored.values()}
+    planned = []
+    for cell in cells:
+        expected = estimate(cell, cube, by_runner.get(cell.runner, ()))
+        old = stored.get(cell.id)
+        state, reason = _state(cell, old, damaged.get(cell.id), expected, limits)
+        planned.append(PlannedCell(cell, state, reason, expected, old, addresses.get(cell.address, cell.id) != cell.id and old is None))
+    order = {id(cell): index for index, cell in enumerate(cells)}
+    return sorted(planned, key=lambda item: (item.estimate.seconds, order[id(item.cell)]))
+
+
+def _stored(store: Store | None) -> tuple[dict[str, Record], dict[str, str]]:
+    records: dict[str, Record] = {}
+    damaged: dict[str, str] = {}
+    for cell_id in store.ids() if store else ():
+        assert store is not None
+        try:
+            record = store.record(cell_id)
+        except CorruptRecord as error:
+            damaged[cell_id] = str(error)
+            continue
+        if record is not None:
+            records[cell_id] = record
+    return records, damaged
+
+
+def _state(cell: Cell, old: Record | None, damage: str | None, expected: Estimate, limits: Limits) -> tuple[State, str | None]:
+    if old is not None and old.status == "done":
+        return "done", None
+    if damage:
+        return "corrupt", damage
+    unavailable = registry.get(cell.runner).unavailable()
+    if unavailable:
+        return "unavailable", unavailable
+    if expected.memory_bytes > limits.memory_bytes:
+        return "too large", (
+            f"needs about {expected.memory_bytes / 1e9:.1f} GB, its cap is {limits.memory_bytes / 1e9:.1f} GB; raise --memory, use fewer --jobs "
+            "or a smaller data set"
+        )
+    if old is None:
+        return "missing", None
+    if old.interrupted:
+        return "interrupted", old.reason
+    return old.status, old.reason

@@ -1,0 +1,182 @@
+"""One cell's process as its parent sees it: started with limits, watched, and ended when it breaks one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.clock import Stopwatch
+from bench.records import Status
+from bench.suites.cells import Cell
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+DISK_FULL_EXIT = 28
+"""Exit code of a cell that found the disk full (ENOSPC); a result file could not be written then."""
+MEMORY_CHECK_S = 0.1
+"""How often memory is measured: at 2 GB/s of page faults a cell overshoots its cap by about 0.2 GB."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one cell may use.
+
+    Attributes:
+        threads: numeric threads.
+        memory_bytes: resident memory of the process and its children.
+        timeout_s: wall-clock limit, or None.
+    """
+
+    threads: int
+    memory_bytes: int
+    timeout_s: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a cell's process ended.
+
+    Attributes:
+        status: as in the record.
+        reason: one sentence, unless done.
+        interrupted: killed from outside.
+        result: what the child left in ``result.json``.
+        wall_seconds: lifetime of the process.
+        peak_memory_bytes: largest resident memory seen.
+    """
+
+    status: Status
+    reason: str | None
+    interrupted: bool
+    result: dict[str, Any]
+    wall_seconds: float
+    peak_memory_bytes: int
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the cell ended because nothing more could be written."""
+        return bool(self.result.get("disk_full"))
+
+
+class CellProcess:
+    """A running cell.
+
+    Args:
+        cell: what to run.
+        cube: folder of the cube.
+        work: empty work folder.
+        limits: what it may use.
+    """
+
+    def __init__(self, cell: Cell, cube: Path, work: Path, limits: Limits) -> None:
+        self.cell, self.work, self.limits = cell, work, limits
+        task = {
+            "cell": cell.model_dump(mode="json"),
+            "cube": str(cube.resolve()),
+            "threads": limits.threads,
+            "memory_bytes": limits.memory_bytes,
+            "parent": os.getpid(),
+        }
+        (work / "task.json").write_text(json.dumps(task))
+        temporary = work / "tmp"
+        temporary.mkdir()
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(limits.threads))
+        environment |= {"PYTHONHASHSEED": "0", "TMPDIR": str(temporary.resolve()), "PYTHONUNBUFFERED": "1"}
+        self.watch = Stopwatch()
+        self._checked_at = -MEMORY_CHECK_S
+        self._peak = 0
+        with (work / "log.txt").open("wb") as log:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "bench.execution.child", str(work.resolve())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,  # a process group of its own: it can be ended with all its children
+            )
+        self._process = psutil.Process(self._popen.pid)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._popen.pid
+
+    def poll(self) -> Outcome | None:
+        """The outcome if the process has ended or had to be ended, else None."""
+        code = self._popen.poll()
+        if code is not None:
+            return self._ended(code)
+        seconds = self.watch.seconds
+        if self.limits.timeout_s is not None and seconds > self.limits.timeout_s:
+            self.kill()
+            return self._outcome("timeout", f"no result within {self.limits.timeout_s:g} s; raise --timeout or use a smaller profile")
+        if seconds - self._checked_at >= MEMORY_CHECK_S:
+            self._checked_at = seconds
+            if self._measure() > self.limits.memory_bytes:
+                self.kill()
+                return self._outcome("oom", self._memory_reason())
+        return None
+
+    def kill(self) -> None:
+        """Ends the process and all its children, at once, and waits for it."""
+        children = self._children()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        for child in children:  # those that left the process group
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        self._popen.wait()
+
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return list(self._process.children(recursive=True))
+        except psutil.NoSuchProcess:
+            return []
+
+    def _measure(self) -> int:
+        total = 0
+        for process in (self._process, *self._children()):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                total += process.memory_info().rss
+        self._peak = max(self._peak, total)
+        return total
+
+    def _ended(self, code: int) -> Outcome:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)  # children that outlived it
+        result = self._result()
+        if code == DISK_FULL_EXIT:
+            return self._outcome("failed", "the disk is full", interrupted=True, result={"disk_full": True})
+        self._peak = max(self._peak, int(result.get("max_rss_bytes", 0)))
+        if code == 0 and result.get("status") == "done":
+            return self._outcome("done", None, result=result)
+        if result:
+            return self._outcome(result["status"], result["reason"], result=result)
+        if code == -signal.SIGKILL and self._peak > 0.9 * self.limits.memory_bytes:
+            return self._outcome("oom", self._memory_reason())
+        if code < 0:
+            name = signal.Signals(-code).name
+            outside = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+            return self._outcome("failed", f"the process ended by {name}; the cell's log has its last words", interrupted=outside)
+        return self._outcome("failed", f"the process ended with exit code {code} and no result; see the cell's log")
+
+    def _result(self) -> dict[str, Any]:
+        try:
+            loaded = json.loads((self.work / "result.json").read_text())
+        except (OSError, ValueError):
+            return {}  # killed before or while writing: the exit code says the rest
+        return loaded if isinstance(loaded, dict) else {}
+
+    def _memory_reason(self) -> str:
+        return f"used {self._peak / 1e9:.1f} GB, more than its cap of {self.limits.memory_bytes / 1e9:.1f} GB; raise --memory or use fewer --jobs"
+
+    def _outcome(self, status: Status, reason: str | None, *, interrupted: bool = False, result: dict[str, Any] | None = None) -> Outcome:
+        return Outcome(status, reason, interrupted, result or {}, self.watch.seconds, self._peak)

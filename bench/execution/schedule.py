@@ -1,0 +1,254 @@
+"""Runs planned cells, several at a time, each in a process of its own, and publishes each result as it comes.
+
+The scheduler is one loop in one thread. Whatever happens to it, the store holds only whole cells: a cell is published by one
+rename, and the lock that says who runs it vanishes with the process that holds it.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+import psutil
+from filelock import FileLock, Timeout
+
+import bench
+from bench import clock
+from bench.errors import BenchError
+from bench.execution.planning import PENDING, RETRYABLE, PlannedCell, available_cores
+from bench.execution.process import CellProcess, Limits, Outcome
+from bench.execution.progress import Progress
+from bench.records import Host, Record, Status
+from bench.runners import registry
+from bench.store import ARTEFACTS, Store, sha256
+from bench.suites.cells import Cell
+
+POLL_S = 0.03
+_FILES = ("statistics.parquet", "predictions.parquet")
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM: running cells were ended and the store is ready to resume."""
+
+
+@dataclass
+class _Running:
+    process: CellProcess
+    lock: FileLock
+    started: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many cells ended how.
+
+    Attributes:
+        counts: status → number, of the cells that this run dealt with.
+        already_done: cells that were done before.
+        left: cells whose earlier failure was left as it is (no `--retry`).
+    """
+
+    counts: dict[Status, int]
+    already_done: int
+    left: int
+
+
+def to_run(planned: Sequence[PlannedCell], retry: Sequence[str] = ()) -> list[PlannedCell]:
+    """The cells that a run deals with: all that are pending, and earlier failures if asked for.
+
+    Args:
+        planned: the plan.
+        retry: states to repeat; `failed` means every kind of failure.
+    """
+    repeated = {*PENDING, *retry, *(RETRYABLE if "failed" in retry else ())}
+    return [item for item in planned if item.state in repeated or item.state in ("unavailable", "too large")]
+
+
+def run_cells(
+    planned: Sequence[PlannedCell],
+    store: Store,
+    cube: Path,
+    limits: Limits,
+    jobs: int,
+    progress: Progress,
+    retry: Sequence[str] = (),
+    keep_artefacts: bool = False,
+) -> Summary:
+    """Runs what is to be run and returns how it went.
+
+    Args:
+        planned: the plan, in the order to start.
+        store: where results go.
+        cube: folder of the cube.
+        limits: what one cell may use.
+        jobs: how many cells at once.
+        progress: is told of every event.
+        retry: see `to_run`.
+        keep_artefacts: keep what a runner wrote into its scratch folder, as ``artefacts/`` beside the record.
+
+    Raises:
+        Interrupted: on Ctrl-C or SIGTERM, after running cells were ended.
+        BenchError: the store cannot be written.
+    """
+    waiting = to_run(planned, retry)
+    already_done = sum(item.state == "done" for item in planned)
+    left = len(planned) - already_done - len(waiting)
+    counts: dict[Status, int] = {}
+    running: list[_Running] = []
+    store.clean_work()
+
+    def finish(record: Record, work: Path) -> None:
+        if keep_artefacts and (work / "scratch").is_dir():
+            (work / "scratch").rename(work / ARTEFACTS)
+        store.publish(work, record)
+        counts[record.status] = counts.get(record.status, 0) + 1
+        progress.finished(record)
+
+    with _signals_as_exceptions():
+        try:
+            elsewhere: list[PlannedCell] = []
+            while waiting or running or elsewhere:
+                if not waiting and elsewhere and not running:
+                    time.sleep(0.2)  # another run works on these: look again
+                if not waiting:
+                    waiting, elsewhere = elsewhere, []
+                while waiting and len(running) < jobs:
+                    item = waiting.pop(0)
+                    lock = store.lock(item.cell.id)
+                    try:
+                        lock.acquire(timeout=0)
+                    except Timeout:
+                        elsewhere.append(item)
+                        continue
+                    started = _start(item, store, cube, limits, lock, progress, finish)
+                    if started is not None:
+                        running.append(started)
+                for job in list(running):
+                    outcome = job.process.poll()
+                    if outcome is not None and outcome.disk_full:
+                        raise BenchError(
+                            f"Cell {job.process.cell.label} found the disk full; free some space and run the same command again; "
+                            "stored results are untouched."
+                        )
+                    if outcome is not None:
+                        running.remove(job)
+                        finish(_record(job, outcome), job.process.work)
+                        job.lock.release()
+                progress.tick([job.process for job in running])
+                if running:
+                    time.sleep(POLL_S)
+        finally:
+            for job in running:
+                job.process.kill()
+                shutil.rmtree(job.process.work, ignore_errors=True)
+                job.lock.release()
+            progress.close()
+    return Summary(counts, already_done, left)
+
+
+def _start(
+    item: PlannedCell,
+    store: Store,
+    cube: Path,
+    limits: Limits,
+    lock: FileLock,
+    progress: Progress,
+    finish: Callable[[Record, Path], None],
+) -> _Running | None:
+    """Starts a cell whose lock is held, or deals with it at once; returns None in the second case."""
+    cell = item.cell
+    try:
+        if item.state == "corrupt":
+            if store.cells_dir.joinpath(cell.id).exists():
+                store.quarantine(cell.id)
+        elif item.state not in RETRYABLE:
+            # Another run may have ended it since the plan was made: its word counts.
+            current = store.record(cell.id)
+            if current is not None and (current.status == "done" or item.state == "missing"):
+                lock.release()
+                return None
+        work = store.new_work_folder(cell.id)
+        if item.state in ("unavailable", "too large"):
+            moment = clock.now()
+            finish(_base(cell, "skipped", item.reason, moment), work)
+            lock.release()
+            return None
+        entry = registry.get(cell.runner)
+        threads = limits.threads if entry.thread_invariant else 1
+        progress.started(cell.label)
+        started = clock.now()
+        return _Running(CellProcess(cell, cube, work, replace(limits, threads=threads)), lock, started)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _record(job: _Running, outcome: Outcome) -> Record:
+    process, result = job.process, outcome.result
+    done = outcome.status == "done"
+    times = result.get("times", {})
+    return _base(process.cell, outcome.status, outcome.reason, job.started).model_copy(
+        update={
+            "interrupted": outcome.interrupted,
+            "metrics": result["metrics"] if done else {},
+            "n_train": result.get("n_train"),
+            "n_test": result.get("n_test"),
+            "fit_seconds": times.get("fit"),
+            "predict_seconds": times.get("predict"),
+            "wall_seconds": outcome.wall_seconds,
+            "peak_memory_bytes": outcome.peak_memory_bytes,
+            "threads": process.limits.threads,
+            "files": {name: sha256(process.work / name) for name in _FILES} if done else {},
+        }
+    )
+
+
+def _base(cell: Cell, status: Status, reason: str | None, started: str) -> Record:
+    return Record(
+        cell_id=cell.id,
+        cell=cell,
+        status=status,
+        reason=reason,
+        started=started,
+        finished=clock.now(),
+        host=Host(
+            python=platform.python_version(),
+            platform=platform.system() + " " + platform.machine(),
+            processor=_processor(),
+            logical_cores=available_cores(),
+            memory_bytes=psutil.virtual_memory().total,
+        ),
+        bench_version=bench.__version__,
+    )
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        return platform.processor() or "unknown"
+    return platform.processor() or "unknown"
+
+
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM ends the run in order."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Interrupted(signal.Signals(number).name)
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,189 @@
+"""Metrics as functions of sums, so that parts, groups, blocks and chunks aggregate exactly.
+
+A metric is a function of a few named statistics (sums over samples). Sums of disjoint sets of samples add, so the metric
+of a union is the function of the added sums: no mean of RMSEs is ever taken. Every sum is kept per spatial block, which
+gives the block bootstrap for the price of a weighted addition.
+
+On the bootstrap: errors of neighbouring cells, and of one cell at neighbouring steps, are correlated, so resampling single
+samples would give intervals far too narrow. Whole blocks of `BLOCK_DEGREES` (all steps of all cells in them) are drawn with
+replacement instead (Künsch 1989; Lahiri 2003). This assumes that blocks are nearly independent, which holds as far as
+the correlation length of the errors is well below the block's edge, and it says nothing about other test years. The blocks
+of one draw are shared by all models, so ratios and differences are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bench.data.cube import Cube, FloatArray
+from bench.data.splits import Part, Split
+from bench.errors import BenchError
+
+STATISTICS = ("n", "weight", "error", "absolute_error", "squared_error", "target", "squared_target")
+"""Columns of a statistics table: sums over samples of 1, w, w·e, w·|e|, w·e², w·y, w·y², where e = prediction − target."""
+KEYS = ("part", "group", "weighting", "block")
+"""Index columns: train/test; all, season, land_cover, week, or seen/unseen groups; plain/area; block id."""
+BLOCK_DEGREES = 2.0
+SEASONS = ("DJF", "MAM", "JJA", "SON")
+WEIGHTINGS = ("plain", "area")
+
+Sums = Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named function of sums.
+
+    Attributes:
+        name: column name.
+        label: as printed.
+        of: from arrays of sums (any common shape) to the metric.
+        lower_is_better: None where neither end is better (bias).
+    """
+
+    name: str
+    label: str
+    of: Callable[[Sums], npt.NDArray[np.float64]]
+    lower_is_better: bool | None
+
+
+def _rmse(sums: Sums) -> npt.NDArray[np.float64]:
+    return np.sqrt(sums["squared_error"] / sums["weight"])
+
+
+def _r2(sums: Sums) -> npt.NDArray[np.float64]:
+    """1 − Σw e² / Σw (y − ȳ)²; NaN where the target does not vary."""
+    variation = sums["squared_target"] - sums["target"] ** 2 / sums["weight"]
+    floor = 1e-12 * np.maximum(sums["squared_target"], 1e-300)
+    return np.where(variation > floor, 1 - sums["squared_error"] / np.where(variation > floor, variation, 1.0), np.nan)
+
+
+def _mae(sums: Sums) -> npt.NDArray[np.float64]:
+    return np.asarray(sums["absolute_error"] / sums["weight"])
+
+
+def _bias(sums: Sums) -> npt.NDArray[np.float64]:
+    return np.asarray(sums["error"] / sums["weight"])
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("rmse", "RMSE", _rmse, True),
+        Metric("r2", "R²", _r2, False),
+        Metric("mae", "MAE", _mae, True),
+        Metric("bias", "bias", _bias, None),
+    )
+}
+
+
+def season_of(time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.str_]:
+    """(time,) meteorological season of each step by its first day: DJF, MAM, JJA or SON."""
+    month = time.astype("datetime64[M]").astype(np.int64) % 12
+    return np.asarray(SEASONS)[((month + 1) % 12) // 3]
+
+
+def spatial_block(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """(cell,) id of the `BLOCK_DEGREES` block that a cell lies in."""
+    columns = int(360 / BLOCK_DEGREES)
+    column = np.floor((lon + 180) / BLOCK_DEGREES).astype(np.int64)
+    row = np.floor((lat + 90) / BLOCK_DEGREES).astype(np.int64)
+    return row * columns + column
+
+
+def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray]) -> pd.DataFrame:
+    """Sums per part, group, weighting and spatial block.
+
+    Args:
+        cube: the data, with its target.
+        split: the split.
+        predictions: `train` and `test` to (n_cells, n_times) arrays in the target's units.
+
+    Returns:
+        One row per key of `KEYS`, columns `STATISTICS`.
+    """
+    tables = []
+    for name, prediction in predictions.items():
+        part = split.train if name == "train" else split.test
+        tables.append(_part_statistics(cube, split, part, prediction).assign(part=name))
+    table = pd.concat(tables, ignore_index=True)
+    return table[[*KEYS, *STATISTICS]]
+
+
+def _part_statistics(cube: Cube, split: Split, part: Part, prediction: FloatArray) -> pd.DataFrame:
+    target = part.of(cube.target).astype(np.float64)
+    error = prediction.astype(np.float64) - target
+    area = np.cos(np.radians(cube.lat[part.cells]))
+    block_ids, block = np.unique(spatial_block(cube.lon[part.cells], cube.lat[part.cells]), return_inverse=True)
+    base = np.stack([np.ones_like(error), error, np.abs(error), error**2, target, target**2])
+    time_sets, cell_sets = _groups(cube, split, part)
+    rows = []
+    for group, (cell_mask, time_mask) in (cell_sets | time_sets).items():
+        per_cell = base[:, :, time_mask].sum(axis=2)  # (statistic, cell)
+        n = np.bincount(block[cell_mask], minlength=len(block_ids)) * int(time_mask.sum())
+        for weighting in WEIGHTINGS:
+            weight = np.ones_like(area) if weighting == "plain" else area
+            weighted = (per_cell * weight)[:, cell_mask]
+            sums = np.stack([np.bincount(block[cell_mask], weights=row, minlength=len(block_ids)) for row in weighted])
+            frame = pd.DataFrame(sums.T, columns=list(STATISTICS[1:]))
+            frame.insert(0, "n", n)
+            rows.append(frame.assign(group=group, weighting=weighting, block=block_ids)[n > 0])
+    return pd.concat(rows, ignore_index=True)
+
+
+def _groups(
+    cube: Cube, split: Split, part: Part
+) -> tuple[dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]], dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]]:
+    all_cells, all_times = np.ones(len(part.cells), bool), np.ones(len(part.times), bool)
+    season = season_of(cube.time[part.times])
+    times = {f"season:{name}": (all_cells, season == name) for name in SEASONS if (season == name).any()}
+    step = cube.step_of_year[part.times]
+    for week in split.parameters.get("weeks", ()):
+        times[f"week:{week}"] = (all_cells, step == week)
+    cells = {"all": (all_cells, all_times)}
+    dominant = cube.land_cover_class[part.cells]
+    for index in np.unique(dominant):
+        cells[f"land_cover:{cube.static_names[index].removeprefix('land_cover_')}"] = (dominant == index, all_times)
+    seen = np.isin(part.cells, split.train.cells)
+    if not seen.all():
+        cells["cells:seen"] = (seen, all_times)
+        cells["cells:unseen"] = (~seen, all_times)
+        for week in split.parameters.get("weeks", ()):
+            cells[f"week:{week}/seen"] = (seen, step == week)
+            cells[f"week:{week}/unseen"] = (~seen, step == week)
+    return times, {group: masks for group, masks in cells.items() if masks[0].any() and masks[1].any()}
+
+
+def evaluate(statistics: pd.DataFrame) -> pd.DataFrame:
+    """Every metric of every (part, group, weighting) in a statistics table, exactly, from the added sums."""
+    keys = [key for key in KEYS if key != "block"]
+    total = statistics.groupby(keys, sort=True)[list(STATISTICS)].sum()
+    sums = {name: total[name].to_numpy(np.float64) for name in STATISTICS}
+    for metric in METRICS.values():
+        total[metric.name] = metric.of(sums)
+    return total.reset_index()
+
+
+def bootstrap_weights(n_blocks: int, draws: int, seed: int) -> npt.NDArray[np.float64]:
+    """(draws, n_blocks) how often each block is drawn; the same for every model that was scored on the same blocks."""
+    if n_blocks < 1:
+        raise BenchError("A bootstrap needs at least one spatial block; the selection is empty.")
+    return np.random.default_rng(seed).multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=draws).astype(np.float64)
+
+
+def bootstrap(statistics: pd.DataFrame, metric: str, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(draws,) values of one metric under resampled blocks.
+
+    Args:
+        statistics: rows of ONE part, group and weighting, one per block, ordered by block.
+        metric: name in `METRICS`.
+        weights: from `bootstrap_weights` with as many blocks as rows.
+    """
+    sums = {name: weights @ statistics[name].to_numpy(np.float64) for name in STATISTICS}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return METRICS[metric].of(sums)

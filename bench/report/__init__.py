@@ -1,0 +1,1 @@
+"""Tables and files as pure functions of the stored results."""

@@ -1,0 +1,64 @@
+"""The paper's nine AutoGluon models, each a cell of its own, in a deterministic set-up.
+
+Deterministic: one model per fit with a fixed list of hyperparameters, no time limit, no ensemble, no bagging, no stacking,
+a seed for each model, and a fixed number of threads. Early stopping uses AutoGluon's own hold-out, which it cuts from
+the training rows at random; nothing of the test year is ever seen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.data.cube import FloatArray
+from bench.data.splits import Part
+from bench.errors import BenchError
+from bench.runners.base import Runner
+
+LABEL = "target"
+_BLOCK_ROWS = 500_000  # AutoGluon copies what it predicts: blocks bound the copy
+_SEED_NAMES = {"GBM": "seed", "XGB": "seed", "CAT": "random_seed", "RF": "random_state", "FASTAI": "random_seed"}
+"""How each of AutoGluon's models names its seed (`seed_name` of its classes); nearest neighbours have none."""
+
+
+class AutoGluonRunner(Runner):
+    """One AutoGluon model with the hyperparameters of its registry entry."""
+
+    def fit(self) -> None:
+        """Fits the one model; all artefacts lie in the task's scratch folder and go with it."""
+        from autogluon.tabular import TabularPredictor
+
+        task = self.task
+        key = task.parameters["model"]
+        hyperparameters = dict(task.parameters["hyperparameters"])
+        if key in _SEED_NAMES:
+            hyperparameters[_SEED_NAMES[key]] = task.seed
+        frame = task.table(task.train).to_frame()
+        frame[LABEL] = task.train_target.reshape(-1)
+        self._predictor = TabularPredictor(
+            label=LABEL, problem_type="regression", eval_metric="root_mean_squared_error", path=str(task.scratch / "autogluon"), verbosity=2
+        )
+        self._predictor.fit(
+            frame,
+            hyperparameters={key: [hyperparameters]},
+            fit_weighted_ensemble=False,
+            dynamic_stacking=False,
+            num_bag_folds=0,
+            num_stack_levels=0,
+            auto_stack=False,
+            num_cpus=task.threads,
+            num_gpus=0,
+            learning_curves=False,
+        )
+        names = self._predictor.model_names()
+        if len(names) != 1:
+            raise BenchError(f"AutoGluon trained {len(names)} models for {key} where one was asked for; see the cell's log for its reason.")
+        self._model = names[0]
+
+    def predict(self, part: Part) -> FloatArray:
+        """Predictions of the fitted model, (n_cells, n_times)."""
+        rows = self.task.table(part).to_frame()
+        blocks = [
+            self._predictor.predict(rows.iloc[start : start + _BLOCK_ROWS], model=self._model).to_numpy(np.float32)
+            for start in range(0, len(rows), _BLOCK_ROWS)
+        ]
+        return np.concatenate(blocks).reshape(len(part.cells), len(part.times))

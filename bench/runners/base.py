@@ -1,0 +1,58 @@
+"""What a runner is: it is built from a task, fitted, and asked for predictions of parts of the cube."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.data.cube import Cube, FloatArray
+from bench.data.splits import Part
+from bench.data.views import FeatureTable, build_view
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that a runner may know.
+
+    Attributes:
+        cube: the data without its target (all NaN), and with only those withheld arrays that the runner's registry entry
+            names; these are NaN in the test part's times.
+        train: the training part.
+        train_target: (n_train_cells, n_train_times) float32, in the target's units.
+        view: feature view for `table`.
+        seed: for every random choice.
+        threads: numeric threads to use.
+        parameters: resolved parameters of the cell.
+        scratch: an empty folder, removed afterwards.
+    """
+
+    cube: Cube
+    train: Part
+    train_target: FloatArray
+    view: str
+    seed: int
+    threads: int
+    parameters: Mapping[str, Any]
+    scratch: Path
+
+    def table(self, part: Part) -> FeatureTable:
+        """Rows of the task's feature view for a part."""
+        return build_view(self.cube, part, self.view)
+
+
+class Runner(ABC):
+    """One model of the comparison. Subclasses import heavy packages inside their methods."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    @abstractmethod
+    def fit(self) -> None:
+        """Learns from the task's training part only."""
+
+    @abstractmethod
+    def predict(self, part: Part) -> FloatArray:
+        """(n_cells, n_times) float32 predictions of a part, in the target's units."""

@@ -1,0 +1,173 @@
+"""The registry of runners: typed entries with lazy targets.
+
+An entry is plain data; its target (``module:object``) is imported only in the process that runs it, so the registry is as
+light as a list. A third party's package adds runners through the entry-point group ``climate2gpp_bench.runners`` (each
+entry point names a `RunnerEntry` or a list of them); a module on the Python path does so through ``BENCH_PLUGINS``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from bench.errors import BenchError
+from bench.suggest import unknown
+
+ENTRY_POINT_GROUP = "climate2gpp_bench.runners"
+PLUGINS_VARIABLE = "BENCH_PLUGINS"
+FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", "Our Method")
+"""In the order of the tables; the paper's names where it has them."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A rough prediction of what a cell needs, for planning only; it never changes a result.
+
+    Attributes:
+        seconds: start-up and other fixed time.
+        seconds_per_million: time on one core per million training values (samples × columns).
+        memory_gb: fixed memory.
+        bytes_per_value: memory per value (samples × columns, training and test).
+    """
+
+    seconds: float = 2.0
+    seconds_per_million: float = 0.1
+    memory_gb: float = 0.3
+    bytes_per_value: float = 12.0
+
+
+@dataclass(frozen=True)
+class RunnerEntry:
+    """One runner.
+
+    Attributes:
+        name: unique, lower case, letters, digits and underscores.
+        title: as printed in tables; the paper's name where it has one.
+        family: one of `FAMILIES`.
+        target: ``module:object``, a `Runner` subclass (or any callable from a `Task` to a `Runner`).
+        summary: one line for `bench ls runners`.
+        version: raise it when the runner's numbers change; stored results then count as stale.
+        requires: distributions it needs; their versions enter the fingerprint.
+        uses_view: whether it reads a feature view.
+        withheld: withheld arrays of the cube that it may read.
+        seeded: whether the seed changes its numbers; if not, one repetition is planned.
+        thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
+        parameters: passed to the runner in the task.
+        profiles: per profile, parameters that replace or add to `parameters`.
+        cost: for planning.
+    """
+
+    name: str
+    title: str
+    family: str
+    target: str
+    summary: str
+    version: int = 1
+    requires: tuple[str, ...] = ()
+    uses_view: bool = True
+    withheld: tuple[str, ...] = ()
+    seeded: bool = True
+    thread_invariant: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cost: Cost = Cost()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            raise BenchError(f"Runner name {self.name!r} may hold only lower-case letters, digits and underscores; rename it.")
+        if self.family not in FAMILIES:
+            raise unknown("family", self.family, FAMILIES, f"runner {self.name!r} must name one of these")
+        if ":" not in self.target:
+            raise BenchError(f"Target {self.target!r} of runner {self.name!r} is not of the form module:object; correct it.")
+
+    def parameters_for(self, profile: str) -> dict[str, Any]:
+        """Parameters of this runner in a profile."""
+        return {**self.parameters, **self.profiles.get(profile, {})}
+
+    def package_versions(self) -> dict[str, str]:
+        """Installed version of each required distribution; missing ones are left out."""
+        versions = {name: _installed_version(name) for name in self.requires}
+        return {name: version for name, version in versions.items() if version is not None}
+
+    def unavailable(self) -> str | None:
+        """Why the runner cannot run here, with the remedy, or None if it can."""
+        missing = [name for name in self.requires if _installed_version(name) is None]
+        if missing:
+            return f"needs {', '.join(missing)}: pip install 'climate2gpp-bench[runners]' --constraint constraints.txt"
+        return None
+
+    def load(self) -> Callable[..., Any]:
+        """Imports and returns the target.
+
+        Raises:
+            BenchError: the module or the object does not exist.
+        """
+        module_name, _, attribute = self.target.partition(":")
+        try:
+            loaded: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError) as error:
+            raise BenchError(f"Runner {self.name!r}: target {self.target!r} cannot be imported ({error}); reinstall its package.") from error
+        return loaded
+
+
+@cache
+def _installed_version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def entries() -> dict[str, RunnerEntry]:
+    """All runners by name: the project's own, then those of installed packages and of ``BENCH_PLUGINS``.
+
+    Raises:
+        BenchError: a plug-in cannot be imported or repeats a name.
+    """
+    from bench.runners.catalogue import CATALOGUE
+
+    collected: dict[str, RunnerEntry] = {}
+    _add(collected, CATALOGUE, "the project's catalogue")
+    for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
+        origin = f"entry point {point.name!r} of {point.dist.name if point.dist else 'an unknown package'}"
+        try:
+            loaded = point.load()
+        except (ImportError, AttributeError) as error:
+            raise BenchError(f"The {origin} cannot be imported ({error}); reinstall or remove that package.") from error
+        _add(collected, loaded, origin)
+    for target in filter(None, os.environ.get(PLUGINS_VARIABLE, "").split(",")):
+        module_name, _, attribute = target.partition(":")
+        try:
+            loaded = getattr(importlib.import_module(module_name), attribute or "ENTRIES")
+        except (ImportError, AttributeError) as error:
+            raise BenchError(f"{PLUGINS_VARIABLE} names {target!r}, which cannot be imported ({error}); correct it.") from error
+        _add(collected, loaded, f"{PLUGINS_VARIABLE} {target!r}")
+    return collected
+
+
+def get(name: str) -> RunnerEntry:
+    """The entry of a runner.
+
+    Raises:
+        BenchError: no such runner; the message names the nearest.
+    """
+    known = entries()
+    if name not in known:
+        raise unknown("runner", name, list(known), "`bench ls runners` lists them")
+    return known[name]
+
+
+def _add(collected: dict[str, RunnerEntry], found: RunnerEntry | Iterable[RunnerEntry], origin: str) -> None:
+    for entry in [found] if isinstance(found, RunnerEntry) else list(found):
+        if not isinstance(entry, RunnerEntry):
+            raise BenchError(f"The {origin} gives a {type(entry).__name__} where a RunnerEntry is needed; correct or remove it.")
+        if entry.name in collected:
+            raise BenchError(f"Runner {entry.name!r} is defined twice, the second time by the {origin}; rename or remove one.")
+        collected[entry.name] = entry

@@ -1,0 +1,272 @@
+"""The result store: a folder of finished cells. Nothing in it is pickled, and nothing is overwritten in place.
+
+Layout: ``store.json`` (format version), ``manifests/`` (one JSON file per run), ``cells/<id>/`` (record.json, statistics.parquet,
+predictions.parquet, log.txt), ``work/`` (cells in progress), ``locks/``, ``quarantine/`` (damaged cells, kept for inspection).
+A cell appears under ``cells/`` by one rename of a complete folder, so a reader sees all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import BenchError
+from bench.records import SCHEMA_VERSION, Manifest, Record
+
+ARTEFACTS = "artefacts"
+"""Folder beside a record that holds what a runner wrote, if the user asked to keep it; never read by this project."""
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+class CorruptRecord(BenchError):
+    """A stored cell that cannot be read; a re-issued `bench run` sets it aside and repeats the cell."""
+
+
+class Store:
+    """A result store on disk.
+
+    Args:
+        root: its folder.
+        create: make it if it is not there.
+
+    Raises:
+        BenchError: the folder is no store, may not be written, or was written by a newer version.
+    """
+
+    def __init__(self, root: Path, *, create: bool = False) -> None:
+        self.root = root
+        self.cells_dir, self.work_dir = root / "cells", root / "work"
+        marker = root / "store.json"
+        if create and not marker.exists():
+            if root.exists() and any(root.iterdir()):
+                names = {item.name for item in root.iterdir()} - {"cells", "work", "locks", "manifests", "quarantine"}
+                if names:
+                    raise BenchError(f"{root} is no result store but holds other files ({sorted(names)[0]}, …); name an empty folder with --store.")
+            with disk_errors(root):
+                for name in ("cells", "work", "locks", "manifests", "quarantine"):
+                    (root / name).mkdir(parents=True, exist_ok=True)
+                write_atomically(marker, json.dumps({"schema_version": SCHEMA_VERSION}).encode())
+        try:
+            version = json.loads(marker.read_text())["schema_version"]
+        except FileNotFoundError as error:
+            raise BenchError(f"There is no result store in {root}; run `bench run` first or name the store with --store.") from error
+        except PermissionError as error:
+            raise BenchError(f"{marker} may not be read; grant read permission on it.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise BenchError(f"{marker} is damaged; write {{\"schema_version\": {SCHEMA_VERSION}}} into it, the results beside it are untouched.") from error
+        if not isinstance(version, int) or version > SCHEMA_VERSION:
+            raise BenchError(f"Store {root} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update climate2gpp-bench.")
+
+    def record(self, cell_id: str) -> Record | None:
+        """The record of a cell, or None if it never ended.
+
+        Raises:
+            CorruptRecord: the record or one of its files is damaged.
+            BenchError: it was written by a newer version.
+        """
+        folder = self._folder(cell_id)
+        path = folder / "record.json"
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            if folder.exists():
+                raise CorruptRecord(f"Stored cell {folder} has no record.json; `bench run` sets it aside and repeats it.") from None
+            return None
+        except PermissionError as error:
+            raise BenchError(f"{path} may not be read; grant read permission on it.") from error
+        record = _parse(Record, content, path)
+        if record.cell_id != cell_id or record.cell.id != cell_id:
+            raise CorruptRecord(f"Record {path} describes another cell ({record.cell.id}); `bench run` sets it aside and repeats it.")
+        for name in record.files:
+            if not (folder / name).is_file():
+                raise CorruptRecord(f"Stored cell {folder} lacks {name}; `bench run` sets it aside and repeats it.")
+        return record
+
+    def file(self, record: Record, name: str) -> Path:
+        """Path of a file beside a record, after checking its content.
+
+        Raises:
+            CorruptRecord: the file is missing or its SHA-256 differs.
+        """
+        path = self._folder(record.cell_id) / name
+        expected = record.files.get(name)
+        if expected is None or not path.is_file() or sha256(path) != expected:
+            raise CorruptRecord(f"File {path} is missing or damaged; `bench run` sets the cell aside and repeats it.")
+        return path
+
+    def ids(self) -> list[str]:
+        """Ids of all stored cells, in order."""
+        return sorted(item.name for item in self.cells_dir.iterdir() if _ID.fullmatch(item.name))
+
+    def records(self) -> Iterator[Record]:
+        """All readable and unreadable records in order of id.
+
+        Raises:
+            CorruptRecord: at the first damaged one.
+        """
+        for cell_id in self.ids():
+            record = self.record(cell_id)
+            if record is not None:
+                yield record
+
+    def manifests(self) -> list[Manifest]:
+        """All manifests, oldest first."""
+        paths = sorted((self.root / "manifests").glob("*.json"))
+        return [_parse(Manifest, path.read_bytes(), path) for path in paths]
+
+    def add_manifest(self, manifest: Manifest) -> Path:
+        """Stores a manifest under its time of creation."""
+        stamp = re.sub(r"[^0-9TZ]", "", manifest.created)
+        path = self.root / "manifests" / f"{stamp}-{manifest.suite}-{os.getpid()}.json"
+        with disk_errors(self.root):
+            write_atomically(path, manifest.model_dump_json(indent=1).encode())
+        return path
+
+    def new_work_folder(self, cell_id: str) -> Path:
+        """An empty folder for a cell in progress."""
+        folder = self.work_dir / f"{_checked(cell_id)}-{os.getpid()}"
+        with disk_errors(self.root):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        return folder
+
+    def publish(self, work: Path, record: Record) -> None:
+        """Turns a work folder into the stored cell: files and record are on disk before the one rename that shows them.
+
+        Raises:
+            BenchError: the disk is full or may not be written; what was stored before is untouched.
+        """
+        target = self._folder(record.cell_id)
+        with disk_errors(self.root):
+            for item in work.iterdir():
+                if item.name not in (*record.files, "log.txt", ARTEFACTS):
+                    shutil.rmtree(item) if item.is_dir() else item.unlink()
+            for name in record.files:
+                _sync(work / name)
+            write_atomically(work / "record.json", record.model_dump_json(indent=1).encode())
+            if target.exists():
+                # Two renames: a kill between them leaves no record, and the next run repeats the cell.
+                self._set_aside(target, self.work_dir / f"replaced-{record.cell_id}-{os.getpid()}")
+            os.replace(work, target)
+            _sync(self.cells_dir)
+        shutil.rmtree(self.work_dir / f"replaced-{record.cell_id}-{os.getpid()}", ignore_errors=True)
+
+    def quarantine(self, cell_id: str) -> Path:
+        """Moves a damaged cell out of the way, keeping its files."""
+        target = self.root / "quarantine" / f"{_checked(cell_id)}-{time.time_ns()}"
+        with disk_errors(self.root):
+            self._set_aside(self._folder(cell_id), target)
+        return target
+
+    def clean_work(self) -> None:
+        """Removes work folders whose process is gone (left by a killed run)."""
+        import psutil
+
+        for folder in self.work_dir.iterdir():
+            pid = folder.name.rsplit("-", 1)[-1]
+            if not pid.isdigit() or not psutil.pid_exists(int(pid)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def try_lock(self, cell_id: str) -> Iterator[bool]:
+        """Tries to become the one process that runs a cell; the lock vanishes with the process that holds it."""
+        lock = self.lock(cell_id)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def lock(self, cell_id: str) -> FileLock:
+        """The lock of a cell, not yet acquired."""
+        return FileLock(str(self.root / "locks" / f"{_checked(cell_id)}.lock"))
+
+    def _folder(self, cell_id: str) -> Path:
+        return self.cells_dir / _checked(cell_id)
+
+    @staticmethod
+    def _set_aside(folder: Path, target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(folder, target)
+
+
+def _checked(cell_id: str) -> str:
+    """A name from outside never becomes a path unchecked."""
+    if not _ID.fullmatch(cell_id):
+        raise BenchError(f"{cell_id!r} is no cell id (16 hexadecimal digits); `bench ls cells` lists them.")
+    return cell_id
+
+
+def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
+    try:
+        version = json.loads(content)["schema_version"]
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise BenchError(f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update climate2gpp-bench.")
+        return model.model_validate_json(content)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise CorruptRecord(f"{path} is damaged ({first}); `bench run` sets a damaged cell aside and repeats it.") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file so that it is there completely or not at all, also after a power cut."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def disk_errors(root: Path) -> Iterator[None]:
+    """Turns a failed write into one sentence for the user."""
+    import errno
+
+    remedies: Mapping[int, str] = {
+        errno.ENOSPC: "the disk is full; free some space",
+        errno.EDQUOT: "the disk quota is used up; free some space",
+        errno.EROFS: "the file system is read-only; name another folder with --store",
+        errno.EACCES: "there is no write permission; grant it or name another folder with --store",
+        errno.EPERM: "there is no write permission; grant it or name another folder with --store",
+    }
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in remedies:
+            raise
+        raise BenchError(f"Store {root} cannot be written: {remedies[error.errno]} and run the same command again; stored results are untouched.") from error

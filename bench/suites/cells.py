@@ -1,0 +1,84 @@
+"""A cell of work: one runner on one split of one data set. Its id is a hash of exactly what changes the numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+EVALUATION_VERSION = 1
+"""Raise it when the stored statistics change their meaning; all stored cells then count as stale."""
+
+
+class Cell(BaseModel):
+    """A cell of work. Every field changes the numbers; device, worker count and paths are recorded beside it.
+
+    Attributes:
+        suite: name of the suite.
+        dataset: name of the data set.
+        dataset_fingerprint: SHA-256 of its content.
+        split: parameters that rebuild the split.
+        runner: name of the runner.
+        runner_version: its version in the registry.
+        parameters: its resolved parameters.
+        view: feature view, or None where the runner reads none.
+        profile: smoke, laptop or paper.
+        repetition: 0, 1, …; the seed derives from it.
+        seed: derived seed; None for a runner without randomness.
+        packages: versions of the distributions that the runner requires.
+        evaluation: version of the statistics that are stored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str
+    dataset: str
+    dataset_fingerprint: str
+    split: dict[str, Any]
+    runner: str
+    runner_version: int
+    parameters: dict[str, Any]
+    view: str | None
+    profile: str
+    repetition: int
+    seed: int | None
+    packages: dict[str, str]
+    evaluation: int = EVALUATION_VERSION
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits, the same on every machine."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def address(self) -> tuple[str, ...]:
+        """What a person would call the same cell: two ids with one address mean that the older one is stale."""
+        sample = {key: value for key, value in self.split.items() if key in ("train_cells", "weeks", "sample_seed")}
+        return (self.suite, self.dataset, json.dumps(sample), self.runner, self.view or "", self.profile, str(self.repetition))
+
+    @property
+    def label(self) -> str:
+        """Short text for people: ``lightgbm [located] #0``."""
+        return f"{self.runner}{f' [{self.view}]' if self.view else ''} #{self.repetition}"
+
+
+def differences(old: Cell, new: Cell) -> dict[str, tuple[Any, Any]]:
+    """Fields in which two cells differ, nested ones by dotted name, as (old value, new value)."""
+    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    return {
+        key: (before.get(key, "(absent)"), after.get(key, "(absent)"))
+        for key in sorted({*before, *after})
+        if before.get(key, "(absent)") != after.get(key, "(absent)")
+    }
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= _flat(item, f"{prefix}.{key}" if prefix else str(key))
+    return flat

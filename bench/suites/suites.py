@@ -1,0 +1,153 @@
+"""The suites. Each is a function from a data set and options to a plain list of cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.data.cube import Cube
+from bench.data.splits import fewshot_parameters, full_parameters
+from bench.data.views import DEFAULT_VIEW, VIEWS
+from bench.errors import BenchError
+from bench.runners import registry
+from bench.runners.registry import FAMILIES, RunnerEntry
+from bench.seeds import derive_seed
+from bench.suggest import unknown
+from bench.suites import profiles
+from bench.suites.cells import Cell
+
+PAPER_WEEKS = (1, 10, 20, 30, 40)
+
+
+@dataclass(frozen=True)
+class SuiteOptions:
+    """What the command line chooses.
+
+    Attributes:
+        profile: name of the profile.
+        only: runner or family names to keep; empty keeps all of the suite.
+        skip: runner or family names to leave out.
+        extra: runners to add to the suite's own (few-shot: tabular baselines).
+        views: feature views; each runner that reads a view gets one cell per view.
+        first_repetition: number of the first repetition.
+        repetitions: how many, for runners whose numbers depend on a seed.
+        weeks: few-shot: 8-day steps of the year that are scored.
+        train_cells: few-shot: sizes of the sample; empty for the default size.
+    """
+
+    profile: str = profiles.DEFAULT_PROFILE
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    views: tuple[str, ...] = (DEFAULT_VIEW,)
+    first_repetition: int = 0
+    repetitions: int = 1
+    weeks: tuple[int, ...] = PAPER_WEEKS
+    train_cells: tuple[int, ...] = ()
+
+
+def full(cube: Cube, options: SuiteOptions) -> list[Cell]:
+    """Table 1: every tabular, deep and reference runner; trained on all years but the last, tested on the last."""
+    families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Our Method"}
+    chosen = [entry for entry in registry.entries().values() if entry.family in families]
+    split = full_parameters(cube, profiles.get(options.profile).max_cells)
+    return _cells("full", cube, [split], chosen, options)
+
+
+def fewshot(cube: Cube, options: SuiteOptions) -> list[Cell]:
+    """Tables 2 and 3: trained on a sample of cells, tested on named weeks of the last year over all cells.
+
+    The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular baselines are added
+    by name (`--with`). Each repetition draws its own sample; all runners of a repetition share it.
+    """
+    families = {"Reference", "Spatial", "Spatiotemporal", "Our Method"}
+    chosen = [entry for entry in registry.entries().values() if entry.family in families and entry.name != "pml_last_year_lai"]
+    chosen += [registry.get(name) for name in options.extra if registry.get(name) not in chosen]
+    max_cells = profiles.get(options.profile).max_cells
+    cells: list[Cell] = []
+    for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
+        splits = [
+            fewshot_parameters(cube, options.weeks, size, repetition, max_cells) for size in (options.train_cells or (None,))
+        ]
+        # The sample itself depends on the repetition, so that runners without a seed of their own are repeated too.
+        cells += _cells("fewshot", cube, splits, chosen, options, only_repetition=repetition)
+    return cells
+
+
+SUITES: dict[str, Callable[[Cube, SuiteOptions], list[Cell]]] = {"full": full, "fewshot": fewshot}
+
+
+def make_cells(suite: str, cube: Cube, options: SuiteOptions) -> list[Cell]:
+    """Cells of a suite, in the registry's order.
+
+    Raises:
+        BenchError: unknown suite, profile, view, runner or family, or an empty selection.
+    """
+    if suite not in SUITES:
+        raise unknown("suite", suite, list(SUITES), "see `bench run --help`")
+    profiles.get(options.profile)
+    for view in options.views:
+        if view not in VIEWS:
+            raise unknown("view", view, VIEWS, "see `bench run --help`")
+    if options.repetitions < 1 or options.first_repetition < 0:
+        raise BenchError("--repeats must be at least 1 and --seed at least 0.")
+    cells = SUITES[suite](cube, options)
+    if not cells:
+        raise BenchError(f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them.")
+    return cells
+
+
+def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[str]) -> list[RunnerEntry]:
+    """Entries that are named (or all), less those left out, by runner or family name.
+
+    Raises:
+        BenchError: a name is neither a runner nor a family.
+    """
+    families = {family.lower().replace(" ", "-"): family for family in FAMILIES}
+    for name in (*only, *skip):
+        if name.lower() not in families and name not in registry.entries():
+            raise unknown("runner or family", name, [*registry.entries(), *families], "`bench ls runners` lists them")
+
+    def named(entry: RunnerEntry, names: Sequence[str]) -> bool:
+        return any(name == entry.name or families.get(name.lower()) == entry.family for name in names)
+
+    return [entry for entry in entries if (not only or named(entry, only)) and not named(entry, skip)]
+
+
+def _cells(
+    suite: str,
+    cube: Cube,
+    splits: Sequence[dict[str, Any]],
+    chosen: Sequence[RunnerEntry],
+    options: SuiteOptions,
+    only_repetition: int | None = None,
+) -> list[Cell]:
+    cells = []
+    for entry in select(chosen, options.only, options.skip):
+        if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
+            continue  # the data set does not know what made its target
+        if only_repetition is not None:
+            repetitions = [only_repetition]
+        else:
+            repetitions = list(range(options.first_repetition, options.first_repetition + (options.repetitions if entry.seeded else 1)))
+        for split in splits:
+            for view in options.views if entry.uses_view else (None,):
+                for repetition in repetitions:
+                    cells.append(
+                        Cell(
+                            suite=suite,
+                            dataset=cube.name,
+                            dataset_fingerprint=cube.fingerprint,
+                            split=split,
+                            runner=entry.name,
+                            runner_version=entry.version,
+                            parameters=entry.parameters_for(options.profile),
+                            view=view,
+                            profile=options.profile,
+                            repetition=repetition,
+                            seed=derive_seed(cube.name, entry.name, repetition) if entry.seeded else None,
+                            packages=entry.package_versions(),
+                        )
+                    )
+    return cells
