@@ -1,14 +1,14 @@
 """Metrics as functions of sums, so that parts, groups, blocks and chunks aggregate exactly.
 
-A metric is a function of a few named statistics (sums over samples). Sums of disjoint sets of samples add, so the metric
-of a union is the function of the added sums: no mean of RMSEs is ever taken. Every sum is kept per spatial block, which
-gives the block bootstrap for the price of a weighted addition.
+A metric is a function of a few named statistics (sums over samples). Sums of disjoint sets of samples add, so the
+metric of a union is the function of the added sums: no mean of RMSEs is ever taken. Every sum is kept per spatial
+block, which gives the block bootstrap for the price of a weighted addition.
 
-On the bootstrap: errors of neighbouring cells, and of one cell at neighbouring steps, are correlated, so resampling single
-samples would give intervals far too narrow. Whole blocks of `BLOCK_DEGREES` (all steps of all cells in them) are drawn with
-replacement instead (Künsch 1989; Lahiri 2003). This assumes that blocks are nearly independent, which holds as far as
-the correlation length of the errors is well below the block's edge, and it says nothing about other test years. The blocks
-of one draw are shared by all models, so ratios and differences are paired.
+On the bootstrap: errors of neighbouring cells, and of one cell at neighbouring steps, are correlated, so resampling
+single samples would give intervals far too narrow. Whole blocks of `BLOCK_DEGREES` (all steps of all cells in them)
+are drawn with replacement instead (Künsch 1989; Lahiri 2003). This assumes that blocks are nearly independent, which
+holds as far as the correlation length of the errors is well below the block's edge, and it says nothing about other
+test years. The blocks of one draw are shared by all models, so ratios and differences are paired.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from bench.data.splits import Part, Split
 from bench.errors import BenchError
 
 STATISTICS = ("n", "weight", "error", "absolute_error", "squared_error", "target", "squared_target")
-"""Columns of a statistics table: sums over samples of 1, w, w·e, w·|e|, w·e², w·y, w·y², where e = prediction − target."""
+"""Columns of a statistics table: sums over samples of 1, w, w·e, w·|e|, w·e², w·y, w·y², where e = prediction −
+target."""
 KEYS = ("part", "group", "weighting", "block")
 """Index columns: train/test; all, season, land_cover, week, or seen/unseen groups; plain/area; block id."""
 BLOCK_DEGREES = 2.0
@@ -138,7 +139,10 @@ def _part_statistics(cube: Cube, split: Split, part: Part, prediction: FloatArra
 
 def _groups(
     cube: Cube, split: Split, part: Part
-) -> tuple[dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]], dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]]:
+) -> tuple[
+    dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]],
+    dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]],
+]:
     all_cells, all_times = np.ones(len(part.cells), bool), np.ones(len(part.times), bool)
     season = season_of(cube.time[part.times])
     times = {f"season:{name}": (all_cells, season == name) for name in SEASONS if (season == name).any()}
@@ -173,7 +177,11 @@ def bootstrap_weights(n_blocks: int, draws: int, seed: int) -> npt.NDArray[np.fl
     """(draws, n_blocks) how often each block is drawn; the same for every model that was scored on the same blocks."""
     if n_blocks < 1:
         raise BenchError("A bootstrap needs at least one spatial block; the selection is empty.")
-    return np.random.default_rng(seed).multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=draws).astype(np.float64)
+    return (
+        np.random.default_rng(seed)
+        .multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=draws)
+        .astype(np.float64)
+    )
 
 
 def bootstrap(statistics: pd.DataFrame, metric: str, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

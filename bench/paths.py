@@ -33,10 +33,25 @@ def data_dir() -> Path | None:
     if not folder.is_dir():
         raise BenchError(f"BENCH_DATA_DIR is {configured!r}, which is no folder; correct it or unset it.")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise BenchError(f"BENCH_DATA_DIR is {configured!r}, which may not be read; grant read permission on it or unset it.")
+        raise BenchError(
+            f"BENCH_DATA_DIR is {configured!r}, which may not be read; grant read permission on it or unset it."
+        )
     return folder
 
 
 def default_store() -> Path:
     """Result store used when the command line names none."""
     return Path(os.environ.get("BENCH_STORE") or "runs")
+
+
+def tables_dir() -> Path:
+    """Folder of the published tables and LaTeX templates: the source checkout's, or the installed copy."""
+    import sys
+
+    for folder in (
+        Path(__file__).parent.parent / "tables",
+        Path(sys.prefix) / "share" / "climate2gpp-bench" / "tables",
+    ):
+        if (folder / "published").is_dir():
+            return folder
+    raise BenchError("The folder tables/ of this project is not installed; reinstall climate2gpp-bench.")

@@ -1,7 +1,7 @@
 """The one place for seeds.
 
-A seed derives from (data set, runner, repetition) and nothing else, so that adding a runner, reordering cells or changing
-the number of workers shifts nobody's random numbers.
+A seed derives from (data set, runner, repetition) and nothing else, so that adding a runner, reordering cells or
+changing the number of workers shifts nobody's random numbers.
 """
 
 from __future__ import annotations

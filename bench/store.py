@@ -1,8 +1,9 @@
 """The result store: a folder of finished cells. Nothing in it is pickled, and nothing is overwritten in place.
 
-Layout: ``store.json`` (format version), ``manifests/`` (one JSON file per run), ``cells/<id>/`` (record.json, statistics.parquet,
-predictions.parquet, log.txt), ``work/`` (cells in progress), ``locks/``, ``quarantine/`` (damaged cells, kept for inspection).
-A cell appears under ``cells/`` by one rename of a complete folder, so a reader sees all of it or nothing.
+Layout: ``store.json`` (format version), ``manifests/`` (one JSON file per run), ``cells/<id>/`` (record.json,
+statistics.parquet, predictions.parquet, log.txt), ``work/`` (cells in progress), ``locks/``, ``quarantine/`` (damaged
+cells, kept for inspection). A cell appears under ``cells/`` by one rename of a complete folder, so a reader sees all
+of it or nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ class Store:
             if root.exists() and any(root.iterdir()):
                 names = {item.name for item in root.iterdir()} - {"cells", "work", "locks", "manifests", "quarantine"}
                 if names:
-                    raise BenchError(f"{root} is no result store but holds other files ({sorted(names)[0]}, …); name an empty folder with --store.")
+                    raise BenchError(
+                        f"{root} is no result store but holds other files ({sorted(names)[0]}, …); name an empty "
+                        "folder with --store."
+                    )
             with disk_errors(root):
                 for name in ("cells", "work", "locks", "manifests", "quarantine"):
                     (root / name).mkdir(parents=True, exist_ok=True)
@@ -61,13 +65,21 @@ class Store:
         try:
             version = json.loads(marker.read_text())["schema_version"]
         except FileNotFoundError as error:
-            raise BenchError(f"There is no result store in {root}; run `bench run` first or name the store with --store.") from error
+            raise BenchError(
+                f"There is no result store in {root}; run `bench run` first or name the store with --store."
+            ) from error
         except PermissionError as error:
             raise BenchError(f"{marker} may not be read; grant read permission on it.") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise BenchError(f"{marker} is damaged; write {{\"schema_version\": {SCHEMA_VERSION}}} into it, the results beside it are untouched.") from error
+            raise BenchError(
+                f'{marker} is damaged; write {{"schema_version": {SCHEMA_VERSION}}} into it, the results beside it '
+                "are untouched."
+            ) from error
         if not isinstance(version, int) or version > SCHEMA_VERSION:
-            raise BenchError(f"Store {root} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update climate2gpp-bench.")
+            raise BenchError(
+                f"Store {root} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); "
+                "update climate2gpp-bench."
+            )
 
     def record(self, cell_id: str) -> Record | None:
         """The record of a cell, or None if it never ended.
@@ -82,13 +94,17 @@ class Store:
             content = path.read_bytes()
         except FileNotFoundError:
             if folder.exists():
-                raise CorruptRecord(f"Stored cell {folder} has no record.json; `bench run` sets it aside and repeats it.") from None
+                raise CorruptRecord(
+                    f"Stored cell {folder} has no record.json; `bench run` sets it aside and repeats it."
+                ) from None
             return None
         except PermissionError as error:
             raise BenchError(f"{path} may not be read; grant read permission on it.") from error
         record = _parse(Record, content, path)
         if record.cell_id != cell_id or record.cell.id != cell_id:
-            raise CorruptRecord(f"Record {path} describes another cell ({record.cell.id}); `bench run` sets it aside and repeats it.")
+            raise CorruptRecord(
+                f"Record {path} describes another cell ({record.cell.id}); `bench run` sets it aside and repeats it."
+            )
         for name in record.files:
             if not (folder / name).is_file():
                 raise CorruptRecord(f"Stored cell {folder} lacks {name}; `bench run` sets it aside and repeats it.")
@@ -217,11 +233,16 @@ def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
     try:
         version = json.loads(content)["schema_version"]
         if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise BenchError(f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update climate2gpp-bench.")
+            raise BenchError(
+                f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update "
+                "climate2gpp-bench."
+            )
         return model.model_validate_json(content)
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         first = str(error).splitlines()[0]
-        raise CorruptRecord(f"{path} is damaged ({first}); `bench run` sets a damaged cell aside and repeats it.") from error
+        raise CorruptRecord(
+            f"{path} is damaged ({first}); `bench run` sets a damaged cell aside and repeats it."
+        ) from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -267,6 +288,9 @@ def disk_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in remedies:
+        if error.errno is None or error.errno not in remedies:
             raise
-        raise BenchError(f"Store {root} cannot be written: {remedies[error.errno]} and run the same command again; stored results are untouched.") from error
+        raise BenchError(
+            f"Store {root} cannot be written: {remedies[error.errno]} and run the same command again; stored "
+            "results are untouched."
+        ) from error

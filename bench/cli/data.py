@@ -85,9 +85,13 @@ def verify(spec: str) -> int:
 @click.option("--weeks", default="1,10,20,30,40", show_default=True)
 @click.option("--train-cells", type=int, default=None)
 @click.option("--profile", default="laptop", show_default=True)
-@click.option("--runner", default=None, help="Also prove that this runner's fit reads training data only (fits it twice).")
+@click.option(
+    "--runner", default=None, help="Also prove that this runner's fit reads training data only (fits it twice)."
+)
 @json_option
-def audit(spec: str, suite: str, weeks: str, train_cells: int | None, profile: str, runner: str | None, as_json: bool) -> int:
+def audit(
+    spec: str, suite: str, weeks: str, train_cells: int | None, profile: str, runner: str | None, as_json: bool
+) -> int:
     """Audit a split: shared samples, distance from test to training cells, and what a runner's fit depends on."""
     from bench.data.audit import audit_split
     from bench.data.datasets import open_dataset
@@ -99,7 +103,11 @@ def audit(spec: str, suite: str, weeks: str, train_cells: int | None, profile: s
         raise unknown("suite", suite, ["full", "fewshot"], "see `bench data audit --help`")
     cube = open_dataset(spec, lambda text: click.echo(text, err=True)).cube
     max_cells = profiles.get(profile).max_cells
-    parameters = full_parameters(cube, max_cells) if suite == "full" else fewshot_parameters(cube, parse_weeks(weeks), train_cells, 0, max_cells)
+    parameters = (
+        full_parameters(cube, max_cells)
+        if suite == "full"
+        else fewshot_parameters(cube, parse_weeks(weeks), train_cells, 0, max_cells)
+    )
     split = make_split(cube, parameters)
     result = audit_split(cube, split)
     found: dict[str, Any] = dataclasses.asdict(result) | {"passed": result.passed}

@@ -46,7 +46,10 @@ def command(store_path: Path | None, as_json: bool) -> int:
         click.echo(json.dumps([asdict(item) for item in findings], indent=1))
     else:
         for item in findings:
-            click.echo(f"{'ok ' if item.ok else 'NO '} {item.subject}: {item.detail}" + (f" → {item.remedy}" if item.remedy else ""))
+            click.echo(
+                f"{'ok ' if item.ok else 'NO '} {item.subject}: {item.detail}"
+                + (f" → {item.remedy}" if item.remedy else "")
+            )
     return 0 if all(item.ok for item in findings) else 1
 
 
@@ -65,12 +68,19 @@ def _machine() -> list[Finding]:
             None if (3, 11) <= version[:2] < (3, 13) else "use Python 3.11 or 3.12",
         ),
         Finding("processor", True, f"{available_cores()} cores"),
-        Finding("memory", memory >= 4, f"{memory:.0f} GB", None if memory >= 4 else "use --jobs 1 --profile smoke, or a machine with at least 4 GB"),
+        Finding(
+            "memory",
+            memory >= 4,
+            f"{memory:.0f} GB",
+            None if memory >= 4 else "use --jobs 1 --profile smoke, or a machine with at least 4 GB",
+        ),
         Finding(
             "memory cap",
             sys.platform.startswith("linux"),
             "watched per cell" + (", with RLIMIT_DATA behind it" if sys.platform.startswith("linux") else ""),
-            None if sys.platform.startswith("linux") else "RLIMIT_DATA is not enforced here: the watch alone guards memory",
+            None
+            if sys.platform.startswith("linux")
+            else "RLIMIT_DATA is not enforced here: the watch alone guards memory",
         ),
     ]
 
@@ -84,9 +94,8 @@ def _packages() -> list[Finding]:
         except importlib.metadata.PackageNotFoundError:
             continue  # its runners are named below, with the remedy
         ok = version.split("+")[0] == wanted
-        findings.append(
-            Finding(name, ok, version, None if ok else f"results are comparable with {wanted}: pip install '{name}=={wanted}' --constraint constraints.txt")
-        )
+        remedy = f"results compare with {wanted}: pip install '{name}=={wanted}' --constraint constraints.txt"
+        findings.append(Finding(name, ok, version, None if ok else remedy))
     return findings
 
 
@@ -115,7 +124,12 @@ def _data() -> list[Finding]:
             continue
         found = location.folder is not None
         findings.append(
-            Finding(f"data set {entry.name}", found, location.reason, None if found else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR")
+            Finding(
+                f"data set {entry.name}",
+                found,
+                location.reason,
+                None if found else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR",
+            )
         )
     return findings
 

@@ -43,7 +43,9 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
             raise BenchError(f"There is no cell {name} in {store.root}; `bench ls cells` lists what is stored.")
         found = record.model_dump(mode="json") | {"folder": str(store.cells_dir / name)}
     else:
-        raise unknown("name", name, [*registry.entries(), *datasets.entries()], "give a runner, a data set or a cell id")
+        raise unknown(
+            "name", name, [*registry.entries(), *datasets.entries()], "give a runner, a data set or a cell id"
+        )
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
@@ -68,7 +70,11 @@ def _dataset(spec: str) -> dict[str, Any]:
         "latitude": [float(cube.lat.min()), float(cube.lat.max())],
         "climate": dict(zip(cube.feature_names, cube.feature_units, strict=True)),
         "static": dict(zip(cube.static_names, cube.static_units, strict=True)),
-        "target": {cube.target_name: cube.target_units, "mean": float(cube.target.mean()), "variance": float(cube.target.var())},
+        "target": {
+            cube.target_name: cube.target_units,
+            "mean": float(cube.target.mean()),
+            "variance": float(cube.target.var()),
+        },
         "withheld": sorted(cube.withheld),
         "provenance": dict(cube.provenance),
     }

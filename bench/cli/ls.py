@@ -24,7 +24,13 @@ def _runners(store: Path | None) -> Rows:
     from bench.runners import registry
 
     return [
-        {"name": entry.name, "family": entry.family, "title": entry.title, "summary": entry.summary, "unavailable": entry.unavailable()}
+        {
+            "name": entry.name,
+            "family": entry.family,
+            "title": entry.title,
+            "summary": entry.summary,
+            "unavailable": entry.unavailable(),
+        }
         for entry in registry.entries().values()
     ]
 
@@ -42,7 +48,10 @@ def _datasets(store: Path | None) -> Rows:
 def _profiles(store: Path | None) -> Rows:
     from bench.suites.profiles import PROFILES
 
-    return [{"name": profile.name, "summary": profile.summary, "timeout_s": profile.timeout_s} for profile in PROFILES.values()]
+    return [
+        {"name": profile.name, "summary": profile.summary, "timeout_s": profile.timeout_s}
+        for profile in PROFILES.values()
+    ]
 
 
 def _views(store: Path | None) -> Rows:

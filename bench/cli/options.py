@@ -25,7 +25,11 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 def store_option(function: CommandT) -> CommandT:
     """``--store``."""
     return click.option(
-        "--store", "store_path", type=click.Path(path_type=Path), default=None, help="Result store  [default: $BENCH_STORE or ./runs]"
+        "--store",
+        "store_path",
+        type=click.Path(path_type=Path),
+        default=None,
+        help="Result store  [default: $BENCH_STORE or ./runs]",
     )(function)
 
 
@@ -38,19 +42,69 @@ def suite_options(function: CommandT) -> CommandT:
     """The options that choose cells and resources, shared by `run` and `plan`."""
     options = (
         click.option("--suite", required=True, metavar="NAME", help="full (Table 1) or fewshot (Tables 2 and 3)."),
-        click.option("--dataset", default="auto", show_default=True, metavar="SPEC", help="auto, northchina, simulated[:cells=N,years=N,seed=N], or a folder that holds a cube."),
-        click.option("--profile", default=profiles.DEFAULT_PROFILE, show_default=True, metavar="NAME", help="smoke, laptop or paper."),
+        click.option(
+            "--dataset",
+            default="auto",
+            show_default=True,
+            metavar="SPEC",
+            help="auto, northchina, simulated[:cells=N,years=N,seed=N], or a folder that holds a cube.",
+        ),
+        click.option(
+            "--profile",
+            default=profiles.DEFAULT_PROFILE,
+            show_default=True,
+            metavar="NAME",
+            help="smoke, laptop or paper.",
+        ),
         click.option("--only", metavar="A,B", default="", help="Keep these runners or families."),
         click.option("--skip", metavar="A,B", default="", help="Leave these runners or families out."),
         click.option("--with", "extra", metavar="A,B", default="", help="fewshot: add these tabular runners."),
-        click.option("--view", "views", metavar="A,B", default="located", show_default=True, help="Feature views: point, located, window."),
-        click.option("--seed", "first_repetition", type=int, default=0, show_default=True, help="Number of the first repetition."),
-        click.option("--repeats", type=int, default=1, show_default=True, help="Repetitions of every runner that depends on a seed."),
-        click.option("--weeks", default="1,10,20,30,40", show_default=True, metavar="W,W", help="fewshot: 8-day steps of the year, 1-46."),
-        click.option("--train-cells", default="", metavar="N,N", help="fewshot: sampled cells  [default: 6000, or 30 % of fewer than 20,000]."),
+        click.option(
+            "--view",
+            "views",
+            metavar="A,B",
+            default="located",
+            show_default=True,
+            help="Feature views: point, located, window.",
+        ),
+        click.option(
+            "--seed", "first_repetition", type=int, default=0, show_default=True, help="Number of the first repetition."
+        ),
+        click.option(
+            "--repeats",
+            type=int,
+            default=1,
+            show_default=True,
+            help="Repetitions of every runner that depends on a seed.",
+        ),
+        click.option(
+            "--weeks",
+            default="1,10,20,30,40",
+            show_default=True,
+            metavar="W,W",
+            help="fewshot: 8-day steps of the year, 1-46.",
+        ),
+        click.option(
+            "--train-cells",
+            default="",
+            metavar="N,N",
+            help="fewshot: sampled cells  [default: 6000, or 30 % of fewer than 20,000].",
+        ),
         click.option("--jobs", type=int, default=None, help="Cells at once  [default: one per core]."),
-        click.option("--memory", "memory_gb", type=float, default=None, help="Memory cap of one cell in GB  [default: an equal share]."),
-        click.option("--timeout", "timeout_s", type=float, default=None, help="Wall-clock limit of one cell in seconds  [default: the profile's]."),
+        click.option(
+            "--memory",
+            "memory_gb",
+            type=float,
+            default=None,
+            help="Memory cap of one cell in GB  [default: an equal share].",
+        ),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=float,
+            default=None,
+            help="Wall-clock limit of one cell in seconds  [default: the profile's].",
+        ),
         store_option,
     )
     for option in reversed(options):

@@ -23,8 +23,8 @@ Examples:
 def command(as_json: bool, **given: Any) -> int:
     """Show what a run would do: every cell with its state and expected time, memory and disk.
 
-    Cells that cannot fit into their memory cap are refused here, before anything starts. Times are rough until a cell of the same runner
-    and size has run; then they come from that run.
+    Cells that cannot fit into their memory cap are refused here, before anything starts. Times are rough until a cell
+    of the same runner and size has run; then they come from that run.
     """
     from bench.store import Store
 
@@ -50,12 +50,26 @@ def command(as_json: bool, **given: Any) -> int:
             }
             for item in planned
         ]
-        click.echo(json.dumps({"suite": request.suite, "dataset": request.dataset.spec, "reason": request.dataset.reason, "seconds": round(seconds, 1), "cells": rows}, indent=1))
+        click.echo(
+            json.dumps(
+                {
+                    "suite": request.suite,
+                    "dataset": request.dataset.spec,
+                    "reason": request.dataset.reason,
+                    "seconds": round(seconds, 1),
+                    "cells": rows,
+                },
+                indent=1,
+            )
+        )
         return 0
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=f"{request.suite} on {request.dataset.cube.name}, profile {request.options.profile}", title_justify="left")
+    table = Table(
+        title=f"{request.suite} on {request.dataset.cube.name}, profile {request.options.profile}", title_justify="left"
+    )
     for column in ("cell", "runner", "state"):
         table.add_column(column)
     for column in ("time", "memory", "disk"):
@@ -64,7 +78,7 @@ def command(as_json: bool, **given: Any) -> int:
         state = item.state + (" (an older version is stored)" if item.stale else "")
         table.add_row(
             item.cell.id,
-            item.cell.label,
+            Text(item.cell.label),
             state,
             clock.human_seconds(item.estimate.seconds),
             f"{item.estimate.memory_bytes / 1e9:.1f} GB",
@@ -76,5 +90,8 @@ def command(as_json: bool, **given: Any) -> int:
         if item.reason:
             console.print(f"{item.cell.label}: {item.state}: {item.reason}", markup=False, highlight=False)
     click.echo(f"Data: {request.dataset.reason}.")
-    click.echo(f"About {clock.human_seconds(seconds)} with {request.jobs} jobs, {disk / 1e6:.0f} MB of results in {request.store_path}.")
+    click.echo(
+        f"About {clock.human_seconds(seconds)} with {request.jobs} jobs, {disk / 1e6:.0f} MB of results in "
+        f"{request.store_path}."
+    )
     return 0

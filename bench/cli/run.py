@@ -22,15 +22,17 @@ Examples:
   bench run --suite full --retry failed                     # repeat what failed, timed out or ran out of memory"""
 )
 @suite_options
-@click.option("--retry", metavar="STATES", default="", help="Repeat cells that ended as: failed (all kinds), timeout, oom.")
+@click.option(
+    "--retry", metavar="STATES", default="", help="Repeat cells that ended as: failed (all kinds), timeout, oom."
+)
 @click.option("--keep-artefacts", is_flag=True, help="Keep what a runner wrote (fitted models) beside its record.")
 @click.option("--quiet", is_flag=True, help="Say only how it ended.")
 def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
     """Run a suite; re-issued, it finishes the remainder.
 
-    Every cell (runner, view, seed) is a process of its own with a time limit and a memory cap; whatever happens to one, the others go
-    on. A finished cell is never run again. Exit code 0: all cells done (or skipped with a reason); 1: some failed; 2: bad input; 130:
-    interrupted, run the same command to resume.
+    Every cell (runner, view, seed) is a process of its own with a time limit and a memory cap; whatever happens to
+    one, the others go on. A finished cell is never run again. Exit code 0: all cells done (or skipped with a reason);
+    1: some failed; 2: bad input; 130: interrupted, run the same command to resume.
     """
     from bench.cli.options import names
     from bench.execution.planning import RETRYABLE
@@ -67,13 +69,16 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
     pending = to_run(planned, states)
     say(f"Data set {cube.name} ({cube.n_cells} cells × {cube.n_times} steps): {request.dataset.reason}.")
     say(
-        f"Suite {request.suite}, profile {request.options.profile}: {len(planned)} cells, {len(pending)} to run, {request.jobs} at once, "
+        f"Suite {request.suite}, profile {request.options.profile}: {len(planned)} cells, {len(pending)} to run, "
+        f"{request.jobs} at once, "
         f"store {request.store_path}."
     )
     progress: Progress = PlainProgress(len(pending), stream=io.StringIO()) if quiet else for_terminal(len(pending))
     watch = clock.Stopwatch()
     try:
-        summary = run_cells(planned, store, request.dataset.path, request.limits, request.jobs, progress, states, keep_artefacts)
+        summary = run_cells(
+            planned, store, request.dataset.path, request.limits, request.jobs, progress, states, keep_artefacts
+        )
     except Interrupted as stop:
         click.echo(f"Stopped by {stop}; finished cells are stored. Run the same command to resume.", err=True)
         return 130
@@ -81,8 +86,9 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
     click.echo(f"{ended}; {summary.already_done} done before; {clock.human_seconds(watch.seconds)}.")
     if summary.left:
         click.echo(f"{summary.left} cells failed in an earlier run and were left so; repeat them with --retry failed.")
-    failures = summary.left + sum(count for status, count in summary.counts.items() if status not in ("done", "skipped"))
+    failures = summary.left + sum(
+        count for status, count in summary.counts.items() if status not in ("done", "skipped")
+    )
     if failures and not summary.left:
         click.echo("See why with `bench ls cells` and `bench info CELL`; repeat them with --retry failed.")
     return 1 if failures else 0
-

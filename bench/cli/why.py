@@ -26,8 +26,8 @@ Examples:
 def command(name: str, store_path: Path | None, as_json: bool) -> int:
     """Say why a cell is done, missing, failed or stale.
 
-    A cell is stale when it was stored under another fingerprint: the answer names each part of the fingerprint that changed (data, split,
-    parameters, runner version, package versions), with its old and new value.
+    A cell is stale when it was stored under another fingerprint: the answer names each part of the fingerprint that
+    changed (data, split, parameters, runner version, package versions), with its old and new value.
     """
     store = existing_store(store_path)
     wanted: dict[str, Cell] = {}
@@ -36,9 +36,16 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
             wanted[json.dumps(cell.address)] = cell
     stored, damaged = _stored(store)
     chosen = [cell for cell in wanted.values() if name in (cell.id, cell.runner)]
-    chosen += [record.cell for cell_id, record in stored.items() if name in (cell_id, record.cell.runner) and record.cell not in chosen]
+    chosen += [
+        record.cell
+        for cell_id, record in stored.items()
+        if name in (cell_id, record.cell.runner) and record.cell not in chosen
+    ]
     if not chosen and name not in damaged:
-        raise BenchError(f"{name!r} is neither a cell nor a runner of a run in {store.root}; `bench ls cells` and `bench plan` show the ids.")
+        raise BenchError(
+            f"{name!r} is neither a cell nor a runner of a run in {store.root}; `bench ls cells` and `bench plan` "
+            "show the ids."
+        )
     answers = [_answer(cell, wanted, stored, damaged) for cell in chosen]
     if name in damaged and not chosen:
         answers.append({"id": name, "cell": "?", "state": "corrupt", "because": damaged[name]})
@@ -67,7 +74,9 @@ def _stored(store: Store) -> tuple[dict[str, Record], dict[str, str]]:
     return records, damaged
 
 
-def _answer(cell: Cell, wanted: dict[str, Cell], stored: dict[str, Record], damaged: dict[str, str]) -> dict[str, object]:
+def _answer(
+    cell: Cell, wanted: dict[str, Cell], stored: dict[str, Record], damaged: dict[str, str]
+) -> dict[str, object]:
     answer: dict[str, object] = {"id": cell.id, "cell": f"{cell.label} ({cell.suite}, {cell.dataset}, {cell.profile})"}
     newest = wanted.get(json.dumps(cell.address))
     record = stored.get(cell.id)

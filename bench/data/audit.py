@@ -2,8 +2,8 @@
 
 Three questions, each answered by a computation and not by intent: do training and test share a (cell, time); how far is
 each test cell from the nearest training cell; and does a fitted runner depend on anything outside its training part.
-The last is answered by a counterfactual: everything outside the training part is replaced by other values, the runner is
-fitted again, and its predictions of the training part must be the same to the bit.
+The last is answered by a counterfactual: everything outside the training part is replaced by other values, the runner
+is fitted again, and its predictions of the training part must be the same to the bit.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def scramble_outside(cube: Cube, part: Part) -> Cube:
     static_inside = np.zeros(cube.n_cells, bool)
     static_inside[part.cells] = True
     land_cover = np.arange(len(cube.static_names)) < cube.n_land_cover
-    static = np.where(static_inside[:, None], cube.static, np.where(land_cover, cube.static[:, ::-1], -cube.static * 7 + 3))
+    static = np.where(
+        static_inside[:, None], cube.static, np.where(land_cover, cube.static[:, ::-1], -cube.static * 7 + 3)
+    )
     scrambled = dataclasses.replace(
         cube,
         climate=np.where(inside[:, :, None], cube.climate, -13 * cube.climate + 101).astype(np.float32),
@@ -110,7 +112,7 @@ def scramble_outside(cube: Cube, part: Part) -> Cube:
     return scrambled
 
 
-def unit_sphere(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def unit_sphere(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
     """(n, 3) Cartesian coordinates on the unit sphere of degrees east and north (Eq. 6 of the paper)."""
     longitude, latitude = np.radians(lon), np.radians(lat)
     return np.stack(
@@ -118,6 +120,6 @@ def unit_sphere(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:  # type: ignore
     )
 
 
-def _spread(distance: np.ndarray) -> tuple[float, float, float, float]:  # type: ignore[type-arg]
+def _spread(distance: np.ndarray) -> tuple[float, float, float, float]:
     low, middle, high, top = np.quantile(distance, [0, 0.5, 0.95, 1])
     return float(low), float(middle), float(high), float(top)

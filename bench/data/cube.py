@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from zarr.core.common import JSON
 
 FloatArray = npt.NDArray[np.float32]
 STEPS_PER_YEAR = 46
@@ -85,13 +88,15 @@ class Cube:
     @cached_property
     def year(self) -> npt.NDArray[np.int64]:
         """(time,) calendar year of each step."""
-        return self.time.astype("datetime64[Y]").astype(np.int64) + 1970
+        years: npt.NDArray[np.int64] = self.time.astype("datetime64[Y]").astype(np.int64)
+        return years + 1970
 
     @cached_property
     def step_of_year(self) -> npt.NDArray[np.int64]:
         """(time,) 8-day step of the year, 1–46: the paper's *week*."""
-        day = (self.time - self.time.astype("datetime64[Y]")).astype("timedelta64[D]").astype(np.int64)
-        return day // 8 + 1
+        elapsed = self.time - self.time.astype("datetime64[Y]")
+        day: npt.NDArray[np.int64] = elapsed.astype("timedelta64[D]").astype(np.int64)
+        return np.asarray(day // 8 + 1)
 
     @cached_property
     def land_cover_class(self) -> npt.NDArray[np.int64]:
@@ -118,7 +123,9 @@ class Cube:
         """
         n_cells, n_times = self.n_cells, self.n_times
         if n_cells == 0 or n_times == 0:
-            raise BenchError(f"Data set {self.name!r} has {n_cells} cells and {n_times} steps; both must be at least one.")
+            raise BenchError(
+                f"Data set {self.name!r} has {n_cells} cells and {n_times} steps; both must be at least one."
+            )
         expected = {
             "climate": (n_cells, n_times, len(self.feature_names)),
             "static": (n_cells, len(self.static_names)),
@@ -130,7 +137,8 @@ class Cube:
         for name, array in self._arrays().items():
             if array.shape != expected[name]:
                 raise BenchError(
-                    f"Data set {self.name!r}: array {name!r} has shape {array.shape}, expected {expected[name]}; rebuild the cube."
+                    f"Data set {self.name!r}: array {name!r} has shape {array.shape}, expected {expected[name]}; "
+                    "rebuild the cube."
                 )
             if array.dtype.kind == "f":
                 self._require_finite(name, array)
@@ -141,7 +149,9 @@ class Cube:
         if len(self.feature_units) != len(self.feature_names) or len(self.static_units) != len(self.static_names):
             raise BenchError(f"Data set {self.name!r}: every feature needs exactly one unit.")
         if not 0 < self.n_land_cover <= len(self.static_names):
-            raise BenchError(f"Data set {self.name!r}: n_land_cover is {self.n_land_cover}, outside 1–{len(self.static_names)}.")
+            raise BenchError(
+                f"Data set {self.name!r}: n_land_cover is {self.n_land_cover}, outside 1–{len(self.static_names)}."
+            )
         if np.abs(self.lat).max() > 90 or self.lon.min() < -180 or self.lon.max() >= 180:
             raise BenchError(f"Data set {self.name!r}: lon must lie in [-180, 180) and lat in [-90, 90].")
         if n_times > 1 and not np.all(np.diff(self.time) > np.timedelta64(0, "D")):
@@ -239,21 +249,29 @@ class CubeWriter:
         }
         self._group = zarr.create_group(store=str(self._partial), overwrite=True, zarr_format=3)
         self._group.attrs.update(
-            {"bench_cube_format": CUBE_FORMAT, "schema": self._schema, "provenance": dict(provenance), "withheld": units}
+            {
+                "bench_cube_format": CUBE_FORMAT,
+                "schema": self._schema,
+                "provenance": dict(provenance),
+                "withheld": units,
+            }
         )
         self.climate = self._create("climate", (n_cells, n_times, len(features)), np.dtype("<f4"))
         self.static = self._create("static", (n_cells, len(static_features)), np.dtype("<f4"))
         self.target = self._create("target", (n_cells, n_times), np.dtype("<f4"), units=target_units)
         self.withheld = {
-            key: self._create(f"withheld/{key}", (n_cells, n_times), np.dtype("<f4"), units=unit) for key, unit in units.items()
+            key: self._create(f"withheld/{key}", (n_cells, n_times), np.dtype("<f4"), units=unit)
+            for key, unit in units.items()
         }
         self._create("lon", (n_cells,), np.dtype("<f8"), units="degrees_east")[:] = lon
         self._create("lat", (n_cells,), np.dtype("<f8"), units="degrees_north")[:] = lat
         days = time.astype("datetime64[D]").astype(np.int64)
         self._create("time", (n_times,), np.dtype("<i8"), units=_TIME_UNITS)[:] = days
 
-    def _create(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], units: str | None = None) -> np.memmap[Any, Any]:
-        attributes = {"units": units} if units else {}
+    def _create(
+        self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], units: str | None = None
+    ) -> np.memmap[Any, Any]:
+        attributes: dict[str, JSON] = {"units": units} if units else {}
         if name == "time":
             attributes["calendar"] = "proleptic_gregorian"
         self._group.create_array(
@@ -327,7 +345,9 @@ def open_cube(path: Path) -> Cube:
     cube = _open(path)
     stored = _read_json(path / "zarr.json")["attributes"].get("fingerprint")
     if not isinstance(stored, str):
-        raise BenchError(f"Cube {path} carries no fingerprint: its build was cut short; delete the folder and build it again.")
+        raise BenchError(
+            f"Cube {path} carries no fingerprint: its build was cut short; delete the folder and build it again."
+        )
     cube.__dict__["fingerprint"] = stored  # trusted here; `bench data verify` recomputes it
     return cube
 
@@ -340,7 +360,10 @@ def verify_cube(path: Path) -> str:
     """
     stored, actual = open_cube(path).fingerprint, _open(path).validate().fingerprint
     if stored != actual:
-        raise BenchError(f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; delete the folder and build it again.")
+        raise BenchError(
+            f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; delete the folder and "
+            "build it again."
+        )
     return actual
 
 
@@ -350,9 +373,13 @@ def _open(path: Path) -> Cube:
         version = attributes["bench_cube_format"]
         schema = attributes["schema"]
     except (KeyError, TypeError) as error:
-        raise BenchError(f"{path} is no cube of this project (missing {error}); name another folder or build it again.") from error
+        raise BenchError(
+            f"{path} is no cube of this project (missing {error}); name another folder or build it again."
+        ) from error
     if version > CUBE_FORMAT:
-        raise BenchError(f"Cube {path} has format {version}, this version reads up to {CUBE_FORMAT}; update climate2gpp-bench.")
+        raise BenchError(
+            f"Cube {path} has format {version}, this version reads up to {CUBE_FORMAT}; update climate2gpp-bench."
+        )
     days = np.asarray(_map(path, "time"))
     return Cube(
         name=schema["name"],
@@ -388,7 +415,10 @@ def _map(root: Path, name: str) -> npt.NDArray[Any]:
     expected = int(np.prod(shape)) * dtype.itemsize
     actual = chunk.stat().st_size if chunk.exists() else 0
     if actual != expected:
-        raise BenchError(f"Cube {root}: variable {name!r} holds {actual} bytes instead of {expected}; delete the folder and build it again.")
+        raise BenchError(
+            f"Cube {root}: variable {name!r} holds {actual} bytes instead of {expected}; delete the folder and "
+            "build it again."
+        )
     return cast("npt.NDArray[Any]", np.memmap(chunk, dtype=dtype, mode="r", shape=shape))
 
 
@@ -396,7 +426,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return cast("dict[str, Any]", json.loads(path.read_text()))
     except FileNotFoundError as error:
-        raise BenchError(f"{path.parent} is no cube of this project (there is no {path.name}); name another folder or build it again.") from error
+        raise BenchError(
+            f"{path.parent} is no cube of this project (there is no {path.name}); name another folder or build it "
+            "again."
+        ) from error
     except PermissionError as error:
         raise BenchError(f"{path} may not be read; grant read permission on it.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

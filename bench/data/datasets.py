@@ -1,7 +1,7 @@
 """The data sets: one entry each, opened by a short text such as ``northchina`` or ``simulated:cells=2000,years=2``.
 
-Whatever the origin, opening a data set gives a `Cube` that lies in the cache as memory-mapped Zarr; building happens once,
-under a lock, and is published by one rename.
+Whatever the origin, opening a data set gives a `Cube` that lies in the cache as memory-mapped Zarr; building happens
+once, under a lock, and is published by one rename.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def _build_northchina(path: Path, options: Mapping[str, int]) -> Cube:
 def _build_simulated(path: Path, options: Mapping[str, int]) -> Cube:
     from bench.data.simulated import SimulatedOptions, build_simulated
 
-    return build_simulated(path, SimulatedOptions(n_cells=options["cells"], n_years=options["years"], seed=options["seed"]))
+    return build_simulated(
+        path, SimulatedOptions(n_cells=options["cells"], n_years=options["years"], seed=options["seed"])
+    )
 
 
 def entries() -> dict[str, DatasetEntry]:
@@ -105,7 +107,12 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     name, _, rest = spec.partition(":")
     known = entries()
     if name not in known:
-        raise unknown("data set", name, [*known, "auto"], "`bench ls datasets` lists them; a folder that holds a cube may be named too")
+        raise unknown(
+            "data set",
+            name,
+            [*known, "auto"],
+            "`bench ls datasets` lists them; a folder that holds a cube may be named too",
+        )
     options = dict(known[name].options)
     for item in filter(None, rest.split(",")):
         key, _, value = item.partition("=")
@@ -114,7 +121,9 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
         try:
             options[key] = int(value)
         except ValueError as error:
-            raise BenchError(f"Option {key!r} of data set {name!r} is {value!r}, not a whole number; write {name}:{key}=N.") from error
+            raise BenchError(
+                f"Option {key!r} of data set {name!r} is {value!r}, not a whole number; write {name}:{key}=N."
+            ) from error
     return name, options
 
 
@@ -158,7 +167,10 @@ def _open_auto(say: Callable[[str], None]) -> OpenedDataset:
         location = fetch.Location(paths.cache_dir(), "its cube is in the cache")
         reason = location.reason
     elif location.folder is None and failed_before is None:
-        say(f"Data set northchina is {location.reason}; trying to download it (giving up within 10 s without an answer).")
+        say(
+            f"Data set northchina is {location.reason}; trying to download it (giving up within 10 s without an "
+            "answer)."
+        )
         try:
             location = fetch.Location(fetch.download(source), "downloaded now")
             reason = location.reason

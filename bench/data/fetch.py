@@ -58,7 +58,8 @@ def locate(source: Source) -> Location:
         missing = [name for name in source.sha256 if not (folder / name).is_file()]
         if missing:
             raise BenchError(
-                f"BENCH_DATA_DIR holds {source.name}/ but not {source.name}/{missing[0]}; complete the folder or unset BENCH_DATA_DIR."
+                f"BENCH_DATA_DIR holds {source.name}/ but not {source.name}/{missing[0]}; complete the folder or "
+                "unset BENCH_DATA_DIR."
             )
         return Location(folder, "given by BENCH_DATA_DIR")
     folder = paths.cache_dir() / "downloads" / source.name
@@ -82,7 +83,8 @@ def verify_file(path: Path, sha256: str) -> None:
         raise BenchError(f"Data file {path} may not be read; grant read permission on it.") from error
     if actual != sha256:
         raise BenchError(
-            f"Data file {path} has SHA-256 {actual[:12]}… instead of {sha256[:12]}… ({path.stat().st_size} bytes): it is truncated or "
+            f"Data file {path} has SHA-256 {actual[:12]}… instead of {sha256[:12]}… ({path.stat().st_size} bytes): "
+            "it is truncated or "
             "another version; delete it and run `bench data fetch`."
         )
 
@@ -108,7 +110,8 @@ def download(source: Source, *, progress: bool = False) -> Path:
     if not _answers(source.base_url + first):
         _remember_failure(source)
         raise BenchError(
-            f"No answer from {source.base_url.split('/')[2]} within {ANSWER_TIMEOUT_S:.0f} s; check the network, or put the files of "
+            f"No answer from {source.base_url.split('/')[2]} within {ANSWER_TIMEOUT_S:.0f} s; check the network, or "
+            "put the files of "
             f"{source.name} into a folder {source.name}/ and name its parent in BENCH_DATA_DIR."
         )
     downloader = pooch.HTTPDownloader(timeout=ANSWER_TIMEOUT_S, progressbar=progress)

@@ -1,9 +1,10 @@
 """`northchina`: real 8-day, 0.25° data of North China, 2019 and 2020, with GPP recomputed by the PML_V2 equations.
 
-Forcing and land cover come from the public repository gee-hydro/PMLV2.R (MIT) at a pinned commit: GLDAS-2.1 meteorology,
-MODIS LAI, albedo and emissivity, and MCD12Q1 IGBP land-cover fractions (NASA, open data). The target is *not* the
-downloadable PML_V2 product: it is computed here from that forcing with the published equations and parameters.
-LAI, albedo and emissivity are inputs of the target and are withheld from the models; they are what the models cannot see.
+Forcing and land cover come from the public repository gee-hydro/PMLV2.R (MIT) at a pinned commit: GLDAS-2.1
+meteorology, MODIS LAI, albedo and emissivity, and MCD12Q1 IGBP land-cover fractions (NASA, open data). The target is
+*not* the downloadable PML_V2 product: it is computed here from that forcing with the published equations and
+parameters. LAI, albedo and emissivity are inputs of the target and are withheld from the models; they are what the
+models cannot see.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from bench.data import pml
 from bench.data.cube import STEPS_PER_YEAR, Cube
 from bench.data.fetch import Source, verify_file
+from bench.data.splits import Part
 from bench.errors import BenchError
 
 YEARS = (2019, 2020)
@@ -91,22 +93,27 @@ def build(folder: Path) -> Cube:
         target_name="GPP",
         target_units="gC m-2 d-1",
         provenance={
-            "title": "North China, 8-day, 0.25°, 2019–2020: GLDAS-2.1 meteorology, MODIS vegetation, recomputed PML_V2 GPP",
+            "title": "North China, 8-day, 0.25°, 2019–2020: GLDAS-2.1 meteorology, MODIS vegetation, recomputed "
+            "PML_V2 GPP",
             "source": f"https://github.com/gee-hydro/PMLV2.R at commit {_COMMIT}",
             "licence": "repository MIT; GLDAS-2.1 and MODIS are open NASA data",
             "citation": "Zhang et al. 2019, Remote Sensing of Environment 222:165–182; Rodell et al. 2004 (GLDAS); "
             "Friedl and Sulla-Menashe 2019 (MCD12Q1)",
-            "notes": "GPP is recomputed with the published PML_V2 equations and parameters from this forcing; it is not the "
+            "notes": "GPP is recomputed with the published PML_V2 equations and parameters from this forcing; it "
+            "is not the "
             "downloaded PML_V2 product. LAI, albedo and emissivity are withheld from the models.",
         },
         withheld={"LAI": kept["LAI"], "Albedo": kept["Albedo"], "Emiss": emissivity.astype(np.float32)},
     ).validate()
 
 
-def forcing_from_cube(cube: Cube) -> pml.PmlForcing:
-    """The drivers of the PML_V2 equations, (cell, time), from this data set's features."""
-    columns = {name: cube.climate[:, :, cube.feature_names.index(name)] for name in ("Tmax", "Tmin", "Tavg", "q", "Pa", "Rs")}
-    return _forcing(columns, cube.time)
+def forcing_from_cube(cube: Cube, part: Part) -> pml.PmlForcing:
+    """The drivers of the PML_V2 equations for a part, (n_cells, n_times), from this data set's features."""
+    climate = part.of(cube.climate)
+    columns = {
+        name: climate[:, :, cube.feature_names.index(name)] for name in ("Tmax", "Tmin", "Tavg", "q", "Pa", "Rs")
+    }
+    return _forcing(columns, cube.time[part.times])
 
 
 def _forcing(values: dict[str, npt.NDArray[Any]], time: npt.NDArray[np.datetime64]) -> pml.PmlForcing:
@@ -127,12 +134,16 @@ def _read_meteorology(folder: Path) -> tuple[dict[str, npt.NDArray[np.float32]],
     per_year: list[dict[str, npt.NDArray[np.float32]]] = []
     times: list[npt.NDArray[np.datetime64]] = []
     for year in YEARS:
-        with xr.open_dataset(folder / _METEOROLOGY.format(year=year), engine="h5netcdf") as dataset:
+        with xr.open_dataset(folder / _METEOROLOGY.format(year=year), engine="netcdf4") as dataset:
             ordered = dataset.transpose("latitude", "longitude", "time", ...)
             missing = [name for name in names if name not in ordered]
             if missing:
-                raise BenchError(f"{_METEOROLOGY.format(year=year)} lacks the variable {missing[0]!r}; fetch the pinned file again.")
-            per_year.append({name: ordered[name].values.reshape(-1, STEPS_PER_YEAR).astype(np.float32) for name in names})
+                raise BenchError(
+                    f"{_METEOROLOGY.format(year=year)} lacks the variable {missing[0]!r}; fetch the pinned file again."
+                )
+            per_year.append(
+                {name: ordered[name].values.reshape(-1, STEPS_PER_YEAR).astype(np.float32) for name in names}
+            )
             times.append(ordered["time"].values.astype("datetime64[D]"))
             lat, lon = np.meshgrid(ordered["latitude"].values, ordered["longitude"].values, indexing="ij")
     stacked = {name: np.concatenate([values[name] for values in per_year], axis=1) for name in names}
@@ -147,7 +158,9 @@ def _read_land_cover(path: Path, lon: npt.NDArray[np.float64], lat: npt.NDArray[
         names = list(raster.descriptions)
         missing = [name for name in pml.IGBP_CLASSES if name not in names]
         if missing:
-            raise BenchError(f"{path.name} has no band for land-cover class {missing[0]!r}; fetch the pinned file again.")
+            raise BenchError(
+                f"{path.name} has no band for land-cover class {missing[0]!r}; fetch the pinned file again."
+            )
         bands = raster.read().astype(np.float64)
         rows, columns = rasterio.transform.rowcol(raster.transform, lon, lat)
     percent = bands[:, np.asarray(rows), np.asarray(columns)].T

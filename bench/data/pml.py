@@ -119,7 +119,8 @@ def vapour_pressure(specific_humidity: Array, pressure: Array) -> Array:
 
 
 def deficit_to(tmax: Array, tmin: Array, actual: Array) -> Array:
-    """Returns the vapour pressure deficit in kPa: the mean of the two saturation pressures less the actual one, not below 0.
+    """Returns the vapour pressure deficit in kPa: the mean of the two saturation pressures less the actual one, not
+    below 0.
 
     Args:
         tmax: any shape, highest temperature of the day, degC.
@@ -143,7 +144,8 @@ def vapour_pressure_deficit(tmax: Array, tmin: Array, specific_humidity: Array, 
 
 
 def temperature_response(temperature: Array) -> Array:
-    """Returns the share of the saturated rate that the temperature allows, 0 to 1 (Zhang et al. 2019; after June et al.).
+    """Returns the share of the saturated rate that the temperature allows, 0 to 1 (Zhang et al. 2019; after June et
+    al.).
 
     Args:
         temperature: any shape, degC; values outside -100 to 100 degC are taken as these limits.
@@ -183,7 +185,8 @@ def gross_primary_productivity(forcing: PmlForcing, lai: Array, land_cover_fract
     """
     if land_cover_fractions.shape[-1] != len(IGBP_PARAMETERS):
         raise BenchError(
-            f"Land-cover fractions have {land_cover_fractions.shape[-1]} classes; PML_V2 needs the {len(IGBP_PARAMETERS)} "
+            f"Land-cover fractions have {land_cover_fractions.shape[-1]} classes; PML_V2 needs the "
+            f"{len(IGBP_PARAMETERS)} "
             f"of IGBP in this order: {', '.join(IGBP_CLASSES)}."
         )
     total = lai * 0.0
@@ -210,7 +213,8 @@ def carbon_dioxide(time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
     missing = sorted({int(month) // 12 + 1970 for month in months if int(month) not in table})
     if missing:
         raise BenchError(
-            f"The CO2 table covers {min(table) // 12 + 1970} to {max(table) // 12 + 1970}; it has nothing for {missing}."
+            f"The CO2 table covers {min(table) // 12 + 1970} to {max(table) // 12 + 1970}; it has nothing for "
+            f"{missing}."
         )
     return np.array([table[int(month)] for month in months])
 

@@ -89,7 +89,10 @@ def full_parameters(cube: Cube, max_cells: int | None = None) -> dict[str, Any]:
     """
     years = sorted({int(year) for year in cube.year})
     if len(years) < 2:
-        raise BenchError(f"Data set {cube.name!r} holds the single year {years[0]}; the full suite needs at least two, the last one to test on.")
+        raise BenchError(
+            f"Data set {cube.name!r} holds the single year {years[0]}; the full suite needs at least two, the last "
+            "one to test on."
+        )
     thinned = max_cells if max_cells is not None and max_cells < cube.n_cells else None
     return {"kind": "full", "test_year": years[-1], "max_cells": thinned}
 
@@ -114,7 +117,10 @@ def fewshot_parameters(
     if train_cells is None:
         train_cells = FEWSHOT_CELLS if n_cells >= FEWSHOT_SMALL_GRID else max(1, round(FEWSHOT_SHARE * n_cells))
     if not 1 <= train_cells <= n_cells:
-        raise BenchError(f"--train-cells {train_cells} is outside 1–{n_cells}, the land cells of {cube.name!r} in this profile; correct it.")
+        raise BenchError(
+            f"--train-cells {train_cells} is outside 1–{n_cells}, the land cells of {cube.name!r} in this profile; "
+            "correct it."
+        )
     return base | {"kind": "fewshot", "weeks": list(weeks), "train_cells": train_cells, "sample_seed": sample_seed}
 
 

@@ -1,7 +1,8 @@
 """The process of one cell: ``python -m bench.execution.child WORK_FOLDER``.
 
-It reads ``task.json``, fits and predicts, and leaves ``predictions.parquet``, ``statistics.parquet`` and ``result.json``
-in the work folder. It never touches the store: publishing is the parent's work. If the parent dies, so does this process.
+It reads ``task.json``, fits and predicts, and leaves ``predictions.parquet``, ``statistics.parquet`` and
+``result.json`` in the work folder. It never touches the store: publishing is the parent's work. If the parent dies, so
+does this process.
 """
 
 from __future__ import annotations
@@ -75,7 +76,14 @@ def _run(cell: Cell, cube_path: Path, work: Path, scratch: Path, threads: int) -
         raise BenchError(f"The cube at {cube_path} changed since this run was planned; issue the command again.")
     split = make_split(cube, cell.split)
     runner = build_runner(
-        cell.runner, cube, split, view=cell.view, seed=cell.seed, threads=threads, parameters=cell.parameters, scratch=scratch
+        cell.runner,
+        cube,
+        split,
+        view=cell.view,
+        seed=cell.seed,
+        threads=threads,
+        parameters=cell.parameters,
+        scratch=scratch,
     )
     times: dict[str, float] = {}
     with timed(times, "fit"):
@@ -99,7 +107,13 @@ def _run(cell: Cell, cube_path: Path, work: Path, scratch: Path, threads: int) -
         part: {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
         for part, row in table.iterrows()
     }
-    return {"status": "done", "metrics": metrics, "n_train": len(split.train), "n_test": len(split.test), "times": times}
+    return {
+        "status": "done",
+        "metrics": metrics,
+        "n_train": len(split.train),
+        "n_test": len(split.test),
+        "times": times,
+    }
 
 
 def _is_memory_error(error: Exception) -> bool:
@@ -114,7 +128,7 @@ def _is_memory_error(error: Exception) -> bool:
 
 
 def _cap_memory(memory_bytes: int) -> None:
-    """A backstop behind the parent's watch: allocations beyond the cap fail at once. Data only: code and files do not count."""
+    """A backstop behind the parent's watch: allocations beyond the cap fail at once (code and files do not count)."""
     soft = memory_bytes + (1 << 30)  # stacks and reserved arenas are counted though never touched
     resource.setrlimit(resource.RLIMIT_DATA, (soft, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 

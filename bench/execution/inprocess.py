@@ -53,7 +53,9 @@ def build_runner(
         target=np.broadcast_to(np.float32(np.nan), cube.target.shape),
         withheld={key: _without_test(cube.withheld[key], split.test.times) for key in entry.withheld},
     )
-    task = Task(masked, split.train, split.train.of(cube.target), view or DEFAULT_VIEW, seed, threads, parameters, scratch)
+    task = Task(
+        masked, split.train, split.train.of(cube.target), view or DEFAULT_VIEW, seed, threads, parameters, scratch
+    )
     runner: Runner = entry.load()(task)
     return runner
 
@@ -67,10 +69,16 @@ def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) 
     prediction = np.asarray(runner.predict(part), np.float32)
     expected = (len(part.cells), len(part.times))
     if prediction.shape != expected:
-        raise BenchError(f"Runner {runner_name!r} returned {prediction.shape} predictions of the {name} part instead of {expected}; correct its predict().")
+        raise BenchError(
+            f"Runner {runner_name!r} returned {prediction.shape} predictions of the {name} part instead of "
+            f"{expected}; correct its predict()."
+        )
     bad = int((~np.isfinite(prediction)).sum())
     if bad:
-        raise BenchError(f"Runner {runner_name!r} returned {bad} NaN or infinite predictions of the {name} part; correct its predict().")
+        raise BenchError(
+            f"Runner {runner_name!r} returned {bad} NaN or infinite predictions of the {name} part; correct its "
+            "predict()."
+        )
     return prediction
 
 
@@ -88,7 +96,14 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
             os.chdir(scratch)
             try:
                 runner = build_runner(
-                    name, data, split, view=None, seed=seed, threads=1, parameters=entry.parameters_for(profile), scratch=Path(scratch)
+                    name,
+                    data,
+                    split,
+                    view=None,
+                    seed=seed,
+                    threads=1,
+                    parameters=entry.parameters_for(profile),
+                    scratch=Path(scratch),
                 )
                 runner.fit()
                 return checked_prediction(runner, part, "train", name)

@@ -19,7 +19,9 @@ from bench.runners import registry
 from bench.store import CorruptRecord, Store
 from bench.suites.cells import Cell
 
-State = Literal["done", "missing", "failed", "timeout", "oom", "skipped", "interrupted", "corrupt", "unavailable", "too large"]
+State = Literal[
+    "done", "missing", "failed", "timeout", "oom", "skipped", "interrupted", "corrupt", "unavailable", "too large"
+]
 PENDING: tuple[State, ...] = ("missing", "interrupted", "corrupt", "skipped")
 """States that a run repeats unasked. Skipped cells are looked at again: a package or memory may be there now."""
 RETRYABLE = ("failed", "timeout", "oom")
@@ -91,12 +93,16 @@ def estimate(cell: Cell, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
     split = make_split(cube, cell.split)
     columns = len(view_columns(cube, cell.view)) if cell.view else 1
     n_train, n_test = len(split.train), len(split.test)
-    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_train * columns / 1e6 * (0.1 if cell.profile == "smoke" else 1.0)
+    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_train * columns / 1e6 * (
+        0.1 if cell.profile == "smoke" else 1.0
+    )
     memory = entry.cost.memory_gb * 1e9 + entry.cost.bytes_per_value * (n_train + n_test) * columns
     measured = [
         record.wall_seconds
         for record in known
-        if record.status == "done" and record.wall_seconds and (record.cell.profile, record.n_train) == (cell.profile, n_train)
+        if record.status == "done"
+        and record.wall_seconds
+        and (record.cell.profile, record.n_train) == (cell.profile, n_train)
     ]
     if measured:
         seconds = sum(measured) / len(measured)
@@ -122,7 +128,11 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
         expected = estimate(cell, cube, by_runner.get(cell.runner, ()))
         old = stored.get(cell.id)
         state, reason = _state(cell, old, damaged.get(cell.id), expected, limits)
-        planned.append(PlannedCell(cell, state, reason, expected, old, addresses.get(cell.address, cell.id) != cell.id and old is None))
+        planned.append(
+            PlannedCell(
+                cell, state, reason, expected, old, addresses.get(cell.address, cell.id) != cell.id and old is None
+            )
+        )
     order = {id(cell): index for index, cell in enumerate(cells)}
     return sorted(planned, key=lambda item: (item.estimate.seconds, order[id(item.cell)]))
 
@@ -142,7 +152,9 @@ def _stored(store: Store | None) -> tuple[dict[str, Record], dict[str, str]]:
     return records, damaged
 
 
-def _state(cell: Cell, old: Record | None, damage: str | None, expected: Estimate, limits: Limits) -> tuple[State, str | None]:
+def _state(
+    cell: Cell, old: Record | None, damage: str | None, expected: Estimate, limits: Limits
+) -> tuple[State, str | None]:
     if old is not None and old.status == "done":
         return "done", None
     if damage:
@@ -152,7 +164,8 @@ def _state(cell: Cell, old: Record | None, damage: str | None, expected: Estimat
         return "unavailable", unavailable
     if expected.memory_bytes > limits.memory_bytes:
         return "too large", (
-            f"needs about {expected.memory_bytes / 1e9:.1f} GB, its cap is {limits.memory_bytes / 1e9:.1f} GB; raise --memory, use fewer --jobs "
+            f"needs about {expected.memory_bytes / 1e9:.1f} GB, its cap is {limits.memory_bytes / 1e9:.1f} GB; "
+            "raise --memory, use fewer --jobs "
             "or a smaller data set"
         )
     if old is None:

@@ -18,7 +18,13 @@ from bench.clock import Stopwatch
 from bench.records import Status
 from bench.suites.cells import Cell
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "LOKY_MAX_CPU_COUNT",
+)
 DISK_FULL_EXIT = 28
 """Exit code of a cell that found the disk full (ENOSPC); a result file could not be written then."""
 MEMORY_CHECK_S = 0.1
@@ -117,7 +123,9 @@ class CellProcess:
         seconds = self.watch.seconds
         if self.limits.timeout_s is not None and seconds > self.limits.timeout_s:
             self.kill()
-            return self._outcome("timeout", f"no result within {self.limits.timeout_s:g} s; raise --timeout or use a smaller profile")
+            return self._outcome(
+                "timeout", f"no result within {self.limits.timeout_s:g} s; raise --timeout or use a smaller profile"
+            )
         if seconds - self._checked_at >= MEMORY_CHECK_S:
             self._checked_at = seconds
             if self._measure() > self.limits.memory_bytes:
@@ -165,7 +173,9 @@ class CellProcess:
         if code < 0:
             name = signal.Signals(-code).name
             outside = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-            return self._outcome("failed", f"the process ended by {name}; the cell's log has its last words", interrupted=outside)
+            return self._outcome(
+                "failed", f"the process ended by {name}; the cell's log has its last words", interrupted=outside
+            )
         return self._outcome("failed", f"the process ended with exit code {code} and no result; see the cell's log")
 
     def _result(self) -> dict[str, Any]:
@@ -176,7 +186,10 @@ class CellProcess:
         return loaded if isinstance(loaded, dict) else {}
 
     def _memory_reason(self) -> str:
-        return f"used {self._peak / 1e9:.1f} GB, more than its cap of {self.limits.memory_bytes / 1e9:.1f} GB; raise --memory or use fewer --jobs"
+        used, cap = self._peak / 1e9, self.limits.memory_bytes / 1e9
+        return f"used {used:.1f} GB, more than its cap of {cap:.1f} GB; raise --memory or use fewer --jobs"
 
-    def _outcome(self, status: Status, reason: str | None, *, interrupted: bool = False, result: dict[str, Any] | None = None) -> Outcome:
+    def _outcome(
+        self, status: Status, reason: str | None, *, interrupted: bool = False, result: dict[str, Any] | None = None
+    ) -> Outcome:
         return Outcome(status, reason, interrupted, result or {}, self.watch.seconds, self._peak)

@@ -35,8 +35,11 @@ def describe(record: Record) -> str:
     if record.status != "done":
         return f"{record.cell.label}: {record.status} - {record.reason}"
     test = record.metrics["test"]
-    parts = [f"{name} {test[key]:.3f}" for key, name in (("rmse", "test RMSE"), ("r2", "R²")) if test.get(key) is not None]
-    return f"{record.cell.label}: {', '.join(parts)} in {human_seconds(record.wall_seconds or 0)}, {(record.peak_memory_bytes or 0) / 1e9:.2f} GB"
+    parts = [
+        f"{name} {test[key]:.3f}" for key, name in (("rmse", "test RMSE"), ("r2", "R²")) if test.get(key) is not None
+    ]
+    memory = (record.peak_memory_bytes or 0) / 1e9
+    return f"{record.cell.label}: {', '.join(parts)} in {human_seconds(record.wall_seconds or 0)}, {memory:.2f} GB"
 
 
 class PlainProgress:
@@ -59,7 +62,9 @@ class PlainProgress:
         """Names the running cells every `HEARTBEAT_S`."""
         if running and self._heartbeat.seconds > HEARTBEAT_S:
             self._heartbeat = Stopwatch()
-            self._say("running " + ", ".join(f"{item.cell.label} ({human_seconds(item.watch.seconds)})" for item in running))
+            self._say(
+                "running " + ", ".join(f"{item.cell.label} ({human_seconds(item.watch.seconds)})" for item in running)
+            )
 
     def close(self) -> None:
         """Nothing to tidy up."""
@@ -77,7 +82,12 @@ class RichProgress:
         from rich.progress import Progress as Bars
 
         self._bars = Bars(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=Console(), transient=True
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(),
+            transient=True,
         )
         self._overall = self._bars.add_task("cells", total=total)
         self._bars.start()

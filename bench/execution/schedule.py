@@ -1,7 +1,7 @@
 """Runs planned cells, several at a time, each in a process of its own, and publishes each result as it comes.
 
-The scheduler is one loop in one thread. Whatever happens to it, the store holds only whole cells: a cell is published by one
-rename, and the lock that says who runs it vanishes with the process that holds it.
+The scheduler is one loop in one thread. Whatever happens to it, the store holds only whole cells: a cell is published
+by one rename, and the lock that says who runs it vanishes with the process that holds it.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def run_cells(
                     outcome = job.process.poll()
                     if outcome is not None and outcome.disk_full:
                         raise BenchError(
-                            f"Cell {job.process.cell.label} found the disk full; free some space and run the same command again; "
+                            f"Cell {job.process.cell.label} found the disk full; free some space and run the same "
+                            "command again; "
                             "stored results are untouched."
                         )
                     if outcome is not None:

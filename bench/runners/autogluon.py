@@ -1,8 +1,8 @@
 """The paper's nine AutoGluon models, each a cell of its own, in a deterministic set-up.
 
-Deterministic: one model per fit with a fixed list of hyperparameters, no time limit, no ensemble, no bagging, no stacking,
-a seed for each model, and a fixed number of threads. Early stopping uses AutoGluon's own hold-out, which it cuts from
-the training rows at random; nothing of the test year is ever seen.
+Deterministic: one model per fit with a fixed list of hyperparameters, no time limit, no ensemble, no bagging, no
+stacking, a seed for each model, and a fixed number of threads. Early stopping uses AutoGluon's own hold-out, which it
+cuts from the training rows at random; nothing of the test year is ever seen.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ class AutoGluonRunner(Runner):
         frame = task.table(task.train).to_frame()
         frame[LABEL] = task.train_target.reshape(-1)
         self._predictor = TabularPredictor(
-            label=LABEL, problem_type="regression", eval_metric="root_mean_squared_error", path=str(task.scratch / "autogluon"), verbosity=2
+            label=LABEL,
+            problem_type="regression",
+            eval_metric="root_mean_squared_error",
+            path=str(task.scratch / "autogluon"),
+            verbosity=2,
         )
         self._predictor.fit(
             frame,
@@ -51,7 +55,10 @@ class AutoGluonRunner(Runner):
         )
         names = self._predictor.model_names()
         if len(names) != 1:
-            raise BenchError(f"AutoGluon trained {len(names)} models for {key} where one was asked for; see the cell's log for its reason.")
+            raise BenchError(
+                f"AutoGluon trained {len(names)} models for {key} where one was asked for; see the cell's log for "
+                "its reason."
+            )
         self._model = names[0]
 
     def predict(self, part: Part) -> FloatArray:

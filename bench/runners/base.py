@@ -18,7 +18,8 @@ class Task:
     """Everything that a runner may know.
 
     Attributes:
-        cube: the data without its target (all NaN), and with only those withheld arrays that the runner's registry entry
+        cube: the data without its target (all NaN), and with only those withheld arrays that the runner's registry
+        entry
             names; these are NaN in the test part's times.
         train: the training part.
         train_target: (n_train_cells, n_train_times) float32, in the target's units.

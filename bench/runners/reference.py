@@ -23,14 +23,14 @@ class TrainingMean(Runner):
 
 
 class Climatology(Runner):
-    """Predicts each cell's own training mean of the same 8-day step; unseen cells get the step's mean over all cells."""
+    """Predicts each cell's training mean of the same 8-day step; unseen cells get the step's mean over all cells."""
 
     def fit(self) -> None:
         """Averages the training years per (cell, step of the year)."""
         task = self.task
         step = task.cube.step_of_year[task.train.times] - 1
         sums = np.zeros((len(task.train.cells), STEPS_PER_YEAR))
-        np.add.at(sums, (slice(None), step), task.train_target.astype(np.float64))
+        np.add.at(sums.T, step, task.train_target.T.astype(np.float64))
         count = np.bincount(step, minlength=STEPS_PER_YEAR)
         cell_mean = task.train_target.mean(axis=1, dtype=np.float64)
         per_cell = np.where(count > 0, sums / np.maximum(count, 1), cell_mean[:, None])
@@ -59,16 +59,20 @@ class LastYearLai(Runner):
         for index in range(STEPS_PER_YEAR):
             columns = task.train.times[step == index + 1]
             if len(columns):
-                self._lai[task.train.cells, index] = lai[np.ix_(task.train.cells, columns)].mean(axis=1, dtype=np.float64)
+                self._lai[task.train.cells, index] = lai[np.ix_(task.train.cells, columns)].mean(
+                    axis=1, dtype=np.float64
+                )
 
     def predict(self, part: Part) -> FloatArray:
         """GPP of the equations, (n_cells, n_times)."""
-        from bench.data import pml
+        from bench.data.physics import gpp_with_lai
 
         cube = self.task.cube
         step = cube.step_of_year[part.times] - 1
         lai = self._lai[part.cells[:, None], step[None, :]]
         if np.isnan(lai).any():
-            raise BenchError("Runner 'pml_last_year_lai' has no training LAI for some cell or step; it needs every test cell in training.")
-        fractions = cube.static[part.cells, : cube.n_land_cover].astype(np.float64)
-        return np.asarray(pml_drivers(cube, part, lambda forcing: pml.gross_primary_productivity(forcing, lai, fractions)), np.float32)
+            raise BenchError(
+                "Runner 'pml_last_year_lai' has no training LAI for some cell or step; it needs every test cell in "
+                "training."
+            )
+        return gpp_with_lai(cube, part, lai).astype(np.float32)

@@ -1,8 +1,9 @@
 """The registry of runners: typed entries with lazy targets.
 
-An entry is plain data; its target (``module:object``) is imported only in the process that runs it, so the registry is as
-light as a list. A third party's package adds runners through the entry-point group ``climate2gpp_bench.runners`` (each
-entry point names a `RunnerEntry` or a list of them); a module on the Python path does so through ``BENCH_PLUGINS``.
+An entry is plain data; its target (``module:object``) is imported only in the process that runs it, so the registry is
+as light as a list. A third party's package adds runners through the entry-point group ``climate2gpp_bench.runners``
+(each entry point names a `RunnerEntry` or a list of them); a module on the Python path does so through
+``BENCH_PLUGINS``.
 """
 
 from __future__ import annotations
@@ -80,11 +81,15 @@ class RunnerEntry:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
-            raise BenchError(f"Runner name {self.name!r} may hold only lower-case letters, digits and underscores; rename it.")
+            raise BenchError(
+                f"Runner name {self.name!r} may hold only lower-case letters, digits and underscores; rename it."
+            )
         if self.family not in FAMILIES:
             raise unknown("family", self.family, FAMILIES, f"runner {self.name!r} must name one of these")
         if ":" not in self.target:
-            raise BenchError(f"Target {self.target!r} of runner {self.name!r} is not of the form module:object; correct it.")
+            raise BenchError(
+                f"Target {self.target!r} of runner {self.name!r} is not of the form module:object; correct it."
+            )
 
     def parameters_for(self, profile: str) -> dict[str, Any]:
         """Parameters of this runner in a profile."""
@@ -112,7 +117,9 @@ class RunnerEntry:
         try:
             loaded: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
         except (ImportError, AttributeError) as error:
-            raise BenchError(f"Runner {self.name!r}: target {self.target!r} cannot be imported ({error}); reinstall its package.") from error
+            raise BenchError(
+                f"Runner {self.name!r}: target {self.target!r} cannot be imported ({error}); reinstall its package."
+            ) from error
         return loaded
 
 
@@ -147,7 +154,9 @@ def entries() -> dict[str, RunnerEntry]:
         try:
             loaded = getattr(importlib.import_module(module_name), attribute or "ENTRIES")
         except (ImportError, AttributeError) as error:
-            raise BenchError(f"{PLUGINS_VARIABLE} names {target!r}, which cannot be imported ({error}); correct it.") from error
+            raise BenchError(
+                f"{PLUGINS_VARIABLE} names {target!r}, which cannot be imported ({error}); correct it."
+            ) from error
         _add(collected, loaded, f"{PLUGINS_VARIABLE} {target!r}")
     return collected
 
@@ -167,7 +176,11 @@ def get(name: str) -> RunnerEntry:
 def _add(collected: dict[str, RunnerEntry], found: RunnerEntry | Iterable[RunnerEntry], origin: str) -> None:
     for entry in [found] if isinstance(found, RunnerEntry) else list(found):
         if not isinstance(entry, RunnerEntry):
-            raise BenchError(f"The {origin} gives a {type(entry).__name__} where a RunnerEntry is needed; correct or remove it.")
+            raise BenchError(
+                f"The {origin} gives a {type(entry).__name__} where a RunnerEntry is needed; correct or remove it."
+            )
         if entry.name in collected:
-            raise BenchError(f"Runner {entry.name!r} is defined twice, the second time by the {origin}; rename or remove one.")
+            raise BenchError(
+                f"Runner {entry.name!r} is defined twice, the second time by the {origin}; rename or remove one."
+            )
         collected[entry.name] = entry

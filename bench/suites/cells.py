@@ -57,7 +57,15 @@ class Cell(BaseModel):
     def address(self) -> tuple[str, ...]:
         """What a person would call the same cell: two ids with one address mean that the older one is stale."""
         sample = {key: value for key, value in self.split.items() if key in ("train_cells", "weeks", "sample_seed")}
-        return (self.suite, self.dataset, json.dumps(sample), self.runner, self.view or "", self.profile, str(self.repetition))
+        return (
+            self.suite,
+            self.dataset,
+            json.dumps(sample),
+            self.runner,
+            self.view or "",
+            self.profile,
+            str(self.repetition),
+        )
 
     @property
     def label(self) -> str:

@@ -58,17 +58,20 @@ def full(cube: Cube, options: SuiteOptions) -> list[Cell]:
 def fewshot(cube: Cube, options: SuiteOptions) -> list[Cell]:
     """Tables 2 and 3: trained on a sample of cells, tested on named weeks of the last year over all cells.
 
-    The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular baselines are added
-    by name (`--with`). Each repetition draws its own sample; all runners of a repetition share it.
+    The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular
+    baselines are added by name (`--with`). Each repetition draws its own sample; all runners of a repetition share it.
     """
     families = {"Reference", "Spatial", "Spatiotemporal", "Our Method"}
-    chosen = [entry for entry in registry.entries().values() if entry.family in families and entry.name != "pml_last_year_lai"]
+    chosen = [
+        entry for entry in registry.entries().values() if entry.family in families and entry.name != "pml_last_year_lai"
+    ]
     chosen += [registry.get(name) for name in options.extra if registry.get(name) not in chosen]
     max_cells = profiles.get(options.profile).max_cells
     cells: list[Cell] = []
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         splits = [
-            fewshot_parameters(cube, options.weeks, size, repetition, max_cells) for size in (options.train_cells or (None,))
+            fewshot_parameters(cube, options.weeks, size, repetition, max_cells)
+            for size in (options.train_cells or (None,))
         ]
         # The sample itself depends on the repetition, so that runners without a seed of their own are repeated too.
         cells += _cells("fewshot", cube, splits, chosen, options, only_repetition=repetition)
@@ -94,7 +97,9 @@ def make_cells(suite: str, cube: Cube, options: SuiteOptions) -> list[Cell]:
         raise BenchError("--repeats must be at least 1 and --seed at least 0.")
     cells = SUITES[suite](cube, options)
     if not cells:
-        raise BenchError(f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them.")
+        raise BenchError(
+            f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
+        )
     return cells
 
 
@@ -130,7 +135,9 @@ def _cells(
         if only_repetition is not None:
             repetitions = [only_repetition]
         else:
-            repetitions = list(range(options.first_repetition, options.first_repetition + (options.repetitions if entry.seeded else 1)))
+            repetitions = list(
+                range(options.first_repetition, options.first_repetition + (options.repetitions if entry.seeded else 1))
+            )
         for split in splits:
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:

@@ -1,0 +1,35 @@
+"""The PML_V2 equations on a cube: which features and withheld arrays of each data set are their drivers."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.data import pml
+from bench.data.cube import Cube
+from bench.data.splits import Part
+from bench.errors import BenchError
+
+
+def gpp_with_lai(cube: Cube, part: Part, lai: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """GPP of the equations with the cube's climate and the given leaf area.
+
+    Args:
+        cube: a data set whose target these equations made.
+        part: which samples.
+        lai: (n_cells, n_times) leaf area index, m2 m-2.
+
+    Returns:
+        (n_cells, n_times) GPP, gC m-2 d-1.
+
+    Raises:
+        BenchError: the data set's target was not made by these equations.
+    """
+    fractions = cube.static[part.cells, : cube.n_land_cover].astype(np.float64)
+    if cube.name == "northchina":
+        from bench.data import northchina
+
+        return np.asarray(pml.gross_primary_productivity(northchina.forcing_from_cube(cube, part), lai, fractions))
+    raise BenchError(
+        f"Data set {cube.name!r} has no PML_V2 drivers; leave out the runner 'pml_last_year_lai' (--skip)."
+    )

@@ -1,0 +1,237 @@
+"""Which stored results belong in one table, and what they say.
+
+A table never mixes data sets, profiles or kinds of split: it shows the cells of the newest run of a suite, completed by
+earlier runs of the same data, split and profile. Cells that were planned but are not done stay in it, as missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.metrics import METRICS, STATISTICS, bootstrap, bootstrap_weights
+from bench.records import Manifest, Record
+from bench.runners import registry
+from bench.seeds import BOOTSTRAP_SEED
+from bench.store import Store
+from bench.suites.cells import Cell
+
+DRAWS = 1000
+"""Bootstrap draws."""
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The cells of one table.
+
+    Attributes:
+        manifest: of the newest run; it names data set, target and profile.
+        cells: every cell that should be in the table, in registry order.
+        records: id → record, of those that ended.
+    """
+
+    manifest: Manifest
+    cells: tuple[Cell, ...]
+    records: dict[str, Record]
+
+    @property
+    def done(self) -> list[Record]:
+        """Records of the cells that are done, in the order of `cells`."""
+        found = [self.records.get(cell.id) for cell in self.cells]
+        return [record for record in found if record is not None and record.status == "done"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric over repetitions with its interval.
+
+    Attributes:
+        value: mean over the repetitions that are done.
+        low: lower end of the bootstrap interval of that mean.
+        high: upper end.
+        spread: standard deviation over repetitions (NaN for one).
+    """
+
+    value: float
+    low: float
+    high: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """What makes one row of a table: repetitions of the same runner, view and sample size.
+
+    Attributes:
+        runner: name.
+        view: feature view or None.
+        train_cells: few-shot sample size or None.
+    """
+
+    runner: str
+    view: str | None
+    train_cells: int | None
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """All that a table needs of one row.
+
+    Attributes:
+        key: which row.
+        title: as printed.
+        family: as printed.
+        planned: number of cells that should be there.
+        records: those that are done.
+        problems: status and reason of the others.
+    """
+
+    key: RowKey
+    title: str
+    family: str
+    planned: int
+    records: tuple[Record, ...]
+    problems: tuple[str, ...]
+
+
+def select(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> Selection:
+    """The cells of a suite's table.
+
+    Args:
+        store: where results are.
+        suite: name of the suite.
+        dataset: name of the data set; None for that of the newest run.
+        profile: name of the profile; None for that of the newest run.
+
+    Raises:
+        BenchError: no such run was ever started in this store, or a record is damaged.
+    """
+    fitting = [
+        manifest
+        for manifest in store.manifests()
+        if manifest.suite == suite
+        and manifest.cells
+        and (dataset is None or manifest.cells[0].dataset == dataset)
+        and (profile is None or manifest.cells[0].profile == profile)
+    ]
+    if not fitting:
+        asked = "".join(f", {name} {value}" for name, value in (("data set", dataset), ("profile", profile)) if value)
+        raise BenchError(
+            f"Store {store.root} holds no run of suite {suite!r}{asked}; run `bench run --suite {suite}` first."
+        )
+    newest = fitting[-1]
+    reference = newest.cells[0]
+    wanted: dict[tuple[str, ...], Cell] = {}
+    for manifest in fitting:  # oldest first: the newest version of a cell replaces an older one
+        for cell in manifest.cells:
+            if _same_table(cell, reference):
+                wanted[cell.address] = cell
+    order = {name: index for index, name in enumerate(registry.entries())}
+    cells = sorted(
+        wanted.values(), key=lambda cell: (order.get(cell.runner, len(order)), cell.view or "", cell.repetition)
+    )
+    records = {cell.id: record for cell in cells for record in [store.record(cell.id)] if record is not None}
+    return Selection(newest, tuple(cells), records)
+
+
+def _same_table(cell: Cell, reference: Cell) -> bool:
+    def fixed(split: dict[str, Any]) -> str:
+        varying = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
+        return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
+
+    return (cell.dataset_fingerprint, cell.profile, fixed(cell.split)) == (
+        reference.dataset_fingerprint,
+        reference.profile,
+        fixed(reference.split),
+    )
+
+
+def rows(selection: Selection) -> list[RowResult]:
+    """Rows of a table: cells grouped over repetitions, in registry order."""
+    grouped: dict[RowKey, list[Cell]] = {}
+    for cell in selection.cells:
+        grouped.setdefault(RowKey(cell.runner, cell.view, cell.split.get("train_cells")), []).append(cell)
+    found = []
+    for key, cells in grouped.items():
+        entry = registry.entries().get(key.runner)
+        done, problems = [], []
+        for cell in cells:
+            record = selection.records.get(cell.id)
+            if record is None:
+                problems.append(f"{cell.label}: missing (planned, never ended)")
+            elif record.status != "done":
+                problems.append(f"{cell.label}: {record.status}: {record.reason}")
+            else:
+                done.append(record)
+        title, family = (entry.title, entry.family) if entry else (key.runner, "Reference")
+        found.append(RowResult(key, title, family, len(cells), tuple(done), tuple(problems)))
+    return found
+
+
+class StatisticsReader:
+    """Reads the stored sums of cells and turns them into estimates; keeps what it has read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tables: dict[str, pd.DataFrame] = {}
+
+    def table(self, record: Record) -> pd.DataFrame:
+        """The statistics table of a cell.
+
+        Raises:
+            BenchError: the file is damaged.
+        """
+        if record.cell_id not in self._tables:
+            path = self._store.file(record, "statistics.parquet")
+            frame = pd.read_parquet(path)
+            frame["key"] = frame["part"] + "/" + frame["group"] + "/" + frame["weighting"]
+            self._tables[record.cell_id] = frame.set_index("key")
+        return self._tables[record.cell_id]
+
+    def block_sums(self, record: Record, part: str, group: str, weighting: str) -> pd.DataFrame | None:
+        """Sums per spatial block, ordered by block, or None where the cell has no such group."""
+        frame = self.table(record)
+        key = f"{part}/{group}/{weighting}"
+        if key not in frame.index:
+            return None
+        return frame.loc[[key]].sort_values("block")
+
+    def estimate(
+        self,
+        records: Sequence[Record],
+        metric: str,
+        *,
+        part: str = "test",
+        group: str = "all",
+        weighting: str = "plain",
+    ) -> Estimate | None:
+        """A metric over the repetitions of a row, with a spatial block bootstrap interval, or None without results."""
+        values, draws = [], []
+        for record in records:
+            sums = self.block_sums(record, part, group, weighting)
+            if sums is None:
+                continue
+            total = {name: np.asarray(sums[name].sum()) for name in STATISTICS}
+            values.append(float(METRICS[metric].of(total)))
+            draws.append(bootstrap(sums, metric, bootstrap_weights(len(sums), DRAWS, BOOTSTRAP_SEED)))
+        if not values:
+            return None
+        with np.errstate(invalid="ignore"):
+            low, high = _interval(np.mean(draws, axis=0))
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+        return Estimate(float(np.mean(values)), low, high, spread)
+
+
+def _interval(draws: np.ndarray) -> tuple[float, float]:
+    finite = draws[np.isfinite(draws)]
+    if len(finite) < 0.9 * len(draws):  # too many draws without variation to say anything
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return float(low), float(high)

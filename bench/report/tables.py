@@ -1,0 +1,244 @@
+"""Tables 1–3 of the paper from stored results: pure functions of a selection and its statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.report import published
+from bench.report.model import Column, Row, Table, Value
+from bench.report.selection import CONFIDENCE, Estimate, RowResult, Selection, StatisticsReader, rows
+from bench.runners.registry import FAMILIES
+
+TABLE1_DENOMINATOR = "lightgbm_large"
+"""The paper's best tabular model: ratios of Table 1 are taken to it."""
+TABLE2_DENOMINATOR = "gnnwr"
+"""The paper's best geographically weighted model: ratios of Tables 2 and 3 are taken to it."""
+GAP_WEEK = 40
+"""The week that Table 3 is about."""
+_REFERENCE = "Reference"
+
+
+def table1(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
+    """Table 1: test error of every model on the full suite, with train error, gap, and the paper's ratios."""
+    found = rows(selection)
+    paper = published.load(1)
+    estimates = {row.key: _estimates(reader, row, weighting) for row in found}
+    views = {row.key.view for row in found if row.key.view}
+    denominators = {
+        row.key.view: estimates[row.key]["rmse"]
+        for row in found
+        if row.key.runner == TABLE1_DENOMINATOR and row.records
+    }
+    paper_denominator = published.lookup(paper, TABLE1_DENOMINATOR, "rmse")
+    table_rows = []
+    for row in found:
+        got = estimates[row.key]
+        values = {name: _value(estimate) for name, estimate in got.items() if estimate is not None}
+        denominator = denominators.get(row.key.view) or (
+            next(iter(denominators.values())) if len(denominators) == 1 else None
+        )
+        if got["rmse"] is not None and denominator is not None:
+            values["ratio"] = Value(got["rmse"].value / denominator.value)
+        published_rmse = published.lookup(paper, row.key.runner, "rmse")
+        if published_rmse is not None and paper_denominator is not None:
+            values["paper_ratio"] = Value(published_rmse / paper_denominator)
+        label = f"{row.title} ({row.key.view})" if row.key.view and len(views) > 1 else row.title
+        table_rows.append(_row(row, label, values))
+    present = {row.key.runner for row in found}
+    for item in paper:
+        if item.metric == "rmse" and item.runner not in present and paper_denominator is not None:
+            ratio = {"paper_ratio": Value(item.value / paper_denominator)}
+            table_rows.append(Row(item.method, item.family, ratio, note="not in this run"))
+    columns = (
+        Column("rmse", "RMSE", best="min"),
+        Column("r2", "R²", best="max"),
+        Column("mae", "MAE", best="min", in_latex=False),
+        Column("bias", "Bias", in_latex=False),
+        Column("train_rmse", "Train RMSE"),
+        Column("gap", "Gap"),
+        Column("ratio", "÷ LightGBM Large"),
+        Column("paper_ratio", "Paper's ratio"),
+    )
+    caption = f"Comparison of methods (Table 1 of the paper). {_circumstances(selection, found, weighting)}"
+    return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
+
+
+def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
+    """Time and memory of every model: apart from the other tables, which come out the same from every run."""
+    found = rows(selection)
+    table_rows = []
+    for row in found:
+        values = {}
+        if row.records:
+            for name in ("fit_seconds", "predict_seconds", "wall_seconds"):
+                values[name] = Value(_mean([getattr(record, name) or 0.0 for record in row.records]))
+            values["peak_memory_gb"] = Value(max(record.peak_memory_bytes or 0 for record in row.records) / 1e9)
+            values["threads"] = Value(max(record.threads or 0 for record in row.records))
+        table_rows.append(_row(row, _sized(row, found), values))
+    columns = (
+        Column("fit_seconds", "Fit (s)", digits=1),
+        Column("predict_seconds", "Predict (s)", digits=1),
+        Column("wall_seconds", "Process (s)", digits=1),
+        Column("peak_memory_gb", "Peak memory (GB)", digits=2),
+        Column("threads", "Threads", digits=0),
+    )
+    processors = sorted({record.host.processor for record in selection.done})
+    caption = f"Time and memory, suite {selection.cells[0].suite}, profile {selection.cells[0].profile}"
+    caption += f", on {', '.join(processors)}. Predict: the test part; process: with imports and training predictions."
+    return Table(f"costs_{selection.cells[0].suite}", caption, "Method", columns, _in_family_order(table_rows))
+
+
+def table2(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
+    """Table 2: RMSE and R² of named weeks on the few-shot suite, over all land cells, with the paper's ratios."""
+    found = rows(selection)
+    paper = published.load(2)
+    weeks = _weeks(selection)
+    denominators = {
+        week: reader.estimate(row.records, "rmse", group=f"week:{week}", weighting=weighting)
+        for row in found
+        if row.key.runner == TABLE2_DENOMINATOR
+        for week in weeks
+    }
+    table_rows = []
+    for row in found:
+        values = {}
+        for week in weeks:
+            for metric in ("rmse", "r2"):
+                estimate = reader.estimate(row.records, metric, group=f"week:{week}", weighting=weighting)
+                if estimate is not None:
+                    values[f"{metric}_{week}"] = _value(estimate)
+            below = denominators.get(week)
+            if below is not None and f"rmse_{week}" in values:
+                values[f"ratio_{week}"] = Value(values[f"rmse_{week}"].value / below.value)
+            ours = published.lookup(paper, row.key.runner, "rmse", week=week)
+            gnnwr = published.lookup(paper, TABLE2_DENOMINATOR, "rmse", week=week)
+            if ours is not None and gnnwr is not None:
+                values[f"paper_ratio_{week}"] = Value(ours / gnnwr)
+        table_rows.append(_row(row, _sized(row, found), values))
+    table_rows += _unplanned(found, paper)
+    columns: list[Column] = []
+    for week in weeks:
+        columns += [Column(f"rmse_{week}", f"W{week} RMSE", best="min"), Column(f"r2_{week}", f"W{week} R²", 2, "max")]
+    for week in weeks:
+        columns += [Column(f"ratio_{week}", f"W{week} ÷ GNNWR"), Column(f"paper_ratio_{week}", f"W{week} paper")]
+    caption = f"Few-shot comparison by week (Table 2 of the paper). {_circumstances(selection, found, weighting)}"
+    return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
+
+
+def table3(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
+    """Table 3: train and test error of week 40 and the gap, like for like (raw samples), seen and unseen apart."""
+    found = rows(selection)
+    paper = published.load(3)
+    weeks = _weeks(selection)
+    week = GAP_WEEK if GAP_WEEK in weeks else weeks[-1]
+    group = f"week:{week}"
+    table_rows = []
+    for row in found:
+        values = {}
+        for part in ("train", "test"):
+            for metric in ("rmse", "r2"):
+                estimate = reader.estimate(row.records, metric, part=part, group=group, weighting=weighting)
+                if estimate is not None:
+                    values[f"{part}_{metric}"] = _value(estimate)
+        for which in ("seen", "unseen"):
+            estimate = reader.estimate(row.records, "rmse", group=f"{group}/{which}", weighting=weighting)
+            if estimate is not None:
+                values[f"{which}_rmse"] = _value(estimate)
+        if "test_rmse" in values and "train_rmse" in values:
+            values["gap"] = Value(values["test_rmse"].value - values["train_rmse"].value)
+        published_gap = published.lookup(paper, row.key.runner, "rmse", week=GAP_WEEK, part="gap")
+        if published_gap is not None:
+            values["paper_gap"] = Value(published_gap)
+        table_rows.append(_row(row, _sized(row, found), values))
+    table_rows += _unplanned(found, paper)
+    columns = (
+        Column("train_rmse", "Train RMSE"),
+        Column("train_r2", "Train R²"),
+        Column("test_rmse", "Test RMSE", best="min"),
+        Column("test_r2", "Test R²", best="max"),
+        Column("gap", "Gap", best="min"),
+        Column("seen_rmse", "Seen cells"),
+        Column("unseen_rmse", "Unseen cells"),
+        Column("paper_gap", "Paper's gap"),
+    )
+    caption = f"Generalisation gap in week {week} (Table 3 of the paper). {_circumstances(selection, found, weighting)}"
+    return Table("table3", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
+
+
+def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Estimate | None]:
+    got = {name: reader.estimate(row.records, name, weighting=weighting) for name in ("rmse", "r2", "mae", "bias")}
+    got["train_rmse"] = reader.estimate(row.records, "rmse", part="train", weighting=weighting)
+    train, test = got["train_rmse"], got["rmse"]
+    if train is not None and test is not None:
+        got["gap"] = Estimate(test.value - train.value, float("nan"), float("nan"), float("nan"))
+    return got
+
+
+def _value(estimate: Estimate) -> Value:
+    known = estimate.low == estimate.low  # NaN: no interval
+    return Value(estimate.value, estimate.low if known else None, estimate.high if known else None)
+
+
+def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
+    note = "" if len(row.records) == row.planned else f"{len(row.records)} of {row.planned} done"
+    return Row(
+        label, row.family, values, row.family != _REFERENCE, note, tuple(record.cell_id for record in row.records)
+    )
+
+
+def _sized(row: RowResult, found: Sequence[RowResult]) -> str:
+    parts = [row.key.view] if row.key.view and len({other.key.view for other in found if other.key.view}) > 1 else []
+    if len({other.key.train_cells for other in found}) > 1:
+        parts.append(f"{row.key.train_cells} cells")
+    return f"{row.title} ({', '.join(filter(None, parts))})" if parts else row.title
+
+
+def _unplanned(found: Sequence[RowResult], paper: Sequence[published.PublishedValue]) -> list[Row]:
+    present = {row.key.runner for row in found}
+    absent = {item.runner: item for item in paper if item.runner not in present}
+    return [Row(item.method, item.family, {}, note="not in this run") for item in absent.values()]
+
+
+def _in_family_order(table_rows: Sequence[Row]) -> tuple[Row, ...]:
+    def position(row: Row) -> int:
+        return FAMILIES.index(row.family) if row.family in FAMILIES else len(FAMILIES)
+
+    def error(row: Row) -> float:
+        value = row.values.get("rmse")
+        return value.value if value is not None else float("inf")
+
+    return tuple(sorted(table_rows, key=lambda row: (position(row), error(row))))
+
+
+def _weeks(selection: Selection) -> list[int]:
+    return list(selection.cells[0].split["weeks"])
+
+
+def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: str) -> str:
+    first = selection.cells[0]
+    views = sorted({row.key.view for row in found if row.key.view})
+    repetitions = sorted({cell.repetition for cell in selection.cells})
+    done, planned = len(selection.done), len(selection.cells)
+    parts = [
+        f"Data set {first.dataset} ({selection.manifest.dataset_title})",
+        f"{selection.manifest.target_name} in {selection.manifest.target_units}",
+        f"test year {first.split['test_year']}",
+        f"feature view {', '.join(views)}" if views else "",
+        f"profile {first.profile}",
+        f"seeds {', '.join(map(str, repetitions))}",
+        f"{done} of {planned} cells done",
+        "area-weighted" if weighting == "area" else "",
+    ]
+    return (
+        "; ".join(filter(None, parts))
+        + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks of 2°. "
+        "Bold: best, reference rows aside. Train errors are on raw training samples."
+    )
+
+
+def _problems(found: Sequence[RowResult]) -> tuple[str, ...]:
+    return tuple(problem for row in found for problem in row.problems)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

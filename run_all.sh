@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# From a bare machine to the tables: virtual environment, install, every suite, report. Re-running it resumes.
+#
+#   ./run_all.sh                     both suites, laptop profile, best data at hand, tables in runs/report
+#   ./run_all.sh --profile smoke     the same in about a minute
+#   ./run_all.sh --test              set up and pass the tests
+#   ./run_all.sh --dataset simulated --jobs 1        further words go to `bench run`
+#
+# Environment: BENCH_VENV (default .venv), BENCH_STORE (default runs), BENCH_DATA_DIR, BENCH_CACHE_DIR, PYTHON (default python3.11, python3).
+set -euo pipefail
+cd "$(dirname "$0")"
+
+venv=${BENCH_VENV:-.venv}
+export BENCH_STORE=${BENCH_STORE:-runs}
+started=$SECONDS
+
+stage() { printf '\n== %s (%d s since the start)\n' "$1" "$((SECONDS - started))"; }
+
+find_python() {
+    local candidate
+    for candidate in "${PYTHON:-}" python3.11 python3.12 python3; do
+        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "run_all.sh: needs Python 3.11 or 3.12; install it or name it in PYTHON." >&2
+    exit 2
+}
+
+install() {
+    # The stamp holds what was installed, so that a second run with unchanged requirements skips this stage.
+    local stamp="$venv/.bench-installed" wanted
+    wanted=$(cat pyproject.toml constraints.txt | sha256sum)
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
+        return
+    fi
+    local python
+    python=$(find_python)
+    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[runners,test]'
+    echo "$wanted" >"$stamp"
+}
+
+run_tests() {
+    stage "lint, types"
+    "$venv/bin/ruff" check .
+    "$venv/bin/ruff" format --check .
+    "$venv/bin/mypy"
+    stage "tests"
+    # One process per core for most tests; those that measure time or memory run alone afterwards.
+    "$venv/bin/python" -m pytest --quiet --numprocesses "${BENCH_TEST_JOBS:-2}" --dist loadfile -m "not alone"
+    "$venv/bin/python" -m pytest --quiet -m alone
+    stage "done"
+}
+
+stage "install"
+install
+if [ "${1:-}" = "--test" ]; then
+    run_tests
+    exit
+fi
+
+failed=0
+for suite in full fewshot; do
+    stage "suite $suite"
+    "$venv/bin/bench" run --suite "$suite" "$@" || { code=$?; [ $code -eq 1 ] || exit $code; failed=1; }
+done
+stage "report"
+"$venv/bin/bench" report
+stage "done"
+exit $failed
