@@ -157,34 +157,35 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
 
 
 def _open_auto(say: Callable[[str], None]) -> OpenedDataset:
+    location = _choose_auto(say)
+    if location.folder is not None:
+        opened = open_dataset("northchina", say)
+        why = f"auto chose northchina: {location.reason}"
+    else:
+        opened = open_dataset("simulated", say)
+        why = f"auto chose simulated because northchina is not at hand: {location.reason}"
+    return OpenedDataset(opened.cube, opened.path, opened.spec, why)
+
+
+def _choose_auto(say: Callable[[str], None]) -> fetch.Location:
+    """Where the files (or the cube) of northchina are, trying a download if none was tried lately; or why not."""
     from bench.data import northchina
 
     source = northchina.SOURCE
     location = fetch.locate(source)
-    failed_before = None if location.folder else fetch.recent_failure(source)
-    reason = location.reason
-    if location.folder is None and _cube_path(entries()["northchina"], {}).exists():
-        location = fetch.Location(paths.cache_dir(), "its cube is in the cache")
-        reason = location.reason
-    elif location.folder is None and failed_before is None:
-        say(
-            f"Data set northchina is {location.reason}; trying to download it (giving up within 10 s without an "
-            "answer)."
-        )
-        try:
-            location = fetch.Location(fetch.download(source), "downloaded now")
-            reason = location.reason
-        except BenchError as error:
-            reason = str(error)
-    elif location.folder is None:
-        reason = f"{location.reason}, and {failed_before}"
     if location.folder is not None:
-        opened = open_dataset("northchina", say)
-        why = f"auto chose northchina: {reason}"
-    else:
-        opened = open_dataset("simulated", say)
-        why = f"auto chose simulated because northchina is not at hand: {reason}"
-    return OpenedDataset(opened.cube, opened.path, opened.spec, why)
+        return location
+    cube = _cube_path(entries()["northchina"], {})
+    if (cube / "zarr.json").exists():
+        return fetch.Location(cube, "its cube is in the cache")
+    failed_before = fetch.recent_failure(source)
+    if failed_before is not None:
+        return fetch.Location(None, f"{location.reason}, and {failed_before}")
+    say(f"Data set northchina is {location.reason}; trying to download it (at most 10 s without an answer).")
+    try:
+        return fetch.Location(fetch.download(source), "downloaded now")
+    except BenchError as error:
+        return fetch.Location(None, str(error))
 
 
 def _cube_path(entry: DatasetEntry, options: Mapping[str, int]) -> Path:

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import hashlib
+import http.server
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from bench.data import datasets, fetch
+from bench.errors import BenchError
+
+CONTENT = b"GPP" * 1000
+SHA = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("BENCH_DATA_DIR", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    folder = tmp_path / "served"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "a.bin").write_bytes(CONTENT)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/"
+        httpd.shutdown()
+
+
+@pytest.fixture
+def silent_address() -> Iterator[str]:
+    """A server that accepts connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+
+
+def test_a_download_is_checked_and_kept(own_cache: Path, server: str) -> None:
+    source = fetch.Source("toy", server, {"sub/a.bin": SHA})
+    folder = fetch.download(source)
+    assert (folder / "sub" / "a.bin").read_bytes() == CONTENT
+    assert fetch.locate(source) == fetch.Location(folder, "downloaded before")
+
+
+def test_a_wrong_hash_is_refused_and_nothing_is_kept(own_cache: Path, server: str) -> None:
+    source = fetch.Source("toy", server, {"sub/a.bin": "0" * 64})
+    with pytest.raises(BenchError, match="Download of sub/a.bin failed"):
+        fetch.download(source)
+    assert fetch.locate(source).folder is None
+
+
+def test_a_server_that_never_answers_is_given_up_within_10_seconds(own_cache: Path, silent_address: str) -> None:
+    source = fetch.Source("toy", silent_address, {"a.bin": SHA})
+    start = time.monotonic()
+    with pytest.raises(BenchError, match="No answer from 127.0.0.1"):
+        fetch.download(source)
+    assert time.monotonic() - start < 10
+    assert "no answer 0 min ago" in (fetch.recent_failure(source) or "")
+
+
+def test_auto_says_what_it_uses_instead_and_does_not_try_again_at_once(
+    own_cache: Path, silent_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.data import northchina
+
+    monkeypatch.setattr(northchina, "SOURCE", fetch.Source("northchina", silent_address, dict(northchina.SOURCE.sha256)))
+    said: list[str] = []
+    start = time.monotonic()
+    location = datasets._choose_auto(said.append)
+    assert time.monotonic() - start < 10
+    assert location.folder is None and "No answer" in location.reason
+    assert "trying to download" in said[0]
+    start = time.monotonic()
+    assert "no answer 0 min ago" in datasets._choose_auto(said.append).reason
+    assert time.monotonic() - start < 0.5
+
+
+def test_bench_data_dir_wins_and_must_be_complete(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = fetch.Source("toy", "http://127.0.0.1:9/", {"sub/a.bin": SHA})
+    supplied = tmp_path / "supplied"
+    (supplied / "toy" / "sub").mkdir(parents=True)
+    monkeypatch.setenv("BENCH_DATA_DIR", str(supplied))
+    with pytest.raises(BenchError, match="holds toy/ but not toy/sub/a.bin"):
+        fetch.locate(source)
+    (supplied / "toy" / "sub" / "a.bin").write_bytes(CONTENT)
+    assert fetch.locate(source).folder == supplied / "toy"
+
+
+def test_bench_data_dir_must_be_a_readable_folder(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = fetch.Source("toy", "http://127.0.0.1:9/", {"a.bin": SHA})
+    monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(BenchError, match="which is no folder"):
+        fetch.locate(source)
+    monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(BenchError, match="may not be read; grant read permission"):
+        fetch.locate(source)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("northchino", "did you mean 'northchina'"),
+        ("simulated:cell=3", "Unknown option of data set 'simulated' 'cell': did you mean 'cells'"),
+        ("simulated:cells=many", "not a whole number"),
+        ("northchina:cells=3", "Unknown option"),
+    ],
+)
+def test_bad_data_set_texts_are_named(spec: str, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        datasets.parse_spec(spec)
+
+
+def test_a_folder_that_holds_a_cube_is_a_data_set(tmp_path: Path, cube: datasets.Cube) -> None:
+    from bench.data.cube import write_cube
+
+    write_cube(tmp_path / "mine.zarr", cube)
+    opened = datasets.open_dataset(str(tmp_path / "mine.zarr"))
+    assert opened.cube.fingerprint == cube.fingerprint
