@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from bench.data.cube import STEPS_PER_YEAR, Cube, CubeWriter
 from bench.data.pml import (
     IGBP_CLASSES,
+    Array,
     PmlForcing,
     carbon_dioxide,
     deficit_to,
@@ -46,8 +48,8 @@ LAST_YEAR = 2020
 LONGEST = 41
 """Years: as far back as the table of CO2 goes."""
 TILE = 128
-"""Cells simulated at once. Every tile has this size (the last is filled up), so that all arithmetic, down to the order
-of additions inside a matrix product, is the same however the work is cut into blocks."""
+"""Cells simulated at once. Every tile has this size (the last is filled up), so that all arithmetic, down to
+the order of additions inside a matrix product, is the same however the work is cut into blocks."""
 DRIVERS = (
     "temperature_2m",
     "temperature_2m_max",
@@ -58,12 +60,15 @@ DRIVERS = (
 """The features that enter the equations, in the order of ``_forcing``."""
 PROVENANCE = {
     "title": "Simulated climate and vegetation on the real land mask",
-    "source": "bench.data.simulated; land mask from GLOBE (NOAA), CO2 from NOAA GML, equations and parameters of PML_V2",
+    "source": (
+        "bench.data.simulated; land mask from GLOBE (NOAA), CO2 from NOAA GML, equations and parameters of PML_V2"
+    ),
     "licence": "MIT; land mask and CO2 are in the public domain",
     "citation": "Zhang et al. 2019, Remote Sensing of Environment 222, 165-182 (equations)",
     "notes": (
-        "Invented weather, heights and vegetation: good for checking methods, of no value as a statement about the Earth. "
-        "GPP = hidden capacity x PML_V2(features, hidden leaf area index, land cover), daily means in gC m-2 d-1."
+        "Invented weather, heights and vegetation: good for checking methods, of no value as a statement about "
+        "the Earth. GPP = hidden capacity x PML_V2(features, hidden leaf area index, land cover), daily means "
+        "in gC m-2 d-1."
     ),
 }
 
@@ -141,7 +146,7 @@ def build_simulated(path: Path, options: SimulatedOptions, *, block_cells: int =
         n_land_cover=len(IGBP_CLASSES),
         target_name="GPP",
         target_units="gC m-2 d-1",
-        provenance={**PROVENANCE, "options": f"n_cells={options.n_cells}, n_years={options.n_years}, seed={options.seed}"},
+        provenance={**PROVENANCE, "options": str(options)},
         withheld={"LAI": "m2 m-2", "capacity": "1"},
     )
     try:
@@ -171,13 +176,16 @@ def build_simulated(path: Path, options: SimulatedOptions, *, block_cells: int =
 def step_dates(first_year: int, n_years: int) -> npt.NDArray[np.datetime64]:
     """Returns the first day of each 8-day step, 46 a year, each year from 1 January."""
     years = np.arange(first_year, first_year + n_years).astype(str).astype("datetime64[D]")
-    return (years[:, None] + 8 * np.arange(STEPS_PER_YEAR)[None, :]).reshape(-1)
+    offsets = (8 * np.arange(STEPS_PER_YEAR)).astype("timedelta64[D]")
+    dates: npt.NDArray[np.datetime64] = (years[:, None] + offsets[None, :]).reshape(-1)
+    return dates
 
 
 def days_in_step(time: npt.NDArray[np.datetime64]) -> Floats:
     """Returns the number of days of each step, (time,): 8, and 5 or 6 for the last of a year."""
     new_year = (time.astype("datetime64[Y]") + 1).astype("datetime64[D]")
-    return np.minimum(8.0, (new_year - time.astype("datetime64[D]")).astype(np.float64))
+    left: Floats = (new_year - time.astype("datetime64[D]")).astype(np.float64)
+    return np.minimum(left, 8.0)
 
 
 def forcing_from_cube(cube: Cube, cells: Indices, times: Indices) -> PmlForcing:
@@ -191,7 +199,8 @@ def forcing_from_cube(cube: Cube, cells: Indices, times: Indices) -> PmlForcing:
     Raises:
         BenchError: the cube is not a simulated one.
     """
-    return _forcing(*_drivers(cube, cells, times), carbon_dioxide(cube.time[times]), days_in_step(cube.time[times]))
+    dates = cube.time[times]
+    return _forcing(_drivers(cube, cells, times), carbon_dioxide(dates), days_in_step(dates))
 
 
 def true_sensitivities(cube: Cube, cells: Indices, times: Indices) -> dict[str, Floats]:
@@ -224,7 +233,7 @@ def true_sensitivities(cube: Cube, cells: Indices, times: Indices) -> dict[str, 
             cube.static[cells, : cube.n_land_cover],
         )
     )
-    total = (capacity * gross_primary_productivity(_forcing(*drivers, co2, days), lai, fractions)).sum()
+    total = (capacity * gross_primary_productivity(_forcing(drivers, co2, days), lai, fractions)).sum()
     gradients = torch.autograd.grad(total, drivers)
     sensitivities = {name: np.zeros((len(cells), len(times))) for name in cube.feature_names}
     return sensitivities | {name: gradient.numpy() for name, gradient in zip(DRIVERS, gradients, strict=True)}
@@ -232,15 +241,16 @@ def true_sensitivities(cube: Cube, cells: Indices, times: Indices) -> dict[str, 
 
 def _drivers(cube: Cube, cells: Indices, times: Indices) -> list[Floats]:
     if cube.name != NAME:
-        raise BenchError(f"Data set {cube.name!r} is not simulated: its true forcing is not known from its features.")
-    columns = [cube.feature_names.index(name) for name in DRIVERS]
-    return [np.asarray(cube.climate[np.ix_(cells, times, [column])][..., 0], dtype=np.float64) for column in columns]
+        raise BenchError(
+            f"Data set {cube.name!r} is not simulated: its true forcing is not known from its features."
+        )
+    columns = (cube.feature_names.index(name) for name in DRIVERS)
+    return [cube.climate[cells[:, None], times[None, :], column].astype(np.float64) for column in columns]
 
 
-def _forcing(
-    mean: Floats, warmest: Floats, coldest: Floats, dewpoint: Floats, solar: Floats, co2: Floats, days: Floats
-) -> PmlForcing:
-    """From features in their units (arrays or tensors) to the input of the equations."""
+def _forcing(drivers: Sequence[Array], co2: Array, days: Array) -> PmlForcing:
+    """From the features named by ``DRIVERS``, in their units, to the input of the equations."""
+    mean, warmest, coldest, dewpoint, solar = drivers
     vapour = saturation_vapour_pressure(dewpoint - FREEZING)
     return PmlForcing(
         tavg=mean - FREEZING,
@@ -251,11 +261,11 @@ def _forcing(
 
 
 def _describe_world(places: Places, time: npt.NDArray[np.datetime64], seed: int) -> _World:
-    one_year = normals(places, 8.0 * np.arange(STEPS_PER_YEAR))
+    one_year = normals(places, np.arange(0.0, 8.0 * STEPS_PER_YEAR, 8.0))
     traits = hidden_traits(places, seed)
     return _World(
         places=places,
-        traits=HiddenTraits(traits.capacity.astype(np.float32).astype(np.float64), traits.density, traits.lateness),
+        traits=replace(traits, capacity=traits.capacity.astype(np.float32).astype(np.float64)),
         fractions=land_cover(places, one_year, seed).astype(np.float32),
         weather=weather_fields(seed, len(time)),
         disturbance=disturbance_field(seed, len(time)),
@@ -285,8 +295,8 @@ def _simulate_tile(world: _World, number: int) -> _Tile:
     ).astype(np.float32)
     climate = np.stack([weather.features[name] for name in FEATURES], axis=2).astype(np.float32)
     # The target is made from the rounded features, so that the cube alone gives it back.
-    drivers = (climate[..., list(FEATURES).index(name)].astype(np.float64) for name in DRIVERS)
-    forcing = _forcing(*drivers, carbon_dioxide(world.time), world.days)
+    drivers = [climate[..., list(FEATURES).index(name)].astype(np.float64) for name in DRIVERS]
+    forcing = _forcing(drivers, carbon_dioxide(world.time), world.days)
     potential = gross_primary_productivity(forcing, lai.astype(np.float64), fractions)
     return _Tile(climate, (traits.capacity[:, None] * potential).astype(np.float32), lai)
 
@@ -294,5 +304,6 @@ def _simulate_tile(world: _World, number: int) -> _Tile:
 def _release(writer: CubeWriter) -> None:
     """Tells the system that written pages need not stay in this process; they remain in the files."""
     for array in (writer.climate, writer.target, *writer.withheld.values()):
-        if isinstance(array.base, mmap.mmap):
-            array.base.madvise(mmap.MADV_DONTNEED)
+        pages: object = array.base
+        if isinstance(pages, mmap.mmap):
+            pages.madvise(mmap.MADV_DONTNEED)

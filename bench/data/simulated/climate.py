@@ -1,8 +1,9 @@
 """The simulated climate: what a place gets in an average year, from where it lies.
 
-A caricature with the traits that matter for productivity: temperature by latitude, height and distance from the sea;
-a rain belt that follows the sun, storm tracks from the west, rain on the eastern coasts of the subtropics, dry
-subtropical and inland regions. Numbers without a source are choices that give familiar maps. Heights are invented.
+A caricature with the traits that matter for productivity: temperature by latitude, height and distance from
+the sea; a rain belt that follows the sun, storm tracks from the west, rain on the eastern coasts of the
+subtropics, dry subtropical and inland regions. Numbers without a source are choices that give familiar maps.
+Heights are invented.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def describe_places(cells: LandCells, seed: int) -> Places:
     unit_vectors = cells.unit_vectors
     relief = static_fields(seed, "relief", 600.0).at(unit_vectors)[:, 0]
     detail = static_fields(seed, "relief detail", 120.0).at(unit_vectors)[:, 0]
-    elevation = 120.0 + 650.0 * np.maximum(relief - 0.2, 0.0) ** 1.6 + 180.0 * np.abs(detail) * (1.0 + relief**2) / 2.0
+    ranges = 650.0 * np.maximum(relief - 0.2, 0.0) ** 1.6
+    elevation = 120.0 + ranges + 90.0 * np.abs(detail) * (1.0 + relief**2)
     sine = np.abs(np.sin(np.radians(cells.lat)))
     sea_level = 26.5 - 40.0 * sine**2 + 5.0 * np.exp(-(((np.abs(cells.lat) - 24.0) / 10.0) ** 2))
     west_coast = 5.0 * np.exp(-(((np.abs(cells.lat) - 53.0) / 12.0) ** 2)) * (1.0 - cells.land_to_west)
@@ -102,12 +104,12 @@ def normals(places: Places, day: Floats) -> Normals:
     summer = season * np.sign(lat)
     temperature = places.annual_temperature[:, None] + places.seasonal_amplitude[:, None] * summer
     rain_belt = np.exp(-(((lat - 2.0 - 11.0 * season) / 11.0) ** 2))
-    storm_track = np.exp(-(((np.abs(lat) - 52.0 - 3.0 * summer) / 15.0) ** 2)) * (
-        1.0 - 0.75 * places.land_to_west[:, None] * (0.75 - 0.25 * summer)
+    storm_track = np.exp(-(((np.abs(lat) - 53.0 - 3.0 * summer) / 18.0) ** 2)) * (
+        1.0 - 0.60 * places.land_to_west[:, None] * (0.75 - 0.25 * summer)
     )
     eastern_coast = np.exp(-(((np.abs(lat) - 29.0) / 9.0) ** 2)) * (1.0 - places.land_to_east[:, None]) ** 1.3
-    wetness = 0.95 * rain_belt + 0.62 * storm_track + 0.62 * eastern_coast * (0.65 + 0.35 * summer)
-    wetness = wetness * (1.0 - 0.25 * places.inland[:, None]) + places.local_moisture[:, None]
+    wetness = 0.95 * rain_belt + 0.85 * storm_track + 0.70 * eastern_coast * (0.65 + 0.35 * summer)
+    wetness = wetness * (1.0 - 0.22 * places.inland[:, None]) + places.local_moisture[:, None]
     return Normals(temperature, np.clip(wetness, 0.03, 1.1), top_of_atmosphere(lat, day[None, :]))
 
 
@@ -124,7 +126,8 @@ def top_of_atmosphere(lat: Floats, day: Floats) -> Floats:
     phi = np.radians(lat)
     sunset = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1.0, 1.0))
     beam = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
-    return np.maximum(_SOLAR_CONSTANT / np.pi * distance * beam, 0.0)
+    radiation: Floats = np.maximum(_SOLAR_CONSTANT / np.pi * distance * beam, 0.0)
+    return radiation
 
 
 def sigmoid(values: Floats) -> Floats:

@@ -1,9 +1,10 @@
 """Smooth random fields on the sphere that persist in time, at any number of places in memory linear in it.
 
-A field is a sum of plane waves through space, seen on the unit sphere, with random directions and lengths (random
-Fourier features of a Gaussian kernel: Rahimi and Recht 2007, Random Features for Large-Scale Kernel Machines). Its
-correlation falls as exp(-d^2 / 2 l^2) with the distance d. The amplitudes follow first-order autoregressions in time,
-so that every place has the same persistence, and no matrix of cells by cells is ever made.
+A field is a sum of plane waves through space, seen on the unit sphere, with random directions and lengths
+(random Fourier features of a Gaussian kernel: Rahimi and Recht 2007, Random Features for Large-Scale Kernel
+Machines). Its correlation falls as exp(-d^2 / 2 l^2) with the distance d. The amplitudes follow first-order
+autoregressions in time, so that every place has the same persistence, and no matrix of cells by cells is ever
+made.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def moving_field(
         purpose: name of the random numbers.
         length: length scale, km.
         n_times: number of steps.
-        memories: (share of the variance, correlation from one step to the next) of each component; shares sum to 1.
+        memories: (share of the variance, correlation from one step to the next) of each component; the shares
+            sum to 1.
     """
     random = generator(seed, purpose)
     waves = random.standard_normal((3, N_WAVES)) * (EARTH_RADIUS / length)

@@ -56,7 +56,9 @@ def land_mask() -> npt.NDArray[np.bool_]:
         np.load(stream) as archive,
     ):
         rows, columns = (int(size) for size in archive["shape"])
-        mask = np.unpackbits(archive["bits"], axis=1, count=columns).astype(bool).reshape(rows, columns)
+        mask: npt.NDArray[np.bool_] = (
+            np.unpackbits(archive["bits"], axis=1, count=columns).astype(bool).reshape(rows, columns)
+        )
     mask.flags.writeable = False
     return mask
 
@@ -71,7 +73,8 @@ def is_land(lon: Floats, lat: Floats) -> npt.NDArray[np.bool_]:
     mask = land_mask()
     row = np.floor((90.0 - np.asarray(lat)) * 4).astype(np.int64)
     column = np.floor((np.asarray(lon) + 180.0) * 4).astype(np.int64)
-    return mask[np.clip(row, 0, mask.shape[0] - 1), column % mask.shape[1]]
+    found: npt.NDArray[np.bool_] = mask[np.clip(row, 0, mask.shape[0] - 1), column % mask.shape[1]]
+    return found
 
 
 def choose_cells(n_cells: int) -> LandCells:
@@ -123,7 +126,7 @@ def _inclusion(area: Floats, n_cells: int) -> Floats:
 
 
 def _draw_evenly(chance: Floats, n_cells: int) -> npt.NDArray[np.int64]:
-    """Systematic sampling: the cells in which the running sum of chances passes 0.5, 1.5, 2.5 …"""
+    """Systematic sampling: the cells in which the running sum of chances passes 0.5, 1.5, 2.5 and so on."""
     running = np.cumsum(chance) * (n_cells / chance.sum())
     drawn = np.searchsorted(running, np.arange(n_cells) + 0.5).astype(np.int64)
     # Rounding may hit a cell of chance one twice; the following cell then takes its place.
@@ -144,7 +147,7 @@ def _morton_code(lon: Floats, lat: Floats) -> npt.NDArray[np.int64]:
 
 @cache
 def _surroundings() -> tuple[Floats, Floats, Floats]:
-    """Inland, land to the west and land to the east on the 1-degree grid, (180, 360) each, from north and 180 W."""
+    """Inland, land to the west and to the east on the 1-degree grid, (180, 360) each, from north and 180 W."""
     land = land_mask().reshape(180, 4, 360, 4).mean(axis=(1, 3))
     degree_of_longitude = np.cos(np.radians(89.5 - np.arange(180)))[:, None]  # in degrees of a great circle
     offset = np.arange(360)[None, :] * degree_of_longitude

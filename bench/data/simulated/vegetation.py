@@ -1,7 +1,7 @@
 """The simulated vegetation: land cover, leaf area and capacity.
 
-Land cover is seen by the models; leaf area and capacity are hidden from them. They are what makes places with the same
-climate differ: the hidden spatial heterogeneity of the benchmark.
+Land cover is seen by the models; leaf area and capacity are hidden from them. They are what makes places with
+the same climate differ: the hidden spatial heterogeneity of the benchmark.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ import numpy.typing as npt
 from bench.data.pml import IGBP_CLASSES
 from bench.data.simulated.climate import Normals, Places, sigmoid
 from bench.data.simulated.fields import SmoothField, generator, moving_field, static_fields
-from bench.data.simulated.weather import solar_to_water
+from bench.data.simulated.weather import potential_evaporation, usual_rain
 
 Floats = npt.NDArray[np.float64]
+_TYPICAL_RANGE = np.array(9.6)  # between the warmest and the coldest time of the day, K
 _SMALLEST_FRACTION = 0.01  # land cover below this share of a cell is given to the rest
-_MEAN_CAPACITY = 1.0
+_MEAN_CAPACITY = 0.62  # brings the mean productivity of the land to about 2.5 gC m-2 d-1
 
-# Largest leaf area index of a class (m2 m-2) and the share of it that stays outside the growing season. The order of
-# magnitude follows Asner et al. 2003, Global Ecology and Biogeography 12, 191-205; the values are choices.
+# Largest leaf area index of a class (m2 m-2) and the share of it that stays outside the growing season. The
+# order of magnitude follows Asner et al. 2003, Global Ecology and Biogeography 12, 191-205; values are choices.
 _LEAVES: dict[str, tuple[float, float]] = {
     "ENF": (3.6, 0.50), "EBF": (5.4, 0.88), "DNF": (3.0, 0.10), "DBF": (4.6, 0.10), "MF": (4.4, 0.28),
     "CSH": (1.9, 0.35), "OSH": (0.9, 0.28), "WSA": (2.8, 0.38), "SAV": (2.2, 0.28), "GRA": (1.9, 0.10),
@@ -38,22 +39,25 @@ class HiddenTraits:
         capacity: factor on the productivity.
         density: factor on the leaf area.
         lateness: temperature above which leaves grow, relative to others, K.
+        thirst: water in the soil below which leaves grow less, as a share of what the soil can hold.
     """
 
     capacity: Floats
     density: Floats
     lateness: Floats
+    thirst: Floats
 
 
 def hidden_traits(places: Places, seed: int) -> HiddenTraits:
     """Returns the hidden traits of all cells: smooth at two scales, with a little that neighbours do not share."""
-    wide = static_fields(seed, "traits wide", 800.0, 3).at(places.unit_vectors)
-    near = static_fields(seed, "traits near", 150.0, 3).at(places.unit_vectors)
+    wide = static_fields(seed, "traits wide", 800.0, 4).at(places.unit_vectors)
+    near = static_fields(seed, "traits near", 150.0, 4).at(places.unit_vectors)
     own = generator(seed, "traits own").standard_normal((len(places.lat), 2))
     return HiddenTraits(
-        capacity=_MEAN_CAPACITY * np.exp(0.16 * wide[:, 0] + 0.10 * near[:, 0] + 0.04 * own[:, 0]),
-        density=np.exp(0.22 * wide[:, 1] + 0.15 * near[:, 1] + 0.06 * own[:, 1]),
-        lateness=2.0 * wide[:, 2] + 1.2 * near[:, 2],
+        capacity=_MEAN_CAPACITY * np.exp(0.18 * wide[:, 0] + 0.26 * near[:, 0] + 0.08 * own[:, 0]),
+        density=np.exp(0.18 * wide[:, 1] + 0.24 * near[:, 1] + 0.08 * own[:, 1]),
+        lateness=2.2 * wide[:, 2] + 3.6 * near[:, 2],
+        thirst=0.36 * np.exp(0.22 * wide[:, 3] + 0.36 * near[:, 3]),
     )
 
 
@@ -65,14 +69,20 @@ def land_cover(places: Places, year: Normals, seed: int) -> Floats:
         year: the average year, (cell, step of one year).
         seed: the data set's seed.
     """
-    mean, warmest, coldest = (year.temperature.mean(axis=1), year.temperature.max(axis=1), year.temperature.min(axis=1))
-    rain = 9.5 * (year.wetness**1.5 * np.exp(0.035 * np.clip(year.temperature - 20.0, -40.0, 10.0))).mean(axis=1)
-    drying = (0.0023 * np.maximum(year.temperature + 17.8, 0.0) * 3.1 * solar_to_water(year.top_radiation)).mean(axis=1)
+    mean, warmest = year.temperature.mean(axis=1), year.temperature.max(axis=1)
+    coldest = year.temperature.min(axis=1)
+    rain = usual_rain(year.wetness, year.temperature).mean(axis=1)
+    drying = potential_evaporation(year.temperature, _TYPICAL_RANGE, year.top_radiation).mean(axis=1)
     wet = np.clip(rain / np.maximum(drying, 0.2), 0.0, 2.5)
     tundra = _below(warmest, 11.0, 1.5) + _above(warmest, 3.0, 1.0)
+    forest_summer = _above(warmest, 10.0, 1.2)
     scores = {
-        "ENF": _above(mean, -6.0, 2.0) + _below(mean, 9.0, 3.0) + _above(wet, 0.6, 0.10) + _above(warmest, 10, 1.2) + 1.3,
-        "EBF": _above(coldest, 15.0, 2.0) + _above(wet, 0.85, 0.12) + 3.5,
+        "ENF": _above(mean, -6.0, 2.0)
+        + _below(mean, 9.0, 3.0)
+        + _above(wet, 0.6, 0.10)
+        + forest_summer
+        + 1.3,
+        "EBF": _above(coldest, 15.0, 2.0) + _above(wet, 1.0, 0.12) + 3.0,
         "DNF": _below(mean, -5.0, 2.0) + _above(warmest, 9.0, 1.5) + 1.4,
         "DBF": _above(mean, 6.0, 2.0) + _below(mean, 19.0, 4.0) + _above(wet, 0.75, 0.10) + 0.4,
         "MF": _above(mean, 1.0, 2.0) + _below(mean, 14.0, 3.0) + _above(wet, 0.65, 0.10) + 0.6,
@@ -128,15 +138,16 @@ def leaf_area_index(
     largest = traits.density * (fractions @ table[:, 0])
     lasting = traits.density * (fractions @ (table[:, 0] * table[:, 1]))
     warmth = sigmoid((temperature - 9.0 - traits.lateness[:, None]) / 2.6)
-    water = np.clip(soil_water / 0.38, 0.0, 1.0)
+    water = np.clip(soil_water / traits.thirst[:, None], 0.0, 1.0)
     growth = warmth * water * sigmoid((top_radiation - 170.0) / 35.0)
     aim = lasting[:, None] * (0.45 + 0.55 * np.maximum(water, 0.3)) + (largest - lasting)[:, None] * growth
     leaves = np.empty_like(aim)
     state = aim[:, : min(46, aim.shape[1])].mean(axis=1)
-    for time in (*range(min(46, aim.shape[1])), *range(aim.shape[1])):  # the first year twice, to forget the start
+    for time in (*range(min(46, aim.shape[1])), *range(aim.shape[1])):  # the first year twice: no cold start
         state = state + np.where(aim[:, time] > state, 0.40, 0.30) * (aim[:, time] - state)
         leaves[:, time] = state
-    return leaves * np.exp(0.09 * disturbance)
+    disturbed: Floats = leaves * np.exp(0.12 * disturbance)
+    return disturbed
 
 
 def _above(values: Floats, threshold: float, width: float) -> Floats:
