@@ -20,11 +20,12 @@ import numpy as np
 PIXELS_PER_CELL = 30
 SOUTHERN_LIMIT = -60.0
 PROVENANCE = (
-    "0.25-degree land mask, rows from 89.875 N southwards, columns from 179.875 W eastwards, bits packed along the row. "
-    "Derived by tools/build_land_mask.py from the package global-land-mask 1.0.0 (MIT, (c) 2019 Todd Karin), whose mask "
-    "is made from the GLOBE digital elevation model: GLOBE Task Team and others, 1999, The Global Land One-kilometer "
-    "Base Elevation (GLOBE) Digital Elevation Model, version 1.0, NOAA National Geophysical Data Center (public domain). "
-    "Land: at least half of the 30-arc-second pixels. Antarctica (south of 60 S) is left out; inland waters count as land."
+    "0.25-degree land mask, rows from 89.875 N southwards, columns from 179.875 W eastwards, bits "
+    "packed along the row. Derived by tools/build_land_mask.py from the package global-land-mask 1.0.0 "
+    "(MIT, (c) 2019 Todd Karin), whose mask is made from the GLOBE digital elevation model: GLOBE Task "
+    "Team and others, 1999, The Global Land One-kilometer Base Elevation (GLOBE) Digital Elevation "
+    "Model, version 1.0, NOAA National Geophysical Data Center (public domain). Land: at least half of "
+    "the 30-arc-second pixels. Antarctica (south of 60 S) is left out; inland waters count as land."
 )
 
 

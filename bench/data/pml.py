@@ -99,7 +99,7 @@ class PmlForcing:
 
 
 def saturation_vapour_pressure(temperature: Array) -> Array:
-    """Returns the saturation vapour pressure over water in kPa (Tetens; Allen et al. 1998, FAO 56, equation 11).
+    """Returns the saturation vapour pressure over water in kPa (Tetens; Allen et al. 1998, equation 11).
 
     Args:
         temperature: any shape, degC; values outside -100 to 100 degC are taken as these limits.
@@ -227,7 +227,8 @@ def _assimilation(forcing: PmlForcing, lai: Array, parameters: IgbpParameters) -
         Ca P1 / (kQ (P2 + P4)) (kQ LAI + ln((P2 + P3 + P4) / (P2 + P3 exp(kQ LAI) + P4))).
 
     The light cancels from P1 / (P2 + P4), and with S = P2 + P4 the bracket is
-    -ln(1 + S (exp(-kQ LAI) - 1) / (S + P3)): no 0 / 0 in the dark, no overflow in dense canopies, no cancellation in sparse ones.
+    -ln(1 + S (exp(-kQ LAI) - 1) / (S + P3)): no 0 / 0 in the dark, no overflow in dense
+    canopies, no cancellation in sparse ones.
     """
     xp = _namespace(lai)
     light = PAR_SHARE * PHOTONS_PER_JOULE * xp.clip(forcing.rs, 0.0, None)

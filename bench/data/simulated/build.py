@@ -60,15 +60,12 @@ DRIVERS = (
 """The features that enter the equations, in the order of ``_forcing``."""
 PROVENANCE = {
     "title": "Simulated climate and vegetation on the real land mask",
-    "source": (
-        "bench.data.simulated; land mask from GLOBE (NOAA), CO2 from NOAA GML, equations and parameters of PML_V2"
-    ),
+    "source": "bench.data.simulated; land mask from GLOBE (NOAA), CO2 from NOAA GML, equations of PML_V2",
     "licence": "MIT; land mask and CO2 are in the public domain",
     "citation": "Zhang et al. 2019, Remote Sensing of Environment 222, 165-182 (equations)",
     "notes": (
-        "Invented weather, heights and vegetation: good for checking methods, of no value as a statement about "
-        "the Earth. GPP = hidden capacity x PML_V2(features, hidden leaf area index, land cover), daily means "
-        "in gC m-2 d-1."
+        "Invented weather, heights and vegetation: good for checking methods, no statement about the Earth. "
+        "GPP = hidden capacity x PML_V2(features, hidden leaf area index, land cover), daily means."
     ),
 }
 
@@ -98,7 +95,7 @@ class SimulatedOptions:
 
 @dataclass(frozen=True)
 class _World:
-    """Everything that is known before the first tile: linear in cells, linear in steps, never their product."""
+    """Everything that is known before the first tile; in memory linear in cells and in steps."""
 
     places: Places
     traits: HiddenTraits
@@ -206,8 +203,8 @@ def forcing_from_cube(cube: Cube, cells: Indices, times: Indices) -> PmlForcing:
 def true_sensitivities(cube: Cube, cells: Indices, times: Indices) -> dict[str, Floats]:
     """Returns the exact partial derivative of GPP with respect to each climate feature, by autograd.
 
-    They are local: every other feature, the leaf area and the capacity are held. Features that do not enter the
-    equations have zero, though a model may well use them as stand-ins for those that do.
+    They are local: every other feature, the leaf area and the capacity are held. Features that do not enter
+    the equations have zero, though a model may well use them as stand-ins for those that do.
 
     Args:
         cube: from ``build_simulated``.

@@ -114,7 +114,7 @@ def normals(places: Places, day: Floats) -> Normals:
 
 
 def top_of_atmosphere(lat: Floats, day: Floats) -> Floats:
-    """Returns the daily mean radiation on top of the atmosphere, W m-2 (Allen et al. 1998, equations 21 to 25).
+    """Returns the daily mean radiation on top of the atmosphere, W m-2 (Allen et al. 1998, equation 21).
 
     Args:
         lat: degrees north.

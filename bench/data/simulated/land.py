@@ -1,4 +1,4 @@
-"""Where the simulated cells lie: a real land mask, cells spread evenly over the land, distance from the sea."""
+"""Where the simulated cells lie: a real land mask, cells spread evenly over it, nearness of the sea."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ def is_land(lon: Floats, lat: Floats) -> npt.NDArray[np.bool_]:
 
 
 def choose_cells(n_cells: int) -> LandCells:
-    """Returns exactly ``n_cells`` land cells, spread evenly over the area of the land, the same ones every time.
+    """Returns exactly ``n_cells`` land cells, spread evenly over the area of the land, always the same.
 
-    The cells are those of the 0.5-degree grid (land if at least half of it is), or of the 0.25-degree grid if
-    more are asked for. They are ordered along a Z-curve of equal area and drawn at equal intervals, each with a
-    chance in proportion to its area; where that would exceed one, the cell is taken.
+    The cells are those of the 0.5-degree grid (land if at least half of it is), or of the 0.25-degree grid
+    if more are asked for. They are ordered along a Z-curve of equal area and drawn at equal intervals, each
+    with a chance in proportion to its area; where that would exceed one, the cell is taken.
 
     Args:
         n_cells: how many.
@@ -147,7 +147,7 @@ def _morton_code(lon: Floats, lat: Floats) -> npt.NDArray[np.int64]:
 
 @cache
 def _surroundings() -> tuple[Floats, Floats, Floats]:
-    """Inland, land to the west and to the east on the 1-degree grid, (180, 360) each, from north and 180 W."""
+    """Inland, land to the west and to the east, each (180, 360), 1 degree, from north and from 180 W."""
     land = land_mask().reshape(180, 4, 360, 4).mean(axis=(1, 3))
     degree_of_longitude = np.cos(np.radians(89.5 - np.arange(180)))[:, None]  # in degrees of a great circle
     offset = np.arange(360)[None, :] * degree_of_longitude

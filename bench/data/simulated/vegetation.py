@@ -19,14 +19,14 @@ from bench.data.simulated.weather import potential_evaporation, usual_rain
 Floats = npt.NDArray[np.float64]
 _TYPICAL_RANGE = np.array(9.6)  # between the warmest and the coldest time of the day, K
 _SMALLEST_FRACTION = 0.01  # land cover below this share of a cell is given to the rest
-_MEAN_CAPACITY = 0.62  # brings the mean productivity of the land to about 2.5 gC m-2 d-1
 
 # Largest leaf area index of a class (m2 m-2) and the share of it that stays outside the growing season. The
-# order of magnitude follows Asner et al. 2003, Global Ecology and Biogeography 12, 191-205; values are choices.
+# order of magnitude follows Asner et al. 2003, Global Ecology and Biogeography 12, 191-205; the values are
+# choices.
 _LEAVES: dict[str, tuple[float, float]] = {
-    "ENF": (3.6, 0.50), "EBF": (5.4, 0.88), "DNF": (3.0, 0.10), "DBF": (4.6, 0.10), "MF": (4.4, 0.28),
-    "CSH": (1.9, 0.35), "OSH": (0.9, 0.28), "WSA": (2.8, 0.38), "SAV": (2.2, 0.28), "GRA": (1.9, 0.10),
-    "WET": (2.2, 0.25), "CRO": (3.6, 0.07), "URB": (1.2, 0.25), "CNV": (3.2, 0.18), "SNO": (0.0, 0.0),
+    "ENF": (2.3, 0.45), "EBF": (3.7, 0.88), "DNF": (2.3, 0.10), "DBF": (3.2, 0.10), "MF": (2.9, 0.28),
+    "CSH": (1.4, 0.35), "OSH": (0.7, 0.28), "WSA": (1.7, 0.38), "SAV": (1.3, 0.28), "GRA": (1.1, 0.10),
+    "WET": (1.7, 0.25), "CRO": (2.0, 0.07), "URB": (0.9, 0.25), "CNV": (1.8, 0.18), "SNO": (0.0, 0.0),
     "BSV": (0.05, 0.50), "water": (0.0, 0.0),
 }  # fmt: skip
 
@@ -49,12 +49,12 @@ class HiddenTraits:
 
 
 def hidden_traits(places: Places, seed: int) -> HiddenTraits:
-    """Returns the hidden traits of all cells: smooth at two scales, with a little that neighbours do not share."""
+    """Returns the hidden traits of all cells: smooth at two scales, and a little noise."""
     wide = static_fields(seed, "traits wide", 800.0, 4).at(places.unit_vectors)
     near = static_fields(seed, "traits near", 150.0, 4).at(places.unit_vectors)
     own = generator(seed, "traits own").standard_normal((len(places.lat), 2))
     return HiddenTraits(
-        capacity=_MEAN_CAPACITY * np.exp(0.18 * wide[:, 0] + 0.26 * near[:, 0] + 0.08 * own[:, 0]),
+        capacity=0.9 * np.exp(0.18 * wide[:, 0] + 0.26 * near[:, 0] + 0.08 * own[:, 0]),
         density=np.exp(0.18 * wide[:, 1] + 0.24 * near[:, 1] + 0.08 * own[:, 1]),
         lateness=2.2 * wide[:, 2] + 3.6 * near[:, 2],
         thirst=0.36 * np.exp(0.22 * wide[:, 3] + 0.36 * near[:, 3]),
@@ -92,9 +92,9 @@ def land_cover(places: Places, year: Normals, seed: int) -> Floats:
         "SAV": _above(mean, 17.0, 3.0) + _above(wet, 0.33, 0.08) + _below(wet, 0.8, 0.12) + 1.2,
         "GRA": np.logaddexp(_above(wet, 0.2, 0.05) + _below(wet, 0.65, 0.12), tundra - 0.5) + 0.9,
         "WET": _above(wet, 0.9, 0.2) - 2.2,
-        "CRO": _above(mean, 4.0, 2.0) + _above(wet, 0.33, 0.08) + 0.2,
+        "CRO": _above(mean, 4.0, 2.0) + _above(wet, 0.33, 0.08) + _below(wet, 0.95, 0.10) + 0.7,
         "URB": _above(mean, 4.0, 3.0) - 4.8,
-        "CNV": _above(mean, 8.0, 3.0) + _above(wet, 0.45, 0.10) - 0.9,
+        "CNV": _above(mean, 8.0, 3.0) + _above(wet, 0.45, 0.10) + _below(wet, 0.95, 0.10) - 0.6,
         "SNO": _below(warmest, 0.5, 1.0) + 3.0,
         "BSV": np.logaddexp(_below(wet, 0.17, 0.03), _below(warmest, 4.0, 1.0)) + 2.6,
         "water": np.full_like(mean, -3.8),

@@ -1,4 +1,4 @@
-"""The simulated weather: departures from the average year, the water and heat in the soil, and 26 ERA5-Land variables.
+"""The simulated weather: departures from the average year, soil water and heat, 26 ERA5-Land variables.
 
 The paper uses 26 variables of ERA5-Land (Earth Engine: ``ECMWF/ERA5_LAND/DAILY_AGGR``) and does not list
 them; the 26 here are this project's choice. Names, units and signs are Earth Engine's (evaporation is
@@ -202,8 +202,8 @@ def _integrate(temperature: Floats, rain: Floats, drying: Floats, days: Floats) 
         days: (time,) days per step.
 
     Returns:
-        (cell, time) of ``snow`` (mm of water), ``evaporation`` (mm d-1), ``water 1`` to ``water 4`` (shares of
-        what the soil can hold) and ``heat 1`` to ``heat 4`` (degC).
+        (cell, time) of ``snow`` (mm of water), ``evaporation`` (mm d-1), ``water 1`` to ``water 4`` (shares
+        of what the soil can hold) and ``heat 1`` to ``heat 4`` (degC).
     """
     n_cells, n_times = temperature.shape
     first_year = min(46, n_times)
