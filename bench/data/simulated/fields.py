@@ -20,6 +20,7 @@ EARTH_RADIUS = 6371.0
 """Kilometres."""
 N_WAVES = 160
 """Waves in a field: its correlations are those of the kernel to about one over the root of this number."""
+_CELLS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,12 @@ class SmoothField:
 
     def at(self, unit_vectors: Floats) -> Floats:
         """Returns the field, (cell, column), at places given as (cell, 3) unit vectors."""
-        phase = unit_vectors @ self.wave_vectors
-        return np.concatenate([np.cos(phase), np.sin(phase)], axis=1) @ self.amplitudes
+        values = np.empty((len(unit_vectors), self.amplitudes.shape[1]))
+        for start in range(0, len(unit_vectors), _CELLS_AT_ONCE):
+            phase = unit_vectors[start : start + _CELLS_AT_ONCE] @ self.wave_vectors
+            waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+            values[start : start + _CELLS_AT_ONCE] = waves @ self.amplitudes
+        return values
 
 
 def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
