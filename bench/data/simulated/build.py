@@ -1,9 +1,8 @@
-"""Builds the simulated data set block by block, and answers from the cube what the truth is behind it."""
+"""Builds the simulated data set block by block."""
 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,18 +11,11 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from bench.data.cube import STEPS_PER_YEAR, Cube, CubeWriter
-from bench.data.pml import (
-    IGBP_CLASSES,
-    Array,
-    PmlForcing,
-    carbon_dioxide,
-    deficit_to,
-    gross_primary_productivity,
-    saturation_vapour_pressure,
-)
+from bench.data.pml import IGBP_CLASSES, carbon_dioxide, gross_primary_productivity
 from bench.data.simulated.climate import Places, describe_places, normals
 from bench.data.simulated.fields import SmoothField, generator
 from bench.data.simulated.land import MINIMUM_CELLS, choose_cells
+from bench.data.simulated.truth import DRIVERS, NAME, days_in_step, forcing_from_drivers, step_dates
 from bench.data.simulated.vegetation import (
     HiddenTraits,
     disturbance_field,
@@ -33,8 +25,6 @@ from bench.data.simulated.vegetation import (
 )
 from bench.data.simulated.weather import (
     FEATURES,
-    FREEZING,
-    SECONDS_PER_DAY,
     WeatherFields,
     simulate_weather,
     weather_fields,
@@ -42,22 +32,12 @@ from bench.data.simulated.weather import (
 from bench.errors import BenchError
 
 Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
-NAME = "simulated"
 LAST_YEAR = 2020
 LONGEST = 41
 """Years: as far back as the table of CO2 goes."""
 TILE = 128
 """Cells simulated at once. Every tile has this size (the last is filled up), so that all arithmetic, down to
 the order of additions inside a matrix product, is the same however the work is cut into blocks."""
-DRIVERS = (
-    "temperature_2m",
-    "temperature_2m_max",
-    "temperature_2m_min",
-    "dewpoint_temperature_2m",
-    "surface_solar_radiation_downwards_sum",
-)
-"""The features that enter the equations, in the order of ``_forcing``."""
 PROVENANCE = {
     "title": "Simulated climate and vegetation on the real land mask",
     "source": "bench.data.simulated; land mask from GLOBE (NOAA), CO2 from NOAA GML, equations of PML_V2",
@@ -170,93 +150,6 @@ def build_simulated(path: Path, options: SimulatedOptions, *, block_cells: int =
         raise
 
 
-def step_dates(first_year: int, n_years: int) -> npt.NDArray[np.datetime64]:
-    """Returns the first day of each 8-day step, 46 a year, each year from 1 January."""
-    years = np.arange(first_year, first_year + n_years).astype(str).astype("datetime64[D]")
-    offsets = (8 * np.arange(STEPS_PER_YEAR)).astype("timedelta64[D]")
-    dates: npt.NDArray[np.datetime64] = (years[:, None] + offsets[None, :]).reshape(-1)
-    return dates
-
-
-def days_in_step(time: npt.NDArray[np.datetime64]) -> Floats:
-    """Returns the number of days of each step, (time,): 8, and 5 or 6 for the last of a year."""
-    new_year = (time.astype("datetime64[Y]") + 1).astype("datetime64[D]")
-    left: Floats = (new_year - time.astype("datetime64[D]")).astype(np.float64)
-    return np.minimum(left, 8.0)
-
-
-def forcing_from_cube(cube: Cube, cells: Indices, times: Indices) -> PmlForcing:
-    """Returns the exact input of the equations, recovered from the features of a simulated cube.
-
-    Args:
-        cube: from ``build_simulated``.
-        cells: (cell,) indices.
-        times: (time,) indices.
-
-    Raises:
-        BenchError: the cube is not a simulated one.
-    """
-    dates = cube.time[times]
-    return _forcing(_drivers(cube, cells, times), carbon_dioxide(dates), days_in_step(dates))
-
-
-def true_sensitivities(cube: Cube, cells: Indices, times: Indices) -> dict[str, Floats]:
-    """Returns the exact partial derivative of GPP with respect to each climate feature, by autograd.
-
-    They are local: every other feature, the leaf area and the capacity are held. Features that do not enter
-    the equations have zero, though a model may well use them as stand-ins for those that do.
-
-    Args:
-        cube: from ``build_simulated``.
-        cells: (cell,) indices.
-        times: (time,) indices.
-
-    Returns:
-        by feature name, (cell, time), gC m-2 d-1 per unit of the feature.
-
-    Raises:
-        BenchError: the cube is not a simulated one.
-    """
-    import torch
-
-    drivers = [torch.from_numpy(values).requires_grad_() for values in _drivers(cube, cells, times)]
-    co2 = torch.from_numpy(carbon_dioxide(cube.time[times]))
-    days = torch.from_numpy(days_in_step(cube.time[times]))
-    lai, capacity, fractions = (
-        torch.from_numpy(np.asarray(values, dtype=np.float64))
-        for values in (
-            cube.withheld["LAI"][np.ix_(cells, times)],
-            cube.withheld["capacity"][np.ix_(cells, times)],
-            cube.static[cells, : cube.n_land_cover],
-        )
-    )
-    total = (capacity * gross_primary_productivity(_forcing(drivers, co2, days), lai, fractions)).sum()
-    gradients = torch.autograd.grad(total, drivers)
-    sensitivities = {name: np.zeros((len(cells), len(times))) for name in cube.feature_names}
-    return sensitivities | {name: gradient.numpy() for name, gradient in zip(DRIVERS, gradients, strict=True)}
-
-
-def _drivers(cube: Cube, cells: Indices, times: Indices) -> list[Floats]:
-    if cube.name != NAME:
-        raise BenchError(
-            f"Data set {cube.name!r} is not simulated: its true forcing is not known from its features."
-        )
-    columns = (cube.feature_names.index(name) for name in DRIVERS)
-    return [cube.climate[cells[:, None], times[None, :], column].astype(np.float64) for column in columns]
-
-
-def _forcing(drivers: Sequence[Array], co2: Array, days: Array) -> PmlForcing:
-    """From the features named by ``DRIVERS``, in their units, to the input of the equations."""
-    mean, warmest, coldest, dewpoint, solar = drivers
-    vapour = saturation_vapour_pressure(dewpoint - FREEZING)
-    return PmlForcing(
-        tavg=mean - FREEZING,
-        vpd=deficit_to(warmest - FREEZING, coldest - FREEZING, vapour),
-        rs=solar / (SECONDS_PER_DAY * days),
-        co2=co2,
-    )
-
-
 def _describe_world(places: Places, time: npt.NDArray[np.datetime64], seed: int) -> _World:
     one_year = normals(places, np.arange(0.0, 8.0 * STEPS_PER_YEAR, 8.0))
     traits = hidden_traits(places, seed)
@@ -293,7 +186,7 @@ def _simulate_tile(world: _World, number: int) -> _Tile:
     climate = np.stack([weather.features[name] for name in FEATURES], axis=2).astype(np.float32)
     # The target is made from the rounded features, so that the cube alone gives it back.
     drivers = [climate[..., list(FEATURES).index(name)].astype(np.float64) for name in DRIVERS]
-    forcing = _forcing(drivers, carbon_dioxide(world.time), world.days)
+    forcing = forcing_from_drivers(drivers, carbon_dioxide(world.time), world.days)
     potential = gross_primary_productivity(forcing, lai.astype(np.float64), fractions)
     return _Tile(climate, (traits.capacity[:, None] * potential).astype(np.float32), lai)
 

@@ -20,9 +20,9 @@ Floats = npt.NDArray[np.float64]
 _TYPICAL_RANGE = np.array(9.6)  # between the warmest and the coldest time of the day, K
 _SMALLEST_FRACTION = 0.01  # land cover below this share of a cell is given to the rest
 
-# Largest leaf area index of a class (m2 m-2) and the share of it that stays outside the growing season. Choices
-# that give the land a familiar productivity; ranked as in Asner et al. 2003, Global Ecology and Biogeography 12,
-# 191-205, but lower.
+# Largest leaf area index of a class (m2 m-2) and the share of it that stays outside the growing season.
+# Choices that give the land a familiar productivity; ranked as in Asner et al. 2003, Global Ecology and
+# Biogeography 12, 191-205, but lower.
 _LEAVES: dict[str, tuple[float, float]] = {
     "ENF": (2.3, 0.45), "EBF": (3.7, 0.88), "DNF": (2.3, 0.10), "DBF": (3.2, 0.10), "MF": (2.9, 0.28),
     "CSH": (1.4, 0.35), "OSH": (0.7, 0.28), "WSA": (1.7, 0.38), "SAV": (1.3, 0.28), "GRA": (1.1, 0.10),
