@@ -104,7 +104,7 @@ def forcing_from_drivers(drivers: Sequence[Array], co2: Array, days: Array) -> P
     """Returns the input of the equations.
 
     Args:
-        drivers: the features named by ``DRIVERS``, in their order and units, (cell, time) each; arrays or tensors.
+        drivers: the features named by ``DRIVERS``, in their order and units, each (cell, time).
         co2: (time,) ppm.
         days: (time,) number of days in each step.
     """
