@@ -1,12 +1,13 @@
 """The gross primary productivity of PML_V2, once, for NumPy arrays and for torch tensors.
 
-Source: Zhang, Y., Kong, D., Gan, R., Chiew, F.H.S., McVicar, T.R., Zhang, Q. and Yang, Y. (2019): Coupled estimation of
-500 m and 8-day resolution global evapotranspiration and gross primary production in 2002-2017. Remote Sensing of
-Environment 222, 165-182. Parameters: the calibrated values published with the model (github.com/gee-hydro/PMLV2.R,
-MIT), per IGBP class.
+Source: Zhang, Y., Kong, D., Gan, R., Chiew, F.H.S., McVicar, T.R., Zhang, Q. and Yang, Y. (2019): Coupled
+estimation of 500 m and 8-day resolution global evapotranspiration and gross primary production in 2002-2017.
+Remote Sensing of Environment 222, 165-182. Parameters: the calibrated values published with the model
+(github.com/gee-hydro/PMLV2.R, MIT), per IGBP class.
 
-Every function works on NumPy arrays and, if handed tensors, on torch with gradients; torch is never imported here.
-The assimilation is written in a form that is equal to the paper's and finite everywhere (see ``_assimilation``).
+Every function works on NumPy arrays and, if handed tensors, on torch with gradients; torch is never imported
+here. The assimilation is written in a form that is equal to the paper's and finite everywhere (see
+``_assimilation``).
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class PmlForcing:
 
 
 def saturation_vapour_pressure(temperature: Array) -> Array:
-    """Returns the saturation vapour pressure over water in kPa (Tetens; Allen et al. 1998, FAO 56, equation 11).
+    """Returns the saturation vapour pressure over water in kPa (Tetens; Allen et al. 1998, equation 11).
 
     Args:
         temperature: any shape, degC; values outside -100 to 100 degC are taken as these limits.
@@ -119,8 +120,9 @@ def vapour_pressure(specific_humidity: Array, pressure: Array) -> Array:
 
 
 def deficit_to(tmax: Array, tmin: Array, actual: Array) -> Array:
-    """Returns the vapour pressure deficit in kPa: the mean of the two saturation pressures less the actual one, not
-    below 0.
+    """Returns the vapour pressure deficit in kPa, not below 0.
+
+    It is the mean of the saturation pressures at the two temperatures less the actual pressure.
 
     Args:
         tmax: any shape, highest temperature of the day, degC.
@@ -144,8 +146,7 @@ def vapour_pressure_deficit(tmax: Array, tmin: Array, specific_humidity: Array, 
 
 
 def temperature_response(temperature: Array) -> Array:
-    """Returns the share of the saturated rate that the temperature allows, 0 to 1 (Zhang et al. 2019; after June et
-    al.).
+    """Returns the share of the saturated rate that the temperature allows, 0 to 1 (Zhang et al. 2019).
 
     Args:
         temperature: any shape, degC; values outside -100 to 100 degC are taken as these limits.
@@ -186,8 +187,7 @@ def gross_primary_productivity(forcing: PmlForcing, lai: Array, land_cover_fract
     if land_cover_fractions.shape[-1] != len(IGBP_PARAMETERS):
         raise BenchError(
             f"Land-cover fractions have {land_cover_fractions.shape[-1]} classes; PML_V2 needs the "
-            f"{len(IGBP_PARAMETERS)} "
-            f"of IGBP in this order: {', '.join(IGBP_CLASSES)}."
+            f"{len(IGBP_PARAMETERS)} of IGBP in this order: {', '.join(IGBP_CLASSES)}."
         )
     total = lai * 0.0
     for index, parameters in enumerate(IGBP_PARAMETERS):
@@ -213,8 +213,8 @@ def carbon_dioxide(time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.float64]:
     missing = sorted({int(month) // 12 + 1970 for month in months if int(month) not in table})
     if missing:
         raise BenchError(
-            f"The CO2 table covers {min(table) // 12 + 1970} to {max(table) // 12 + 1970}; it has nothing for "
-            f"{missing}."
+            f"The CO2 table covers {min(table) // 12 + 1970} to {max(table) // 12 + 1970}; it has nothing "
+            f"for {', '.join(map(str, missing))}."
         )
     return np.array([table[int(month)] for month in months])
 
@@ -226,8 +226,9 @@ def _assimilation(forcing: PmlForcing, lai: Array, parameters: IgbpParameters) -
 
         Ca P1 / (kQ (P2 + P4)) (kQ LAI + ln((P2 + P3 + P4) / (P2 + P3 exp(kQ LAI) + P4))).
 
-    The light cancels from P1 / (P2 + P4), and with S = P2 + P4 the bracket is -ln(1 + S (exp(-kQ LAI) - 1) / (S + P3)):
-    no 0 / 0 in the dark, no overflow in dense canopies, no cancellation in sparse ones.
+    The light cancels from P1 / (P2 + P4), and with S = P2 + P4 the bracket is
+    -ln(1 + S (exp(-kQ LAI) - 1) / (S + P3)): no 0 / 0 in the dark, no overflow in dense
+    canopies, no cancellation in sparse ones.
     """
     xp = _namespace(lai)
     light = PAR_SHARE * PHOTONS_PER_JOULE * xp.clip(forcing.rs, 0.0, None)
