@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import shutil
 from collections.abc import Mapping
@@ -96,12 +97,14 @@ class Cube:
         """(time,) 8-day step of the year, 1–46: the paper's *week*."""
         elapsed = self.time - self.time.astype("datetime64[Y]")
         day: npt.NDArray[np.int64] = elapsed.astype("timedelta64[D]").astype(np.int64)
-        return np.asarray(day // 8 + 1)
+        step: npt.NDArray[np.int64] = np.add(np.floor_divide(day, 8), 1)
+        return step
 
     @cached_property
     def land_cover_class(self) -> npt.NDArray[np.int64]:
         """(cell,) column of the dominant land-cover fraction; ties go to the first."""
-        return np.argmax(self.static[:, : self.n_land_cover], axis=1).astype(np.int64)
+        dominant: npt.NDArray[np.int64] = np.argmax(self.static[:, : self.n_land_cover], axis=1)
+        return dominant
 
     @cached_property
     def fingerprint(self) -> str:
@@ -112,6 +115,7 @@ class Cube:
             flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             for start in range(0, flat.size, _HASH_BLOCK):
                 digest.update(flat[start : start + _HASH_BLOCK].tobytes())
+                _release_pages(array)
         return digest.hexdigest()
 
     def validate(self) -> Cube:
@@ -162,6 +166,7 @@ class Cube:
         rows = max(1, _HASH_BLOCK // max(1, array[:1].nbytes))
         for start in range(0, len(array), rows):
             bad = ~np.isfinite(array[start : start + rows])
+            _release_pages(array)
             if bad.any():
                 where = tuple(int(i) for i in np.argwhere(bad)[0] + np.array([start] + [0] * (array.ndim - 1)))
                 label = f", feature {self.feature_names[where[2]]!r}" if name == "climate" else ""
@@ -434,6 +439,13 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise BenchError(f"{path} may not be read; grant read permission on it.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} is damaged ({error}); delete the folder and build it again.") from error
+
+
+def _release_pages(array: npt.NDArray[Any]) -> None:
+    """Lets go of the resident pages of a memory map, so that reading a large cube once costs no memory."""
+    mapping = getattr(array, "_mmap", None)
+    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)  # the file keeps the values: nothing is lost
 
 
 def _is_alive(pid: str) -> bool:

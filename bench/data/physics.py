@@ -30,6 +30,11 @@ def gpp_with_lai(cube: Cube, part: Part, lai: npt.NDArray[np.float64]) -> npt.ND
         from bench.data import northchina
 
         return np.asarray(pml.gross_primary_productivity(northchina.forcing_from_cube(cube, part), lai, fractions))
+    if cube.name == "simulated":
+        from bench.data import simulated
+
+        forcing = simulated.forcing_from_cube(cube, part.cells, part.times)
+        return np.asarray(pml.gross_primary_productivity(forcing, lai, fractions))
     raise BenchError(
         f"Data set {cube.name!r} has no PML_V2 drivers; leave out the runner 'pml_last_year_lai' (--skip)."
     )

@@ -73,7 +73,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "PML_V2, last year's LAI",
         "Reference",
         "bench.runners.reference:LastYearLai",
-        "the equations behind the target with this year's climate and the training years' LAI",
+        "the equations behind the target: this year's climate, the training years' LAI, one factor per cell",
         uses_view=False,
         withheld=("LAI",),
         seeded=False,

@@ -47,11 +47,14 @@ class LastYearLai(Runner):
     """The PML_V2 equations with this year's climate and each cell's LAI of the training years, same 8-day step.
 
     This is what physics can do without seeing this year's vegetation: the row that a learned model of the hidden
-    heterogeneity should approach.
+    heterogeneity should approach. One factor per cell is calibrated on the training part; where the equations made the
+    target as they stand (northchina) it is 1, where a hidden capacity multiplies them (simulated) it stands in for it.
     """
 
     def fit(self) -> None:
-        """Averages LAI over the training years per (cell, step); needs every cell and step of the year in training."""
+        """Averages LAI over the training years per (cell, step) and calibrates the factor of each training cell."""
+        from bench.data.physics import gpp_with_lai
+
         task = self.task
         lai = task.cube.withheld["LAI"]
         self._lai = np.full((task.cube.n_cells, STEPS_PER_YEAR), np.nan)
@@ -59,12 +62,14 @@ class LastYearLai(Runner):
         for index in range(STEPS_PER_YEAR):
             columns = task.train.times[step == index + 1]
             if len(columns):
-                self._lai[task.train.cells, index] = lai[np.ix_(task.train.cells, columns)].mean(
-                    axis=1, dtype=np.float64
-                )
+                self._lai[task.train.cells, index] = lai[np.ix_(task.train.cells, columns)].mean(axis=1, dtype=np.float64)
+        modelled = gpp_with_lai(task.cube, task.train, task.train.of(lai).astype(np.float64)).sum(axis=1)
+        observed = task.train_target.sum(axis=1, dtype=np.float64)
+        self._factor = np.ones(task.cube.n_cells)
+        self._factor[task.train.cells] = np.where(modelled > 0, observed / np.where(modelled > 0, modelled, 1.0), 1.0)
 
     def predict(self, part: Part) -> FloatArray:
-        """GPP of the equations, (n_cells, n_times)."""
+        """GPP of the calibrated equations, (n_cells, n_times)."""
         from bench.data.physics import gpp_with_lai
 
         cube = self.task.cube
@@ -73,6 +78,6 @@ class LastYearLai(Runner):
         if np.isnan(lai).any():
             raise BenchError(
                 "Runner 'pml_last_year_lai' has no training LAI for some cell or step; it needs every test cell in "
-                "training."
+                "training (leave it out with --skip)."
             )
-        return gpp_with_lai(cube, part, lai).astype(np.float32)
+        return (gpp_with_lai(cube, part, lai) * self._factor[part.cells, None]).astype(np.float32)

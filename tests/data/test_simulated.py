@@ -50,7 +50,7 @@ def test_shapes_names_units_and_time(cube: Cube) -> None:
     assert cube.climate.shape == (300, 92, 26)
     assert dict(zip(cube.feature_names, cube.feature_units, strict=True)) == FEATURES
     assert not any("leaf_area" in name for name in cube.feature_names)
-    assert cube.static_names == IGBP_CLASSES and cube.n_land_cover == 17
+    assert cube.static_names == tuple(f"land_cover_{name}" for name in IGBP_CLASSES) and cube.n_land_cover == 17
     assert cube.climate.dtype == cube.target.dtype == np.float32
     assert str(cube.time[0]) == "2019-01-01" and str(cube.time[46]) == "2020-01-01"
     np.testing.assert_array_equal(cube.step_of_year, np.tile(np.arange(1, 47), 2))
