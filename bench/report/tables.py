@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.metrics import BLOCK_DEGREES
 from bench.report import published
 from bench.report.model import Column, Row, Table, Value
 from bench.report.selection import CONFIDENCE, Estimate, RowResult, Selection, StatisticsReader, rows
@@ -231,7 +232,7 @@ def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: 
     ]
     return (
         "; ".join(filter(None, parts))
-        + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks of 2°. "
+        + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks of {BLOCK_DEGREES:g}°. "
         "Bold: best, reference rows aside. Train errors are on raw training samples."
     )
 

@@ -1,0 +1,73 @@
+"""The nine AutoGluon rows in the smoke profile: they run, come out the same again, and learn from training data only."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.data.cube import Cube, write_cube
+from bench.data.splits import full_parameters, make_split
+from bench.execution.inprocess import trained_on_training_only
+from bench.runners import registry
+from bench.runners.catalogue import CATALOGUE
+from bench.store import Store
+from tests.conftest import Bench, make_cube
+
+NAMES = [entry.name for entry in CATALOGUE if entry.target == "bench.runners.autogluon:AutoGluonRunner"]
+
+pytestmark = [
+    pytest.mark.runners,
+    pytest.mark.skipif(registry.get("lightgbm").unavailable() is not None, reason="AutoGluon is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def cube() -> Cube:
+    return make_cube(n_cells=40)
+
+
+@pytest.mark.timeout(900)
+def test_all_nine_run_beat_the_mean_and_come_out_the_same_with_one_or_two_workers(
+    bench: Bench, cube: Cube, tmp_path: Path
+) -> None:
+    write_cube(tmp_path / "toy.zarr", cube)
+    arguments = ("run", "--suite", "full", "--profile", "smoke", "--dataset", str(tmp_path / "toy.zarr"))
+    everything = bench(*arguments, "--only", "training_mean," + ",".join(NAMES), "--jobs", "2", timeout=800)
+    assert everything.returncode == 0, everything.stdout + everything.stderr
+    found = {record.cell.runner: record for record in Store(tmp_path / "runs").records()}
+    assert set(found) == {"training_mean", *NAMES}
+    floor = found["training_mean"].metrics["test"]["rmse"]
+    assert floor is not None
+    for name in NAMES:
+        rmse = found[name].metrics["test"]["rmse"]
+        assert rmse is not None and rmse < 0.97 * floor, name
+        assert found[name].threads == 1
+        assert found[name].cell.packages["autogluon.tabular"]
+    assert not list((tmp_path / "runs").rglob("*.pkl")), "nothing fitted may stay in the store"
+    again = ("lightgbm", "catboost", "random_forest", "fastai", "xgboost")
+    alone = bench(*arguments, "--only", ",".join(again), "--jobs", "1", "--store", str(tmp_path / "again"), timeout=800)
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    for record in Store(tmp_path / "again").records():
+        first, second = (
+            pd.read_parquet(folder / "cells" / record.cell_id / "predictions.parquet")["prediction"].to_numpy()
+            for folder in (tmp_path / "runs", tmp_path / "again")
+        )
+        np.testing.assert_array_equal(first, second, err_msg=record.cell.runner)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_learns_from_training_data_only(name: str, cube: Cube) -> None:
+    assert trained_on_training_only(name, cube, make_split(cube, full_parameters(cube)), "smoke")
+    assert "ray" not in sys.modules  # models are fitted one after the other in this process
+
+
+def test_the_seed_reaches_every_model_that_has_one() -> None:
+    from bench.runners.autogluon import _SEED_NAMES
+
+    for entry in CATALOGUE:
+        if entry.name in NAMES:
+            assert entry.seeded == (entry.parameters["model"] in _SEED_NAMES)
