@@ -1,0 +1,1 @@
+"""Geographically weighted regression."""
