@@ -110,3 +110,13 @@ def bandwidth_range(
     if not 0 < low < high:
         raise ValueError(f"{name} must be two positive, ascending numbers, not {pair!r}.")
     return low, high
+
+
+def positive_period(period: float | None) -> None:
+    """Check the length of a cyclic time axis.
+
+    Raises:
+        ValueError: it is not positive.
+    """
+    if period is not None and not period > 0:
+        raise ValueError(f"period must be positive, not {period!r}.")
