@@ -144,9 +144,7 @@ class LocalSystems:
 
     def coefficients(self) -> Tensor:
         """Return the local coefficients (b, k) in standardised columns."""
-        return torch.linalg.solve_triangular(
-            self.lower.mT, self.half_solution[..., None], upper=True
-        ).squeeze(-1)
+        return _solve_triangular(self.lower.mT, self.half_solution, upper=True)
 
     def fitted(self, design: Tensor) -> Tensor:
         """Return x·β (b,) of one design row (b, k) per location."""
@@ -165,8 +163,7 @@ class LocalSystems:
         rows = self.singular.nonzero().squeeze(1)
         if len(rows):
             share = self.pull[rows] * (design[rows] @ problem.prior_inverse)
-            half_share = torch.linalg.solve_triangular(self.lower[rows], share[..., None], upper=False)
-            hat[rows] += (half[rows] * half_share.squeeze(-1)).sum(dim=1)
+            hat[rows] += (half[rows] * _solve_triangular(self.lower[rows], share)).sum(dim=1)
         return fitted, hat
 
     def covariance(self, squared: Tensor, problem: Problem) -> Tensor:
@@ -187,10 +184,11 @@ class LocalSystems:
             pulled = self.cross @ problem.prior_inverse * self.pull[:, None, :]
             both = self.pull[:, :, None] * problem.prior_inverse * self.pull[:, None, :]
             middle = middle + pulled + pulled.mT + both
-        return inverse @ middle @ inverse
+        covariance: Tensor = inverse @ middle @ inverse
+        return covariance
 
     def _half(self, design: Tensor) -> Tensor:
-        return torch.linalg.solve_triangular(self.lower, design[..., None], upper=False).squeeze(-1)
+        return _solve_triangular(self.lower, design)
 
     def _safe_total(self) -> Tensor:
         return torch.where(self.total < NO_WEIGHT, torch.ones_like(self.total), self.total)
@@ -239,8 +237,13 @@ def solve_local(sums: Tensor, problem: Problem) -> LocalSystems:
         pull[rows] = strength
         right[rows] = right[rows] + strength * problem.prior
         lower[rows] = _cholesky(cross[rows] + torch.diag_embed(strength))[0]
-    half = torch.linalg.solve_triangular(lower, right[..., None], upper=False).squeeze(-1)
-    return LocalSystems(total, cross, pull, lower, half, singular)
+    return LocalSystems(total, cross, pull, lower, _solve_triangular(lower, right), singular)
+
+
+def _solve_triangular(matrices: Tensor, right: Tensor, upper: bool = False) -> Tensor:
+    """Solve triangular systems (b, k, k) for one right-hand side (b, k) each."""
+    solution: Tensor = torch.linalg.solve_triangular(matrices, right[..., None], upper=upper)
+    return solution.squeeze(-1)
 
 
 def _cholesky(matrices: Tensor) -> tuple[Tensor, Tensor]:

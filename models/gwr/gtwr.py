@@ -150,9 +150,7 @@ class GTWR(LocalRegression):
             bandwidths[log_scale], value = self._best_bandwidth(math.exp(log_scale))
             return value
 
-        found = golden_section(
-            score, math.log(low), math.log(high), value_tolerance=TIME_SCALE_RESOLUTION
-        )
+        found = golden_section(score, math.log(low), math.log(high), value_tolerance=TIME_SCALE_RESOLUTION)
         self.search_history_ = tuple(
             (math.exp(log_scale), bandwidths[log_scale], value) for log_scale, value in found.history
         )

@@ -43,7 +43,7 @@ class Kernel:
         if not self.bandwidth > 0:
             raise ValueError(f"The bandwidth must be positive, not {self.bandwidth!r}.")
         if self.adaptive and self.bandwidth != math.floor(self.bandwidth):
-            raise ValueError(f"An adaptive bandwidth is a whole number of neighbours, not {self.bandwidth!r}.")
+            raise ValueError(f"An adaptive bandwidth counts neighbours, but is {self.bandwidth!r}.")
 
     @property
     def compact(self) -> bool:
@@ -85,7 +85,7 @@ def nearest_distance(distances: Tensor, neighbours: int) -> Tensor:
         ValueError: q is larger than n.
     """
     if neighbours > distances.shape[1]:
-        raise ValueError(f"The bandwidth of {neighbours} neighbours exceeds the {distances.shape[1]} samples.")
+        raise ValueError(f"The bandwidth {neighbours} exceeds the {distances.shape[1]} samples.")
     if distances.device.type == "cpu":
         # numpy's vectorised partition is many times faster than torch.kthvalue on a CPU.
         ordered = np.partition(distances.numpy(), neighbours - 1, axis=1)

@@ -76,7 +76,7 @@ def score_fit(blocks: Iterable[LocalSums], problem: Problem) -> FitStatistics:
         residual[block.index] = problem.target[block.index] - fitted
         hat[block.index] = own
         singular[block.index] = systems.singular
-        starved[block.index] = _starved(systems, block, problem)
+        starved[block.index] = starved_locations(systems, block, problem)
     return fit_statistics(residual, hat, problem.target, singular, starved)
 
 
@@ -105,7 +105,7 @@ def fit_locally(
         systems = solve_local(block.sums, problem)
         coefficients[index] = systems.coefficients() @ transform.T
         singular[index] = systems.singular
-        starved[index] = _starved(systems, block, problem)
+        starved[index] = starved_locations(systems, block, problem)
         if design is not None and at_samples:
             fitted[index], hat[index] = systems.fitted_and_hat(design[index], problem)
         elif design is not None:
@@ -166,6 +166,7 @@ def local_models(fit: LocalFit, r2: Tensor, sigma2: float) -> LocalModels:
     return LocalModels(to_numpy(fit.coefficients), errors, to_numpy(r2), fit.singular.cpu().numpy())
 
 
-def _starved(systems: LocalSystems, block: LocalSums, problem: Problem) -> Tensor:
+def starved_locations(systems: LocalSystems, block: LocalSums, problem: Problem) -> Tensor:
+    """Return which locations (b,) are singular with fewer effective neighbours than parameters."""
     # Rounding: q samples of equal weight must count as q.
     return systems.singular & (block.effective < problem.parameters - 1e-9)

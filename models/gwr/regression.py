@@ -16,7 +16,7 @@ from models.gwr.distance import Distance
 from models.gwr.equations import Problem, build_problem
 from models.gwr.kernels import KERNELS, Kernel
 from models.gwr.search import SearchResult, golden_section
-from models.gwr.statistics import CRITERIA, FitStatistics, fit_statistics
+from models.gwr.statistics import CRITERIA, FitStatistics, FittedFigures, fit_statistics
 from models.gwr.validation import FloatArray
 from models.gwr.weighting import CACHE_SHARE, Neighbourhood, dense_sums
 
@@ -32,7 +32,7 @@ ADAPTIVE_FLOOR = 40
 FIXED_RESOLUTION = 1e-9
 
 
-class LocalRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """What GWR and GTWR share: fit at the samples, search, predict anywhere."""
 
     bandwidth: float | None
@@ -97,7 +97,7 @@ class LocalRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn ship
         else:
             nearest, farthest = neighbourhood.extent()
             if math.isinf(nearest):
-                raise ValueError("All samples are at one place: there is no distance to search a bandwidth over.")
+                raise ValueError("All samples are at one place: no bandwidth can be searched.")
             default = (nearest / 2.0, farthest * 2.0)
         low, high = validation.bandwidth_range(self.bandwidth_range, default, "bandwidth_range")
         return golden_section(
@@ -132,11 +132,8 @@ class LocalRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn ship
         self.fitted_values_ = local.to_numpy(fit.fitted)
         self.residuals_ = local.to_numpy(residual)
         self.hat_diagonal_ = local.to_numpy(fit.hat)
-        self.trace_s_ = figures.trace
         self.trace_sts_ = None if fit.row_norm is None else float(fit.row_norm.sum())
         self.statistics_ = figures
-        self.aicc_, self.aic_, self.bic_, self.cv_ = figures.aicc, figures.aic, figures.bic, figures.cv
-        self.r2_, self.sigma2_ = figures.r2, figures.sigma2
         self._neighbours = dataclasses.replace(neighbourhood)  # a copy without the cached distances
 
     def _at(self, coords: ArrayLike, times: ArrayLike | None) -> Neighbourhood:
@@ -147,9 +144,7 @@ class LocalRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn ship
         if moments is not None:
             validation.same_length(coords=places, times=moments)
         distance = self._neighbours.distance
-        return dataclasses.replace(
-            self._neighbours, points=distance.positions(places, moments, self.device)
-        )
+        return dataclasses.replace(self._neighbours, points=distance.positions(places, moments, self.device))
 
     def _predict(self, X: ArrayLike, *places: ArrayLike) -> FloatArray:
         check_is_fitted(self)
@@ -280,5 +275,3 @@ class GWR(LocalRegression):
     def local_models(self, coords: ArrayLike) -> local.LocalModels:
         """Return coefficients, standard errors and local R² at any locations (m, 2)."""
         return self._local_models(coords, None)
-
-

@@ -87,6 +87,47 @@ class FitStatistics:
         return value if math.isfinite(value) else math.inf
 
 
+class FittedFigures:
+    """The figures of a fitted estimator, read from its ``statistics_``."""
+
+    statistics_: FitStatistics
+
+    @property
+    def aicc_(self) -> float:
+        """Corrected Akaike criterion."""
+        return self.statistics_.aicc
+
+    @property
+    def aic_(self) -> float:
+        """Akaike criterion."""
+        return self.statistics_.aic
+
+    @property
+    def bic_(self) -> float:
+        """Bayesian criterion."""
+        return self.statistics_.bic
+
+    @property
+    def cv_(self) -> float:
+        """Mean squared leave-one-out residual."""
+        return self.statistics_.cv
+
+    @property
+    def r2_(self) -> float:
+        """R² over all samples."""
+        return self.statistics_.r2
+
+    @property
+    def sigma2_(self) -> float:
+        """Residual variance RSS / (n - tr S)."""
+        return self.statistics_.sigma2
+
+    @property
+    def trace_s_(self) -> float:
+        """Trace of the hat matrix, the effective number of parameters."""
+        return self.statistics_.trace
+
+
 def fit_statistics(
     residual: Tensor, hat: Tensor, target: Tensor, singular: Tensor, starved: Tensor
 ) -> FitStatistics:

@@ -131,9 +131,7 @@ def reached(weights: Tensor, kernel: Kernel) -> Tensor | None:
     return used if len(used) < 0.9 * weights.shape[1] else None
 
 
-def chunked_product(
-    weights: Tensor, columns: Columns, rows: Tensor | None, width: int, chunk: int
-) -> Tensor:
+def chunked_product(weights: Tensor, columns: Columns, rows: Tensor | None, width: int, chunk: int) -> Tensor:
     """Return weights (b, n) @ columns (n, p), a chunk of samples at a time.
 
     Args:
