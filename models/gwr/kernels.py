@@ -50,20 +50,31 @@ class Kernel:
         """Whether the weight is exactly zero beyond the bandwidth."""
         return self.shape == "bisquare"
 
-    def weights(self, distances: Tensor) -> Tensor:
-        """Return the weights (m, n) for distances (m, n); the distances are left as they are.
+    def reach(self, distances: Tensor) -> Tensor:
+        """Return the bandwidth as a distance for each row (m, 1) of distances (m, n).
 
         Raises:
             ValueError: an adaptive bandwidth larger than the number of samples n.
         """
         if self.adaptive:
-            reach = nearest_distance(distances, int(self.bandwidth)).mul_(ADAPTIVE_REACH)[:, None]
-            scaled = distances / reach
-            if bool((reach == 0).any()):
-                # q samples at one place: they share the weight 1, all others have none.
-                scaled = scaled.nan_to_num_(nan=0.0)
-        else:
-            scaled = distances / self.bandwidth
+            return nearest_distance(distances, int(self.bandwidth)).mul_(ADAPTIVE_REACH)[:, None]
+        return distances.new_full((len(distances), 1), self.bandwidth)
+
+    def weights(self, distances: Tensor, reach: Tensor | None = None) -> Tensor:
+        """Return the weights (m, n) for distances (m, n); the distances are left as they are.
+
+        Args:
+            distances: (m, n), or some of the columns if the reach is given.
+            reach: (m, 1) from the distances to all samples; None to find it here.
+
+        Raises:
+            ValueError: an adaptive bandwidth larger than the number of samples n.
+        """
+        reach = self.reach(distances) if reach is None else reach
+        scaled = distances / reach
+        if bool((reach == 0).any()):
+            # q samples at one place: they share the weight 1, all others have none.
+            scaled = scaled.nan_to_num_(nan=0.0)
         if self.shape == "bisquare":
             return scaled.square_().neg_().add_(1.0).clamp_(min=0.0).square_()
         if self.shape == "gaussian":

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.gwr.equations import LocalSystems, Problem, solve_local
+from models.gwr.equations import LocalSystems, Problem, solve_local, take
 from models.gwr.statistics import FitStatistics, fit_statistics
 from models.gwr.validation import FloatArray
 from models.gwr.weighting import Columns, LocalSums
@@ -138,7 +138,7 @@ def r2_columns(target: Tensor, residual: Tensor) -> Columns:
         residual: (n,).
     """
     table = torch.stack([torch.ones_like(target), target, target.square(), residual.square()], dim=1)
-    return lambda rows: table[rows]
+    return lambda rows: take(table, rows)
 
 
 def local_r2(blocks: Iterable[LocalSums], points: int, like: Tensor) -> Tensor:

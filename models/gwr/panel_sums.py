@@ -19,7 +19,7 @@ from models.gwr.weighting import (
     LocalSums,
     Neighbourhood,
     chunked_product,
-    reached,
+    weights_within_reach,
 )
 
 
@@ -69,10 +69,7 @@ def space_sums(
     for block, distances in cells.blocks():
         for start in range(0, len(block), length):
             index = block[start : start + length]
-            weights = kernel.weights(distances[start : start + length])
-            rows = reached(weights, kernel)
-            if rows is not None:
-                weights = weights[:, rows]
+            weights, rows = weights_within_reach(kernel, distances[start : start + length])
             squares = weights.square()
             total, total_squares = weights.sum(dim=1), squares.sum(dim=1)
             sums = chunked_product(weights, by_cell, rows, steps * width, chunk)

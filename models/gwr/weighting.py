@@ -16,8 +16,12 @@ from models.gwr.kernels import Kernel
 BLOCK_SHARE = 1 / 64
 #: Share of the budget in which distances, and Z, are kept between passes.
 CACHE_SHARE = 1 / 2
-#: More locations than this in a block gain no speed: the matrix product is at its full rate.
-LARGEST_BLOCK = 512
+#: More locations than this in a block gain no speed: the matrix product is at its full rate, and the
+#: local systems of a block no longer fit into the processor's cache.
+LARGEST_BLOCK = 128
+
+#: Gathered columns, bytes: they are used once, straight from the processor's cache.
+GATHER_BYTES = 2**20
 
 #: Rows of a table of columns to sum: Z, or the few columns of the local R².
 Columns = Callable[[Tensor | slice], Tensor]
@@ -108,12 +112,11 @@ def dense_sums(
     Yields:
         The sums of each block of locations.
     """
-    chunk = max(int(neighbourhood.memory * BLOCK_SHARE // (8 * width)), 1)
+    whole = max(int(neighbourhood.memory * BLOCK_SHARE // (8 * width)), 1)
+    gathered = max(min(whole, GATHER_BYTES // (8 * width)), 1)
     for index, distances in neighbourhood.blocks():
-        weights = kernel.weights(distances)
-        rows = reached(weights, kernel)
-        if rows is not None:
-            weights = weights[:, rows]
+        weights, rows = weights_within_reach(kernel, distances)
+        chunk = whole if rows is None else gathered
         squares = weights.square()
         total, total_squares = weights.sum(dim=1), squares.sum(dim=1)
         sums = chunked_product(weights, columns, rows, width, chunk)
@@ -122,13 +125,24 @@ def dense_sums(
         yield LocalSums(index, sums, second, effective)
 
 
-def reached(weights: Tensor, kernel: Kernel) -> Tensor | None:
-    """Return the samples that have a weight anywhere in the block, or None where that is most of them."""
-    if not kernel.compact:
-        return None
-    used = (weights > 0).any(dim=0).nonzero().squeeze(1)
-    # Gathering columns costs about as much as multiplying a tenth of them.
-    return used if len(used) < 0.9 * weights.shape[1] else None
+def weights_within_reach(kernel: Kernel, distances: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return the weights of the samples that have one anywhere in the block.
+
+    Args:
+        kernel: from distance to weight.
+        distances: (b, n).
+
+    Returns:
+        Weights (b, r), and which samples (r,) they are for; None for all n in order.
+    """
+    reach = kernel.reach(distances)
+    if kernel.compact:
+        # At distance zero a sample is within a reach of zero too.
+        used = (distances <= reach).any(dim=0).nonzero().squeeze(1)
+        # Gathering columns costs about as much as multiplying a tenth of them.
+        if len(used) < 0.9 * distances.shape[1]:
+            return kernel.weights(distances.index_select(1, used), reach), used
+    return kernel.weights(distances, reach), None
 
 
 def chunked_product(weights: Tensor, columns: Columns, rows: Tensor | None, width: int, chunk: int) -> Tensor:
