@@ -28,9 +28,7 @@ def georgia() -> SimpleNamespace:
         y=table["PctBach"].to_numpy(),
         planar=table[["X", "Y"]].to_numpy(),
         great_circle=table[["Longitud", "Latitude"]].to_numpy(),
-        listwise=lambda name: pandas.read_csv(
-            folder / f"georgia_{name}_listwise.csv", skipinitialspace=True
-        ),
+        listwise=lambda name: pandas.read_csv(folder / f"georgia_{name}_listwise.csv", skipinitialspace=True),
     )
 
 
