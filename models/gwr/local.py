@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.gwr.equations import LocalSystems, Problem, solve_local, take
 from models.gwr.statistics import FitStatistics, fit_statistics
+from models.gwr.threads import threads_for
 from models.gwr.validation import FloatArray
 from models.gwr.weighting import Columns, LocalSums
 
@@ -71,12 +72,13 @@ def score_fit(blocks: Iterable[LocalSums], problem: Problem) -> FitStatistics:
     singular = torch.zeros(n, dtype=torch.bool, device=residual.device)
     starved = torch.zeros_like(singular)
     for block in blocks:
-        systems = solve_local(block.sums, problem)
-        fitted, own = systems.fitted_and_hat(problem.design[block.index], problem)
-        residual[block.index] = problem.target[block.index] - fitted
-        hat[block.index] = own
-        singular[block.index] = systems.singular
-        starved[block.index] = starved_locations(systems, block, problem)
+        with threads_for():
+            systems = solve_local(block.sums, problem)
+            fitted, own = systems.fitted_and_hat(problem.design[block.index], problem)
+            residual[block.index] = problem.target[block.index] - fitted
+            hat[block.index] = own
+            singular[block.index] = systems.singular
+            starved[block.index] = starved_locations(systems, block, problem)
     return fit_statistics(residual, hat, problem.target, singular, starved)
 
 
@@ -101,23 +103,24 @@ def fit_locally(
     transform = problem.to_user_units()
     with_variance = False
     for block in blocks:
-        index = block.index
-        systems = solve_local(block.sums, problem)
-        coefficients[index] = systems.coefficients() @ transform.T
-        singular[index] = systems.singular
-        starved[index] = starved_locations(systems, block, problem)
-        if design is not None and at_samples:
-            fitted[index], hat[index] = systems.fitted_and_hat(design[index], problem)
-        elif design is not None:
-            fitted[index] = systems.fitted(design[index])
-        if block.squared is not None:
-            with_variance = True
-            covariance = systems.covariance(block.squared, problem)
-            # Rounding can leave a variance of zero slightly negative.
-            variance[index] = ((transform @ covariance) * transform).sum(dim=2).clamp_(min=0.0)
+        with threads_for():
+            index = block.index
+            systems = solve_local(block.sums, problem)
+            coefficients[index] = systems.coefficients() @ transform.T
+            singular[index] = systems.singular
+            starved[index] = starved_locations(systems, block, problem)
             if design is not None and at_samples:
-                rows = design[index]
-                row_norm[index] = torch.einsum("bi,bij,bj->b", rows, covariance, rows)
+                fitted[index], hat[index] = systems.fitted_and_hat(design[index], problem)
+            elif design is not None:
+                fitted[index] = systems.fitted(design[index])
+            if block.squared is not None:
+                with_variance = True
+                covariance = systems.covariance(block.squared, problem)
+                # Rounding can leave a variance of zero slightly negative.
+                variance[index] = ((transform @ covariance) * transform).sum(dim=2).clamp_(min=0.0)
+                if design is not None and at_samples:
+                    rows = design[index]
+                    row_norm[index] = torch.einsum("bi,bij,bj->b", rows, covariance, rows)
     coefficients[:, 0] += problem.target_mean
     return LocalFit(
         coefficients=coefficients,

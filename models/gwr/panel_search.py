@@ -14,6 +14,7 @@ from models.gwr.local import starved_locations
 from models.gwr.panel_sums import space_sums, sum_over_time
 from models.gwr.search import golden_section
 from models.gwr.statistics import FitStatistics, fit_statistics
+from models.gwr.threads import threads_for
 from models.gwr.weighting import Neighbourhood
 
 #: Temporal bandwidths tried for each spatial one, at equal ratios.
@@ -49,12 +50,13 @@ def score_panel(
     for space in space_sums(cells, kernel, problem.columns, steps, problem.width):
         for row, weights in enumerate(time_weights):
             block = sum_over_time(space, weights)
-            systems = solve_local(block.sums, problem)
-            fitted, own = systems.fitted_and_hat(problem.design[block.index], problem)
-            residual[row, block.index] = problem.target[block.index] - fitted
-            hat[row, block.index] = own
-            singular[row, block.index] = systems.singular
-            starved[row, block.index] = starved_locations(systems, block, problem)
+            with threads_for():
+                systems = solve_local(block.sums, problem)
+                fitted, own = systems.fitted_and_hat(problem.design[block.index], problem)
+                residual[row, block.index] = problem.target[block.index] - fitted
+                hat[row, block.index] = own
+                singular[row, block.index] = systems.singular
+                starved[row, block.index] = starved_locations(systems, block, problem)
     return [
         fit_statistics(residual[row], hat[row], problem.target, singular[row], starved[row])
         for row in range(len(time_weights))

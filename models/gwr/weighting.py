@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.gwr.distance import Distance
 from models.gwr.kernels import Kernel
+from models.gwr.threads import threads_for
 
 #: Share of the memory budget for one array of a block; about four such arrays live at once.
 BLOCK_SHARE = 1 / 64
@@ -64,7 +65,8 @@ class Neighbourhood:
             index = self.order[start : start + self.block_length]
             distances = self._cache.get(start)
             if distances is None:
-                distances = self.distance.between(self.points[index], self.data)
+                with threads_for():
+                    distances = self.distance.between(self.points[index], self.data)
                 if keep:
                     self._cache[start] = distances
             yield index, distances
@@ -115,10 +117,11 @@ def dense_sums(
     whole = max(int(neighbourhood.memory * BLOCK_SHARE // (8 * width)), 1)
     gathered = max(min(whole, GATHER_BYTES // (8 * width)), 1)
     for index, distances in neighbourhood.blocks():
-        weights, rows = weights_within_reach(kernel, distances)
-        chunk = whole if rows is None else gathered
-        squares = weights.square()
-        total, total_squares = weights.sum(dim=1), squares.sum(dim=1)
+        with threads_for():
+            weights, rows = weights_within_reach(kernel, distances)
+            chunk = whole if rows is None else gathered
+            squares = weights.square()
+            total, total_squares = weights.sum(dim=1), squares.sum(dim=1)
         sums = chunked_product(weights, columns, rows, width, chunk)
         second = chunked_product(squares, columns, rows, width, chunk) if squared else None
         effective = torch.where(total_squares > 0, total.square() / total_squares, 0.0)
@@ -159,7 +162,8 @@ def chunked_product(weights: Tensor, columns: Columns, rows: Tensor | None, widt
         (b, p).
     """
     total = weights.new_zeros(len(weights), width)
-    for start in range(0, weights.shape[1], chunk):
-        part = slice(start, min(start + chunk, weights.shape[1]))
-        total.addmm_(weights[:, part], columns(part if rows is None else rows[part]))
+    with threads_for(len(weights) * min(chunk, weights.shape[1]) * width):
+        for start in range(0, weights.shape[1], chunk):
+            part = slice(start, min(start + chunk, weights.shape[1]))
+            total.addmm_(weights[:, part], columns(part if rows is None else rows[part]))
     return total

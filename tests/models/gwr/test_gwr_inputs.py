@@ -158,6 +158,20 @@ def test_infinite_bandwidth_is_the_global_fit(sample: Sample) -> None:
     assert model.trace_s_ == pytest.approx(3)
 
 
+def test_the_number_of_threads_is_restored(sample: Sample) -> None:
+    data = sample(60, 2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        GWR().fit(data.X, data.y, data.coords)
+        assert torch.get_num_threads() == 2
+        with pytest.raises(ValueError, match="more neighbours"):
+            GWR(bandwidth_range=(1, 2)).fit(data.X, data.y, data.coords)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_golden_section() -> None:
     found = golden_section(lambda x: (x - 2.5) ** 2, 0, 10, score_tolerance=1e-12)
     assert found.value == pytest.approx(2.5, abs=1e-4)
