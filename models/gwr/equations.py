@@ -123,8 +123,14 @@ def take(table: Tensor, rows: Tensor | slice) -> Tensor:
 
 def cross_products(design: Tensor, target: Tensor) -> Tensor:
     """Return Z (n, k(k + 3)/2): products of pairs of columns (upper triangle by rows), then X·y."""
-    first, second = torch.triu_indices(design.shape[1], design.shape[1], device=design.device)
-    return torch.cat([design[:, first] * design[:, second], design * target[:, None]], dim=1)
+    samples, parameters = design.shape
+    table = design.new_empty(samples, parameters * (parameters + 3) // 2)
+    end = 0
+    for column in range(parameters):  # written in place: temporaries would triple the memory
+        start, end = end, end + parameters - column
+        torch.mul(design[:, column:], design[:, column, None], out=table[:, start:end])
+    torch.mul(design, target[:, None], out=table[:, end:])
+    return table
 
 
 @dataclass(frozen=True)

@@ -146,15 +146,16 @@ class GTWR(LocalRegression):
         )
         bandwidths: dict[float, float] = {}
 
-        def score(log_scale: float) -> float:
-            bandwidths[log_scale], value = self._best_bandwidth(math.exp(log_scale))
+        # Over -log τ: its upper end has the most neighbours, where a search moves when no fit is possible.
+        def score(exponent: float) -> float:
+            bandwidths[exponent], value = self._best_bandwidth(math.exp(-exponent))
             return value
 
-        found = golden_section(score, math.log(low), math.log(high), value_tolerance=TIME_SCALE_RESOLUTION)
+        found = golden_section(score, -math.log(high), -math.log(low), value_tolerance=TIME_SCALE_RESOLUTION)
         self.search_history_ = tuple(
-            (math.exp(log_scale), bandwidths[log_scale], value) for log_scale, value in found.history
+            (math.exp(-exponent), bandwidths[exponent], value) for exponent, value in found.history
         )
-        return bandwidths[found.value], math.exp(found.value)
+        return bandwidths[found.value], math.exp(-found.value)
 
     def _default_time_scales(self) -> tuple[float, float]:
         """Return the τ at which time spreads a hundredth of, and ten times, as far as space."""

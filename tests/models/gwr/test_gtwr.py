@@ -171,6 +171,14 @@ def test_dense_search_finds_both_scales() -> None:
     assert fixed_bandwidth.time_scale_ == pytest.approx(model.time_scale_, rel=0.2)
 
 
+def test_search_of_the_time_scale_moves_to_where_there_are_neighbours() -> None:
+    flat = draw(40, 5).flat
+    model = GTWR(2.5, adaptive=False, time_scale_range=(1e-4, 1e4))
+    model.fit(flat.X, flat.y, flat.coords, flat.times)
+    scores = [score for _, _, score in model.search_history_]
+    assert np.inf in scores and np.isfinite(model.aicc_) and not model.statistics_.starved
+
+
 def test_cyclic_time_joins_the_ends_of_the_year() -> None:
     flat = draw(20, 6).flat
     steps = np.tile(np.arange(1, 7) * 7.0, 20)
