@@ -11,7 +11,7 @@ import torch
 from models.gwr import GTWR, GWR, PanelGTWR
 from models.gwr.distance import Distance
 from models.gwr.kernels import Kernel
-from models.gwr.statistics import FitStatistics
+from models.gwr.statistics import FitStatistics, fit_statistics
 
 Sample = Callable[..., SimpleNamespace]
 
@@ -127,6 +127,14 @@ def test_score_is_infinite_without_freedom() -> None:
     figures = FitStatistics(samples=20, rss=1e-9, tss=5.0, trace=18.0, cv=1.0, singular=0, starved=0)
     assert figures.aicc == math.inf
     assert all(figures.score(criterion) == math.inf for criterion in ("AICc", "AIC", "BIC", "CV"))
+
+
+def test_a_sample_that_fits_itself_counts_in_cv_with_its_distance_from_the_mean() -> None:
+    target = torch.tensor([2.0, -1.0, -1.0], dtype=torch.float64)
+    residual = torch.tensor([0.0, 0.5, -0.5], dtype=torch.float64)
+    hat = torch.tensor([1.0, 0.5, 0.5], dtype=torch.float64)
+    none = torch.zeros(3, dtype=torch.bool)
+    assert fit_statistics(residual, hat, target, none, none).cv == pytest.approx((4 + 1 + 1) / 3)
 
 
 def test_many_samples_at_one_place(sample: Sample) -> None:
