@@ -210,7 +210,8 @@ def unpack(sums: Tensor, parameters: int) -> tuple[Tensor, Tensor]:
     first, second = torch.triu_indices(parameters, parameters, device=sums.device)
     place = torch.empty(parameters, parameters, dtype=torch.int64, device=sums.device)
     place[first, second] = place[second, first] = torch.arange(len(first), device=sums.device)
-    cross = sums.index_select(1, place.flatten()).view(-1, parameters, parameters)
+    # gather is several times faster than index_select along the rows of a matrix on a CPU.
+    cross = sums.gather(1, place.flatten().expand(len(sums), -1)).view(-1, parameters, parameters)
     return cross, sums[:, len(first) :].contiguous()
 
 

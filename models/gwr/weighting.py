@@ -144,7 +144,7 @@ def weights_within_reach(kernel: Kernel, distances: Tensor) -> tuple[Tensor, Ten
         used = (distances <= reach).any(dim=0).nonzero().squeeze(1)
         # Gathering columns costs about as much as multiplying a tenth of them.
         if len(used) < 0.9 * distances.shape[1]:
-            return kernel.weights(distances.index_select(1, used), reach), used
+            return kernel.weights(distances.gather(1, used.expand(len(distances), -1)), reach), used
     return kernel.weights(distances, reach), None
 
 
