@@ -71,10 +71,17 @@ def isolated_cache(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> 
 def bench(tmp_path: Path) -> Bench:
     """Calls ``bench`` in a process of its own; the store is a folder of this test."""
 
-    def call(*arguments: str, plugins: str = "", timeout: float = 300, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        *arguments: str, plugins: str = "", timeout: float = 300, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         variables = bench_environment(tmp_path, plugins) | environment
         return subprocess.run(
-            [sys.executable, "-m", "bench", *arguments], capture_output=True, text=True, env=variables, cwd=tmp_path, timeout=timeout
+            [sys.executable, "-m", "bench", *arguments],
+            capture_output=True,
+            text=True,
+            env=variables,
+            cwd=tmp_path,
+            timeout=timeout,
         )
 
     return call
@@ -83,7 +90,12 @@ def bench(tmp_path: Path) -> Bench:
 def bench_environment(folder: Path, plugins: str = "") -> dict[str, str]:
     """Environment of a test's ``bench`` process."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return os.environ | {"BENCH_STORE": str(folder / "runs"), "BENCH_PLUGINS": plugins, "PYTHONPATH": path, "COLUMNS": "200"}
+    return os.environ | {
+        "BENCH_STORE": str(folder / "runs"),
+        "BENCH_PLUGINS": plugins,
+        "PYTHONPATH": path,
+        "COLUMNS": "200",
+    }
 
 
 @pytest.fixture

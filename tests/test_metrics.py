@@ -39,7 +39,10 @@ def test_plain_metrics_agree_with_scikit_learn(cube: Cube) -> None:
     split = make_split(cube, full_parameters(cube))
     predictions = predictions_for(cube, split)
     row = picked(evaluate(statistics_of(cube, split, predictions)), "test", "all", "plain")
-    target, predicted = split.test.of(cube.target).reshape(-1).astype(float), predictions["test"].reshape(-1).astype(float)
+    target, predicted = (
+        split.test.of(cube.target).reshape(-1).astype(float),
+        predictions["test"].reshape(-1).astype(float),
+    )
     assert row["n"] == len(target)
     assert row["rmse"] == pytest.approx(np.sqrt(np.mean((predicted - target) ** 2)), rel=1e-12)
     assert row["r2"] == pytest.approx(r2_score(target, predicted), rel=1e-10)
@@ -53,7 +56,9 @@ def test_area_weighting_is_by_the_cosine_of_latitude(cube: Cube) -> None:
     row = picked(evaluate(statistics_of(cube, split, predictions)), "test", "all", "area")
     target = split.test.of(cube.target).astype(float)
     weight = np.broadcast_to(np.cos(np.radians(cube.lat))[:, None], target.shape)
-    expected = r2_score(target.reshape(-1), predictions["test"].reshape(-1).astype(float), sample_weight=weight.reshape(-1))
+    expected = r2_score(
+        target.reshape(-1), predictions["test"].reshape(-1).astype(float), sample_weight=weight.reshape(-1)
+    )
     assert row["r2"] == pytest.approx(expected, rel=1e-10)
 
 
@@ -61,11 +66,24 @@ def test_every_season_land_cover_and_week_has_its_row(cube: Cube) -> None:
     split = make_split(cube, fewshot_parameters(cube, (1, 40), 12, 0))
     table = evaluate(statistics_of(cube, split, predictions_for(cube, split)))
     groups = set(table.query("part == 'test'")["group"])
-    assert {"all", "season:DJF", "season:SON", "week:1", "week:40", "cells:seen", "cells:unseen", "week:40/unseen"} <= groups
-    assert {group for group in groups if group.startswith("land_cover:")} <= {f"land_cover:{n}" for n in ("ENF", "GRA", "CRO", "water")}
+    assert {
+        "all",
+        "season:DJF",
+        "season:SON",
+        "week:1",
+        "week:40",
+        "cells:seen",
+        "cells:unseen",
+        "week:40/unseen",
+    } <= groups
+    assert {group for group in groups if group.startswith("land_cover:")} <= {
+        f"land_cover:{n}" for n in ("ENF", "GRA", "CRO", "water")
+    }
     assert "week:40" in set(table.query("part == 'train'")["group"])
     for prefix in ("land_cover:", "cells:"):
-        parts = table[table["group"].str.startswith(prefix) & (table["part"] == "test") & (table["weighting"] == "plain")]
+        parts = table[
+            table["group"].str.startswith(prefix) & (table["part"] == "test") & (table["weighting"] == "plain")
+        ]
         assert parts["n"].sum() == len(split.test)
 
 
@@ -78,7 +96,9 @@ def test_metrics_of_a_union_follow_exactly_from_the_added_sums(n_cells: int, see
     shuffled = statistics.sample(frac=1, random_state=seed)
     keys = ["part", "group", "weighting", "block"]
     chunks = [shuffled.iloc[: cut % len(shuffled)], shuffled.iloc[cut % len(shuffled) :]]
-    merged = pd.concat([chunk.groupby(keys)[list(STATISTICS)].sum() for chunk in chunks]).groupby(keys).sum().reset_index()
+    merged = (
+        pd.concat([chunk.groupby(keys)[list(STATISTICS)].sum() for chunk in chunks]).groupby(keys).sum().reset_index()
+    )
     pd.testing.assert_frame_equal(evaluate(merged), evaluate(statistics), rtol=1e-9, check_dtype=False)
 
 

@@ -35,7 +35,15 @@ def make_cell(**changes: object) -> Cell:
 
 
 def make_record(cell: Cell, **changes: object) -> Record:
-    fields = {"cell_id": cell.id, "cell": cell, "status": "done", "started": "a", "finished": "b", "host": HOST, "bench_version": "0"}
+    fields = {
+        "cell_id": cell.id,
+        "cell": cell,
+        "status": "done",
+        "started": "a",
+        "finished": "b",
+        "host": HOST,
+        "bench_version": "0",
+    }
     return Record.model_validate(fields | changes)
 
 
@@ -56,7 +64,13 @@ def store(tmp_path: Path) -> Store:
 
 def test_the_id_is_a_hash_of_what_changes_the_numbers() -> None:
     assert make_cell().id == make_cell().id
-    for change in ({"seed": 3}, {"view": "point"}, {"packages": {"torch": "2"}}, {"parameters": {"a": {"b": 2}}}, {"runner_version": 2}):
+    for change in (
+        {"seed": 3},
+        {"view": "point"},
+        {"packages": {"torch": "2"}},
+        {"parameters": {"a": {"b": 2}}},
+        {"runner_version": 2},
+    ):
         assert make_cell(**change).id != make_cell().id
 
 
@@ -71,7 +85,11 @@ def test_a_published_cell_comes_back_without_its_scratch(store: Store) -> None:
     record = publish(store, make_cell())
     assert store.record(record.cell_id) == record
     assert store.file(record, "statistics.parquet").read_bytes() == b"numbers"
-    assert sorted(item.name for item in (store.cells_dir / record.cell_id).iterdir()) == ["log.txt", "record.json", "statistics.parquet"]
+    assert sorted(item.name for item in (store.cells_dir / record.cell_id).iterdir()) == [
+        "log.txt",
+        "record.json",
+        "statistics.parquet",
+    ]
     assert list(store.work_dir.iterdir()) == []
 
 
@@ -90,8 +108,12 @@ def test_a_cell_is_replaced_as_a_whole(store: Store) -> None:
         lambda folder: (folder / "record.json").write_text("[]"),
         lambda folder: (folder / "record.json").unlink(),
         lambda folder: (folder / "statistics.parquet").unlink(),
-        lambda folder: (folder / "record.json").write_text((folder / "record.json").read_text().replace("climatology", "other")),
-        lambda folder: (folder / "record.json").write_text((folder / "record.json").read_text().replace('"done"', '"finished"')),
+        lambda folder: (folder / "record.json").write_text(
+            (folder / "record.json").read_text().replace("climatology", "other")
+        ),
+        lambda folder: (folder / "record.json").write_text(
+            (folder / "record.json").read_text().replace('"done"', '"finished"')
+        ),
     ],
 )
 def test_damage_is_recognised_and_can_be_set_aside(store: Store, damage: object) -> None:
@@ -143,7 +165,9 @@ def test_names_from_outside_never_become_paths(store: Store, name: str) -> None:
 
 
 @pytest.mark.parametrize("failing", ["replace", "fsync"])
-def test_a_full_disk_is_one_sentence_and_loses_nothing(store: Store, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+def test_a_full_disk_is_one_sentence_and_loses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
     kept = publish(store, make_cell())
 
     def full(*arguments: object, **keywords: object) -> None:

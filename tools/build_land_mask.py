@@ -34,17 +34,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="the .npz file to write")
     output = parser.parse_args().output
-    source = distribution("global-land-mask").locate_file(
-        "global_land_mask/globe_combined_mask_compressed.npz"
-    )
+    source = distribution("global-land-mask").locate_file("global_land_mask/globe_combined_mask_compressed.npz")
     with np.load(str(source)) as archive:
         is_ocean, latitude, longitude = archive["mask"], archive["lat"], archive["lon"]
     if not (latitude[0] > latitude[-1] and longitude[0] < longitude[-1]):
         raise SystemExit("The package's grid does not run from north to south and west to east.")
     rows, columns = (size // PIXELS_PER_CELL for size in is_ocean.shape)
-    ocean = is_ocean.reshape(rows, PIXELS_PER_CELL, columns, PIXELS_PER_CELL).mean(
-        axis=(1, 3), dtype=np.float32
-    )
+    ocean = is_ocean.reshape(rows, PIXELS_PER_CELL, columns, PIXELS_PER_CELL).mean(axis=(1, 3), dtype=np.float32)
     land = ocean <= 0.5
     centre = 90.0 - (np.arange(rows) + 0.5) * 180.0 / rows
     land[centre < SOUTHERN_LIMIT] = False

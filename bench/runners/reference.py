@@ -62,7 +62,9 @@ class LastYearLai(Runner):
         for index in range(STEPS_PER_YEAR):
             columns = task.train.times[step == index + 1]
             if len(columns):
-                self._lai[task.train.cells, index] = lai[np.ix_(task.train.cells, columns)].mean(axis=1, dtype=np.float64)
+                self._lai[task.train.cells, index] = lai[np.ix_(task.train.cells, columns)].mean(
+                    axis=1, dtype=np.float64
+                )
         modelled = gpp_with_lai(task.cube, task.train, task.train.of(lai).astype(np.float64)).sum(axis=1)
         observed = task.train_target.sum(axis=1, dtype=np.float64)
         self._factor = np.ones(task.cube.n_cells)

@@ -141,9 +141,7 @@ class GTWR(LocalRegression):
         return found.value, found.score
 
     def _search_both(self) -> tuple[float, float]:
-        low, high = validation.bandwidth_range(
-            self.time_scale_range, self._default_time_scales(), "time_scale_range"
-        )
+        low, high = validation.bandwidth_range(self.time_scale_range, self._default_time_scales(), "time_scale_range")
         bandwidths: dict[float, float] = {}
 
         # Over -log τ: its upper end has the most neighbours, where a search moves when no fit is possible.

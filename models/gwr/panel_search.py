@@ -130,9 +130,7 @@ def search_panel(
     place = grid.index(best[1])
     low, high = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
     golden_section(
-        lambda log_time: scores(
-            best_space, [float(np.exp(log_time))], [time_weights(float(np.exp(log_time)))]
-        )[0],
+        lambda log_time: scores(best_space, [float(np.exp(log_time))], [time_weights(float(np.exp(log_time)))])[0],
         float(np.log(low)),
         float(np.log(high)),
         score_tolerance=SCORE_TOLERANCE,

@@ -113,16 +113,12 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
         """Fit at the samples and set everything that ends in an underscore."""
         problem, kernel = self._problem, self._kernel(bandwidth)
         samples = len(problem.target)
-        blocks = dense_sums(
-            neighbourhood, kernel, problem.columns, problem.width, squared=self.standard_errors
-        )
+        blocks = dense_sums(neighbourhood, kernel, problem.columns, problem.width, squared=self.standard_errors)
         fit = local.fit_locally(blocks, problem, samples, problem.design, at_samples=True)
         assert fit.fitted is not None and fit.hat is not None  # asked for: the locations are the samples
         residual = problem.target - (fit.fitted - problem.target_mean)
         self._residual = residual
-        r2_blocks = dense_sums(
-            neighbourhood, kernel, local.r2_columns(problem.target, residual), local.R2_WIDTH
-        )
+        r2_blocks = dense_sums(neighbourhood, kernel, local.r2_columns(problem.target, residual), local.R2_WIDTH)
         r2 = local.local_r2(r2_blocks, samples, problem.target)
         figures = fit_statistics(residual, fit.hat, problem.target, fit.singular, fit.starved)
         models = local.local_models(fit, r2, figures.sigma2)
@@ -165,14 +161,10 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
         neighbourhood = self._at(coords, times)
         problem, kernel = self._problem, self._kernel(self.bandwidth_)
         points = len(neighbourhood.points)
-        blocks = dense_sums(
-            neighbourhood, kernel, problem.columns, problem.width, squared=self.standard_errors
-        )
+        blocks = dense_sums(neighbourhood, kernel, problem.columns, problem.width, squared=self.standard_errors)
         fit = local.fit_locally(blocks, problem, points, None, at_samples=False)
         columns = local.r2_columns(problem.target, self._residual)
-        r2 = local.local_r2(
-            dense_sums(neighbourhood, kernel, columns, local.R2_WIDTH), points, problem.target
-        )
+        r2 = local.local_r2(dense_sums(neighbourhood, kernel, columns, local.R2_WIDTH), points, problem.target)
         return local.local_models(fit, r2, self.sigma2_)
 
 

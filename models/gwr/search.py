@@ -84,7 +84,5 @@ def golden_section(
         if alike or close:
             break
     if best[1] == math.inf:
-        raise ValueError(
-            "No value in the search range leaves every location more neighbours than parameters."
-        )
+        raise ValueError("No value in the search range leaves every location more neighbours than parameters.")
     return SearchResult(best[0], best[1], tuple(seen.items()))

@@ -128,9 +128,7 @@ class FittedFigures:
         return self.statistics_.trace
 
 
-def fit_statistics(
-    residual: Tensor, hat: Tensor, target: Tensor, singular: Tensor, starved: Tensor
-) -> FitStatistics:
+def fit_statistics(residual: Tensor, hat: Tensor, target: Tensor, singular: Tensor, starved: Tensor) -> FitStatistics:
     """Reduce a fit to its figures.
 
     The leave-one-out residual is e / (1 - h) (Fotheringham et al. 2002, eq. 2.31, divided by n as GWR4

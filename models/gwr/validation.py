@@ -96,9 +96,7 @@ def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
 
 
-def bandwidth_range(
-    pair: tuple[float, float] | None, default: tuple[float, float], name: str
-) -> tuple[float, float]:
+def bandwidth_range(pair: tuple[float, float] | None, default: tuple[float, float], name: str) -> tuple[float, float]:
     """Return the user's search range, or the default where none is given.
 
     Raises:

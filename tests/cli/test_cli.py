@@ -27,7 +27,18 @@ def data(tmp_path: Path) -> str:
 
 @pytest.fixture
 def finished(bench: Bench, data: str) -> str:
-    result = bench("run", "--suite", "full", "--profile", "smoke", "--dataset", data, "--only", "noise_a,climatology", plugins=QUICK)
+    result = bench(
+        "run",
+        "--suite",
+        "full",
+        "--profile",
+        "smoke",
+        "--dataset",
+        data,
+        "--only",
+        "noise_a,climatology",
+        plugins=QUICK,
+    )
     assert result.returncode == 0, result.stderr
     return data
 
@@ -49,21 +60,52 @@ def test_help_answers_in_under_half_a_second() -> None:
     assert min(durations) < 0.5
 
 
-def test_plan_lists_cells_with_state_and_needs_without_creating_a_store(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_plan_lists_cells_with_state_and_needs_without_creating_a_store(
+    bench: Bench, data: str, tmp_path: Path
+) -> None:
     arguments = ("plan", "--suite", "full", "--profile", "smoke", "--dataset", data, "--only", "reference,noise_a")
     planned = json.loads(bench(*arguments, "--json", plugins=QUICK).stdout)
-    assert [row["runner"] for row in planned["cells"]] == ["training_mean", "climatology", "noise_a", "pml_last_year_lai"]
+    assert [row["runner"] for row in planned["cells"]] == [
+        "training_mean",
+        "climatology",
+        "noise_a",
+        "pml_last_year_lai",
+    ]
     assert all(row["state"] == "missing" and row["memory_bytes"] > 0 and row["seconds"] > 0 for row in planned["cells"])
     assert "missing" in bench(*arguments, plugins=QUICK).stdout
     assert not (tmp_path / "runs").exists()
 
 
 def test_plan_knows_what_is_done_and_takes_times_from_it(bench: Bench, finished: str) -> None:
-    result = bench("plan", "--suite", "full", "--profile", "smoke", "--dataset", finished, "--only", "noise_a,noise_b", "--json", plugins=QUICK)
-    assert {row["runner"]: row["state"] for row in json.loads(result.stdout)["cells"]} == {"noise_a": "done", "noise_b": "missing"}
+    result = bench(
+        "plan",
+        "--suite",
+        "full",
+        "--profile",
+        "smoke",
+        "--dataset",
+        finished,
+        "--only",
+        "noise_a,noise_b",
+        "--json",
+        plugins=QUICK,
+    )
+    assert {row["runner"]: row["state"] for row in json.loads(result.stdout)["cells"]} == {
+        "noise_a": "done",
+        "noise_b": "missing",
+    }
 
 
-@pytest.mark.parametrize(("what", "name"), [("suites", "fewshot"), ("runners", "catboost"), ("datasets", "simulated"), ("profiles", "laptop"), ("views", "window")])
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [
+        ("suites", "fewshot"),
+        ("runners", "catboost"),
+        ("datasets", "simulated"),
+        ("profiles", "laptop"),
+        ("views", "window"),
+    ],
+)
 def test_ls_lists(bench: Bench, what: str, name: str) -> None:
     assert name in bench("ls", what).stdout
     assert name in {row["name"] for row in json.loads(bench("ls", what, "--json").stdout)}
@@ -104,7 +146,18 @@ def test_report_writes_tables_and_every_number(bench: Bench, finished: str, tmp_
 
 
 def test_the_fewshot_suite_runs_and_gives_tables_2_and_3(bench: Bench, data: str, tmp_path: Path) -> None:
-    arguments = ("--suite", "fewshot", "--weeks", "1,40", "--profile", "smoke", "--dataset", data, "--only", "noise_a,climatology")
+    arguments = (
+        "--suite",
+        "fewshot",
+        "--weeks",
+        "1,40",
+        "--profile",
+        "smoke",
+        "--dataset",
+        data,
+        "--only",
+        "noise_a,climatology",
+    )
     result = bench("run", *arguments, "--train-cells", "5,10", "--with", "noise_a", "--repeats", "2", plugins=QUICK)
     assert result.returncode == 0 and "8 done" in result.stdout, result.stdout + result.stderr
     report = bench("report", plugins=QUICK)
@@ -156,16 +209,31 @@ def test_the_cli_works_without_the_runners_packages(tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     rows = {row["name"]: row["unavailable"] for row in json.loads(result.stdout)}
     assert rows["climatology"] is None
-    assert rows["catboost"] == "needs autogluon.tabular, catboost: pip install 'climate2gpp-bench[runners]' --constraint constraints.txt"
+    assert (
+        rows["catboost"]
+        == "needs autogluon.tabular, catboost: pip install 'climate2gpp-bench[runners]' --constraint constraints.txt"
+    )
 
 
 BAD = [
     (("run", "--suite", "ful"), "Unknown suite 'ful': did you mean 'full'"),
     (("run", "--suite", "full", "--dataset", "northchino"), "Unknown data set 'northchino': did you mean 'northchina'"),
-    (("run", "--suite", "full", "--dataset", "DATA", "--only", "lightgmb"), "Unknown runner or family 'lightgmb': did you mean 'lightgbm'"),
-    (("run", "--suite", "full", "--dataset", "DATA", "--profile", "laptob"), "Unknown profile 'laptob': did you mean 'laptop'"),
-    (("run", "--suite", "full", "--dataset", "DATA", "--view", "locatd"), "Unknown view 'locatd': did you mean 'located'"),
-    (("run", "--suite", "full", "--dataset", "DATA", "--retry", "faild"), "Unknown state for --retry 'faild': did you mean 'failed'"),
+    (
+        ("run", "--suite", "full", "--dataset", "DATA", "--only", "lightgmb"),
+        "Unknown runner or family 'lightgmb': did you mean 'lightgbm'",
+    ),
+    (
+        ("run", "--suite", "full", "--dataset", "DATA", "--profile", "laptob"),
+        "Unknown profile 'laptob': did you mean 'laptop'",
+    ),
+    (
+        ("run", "--suite", "full", "--dataset", "DATA", "--view", "locatd"),
+        "Unknown view 'locatd': did you mean 'located'",
+    ),
+    (
+        ("run", "--suite", "full", "--dataset", "DATA", "--retry", "faild"),
+        "Unknown state for --retry 'faild': did you mean 'failed'",
+    ),
     (("run", "--suite", "fewshot", "--dataset", "DATA", "--weeks", "0"), "Week 0 is outside 1–46"),
     (("run", "--suite", "fewshot", "--dataset", "DATA", "--weeks", "47"), "Week 47 is outside 1–46"),
     (("run", "--suite", "fewshot", "--dataset", "DATA", "--weeks", "one"), "'one' is no whole number"),
@@ -215,7 +283,20 @@ def stored_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("stored")
     write_cube(folder / "toy.zarr", make_cube())
-    command = [sys.executable, "-m", "bench", "run", "--suite", "full", "--profile", "smoke", "--dataset", str(folder / "toy.zarr"), "--only", "climatology"]
+    command = [
+        sys.executable,
+        "-m",
+        "bench",
+        "run",
+        "--suite",
+        "full",
+        "--profile",
+        "smoke",
+        "--dataset",
+        str(folder / "toy.zarr"),
+        "--only",
+        "climatology",
+    ]
     subprocess.run(command, env=bench_environment(folder, QUICK), check=True, capture_output=True, cwd=folder)
     return folder / "runs"
 

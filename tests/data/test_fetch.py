@@ -72,7 +72,9 @@ def test_auto_says_what_it_uses_instead_and_does_not_try_again_at_once(
 ) -> None:
     from bench.data import northchina
 
-    monkeypatch.setattr(northchina, "SOURCE", fetch.Source("northchina", silent_address, dict(northchina.SOURCE.sha256)))
+    monkeypatch.setattr(
+        northchina, "SOURCE", fetch.Source("northchina", silent_address, dict(northchina.SOURCE.sha256))
+    )
     said: list[str] = []
     start = time.monotonic()
     location = datasets._choose_auto(said.append)
@@ -84,7 +86,9 @@ def test_auto_says_what_it_uses_instead_and_does_not_try_again_at_once(
     assert time.monotonic() - start < 0.5
 
 
-def test_bench_data_dir_wins_and_must_be_complete(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_data_dir_wins_and_must_be_complete(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = fetch.Source("toy", "http://127.0.0.1:9/", {"sub/a.bin": SHA})
     supplied = tmp_path / "supplied"
     (supplied / "toy" / "sub").mkdir(parents=True)
@@ -95,7 +99,9 @@ def test_bench_data_dir_wins_and_must_be_complete(own_cache: Path, tmp_path: Pat
     assert fetch.locate(source).folder == supplied / "toy"
 
 
-def test_bench_data_dir_must_be_a_readable_folder(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_data_dir_must_be_a_readable_folder(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = fetch.Source("toy", "http://127.0.0.1:9/", {"a.bin": SHA})
     monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path / "nowhere"))
     with pytest.raises(BenchError, match="which is no folder"):

@@ -54,7 +54,9 @@ def test_the_equations_with_the_true_lai_give_the_target_back(built: northchina.
     from bench.data.splits import full_parameters, make_split
 
     part = make_split(built, full_parameters(built)).test
-    np.testing.assert_allclose(gpp_with_lai(built, part, part.of(built.withheld["LAI"])), part.of(built.target), rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(
+        gpp_with_lai(built, part, part.of(built.withheld["LAI"])), part.of(built.target), rtol=2e-4, atol=2e-5
+    )
 
 
 def test_a_truncated_file_is_named(northchina_folder: Path, tmp_path: Path) -> None:

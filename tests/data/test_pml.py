@@ -32,9 +32,7 @@ def forcing(tavg: float, vpd: float, rs: float, co2: float = 410.0) -> PmlForcin
 
 
 def one(tavg: float, vpd: float, rs: float, lai: float, row: IgbpParameters, co2: float = 410.0) -> float:
-    return float(
-        gross_primary_productivity_of_class(forcing(tavg, vpd, rs, co2), np.array([[lai]]), row)[0, 0]
-    )
+    return float(gross_primary_productivity_of_class(forcing(tavg, vpd, rs, co2), np.array([[lai]]), row)[0, 0])
 
 
 def literal(tavg: float, vpd: float, rs: float, lai: float, row: IgbpParameters, co2: float) -> float:
@@ -65,14 +63,10 @@ def random_case(n_cells: int = 6, n_times: int = 5) -> tuple[PmlForcing, np.ndar
 
 
 @pytest.mark.parametrize("row", VEGETATED, ids=lambda row: row.name)
-@pytest.mark.parametrize(
-    "weather", [(25, 0.5, 250, 3.0, 410.0), (4, 2.0, 80, 0.4, 370.0), (38, 3.2, 320, 6.5, 420.0)]
-)
+@pytest.mark.parametrize("weather", [(25, 0.5, 250, 3.0, 410.0), (4, 2.0, 80, 0.4, 370.0), (38, 3.2, 320, 6.5, 420.0)])
 def test_equals_the_equations_as_printed(row: IgbpParameters, weather: tuple[float, ...]) -> None:
     tavg, vpd, rs, lai, co2 = weather
-    assert one(tavg, vpd, rs, lai, row, co2) == pytest.approx(
-        literal(tavg, vpd, rs, lai, row, co2), rel=1e-10
-    )
+    assert one(tavg, vpd, rs, lai, row, co2) == pytest.approx(literal(tavg, vpd, rs, lai, row, co2), rel=1e-10)
 
 
 def test_a_value_worked_out_by_hand() -> None:
@@ -131,12 +125,8 @@ def test_vapour_pressure() -> None:
     # FAO 56, annex 2, table 2.3: 3.168 kPa at 25 degC, 1.228 kPa at 10 degC.
     np.testing.assert_allclose(saturation_vapour_pressure(np.array([25.0, 10.0])), [3.168, 1.228], atol=6e-4)
     deficit = vapour_pressure_deficit(np.array(25.0), np.array(10.0), np.array(0.005), np.array(100.0))
-    assert float(deficit) == pytest.approx(
-        (3.168 + 1.228) / 2 - 0.005 * 100 / (0.622 + 0.378 * 0.005), abs=1e-3
-    )
-    assert (
-        float(vapour_pressure_deficit(np.array(5.0), np.array(0.0), np.array(0.02), np.array(100.0))) == 0.0
-    )
+    assert float(deficit) == pytest.approx((3.168 + 1.228) / 2 - 0.005 * 100 / (0.622 + 0.378 * 0.005), abs=1e-3)
+    assert float(vapour_pressure_deficit(np.array(5.0), np.array(0.0), np.array(0.02), np.array(100.0))) == 0.0
 
 
 def test_temperature_response_is_a_share_with_an_optimum() -> None:
@@ -159,8 +149,7 @@ def test_autograd_equals_finite_differences() -> None:
     drivers, lai, fractions = random_case()
     names = ("tavg", "vpd", "rs", "lai")
     values = {
-        name: torch.from_numpy(lai if name == "lai" else getattr(drivers, name)).requires_grad_()
-        for name in names
+        name: torch.from_numpy(lai if name == "lai" else getattr(drivers, name)).requires_grad_() for name in names
     }
     tensors = PmlForcing(values["tavg"], values["vpd"], values["rs"], torch.from_numpy(drivers.co2))
     gradients = torch.autograd.grad(
@@ -172,9 +161,7 @@ def test_autograd_equals_finite_differences() -> None:
         def at(step: float, name: str = name) -> np.ndarray:
             if name == "lai":
                 return gross_primary_productivity(drivers, lai + step, fractions)
-            return gross_primary_productivity(
-                replace(drivers, **{name: getattr(drivers, name) + step}), lai, fractions
-            )
+            return gross_primary_productivity(replace(drivers, **{name: getattr(drivers, name) + step}), lai, fractions)
 
         np.testing.assert_allclose(gradient.numpy(), (at(1e-5) - at(-1e-5)) / 2e-5, rtol=2e-5, atol=1e-7)
 
@@ -194,9 +181,7 @@ def test_gradients_are_finite_at_the_edges(dtype: str) -> None:
         for column in zip(*edges, strict=True)
     ]
     tensors = PmlForcing(*columns[:3], torch.full_like(columns[0], 410.0))
-    fractions = torch.full(
-        (len(edges), len(IGBP_CLASSES)), 1 / len(IGBP_CLASSES), dtype=getattr(torch, dtype)
-    )
+    fractions = torch.full((len(edges), len(IGBP_CLASSES)), 1 / len(IGBP_CLASSES), dtype=getattr(torch, dtype))
     value = gross_primary_productivity(tensors, columns[3], fractions)
     assert torch.isfinite(value).all()
     assert all(torch.isfinite(gradient).all() for gradient in torch.autograd.grad(value.sum(), columns))

@@ -101,9 +101,7 @@ def test_the_cube_alone_gives_the_target_back(cube: Cube) -> None:
     potential = gross_primary_productivity(
         forcing, cube.withheld["LAI"][place].astype(float), cube.static[cells].astype(float)
     )
-    np.testing.assert_allclose(
-        cube.withheld["capacity"][place] * potential, cube.target[place], rtol=1e-6, atol=1e-7
-    )
+    np.testing.assert_allclose(cube.withheld["capacity"][place] * potential, cube.target[place], rtol=1e-6, atol=1e-7)
 
 
 def test_sensitivities_equal_finite_differences(cube: Cube) -> None:
@@ -124,9 +122,7 @@ def test_sensitivities_equal_finite_differences(cube: Cube) -> None:
         for sign in (1, -1):
             climate = np.array(cube.climate)
             climate[..., cube.feature_names.index(name)] += np.float32(sign * step)
-            moved = Cube(
-                **{**{key: getattr(cube, key) for key in cube.__dataclass_fields__}, "climate": climate}
-            )
+            moved = Cube(**{**{key: getattr(cube, key) for key in cube.__dataclass_fields__}, "climate": climate})
             sides.append(gross_primary_productivity(forcing_from_cube(moved, cells, times), lai, fractions))
         slope = cube.withheld["capacity"][np.ix_(cells, times)] * (sides[0] - sides[1]) / (2 * step)
         column = cube.climate[..., cube.feature_names.index(name)][np.ix_(cells, times)]
@@ -144,9 +140,7 @@ def test_weather_is_alike_nearby_and_persists(cube: Cube) -> None:
     anomaly = temperature_anomaly(cube)
     similarity = np.corrcoef(anomaly)
     lon, lat = np.radians(cube.lon), np.radians(cube.lat)
-    cosine = np.sin(lat)[:, None] * np.sin(lat) + np.cos(lat)[:, None] * np.cos(lat) * np.cos(
-        lon[:, None] - lon
-    )
+    cosine = np.sin(lat)[:, None] * np.sin(lat) + np.cos(lat)[:, None] * np.cos(lat) * np.cos(lon[:, None] - lon)
     distance = EARTH_RADIUS * np.arccos(np.clip(cosine, -1, 1))
     upper = np.triu_indices(cube.n_cells, 1)
     near, middle, far = (
@@ -253,11 +247,7 @@ def test_memory_does_not_grow_with_the_cells(tmp_path: Path) -> None:
         "except Stop: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
     )
     peak = [
-        int(
-            subprocess.run(
-                [sys.executable, "-c", code, str(tmp_path / n), n], check=True, capture_output=True
-            ).stdout
-        )
+        int(subprocess.run([sys.executable, "-c", code, str(tmp_path / n), n], check=True, capture_output=True).stdout)
         for n in ("512", "6000")
     ]
     grown_on_disk = 5488 * 92 * 29 * 4 / 1e6  # MB

@@ -64,7 +64,15 @@ def test_weeks_are_read_and_sorted() -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("0", "outside 1–46"), ("47", "outside 1–46"), ("-3", "outside"), ("x", "no whole number"), ("1.5", "no whole"), ("", "names no week"), ("3,3", "twice")],
+    [
+        ("0", "outside 1–46"),
+        ("47", "outside 1–46"),
+        ("-3", "outside"),
+        ("x", "no whole number"),
+        ("1.5", "no whole"),
+        ("", "names no week"),
+        ("3,3", "twice"),
+    ],
 )
 def test_bad_weeks_are_named(text: str, message: str) -> None:
     with pytest.raises(BenchError, match=message):

@@ -25,7 +25,9 @@ def data(tmp_path: Path) -> str:
 
 
 def run(bench: Bench, data: str, *arguments: str, plugins: str = QUICK, expect: int = 0, **environment: str) -> str:
-    result = bench("run", "--suite", "full", "--profile", "smoke", "--dataset", data, *arguments, plugins=plugins, **environment)
+    result = bench(
+        "run", "--suite", "full", "--profile", "smoke", "--dataset", data, *arguments, plugins=plugins, **environment
+    )
     assert result.returncode == expect, result.stdout + result.stderr
     return result.stdout
 
@@ -49,7 +51,9 @@ def test_a_run_stores_records_predictions_and_statistics(bench: Bench, data: str
     assert {cell["runner"] for cell in manifest["cells"]} == {"climatology", "noise_a"}
 
 
-def test_a_second_run_has_nothing_to_do_and_failed_cells_wait_for_retry(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_a_second_run_has_nothing_to_do_and_failed_cells_wait_for_retry(
+    bench: Bench, data: str, tmp_path: Path
+) -> None:
     both = QUICK + "," + BAD
     run(bench, data, "--only", "noise_a,raising", plugins=both, expect=1)
     before = records(tmp_path)
@@ -71,7 +75,9 @@ def test_a_second_run_has_nothing_to_do_and_failed_cells_wait_for_retry(bench: B
         ("too_few", r"(29, 46) predictions of the test part instead of (30, 46)"),
     ],
 )
-def test_a_failing_cell_is_recorded_with_its_reason(bench: Bench, data: str, tmp_path: Path, runner: str, reason: str) -> None:
+def test_a_failing_cell_is_recorded_with_its_reason(
+    bench: Bench, data: str, tmp_path: Path, runner: str, reason: str
+) -> None:
     run(bench, data, "--only", runner, plugins=BAD, expect=1)
     record = records(tmp_path)[runner]
     assert record.status == "failed" and reason in (record.reason or "")
@@ -98,7 +104,9 @@ def test_a_cell_that_never_returns_and_one_that_eats_memory_end_within_their_lim
     assert 6 <= (found["endless"].wall_seconds or 0) < 7
     assert 0.9e9 < (found["greedy"].peak_memory_bytes or 0) < 1.9e9
     assert "no result within 6 s" in (found["endless"].reason or "")
-    again = run(bench, data, "--only", chosen, "--timeout", "6", "--memory", "0.9", "--retry", "oom", plugins=both, expect=1)
+    again = run(
+        bench, data, "--only", chosen, "--timeout", "6", "--memory", "0.9", "--retry", "oom", plugins=both, expect=1
+    )
     assert "2 oom; 2 done before" in again
 
 
@@ -112,7 +120,9 @@ def test_an_unavailable_runner_is_skipped_with_the_remedy(bench: Bench, data: st
 def test_a_cell_that_cannot_fit_is_refused_before_anything_starts(bench: Bench, data: str, tmp_path: Path) -> None:
     out = run(bench, data, "--only", "climatology", "--memory", "0.1")
     assert "skipped - needs about 0.3 GB, its cap is 0.1 GB" in out
-    plan = bench("plan", "--suite", "full", "--profile", "smoke", "--dataset", data, "--only", "climatology", "--memory", "0.1")
+    plan = bench(
+        "plan", "--suite", "full", "--profile", "smoke", "--dataset", data, "--only", "climatology", "--memory", "0.1"
+    )
     assert "too large" in plan.stdout
 
 
@@ -125,9 +135,25 @@ def test_artefacts_go_unless_asked_for(bench: Bench, data: str, tmp_path: Path) 
     assert kept.parent.name == "artefacts"
 
 
-def test_the_same_numbers_whatever_the_number_of_workers_and_whoever_else_runs(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_the_same_numbers_whatever_the_number_of_workers_and_whoever_else_runs(
+    bench: Bench, data: str, tmp_path: Path
+) -> None:
     run(bench, data, "--only", "noise_a,noise_b,climatology", "--jobs", "3")
-    alone = bench("run", "--suite", "full", "--profile", "smoke", "--dataset", data, "--only", "noise_b", "--jobs", "1", plugins=QUICK, BENCH_STORE=str(tmp_path / "other"))
+    alone = bench(
+        "run",
+        "--suite",
+        "full",
+        "--profile",
+        "smoke",
+        "--dataset",
+        data,
+        "--only",
+        "noise_b",
+        "--jobs",
+        "1",
+        plugins=QUICK,
+        BENCH_STORE=str(tmp_path / "other"),
+    )
     assert alone.returncode == 0
     first = records(tmp_path)["noise_b"]
     [second] = Store(tmp_path / "other").records()
@@ -137,7 +163,9 @@ def test_the_same_numbers_whatever_the_number_of_workers_and_whoever_else_runs(b
 def test_repetitions_differ_and_unseeded_runners_run_once(bench: Bench, data: str, tmp_path: Path) -> None:
     run(bench, data, "--only", "noise_a,climatology", "--repeats", "3")
     found = list(Store(tmp_path / "runs").records())
-    rmse = {record.cell.repetition: record.metrics["test"]["rmse"] for record in found if record.cell.runner == "noise_a"}
+    rmse = {
+        record.cell.repetition: record.metrics["test"]["rmse"] for record in found if record.cell.runner == "noise_a"
+    }
     assert sorted(rmse) == [0, 1, 2] and len(set(rmse.values())) == 3
     assert sum(record.cell.runner == "climatology" for record in found) == 1
 

@@ -1,4 +1,5 @@
-"""Kill it anywhere: afterwards the same command finishes the remainder, and the tables are those of an undisturbed run."""
+"""Kill it anywhere: afterwards the same command finishes the remainder, and the tables are those of an undisturbed
+run."""
 
 from __future__ import annotations
 
@@ -29,7 +30,18 @@ class Scene:
 
     def __init__(self, folder: Path, data: Path) -> None:
         self.folder = folder
-        self.arguments = ["--suite", "full", "--profile", "smoke", "--dataset", str(data), "--only", RUNNERS, "--jobs", "2"]
+        self.arguments = [
+            "--suite",
+            "full",
+            "--profile",
+            "smoke",
+            "--dataset",
+            str(data),
+            "--only",
+            RUNNERS,
+            "--jobs",
+            "2",
+        ]
         self.environment = bench_environment(folder, "tests.support.runners:QUICK")
 
     def start(self, store: Path) -> subprocess.Popen[bytes]:
@@ -135,7 +147,9 @@ def _count(store: Path) -> int:
     return sum(record.status == "done" for record in Store(store).records())
 
 
-def test_ctrl_c_ends_cells_and_leaves_a_store_to_resume(scene: Scene, undisturbed: tuple[dict[str, bytes], float]) -> None:
+def test_ctrl_c_ends_cells_and_leaves_a_store_to_resume(
+    scene: Scene, undisturbed: tuple[dict[str, bytes], float]
+) -> None:
     store = scene.folder / "interrupted"
     process = scene.start(store)
     deadline = time.monotonic() + 60
@@ -152,7 +166,9 @@ def test_ctrl_c_ends_cells_and_leaves_a_store_to_resume(scene: Scene, undisturbe
     assert scene.tables(store) == undisturbed[0]
 
 
-def test_two_runs_at_once_share_the_work_and_finish_it(scene: Scene, undisturbed: tuple[dict[str, bytes], float]) -> None:
+def test_two_runs_at_once_share_the_work_and_finish_it(
+    scene: Scene, undisturbed: tuple[dict[str, bytes], float]
+) -> None:
     store = scene.folder / "shared"
     first, second = scene.start(store), scene.start(store)
     assert (first.wait(timeout=120), second.wait(timeout=120)) == (0, 0)

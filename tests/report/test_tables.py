@@ -31,7 +31,9 @@ def store_cell(store: Store, cell: Cell, cube: Cube, noise: float, status: str =
     split = make_split(cube, full_parameters(cube))
     generator = np.random.default_rng(cell.repetition)
     predictions = {
-        name: (part.of(cube.target) + noise * generator.normal(size=(len(part.cells), len(part.times)))).astype(np.float32)
+        name: (part.of(cube.target) + noise * generator.normal(size=(len(part.cells), len(part.times)))).astype(
+            np.float32
+        )
         for name, part in (("train", split.train), ("test", split.test))
     }
     files = {}
@@ -204,9 +206,13 @@ def test_published_tables_hold_the_papers_numbers() -> None:
     assert published.lookup(published.load(2), "dual_branch", "r2", week=40) == 0.92
     third = published.load(3)
     for runner in ("gnnwr", "dual_branch"):  # the gap is test minus train
-        test, train, gap = (published.lookup(third, runner, "rmse", week=40, part=part) for part in ("test", "train", "gap"))
+        test, train, gap = (
+            published.lookup(third, runner, "rmse", week=40, part=part) for part in ("test", "train", "gap")
+        )
         assert test is not None and train is not None and gap == pytest.approx(test - train, abs=5e-4)
-    assert published.lookup(first, "dual_branch", "rmse") / published.lookup(first, "lightgbm_large", "rmse") == pytest.approx(0.786, abs=5e-4)  # type: ignore[operator]
+    assert published.lookup(first, "dual_branch", "rmse") / published.lookup(
+        first, "lightgbm_large", "rmse"
+    ) == pytest.approx(0.786, abs=5e-4)  # type: ignore[operator]
 
 
 def test_the_variance_that_each_published_row_implies_is_what_the_documentation_says() -> None:
@@ -218,4 +224,6 @@ def test_the_variance_that_each_published_row_implies_is_what_the_documentation_
     }
     tabular = [variance[item.runner] for item in values if item.family == "Tabular Machine Learning"]
     assert min(tabular) > 9.86 and max(tabular) < 9.94
-    assert [round(variance[name], 2) for name in ("tabnet", "excelformer", "resnet", "fttransformer", "dual_branch")] == [9.0, 8.21, 8.43, 8.94, 10.28]
+    assert [
+        round(variance[name], 2) for name in ("tabnet", "excelformer", "resnet", "fttransformer", "dual_branch")
+    ] == [9.0, 8.21, 8.43, 8.94, 10.28]

@@ -1,4 +1,5 @@
-"""The nine AutoGluon rows in the smoke profile: they run, come out the same again, and learn from training data only."""
+"""The nine AutoGluon rows in the smoke profile: they run, come out the same again, and learn from training data
+only."""
 
 from __future__ import annotations
 

@@ -61,13 +61,19 @@ def test_an_entry_point_adds_runners(monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.metadata
 
     point = importlib.metadata.EntryPoint("mine", "tests.support.runners:PEEKING", registry.ENTRY_POINT_GROUP)
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == registry.ENTRY_POINT_GROUP else [])
+    monkeypatch.setattr(
+        importlib.metadata, "entry_points", lambda group: [point] if group == registry.ENTRY_POINT_GROUP else []
+    )
     assert "peeking" in registry.entries()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"name": "../x"}, "may hold only"), ({"family": "Tabular"}, "Unknown family"), ({"target": "nowhere"}, "module:object")],
+    [
+        ({"name": "../x"}, "may hold only"),
+        ({"family": "Tabular"}, "Unknown family"),
+        ({"target": "nowhere"}, "module:object"),
+    ],
 )
 def test_entries_check_themselves(changes: dict[str, str], message: str) -> None:
     arguments = {"name": "x", "title": "X", "family": "Reference", "target": "a:b", "summary": "s"} | changes
@@ -86,7 +92,9 @@ def test_the_registry_imports_nothing_heavy() -> None:
         "import sys; from bench.runners import registry; registry.entries(); "
         "print([m for m in ('torch', 'autogluon', 'sklearn', 'lightgbm', 'matplotlib') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_profiles_change_only_what_they_name() -> None:

@@ -92,9 +92,7 @@ def true_sensitivities(cube: Cube, cells: Indices, times: Indices) -> dict[str, 
             cube.static[cells, : cube.n_land_cover],
         )
     )
-    total = (
-        capacity * gross_primary_productivity(forcing_from_drivers(drivers, co2, days), lai, fractions)
-    ).sum()
+    total = (capacity * gross_primary_productivity(forcing_from_drivers(drivers, co2, days), lai, fractions)).sum()
     gradients = torch.autograd.grad(total, drivers)
     sensitivities = {name: np.zeros((len(cells), len(times))) for name in cube.feature_names}
     return sensitivities | {name: gradient.numpy() for name, gradient in zip(DRIVERS, gradients, strict=True)}
@@ -120,8 +118,6 @@ def forcing_from_drivers(drivers: Sequence[Array], co2: Array, days: Array) -> P
 
 def _drivers(cube: Cube, cells: Indices, times: Indices) -> list[Floats]:
     if cube.name != NAME:
-        raise BenchError(
-            f"Data set {cube.name!r} is not simulated: its true forcing is not known from its features."
-        )
+        raise BenchError(f"Data set {cube.name!r} is not simulated: its true forcing is not known from its features.")
     columns = (cube.feature_names.index(name) for name in DRIVERS)
     return [cube.climate[cells[:, None], times[None, :], column].astype(np.float64) for column in columns]

@@ -77,11 +77,7 @@ def land_cover(places: Places, year: Normals, seed: int) -> Floats:
     tundra = _below(warmest, 11.0, 1.5) + _above(warmest, 3.0, 1.0)
     forest_summer = _above(warmest, 10.0, 1.2)
     scores = {
-        "ENF": _above(mean, -6.0, 2.0)
-        + _below(mean, 9.0, 3.0)
-        + _above(wet, 0.6, 0.10)
-        + forest_summer
-        + 1.3,
+        "ENF": _above(mean, -6.0, 2.0) + _below(mean, 9.0, 3.0) + _above(wet, 0.6, 0.10) + forest_summer + 1.3,
         "EBF": _above(coldest, 15.0, 2.0) + _above(wet, 1.0, 0.12) + 3.0,
         "DNF": _below(mean, -5.0, 2.0) + _above(warmest, 9.0, 1.5) + 1.4,
         "DBF": _above(mean, 6.0, 2.0) + _below(mean, 19.0, 4.0) + _above(wet, 0.75, 0.10) + 0.4,

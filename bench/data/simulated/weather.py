@@ -146,8 +146,7 @@ def simulate_weather(
         "snow_cover": 100.0 * snow_share,
         "snow_depth": stores["snow"] / 1000.0 / 0.25,  # snow a quarter as dense as water
         "snow_depth_water_equivalent": stores["snow"] / 1000.0,
-        "surface_pressure": usual_pressure
-        * (1.0 - 0.004 * moisture + 0.0005 * random.standard_normal(shape)),
+        "surface_pressure": usual_pressure * (1.0 - 0.004 * moisture + 0.0005 * random.standard_normal(shape)),
         "u_component_of_wind_10m": eastward + 0.2 * random.standard_normal(shape),
         "v_component_of_wind_10m": northward + 0.2 * random.standard_normal(shape),
         "surface_solar_radiation_downwards_sum": solar * energy,

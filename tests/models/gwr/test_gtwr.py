@@ -91,9 +91,7 @@ def test_panel_equals_a_literal_loop_with_the_product_kernel(
 ) -> None:
     data = draw()
     bandwidth = 20 if adaptive else 8.0
-    model = PanelGTWR(
-        bandwidth, 2.5, kernel=kernel, time_kernel=time_kernel, adaptive=adaptive, period=period
-    )
+    model = PanelGTWR(bandwidth, 2.5, kernel=kernel, time_kernel=time_kernel, adaptive=adaptive, period=period)
     model.fit(data.X, data.y, data.coords, data.times)
     space = np.linalg.norm(data.coords[:, None] - data.coords[None], axis=2)
     reach = np.sort(space, axis=1)[:, [19]] * 1.0000001 if adaptive else bandwidth
@@ -133,10 +131,7 @@ def test_two_gaussians_are_the_dense_model_with_their_ratio_as_time_scale() -> N
 
 def test_panel_does_not_depend_on_memory() -> None:
     data = draw(60)
-    fits = [
-        PanelGTWR(15, 2.0, memory=memory).fit(data.X, data.y, data.coords, data.times)
-        for memory in (2**30, 2**14)
-    ]
+    fits = [PanelGTWR(15, 2.0, memory=memory).fit(data.X, data.y, data.coords, data.times) for memory in (2**30, 2**14)]
     np.testing.assert_allclose(fits[0].coefficients_, fits[1].coefficients_, rtol=1e-8)
     assert fits[0].aicc_ == pytest.approx(fits[1].aicc_, rel=1e-12)
 

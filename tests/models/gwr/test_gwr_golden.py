@@ -33,9 +33,7 @@ def test_georgia_fit_equals_gwr4(name: str, georgia: SimpleNamespace, golden: di
 
 
 @pytest.mark.parametrize("case", range(9))
-def test_georgia_search_finds_mgwrs_bandwidth(
-    case: int, georgia: SimpleNamespace, golden: dict[str, Any]
-) -> None:
+def test_georgia_search_finds_mgwrs_bandwidth(case: int, georgia: SimpleNamespace, golden: dict[str, Any]) -> None:
     want = dict(golden["georgia_searches"][case])
     bandwidth = want.pop("bandwidth")
     model = GWR(**want).fit(georgia.X, georgia.y, getattr(georgia, want["distance"]))
