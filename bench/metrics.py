@@ -110,7 +110,7 @@ def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray
     """
     tables = []
     for name, prediction in predictions.items():
-        part = split.train if name == "train" else split.test
+        part = split.scored_train if name == "train" else split.test
         tables.append(_part_statistics(cube, split, part, prediction).assign(part=name))
     table = pd.concat(tables, ignore_index=True)
     return table[[*KEYS, *STATISTICS]]

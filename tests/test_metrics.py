@@ -26,7 +26,7 @@ def predictions_for(cube: Cube, split: Split, seed: int = 0) -> dict[str, np.nda
     generator = np.random.default_rng(seed)
     return {
         name: (part.of(cube.target) + generator.normal(0.1, 1, (len(part.cells), len(part.times)))).astype(np.float32)
-        for name, part in (("train", split.train), ("test", split.test))
+        for name, part in (("train", split.scored_train), ("test", split.test))
     }
 
 

@@ -48,11 +48,14 @@ class Split:
     Attributes:
         train: samples that a runner may learn from.
         test: samples that it is scored on.
+        scored_train: training samples on which its training error is taken: all of them, or, few-shot, those of the
+            scored weeks, so that train and test error are about the same time of the year.
         parameters: JSON values that, with the cube, determine the two parts (they enter the cell's fingerprint).
     """
 
     train: Part
     test: Part
+    scored_train: Part
     parameters: Mapping[str, Any]
 
 
@@ -131,10 +134,12 @@ def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:
         cells = np.linspace(0, cube.n_cells - 1, parameters["max_cells"]).round().astype(np.int64)
     testing = cube.year == parameters["test_year"]
     train_times, test_times = np.flatnonzero(~testing), np.flatnonzero(testing)
-    train_cells = cells
+    train_cells, scored_times = cells, train_times
     if parameters["kind"] == "fewshot":
         # A permutation cut at n gives nested samples: the first 300 cells are among the first 600.
         order = np.random.default_rng([parameters["sample_seed"], 46]).permutation(len(cells))
         train_cells = np.sort(cells[order[: parameters["train_cells"]]])
         test_times = test_times[np.isin(cube.step_of_year[test_times], parameters["weeks"])]
-    return Split(Part(train_cells, train_times), Part(cells, test_times), dict(parameters))
+        scored_times = train_times[np.isin(cube.step_of_year[train_times], parameters["weeks"])]
+    train, test = Part(train_cells, train_times), Part(cells, test_times)
+    return Split(train, test, Part(train_cells, scored_times), dict(parameters))

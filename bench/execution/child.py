@@ -90,7 +90,7 @@ def _run(cell: Cell, cube_path: Path, work: Path, scratch: Path, threads: int) -
         runner.fit()
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", cell.runner)}
-    predictions["train"] = checked_prediction(runner, split.train, "train", cell.runner)
+    predictions["train"] = checked_prediction(runner, split.scored_train, "train", cell.runner)
     statistics = statistics_of(cube, split, predictions)
     statistics.to_parquet(work / "statistics.parquet", index=False)
     test = split.test

@@ -54,7 +54,15 @@ def build_runner(
         withheld={key: _without_test(cube.withheld[key], split.test.times) for key in entry.withheld},
     )
     task = Task(
-        masked, split.train, split.train.of(cube.target), view or DEFAULT_VIEW, seed, threads, parameters, scratch
+        cube=masked,
+        train=split.train,
+        train_target=split.train.of(cube.target),
+        view=view or DEFAULT_VIEW,
+        seed=seed,
+        threads=threads,
+        parameters=parameters,
+        scratch=scratch,
+        scored_steps=tuple(sorted({int(step) for step in cube.step_of_year[split.test.times]})),
     )
     runner: Runner = entry.load()(task)
     return runner

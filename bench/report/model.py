@@ -19,6 +19,8 @@ class Column:
         digits: decimals.
         best: which end is best, or None where bold makes no sense.
         in_latex: whether it is also in the LaTeX form, which has to fit a page.
+        on_terminal: whether it is also on the terminal.
+        interval: whether its interval is shown outside the CSV.
     """
 
     key: str
@@ -26,6 +28,8 @@ class Column:
     digits: int = 3
     best: Best | None = None
     in_latex: bool = True
+    on_terminal: bool = True
+    interval: bool = True
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def markdown(table: Table) -> str:
         for row in family_rows:
             cells = []
             for column in columns:
-                text = plain_value(row.values.get(column.key), column.digits)
+                text = plain_value(row.values.get(column.key), column)
                 cells.append(f"**{text}**" if is_best(row, column, best) else text)
             note = f" ({row.note})" if row.note else ""
             lines.append("| " + " | ".join([row.label + note, *cells]) + " |")
@@ -102,7 +102,7 @@ def print_table(table: Table) -> None:
     from rich.text import Text
 
     best = best_values(table)
-    columns = shown_columns(table)
+    columns = [column for column in shown_columns(table) if column.on_terminal]
     grid = RichTable(box=None, pad_edge=False, header_style="bold")
     grid.add_column(table.label_heading)
     for column in columns:
@@ -113,7 +113,7 @@ def print_table(table: Table) -> None:
             note = f" ({row.note})" if row.note else ""
             cells = [
                 Text(
-                    plain_value(row.values.get(column.key), column.digits),
+                    plain_value(row.values.get(column.key), column),
                     style="bold" if is_best(row, column, best) else "",
                 )
                 for column in columns
@@ -133,13 +133,13 @@ def shown_columns(table: Table) -> list[Column]:
     return [column for column in table.columns if any(column.key in row.values for row in table.rows)]
 
 
-def plain_value(value: Value | None, digits: int) -> str:
+def plain_value(value: Value | None, column: Column) -> str:
     """``0.949 [0.91, 0.99]``, or a dash."""
     if value is None or math.isnan(value.value):
         return MISSING
-    text = f"{value.value:.{digits}f}"
-    if value.low is not None and value.high is not None:
-        text += f" [{value.low:.{digits - 1}f}, {value.high:.{digits - 1}f}]"
+    text = f"{value.value:.{column.digits}f}"
+    if column.interval and value.low is not None and value.high is not None:
+        text += f" [{value.low:.{column.digits - 1}f}, {value.high:.{column.digits - 1}f}]"
     return text
 
 
@@ -149,7 +149,7 @@ def _latex_value(row: Row, column: Column, best: bool) -> str:
         return "--"
     number = f"{value.value:.{column.digits}f}".replace("-", "$-$")
     text = rf"\textbf{{{number}}}" if best else number
-    if value.low is not None and value.high is not None:
+    if column.interval and value.low is not None and value.high is not None:
         digits = column.digits - 1
         interval = f"[{value.low:.{digits}f}, {value.high:.{digits}f}]".replace("-", "$-$")
         text += rf" {{\scriptsize {interval}}}"

@@ -119,9 +119,11 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     table_rows += _unplanned(found, paper)
     columns: list[Column] = []
     for week in weeks:
-        columns += [Column(f"rmse_{week}", f"W{week} RMSE", best="min"), Column(f"r2_{week}", f"W{week} R²", 2, "max")]
+        columns.append(Column(f"rmse_{week}", f"W{week} RMSE", best="min"))
+        columns.append(Column(f"r2_{week}", "R²", 2, "max", interval=False))
     for week in weeks:
-        columns += [Column(f"ratio_{week}", f"W{week} ÷ GNNWR"), Column(f"paper_ratio_{week}", f"W{week} paper")]
+        columns.append(Column(f"ratio_{week}", f"W{week} ÷ GNNWR", on_terminal=False))
+        columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
     caption = f"Few-shot comparison by week (Table 2 of the paper). {_circumstances(selection, found, weighting)}"
     return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
 

@@ -28,6 +28,7 @@ class Task:
         threads: numeric threads to use.
         parameters: resolved parameters of the cell.
         scratch: an empty folder, removed afterwards.
+        scored_steps: the 8-day steps of the year (1–46) that will be scored; models per step need no others.
     """
 
     cube: Cube
@@ -38,6 +39,7 @@ class Task:
     threads: int
     parameters: Mapping[str, Any]
     scratch: Path
+    scored_steps: tuple[int, ...]
 
     def table(self, part: Part) -> FeatureTable:
         """Rows of the task's feature view for a part."""

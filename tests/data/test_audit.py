@@ -22,14 +22,15 @@ def test_the_full_split_shares_cells_but_no_sample(cube: Cube) -> None:
 
 def test_an_overlap_is_counted(cube: Cube) -> None:
     both = Part(np.arange(4), np.arange(10))
-    audit = audit_split(cube, Split(both, Part(np.arange(2, 6), np.arange(8, 20)), {}))
+    audit = audit_split(cube, Split(both, Part(np.arange(2, 6), np.arange(8, 20)), both, {}))
     assert audit.shared_samples == 2 * 2
     assert not audit.passed
 
 
 def test_distances_are_great_circles_and_join_across_the_date_line(cube: Cube) -> None:
     placed = dataclasses.replace(cube, lon=np.append(np.full(29, 179.5), -179.5), lat=np.zeros(30))
-    audit = audit_split(placed, Split(Part(np.arange(29), np.arange(3)), Part(np.array([29]), np.arange(5, 9)), {}))
+    train = Part(np.arange(29), np.arange(3))
+    audit = audit_split(placed, Split(train, Part(np.array([29]), np.arange(5, 9)), train, {}))
     assert audit.unseen_distance_km is not None
     assert audit.unseen_distance_km[0] == pytest.approx(np.radians(1) * EARTH_RADIUS_KM, rel=1e-9)
 
