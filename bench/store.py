@@ -8,13 +8,12 @@ of it or nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -22,9 +21,11 @@ from typing import TypeVar
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
+from bench.disk import disk_errors, sha256, write_atomically
 from bench.errors import BenchError
 from bench.records import SCHEMA_VERSION, Manifest, Record
 
+STORED_STAYS = "stored results are untouched"
 ARTEFACTS = "artefacts"
 """Folder beside a record that holds what a runner wrote, if the user asked to keep it; never read by this project."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -58,7 +59,7 @@ class Store:
                         f"{root} is no result store but holds other files ({sorted(names)[0]}, …); name an empty "
                         "folder with --store."
                     )
-            with disk_errors(root):
+            with disk_errors(f"Store {root}", STORED_STAYS):
                 for name in ("cells", "work", "locks", "manifests", "quarantine"):
                     (root / name).mkdir(parents=True, exist_ok=True)
                 write_atomically(marker, json.dumps({"schema_version": SCHEMA_VERSION}).encode())
@@ -146,14 +147,14 @@ class Store:
         """Stores a manifest under its time of creation."""
         stamp = re.sub(r"[^0-9TZ]", "", manifest.created)
         path = self.root / "manifests" / f"{stamp}-{manifest.suite}-{os.getpid()}.json"
-        with disk_errors(self.root):
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
             write_atomically(path, manifest.model_dump_json(indent=1).encode())
         return path
 
     def new_work_folder(self, cell_id: str) -> Path:
         """An empty folder for a cell in progress."""
         folder = self.work_dir / f"{_checked(cell_id)}-{os.getpid()}"
-        with disk_errors(self.root):
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         return folder
@@ -165,7 +166,7 @@ class Store:
             BenchError: the disk is full or may not be written; what was stored before is untouched.
         """
         target = self._folder(record.cell_id)
-        with disk_errors(self.root):
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
             for item in work.iterdir():
                 if item.name not in (*record.files, "log.txt", ARTEFACTS):
                     shutil.rmtree(item) if item.is_dir() else item.unlink()
@@ -182,7 +183,7 @@ class Store:
     def quarantine(self, cell_id: str) -> Path:
         """Moves a damaged cell out of the way, keeping its files."""
         target = self.root / "quarantine" / f"{_checked(cell_id)}-{time.time_ns()}"
-        with disk_errors(self.root):
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
             self._set_aside(self._folder(cell_id), target)
         return target
 
@@ -245,52 +246,9 @@ def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
         ) from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there completely or not at all, also after a power cut."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextmanager
-def disk_errors(root: Path) -> Iterator[None]:
-    """Turns a failed write into one sentence for the user."""
-    import errno
-
-    remedies: Mapping[int, str] = {
-        errno.ENOSPC: "the disk is full; free some space",
-        errno.EDQUOT: "the disk quota is used up; free some space",
-        errno.EROFS: "the file system is read-only; name another folder with --store",
-        errno.EACCES: "there is no write permission; grant it or name another folder with --store",
-        errno.EPERM: "there is no write permission; grant it or name another folder with --store",
-    }
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or error.errno not in remedies:
-            raise
-        raise BenchError(
-            f"Store {root} cannot be written: {remedies[error.errno]} and run the same command again; stored "
-            "results are untouched."
-        ) from error

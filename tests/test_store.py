@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-import bench.store
+from bench.disk import sha256, write_atomically
 from bench.errors import BenchError
 from bench.records import Host, Record
-from bench.store import CorruptRecord, Store, sha256, write_atomically
+from bench.store import CorruptRecord, Store
 from bench.suites.cells import Cell, differences
 
 HOST = Host(python="3.11", platform="Linux", processor="x", logical_cores=2, memory_bytes=1)
@@ -173,7 +173,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
     def full(*arguments: object, **keywords: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(bench.store.os, failing, full)
+    monkeypatch.setattr(os, failing, full)
     with pytest.raises(BenchError, match=r"the disk is full; free some space and run the same command again"):
         publish(store, make_cell(repetition=1))
     monkeypatch.undo()
@@ -183,7 +183,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
 
 def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_atomically(tmp_path / "a", b"old")
-    monkeypatch.setattr(bench.store.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
     with pytest.raises(OSError, match="broken"):
         write_atomically(tmp_path / "a", b"new")
     assert [item.name for item in tmp_path.iterdir()] == ["a"]

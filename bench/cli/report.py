@@ -43,12 +43,12 @@ def command(
     Beside each table stands metrics_<suite>.csv: every metric of every cell, train and test, per season, land cover
     and week, plain and area-weighted, with the cell's id.
     """
+    from bench.disk import disk_errors, write_atomically
     from bench.metrics import WEIGHTINGS
     from bench.report import render
     from bench.report.metrics_file import all_metrics
     from bench.report.selection import StatisticsReader, select
     from bench.report.tables import costs, table1, table2, table3
-    from bench.store import disk_errors, write_atomically
     from bench.suggest import unknown
     from bench.suites.suites import SUITES
 
@@ -65,7 +65,7 @@ def command(
     reader = StatisticsReader(store)
     makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
     written: list[str] = []
-    with disk_errors(folder):
+    with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
             selection = select(store, name, dataset, profile)

@@ -290,6 +290,11 @@ class CubeWriter:
         )
         chunk = _chunk_file(self._partial, name, len(shape))
         chunk.parent.mkdir(parents=True, exist_ok=True)
+        if hasattr(os, "posix_fallocate"):
+            # Without its blocks reserved, a write through the map to a full disk would end the process by SIGBUS.
+            with chunk.open("wb") as stream:
+                os.posix_fallocate(stream.fileno(), 0, max(1, int(np.prod(shape)) * dtype.itemsize))
+            return np.memmap(chunk, dtype=dtype, mode="r+", shape=shape)
         return np.memmap(chunk, dtype=dtype, mode="w+", shape=shape)
 
     def finish(self) -> Cube:

@@ -17,6 +17,7 @@ from filelock import FileLock
 from bench import paths
 from bench.data import fetch
 from bench.data.cube import Cube, open_cube, write_cube
+from bench.disk import disk_errors
 from bench.errors import BenchError
 from bench.suggest import unknown
 
@@ -148,11 +149,12 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
     canonical = name + (":" + ",".join(f"{key}={value}" for key, value in options.items()) if options else "")
     if (path / "zarr.json").exists():
         return OpenedDataset(open_cube(path), path, canonical, f"cube built before ({path})")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(path) + ".lock"):
-        if not (path / "zarr.json").exists():
-            say(f"Building data set {canonical} (once; kept in the cache).")
-            entry.build(path, options)
+    with disk_errors(f"Cache {paths.cache_dir()} (BENCH_CACHE_DIR)", "nothing stored is lost"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(str(path) + ".lock"):
+            if not (path / "zarr.json").exists():
+                say(f"Building data set {canonical} (once; kept in the cache).")
+                entry.build(path, options)
     return OpenedDataset(open_cube(path), path, canonical, "built now")
 
 

@@ -21,13 +21,14 @@ from filelock import FileLock, Timeout
 
 import bench
 from bench import clock
+from bench.disk import sha256
 from bench.errors import BenchError
 from bench.execution.planning import PENDING, RETRYABLE, PlannedCell, available_cores
 from bench.execution.process import CellProcess, Limits, Outcome
 from bench.execution.progress import Progress
 from bench.records import Host, Record, Status
 from bench.runners import registry
-from bench.store import ARTEFACTS, Store, sha256
+from bench.store import ARTEFACTS, Store
 from bench.suites.cells import Cell
 
 POLL_S = 0.03

@@ -12,6 +12,7 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.splits import full_parameters, make_split
+from bench.disk import sha256
 from bench.errors import BenchError
 from bench.metrics import statistics_of
 from bench.records import Manifest, Record
@@ -19,7 +20,7 @@ from bench.report import published, render
 from bench.report.model import Column, Row, Table, Value, best_values, is_best
 from bench.report.selection import StatisticsReader, rows, select
 from bench.report.tables import costs, table1
-from bench.store import Store, sha256
+from bench.store import Store
 from bench.suites.cells import Cell
 from tests.conftest import make_cube
 from tests.test_store import HOST, make_cell
