@@ -252,26 +252,30 @@ class CubeWriter:
             "target_name": target_name,
             "target_units": target_units,
         }
-        self._group = zarr.create_group(store=str(self._partial), overwrite=True, zarr_format=3)
-        self._group.attrs.update(
-            {
-                "bench_cube_format": CUBE_FORMAT,
-                "schema": self._schema,
-                "provenance": dict(provenance),
-                "withheld": units,
+        try:
+            self._group = zarr.create_group(store=str(self._partial), overwrite=True, zarr_format=3)
+            self._group.attrs.update(
+                {
+                    "bench_cube_format": CUBE_FORMAT,
+                    "schema": self._schema,
+                    "provenance": dict(provenance),
+                    "withheld": units,
+                }
+            )
+            self.climate = self._create("climate", (n_cells, n_times, len(features)), np.dtype("<f4"))
+            self.static = self._create("static", (n_cells, len(static_features)), np.dtype("<f4"))
+            self.target = self._create("target", (n_cells, n_times), np.dtype("<f4"), units=target_units)
+            self.withheld = {
+                key: self._create(f"withheld/{key}", (n_cells, n_times), np.dtype("<f4"), units=unit)
+                for key, unit in units.items()
             }
-        )
-        self.climate = self._create("climate", (n_cells, n_times, len(features)), np.dtype("<f4"))
-        self.static = self._create("static", (n_cells, len(static_features)), np.dtype("<f4"))
-        self.target = self._create("target", (n_cells, n_times), np.dtype("<f4"), units=target_units)
-        self.withheld = {
-            key: self._create(f"withheld/{key}", (n_cells, n_times), np.dtype("<f4"), units=unit)
-            for key, unit in units.items()
-        }
-        self._create("lon", (n_cells,), np.dtype("<f8"), units="degrees_east")[:] = lon
-        self._create("lat", (n_cells,), np.dtype("<f8"), units="degrees_north")[:] = lat
-        days = time.astype("datetime64[D]").astype(np.int64)
-        self._create("time", (n_times,), np.dtype("<i8"), units=_TIME_UNITS)[:] = days
+            self._create("lon", (n_cells,), np.dtype("<f8"), units="degrees_east")[:] = lon
+            self._create("lat", (n_cells,), np.dtype("<f8"), units="degrees_north")[:] = lat
+            days = time.astype("datetime64[D]").astype(np.int64)
+            self._create("time", (n_times,), np.dtype("<i8"), units=_TIME_UNITS)[:] = days
+        except BaseException:
+            self.abort()
+            raise
 
     def _create(
         self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], units: str | None = None

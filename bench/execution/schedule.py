@@ -112,10 +112,12 @@ def run_cells(
         counts[record.status] = counts.get(record.status, 0) + 1
         progress.finished(record)
 
-    with _signals_as_exceptions():
+    stop = _StopRequest()
+    with stop.listening():
         try:
             elsewhere: list[PlannedCell] = []
             while waiting or running or elsewhere:
+                stop.raise_if_received()
                 if not waiting and elsewhere and not running:
                     time.sleep(0.2)  # another run works on these: look again
                 if not waiting:
@@ -241,16 +243,26 @@ def _processor() -> str:
     return platform.processor() or "unknown"
 
 
-@contextmanager
-def _signals_as_exceptions() -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the run in order."""
+class _StopRequest:
+    """Remembers Ctrl-C or SIGTERM until the loop asks: nothing is ever interrupted in the middle of a step."""
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(signal.Signals(number).name)
+    def __init__(self) -> None:
+        self._received: int | None = None
 
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    def raise_if_received(self) -> None:
+        """Raises `Interrupted` if a signal has come."""
+        if self._received is not None:
+            raise Interrupted(signal.Signals(self._received).name)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._received = number
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Takes the two signals for the time of a run."""
+        previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bench.data.cube import Cube
+from bench.data.datasets import open_dataset
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.errors import BenchError
 from bench.execution.inprocess import build_runner
@@ -50,13 +51,39 @@ def test_runners_never_see_a_test_target_or_an_unasked_withheld_array(cube: Cube
     assert task.train_target.shape == (30, 46)
 
 
-def test_last_years_lai_sees_no_lai_of_the_test_year(cube: Cube, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def simulated() -> Cube:
+    return open_dataset("simulated:cells=64").cube
+
+
+def test_last_years_lai_sees_no_lai_of_the_test_year(simulated: Cube, tmp_path: Path) -> None:
+    cube = simulated
     task = fitted("pml_last_year_lai", cube, full_parameters(cube), tmp_path).task  # type: ignore[attr-defined]
     assert np.isnan(task.cube.withheld["LAI"][:, 46:]).all()
     assert np.isfinite(task.cube.withheld["LAI"][:, :46]).all()
 
 
-def test_last_years_lai_needs_every_test_cell_in_training(cube: Cube, tmp_path: Path) -> None:
+def test_last_years_lai_comes_near_where_the_equations_made_the_target(simulated: Cube, tmp_path: Path) -> None:
+    split = make_split(simulated, full_parameters(simulated))
+    runner = fitted("pml_last_year_lai", simulated, full_parameters(simulated), tmp_path)
+    target = split.test.of(simulated.target).astype(float)
+    error = runner.predict(split.test) - target  # type: ignore[attr-defined]
+    assert 1 - (error**2).mean() / target.var() > 0.85
+    np.testing.assert_allclose(  # in the training year the LAI is the true one, and only the capacity is calibrated
+        runner.predict(split.train),
+        split.train.of(simulated.target),
+        rtol=2e-3,
+        atol=2e-3,  # type: ignore[attr-defined]
+    )
+
+
+def test_last_years_lai_refuses_data_that_the_equations_did_not_make(cube: Cube, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="has no PML_V2 drivers"):
+        fitted("pml_last_year_lai", cube, full_parameters(cube), tmp_path)
+
+
+def test_last_years_lai_needs_every_test_cell_in_training(simulated: Cube, tmp_path: Path) -> None:
+    cube = simulated
     parameters = fewshot_parameters(cube, (7,), 10, 0)
     runner = fitted("pml_last_year_lai", cube, parameters, tmp_path)
     with pytest.raises(BenchError, match="needs every test cell in training"):
