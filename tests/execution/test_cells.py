@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from bench.data.cube import write_cube
 from bench.records import Record
 from bench.store import Store
-from tests.conftest import Bench, make_cube
+from tests.conftest import Bench, bench_environment, make_cube
 
 QUICK = "tests.support.runners:QUICK"
 BAD = "tests.support.runners:BAD"
@@ -195,3 +200,21 @@ def test_why_names_the_part_of_the_fingerprint_that_changed(bench: Bench, data: 
     result = bench("why", old.cell_id, plugins=changed)
     assert "stale" in result.stdout and "parameters.seconds: 0.1 → 0.0" in result.stdout
     assert bench("why", "lightgbn", plugins=changed).returncode == 2
+
+
+@pytest.mark.alone
+def test_the_harness_itself_stays_small(data: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench", "run", "--suite", "full", "--profile", "smoke", "--dataset", data]
+    process = psutil.Popen(
+        [*command, "--only", "noise_a,noise_b,noise_c,noise_d,climatology"],
+        env=bench_environment(tmp_path, QUICK),
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
+    peak = 0
+    while process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            peak = max(peak, process.memory_info().rss)
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert 20e6 < peak < 500e6

@@ -1,0 +1,54 @@
+"""The committed results are what the committed records say, and the README repeats them faithfully."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import ROOT
+
+FOLDERS = sorted(path for path in (ROOT / "tables" / "reference").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_number_of_table_1_follows_from_a_committed_record(folder: Path) -> None:
+    table = pd.read_csv(folder / "table1.csv")
+    records = {path.stem: json.loads(path.read_text()) for path in (folder / "records").glob("*.json")}
+    assert not table.duplicated(["family", "method", "column"]).any()
+    checked = 0
+    for line in table[table["column"].isin(["rmse", "r2", "mae", "bias", "train_rmse"])].itertuples():
+        part, metric = ("train", "rmse") if line.column == "train_rmse" else ("test", line.column)
+        values = [records[cell]["metrics"][part][metric] for cell in line.cells.split()]
+        assert line.value == pytest.approx(sum(values) / len(values), rel=1e-9)
+        if line.column in ("rmse", "r2", "mae"):
+            assert line.low <= line.value <= line.high
+        checked += 1
+    assert checked >= 5 * 12
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_raw_numbers_are_complete_and_unique(folder: Path) -> None:
+    for path in folder.glob("metrics_*.csv"):
+        metrics = pd.read_csv(path)
+        assert not metrics.duplicated(["cell", "part", "group", "weighting"]).any()
+        assert metrics[["n", "rmse", "mae", "bias"]].notna().all().all()
+        assert set(metrics["cell"]) <= {item.stem for item in (folder / "records").glob("*.json")}
+    for path in (folder / "records").glob("*.json"):
+        record = json.loads(path.read_text())
+        assert record["status"] == "done" and record["cell_id"] == path.stem
+
+
+def test_the_readme_repeats_the_committed_table() -> None:
+    committed = (ROOT / "tables" / "reference" / "northchina-laptop" / "table1.md").read_text().strip()
+    assert committed in (ROOT / "README.md").read_text()
+
+
+def test_links_in_readme_and_docs_lead_somewhere() -> None:
+    import re
+
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert target.startswith("http") or (page.parent / target).exists(), f"{page.name}: {target}"

@@ -1,0 +1,56 @@
+"""Copies the tables and raw numbers of a finished store into ``tables/reference/`` and into the README.
+
+    python tools/update_reference.py runs
+
+Everything that the README's results table says comes from the files written here: the rendered tables, every metric of
+every cell, the manifest, and each cell's record. Predictions stay in the store (a megabyte a cell).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+
+
+def main() -> None:
+    """Renders the store's tables and replaces the reference folder of its data set and profile."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("store", type=Path, help="a store whose last runs are complete")
+    store = parser.parse_args().store
+    manifests = [json.loads(path.read_text()) for path in sorted((store / "manifests").glob("*.json"))]
+    newest = {manifest["suite"]: manifest for manifest in manifests}
+    first = next(iter(newest.values()))["cells"][0]
+    folder = ROOT / "tables" / "reference" / f"{first['dataset']}-{first['profile']}"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "records").mkdir(parents=True)
+    subprocess.run([sys.executable, "-m", "bench", "report", "--store", str(store), "--out", str(folder)], check=True)
+    for suite, manifest in newest.items():
+        (folder / f"manifest_{suite}.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        for cell_id in _cell_ids(folder, suite):
+            shutil.copyfile(store / "cells" / cell_id / "record.json", folder / "records" / f"{cell_id}.json")
+    if first["dataset"] == "northchina":
+        _update_readme(folder)
+
+
+def _cell_ids(folder: Path, suite: str) -> list[str]:
+    lines = (folder / f"metrics_{suite}.csv").read_text().splitlines()[1:]
+    return sorted({line.split(",", 1)[0] for line in lines})
+
+
+def _update_readme(folder: Path) -> None:
+    readme = ROOT / "README.md"
+    before, _, rest = readme.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    table = (folder / "table1.md").read_text().strip()
+    readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
