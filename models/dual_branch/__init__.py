@@ -1,0 +1,17 @@
+"""The dual-branch network of Du et al. (2025) and a better one that keeps its idea."""
+
+from models.dual_branch.estimator import PLUS_TRAINING, DualBranchPlusRegressor, DualBranchRegressor,
+Explanation from models.dual_branch.options import DualBranchOptions, DualBranchPlusOptions
+from models.training import Panel, Progress, TrainingOptions
+
+__all__ = [
+    "PLUS_TRAINING",
+    "DualBranchOptions",
+    "DualBranchPlusOptions",
+    "DualBranchPlusRegressor",
+    "DualBranchRegressor",
+    "Explanation",
+    "Panel",
+    "Progress",
+    "TrainingOptions",
+]
