@@ -34,8 +34,10 @@ def rotary_angles(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:
     Returns:
         Two tensors of shape (position, width / 2).
     """
-    frequency = ROTARY_BASE ** (-torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) /
-    width) angle = positions.float()[:, None] * frequency
+    frequency = ROTARY_BASE ** (
+        -torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width
+    )
+    angle = positions.float()[:, None] * frequency
     return angle.cos(), angle.sin()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.dual_branch.decoder import combined_loss
 from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import DualBranchOptions, DualBranchPlusOptions
 from models.dual_branch.plus_network import DualBranchPlusNetwork
+from models.dual_branch.task import RegressionTask
 from models.training import (
     DevicePanel,
     Panel,
@@ -52,30 +52,6 @@ class Explanation(NamedTuple):
     prediction: FloatArray
     weights: FloatArray
     interpretable: FloatArray
-
-
-@dataclass(frozen=True)
-class _Regression:
-    """Training task: gathers windows, runs the network, combines the losses."""
-
-    module: StandardisedNetwork
-    data: DevicePanel
-    placement: Placement
-    cells: Tensor
-    times: Tensor
-    target: Tensor
-    loss_weights: tuple[float, float]
-    identity: str
-
-    @property
-    def n_samples(self) -> int:
-        return len(self.cells)
-
-    def loss(self, positions: Tensor) -> Tensor:
-        batch = self.data.gather(self.cells[positions].long(), self.times[positions].long())
-        placement = tuple(part[batch.cells] for part in self.placement)
-        decoded = self.module(batch, placement, self.module.conditions())
-        return combined_loss(decoded, self.target[positions], *self.loss_weights)
 
 
 class _Estimator(Generic[_Options]):
@@ -141,7 +117,7 @@ class _Estimator(Generic[_Options]):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(training.seed)
                 network = type(self)._network(self.options, inputs).to(device)
-            task = _Regression(
+            task = RegressionTask(
                 module=network,
                 data=data,
                 placement=_to_device(network.place(panel.lon, panel.lat), device),
@@ -151,8 +127,10 @@ class _Estimator(Generic[_Options]):
                 loss_weights=weights,
                 identity=identity,
             )
-            path = checkpoint.with_name(f"{checkpoint.name}.{number}") if checkpoint and number else
-            checkpoint results.append(train(task, training, checkpoint=path, on_progress=on_progress))
+            path = checkpoint
+            if checkpoint is not None and number > 0:
+                path = checkpoint.with_name(f"{checkpoint.name}.{number}")
+            results.append(train(task, training, checkpoint=path, on_progress=on_progress))
             members.append(network.eval())
         self._inputs, self._members, self.results = inputs, members, tuple(results)
         return self
@@ -248,8 +226,8 @@ class _Estimator(Generic[_Options]):
         """
         content = load_plain(path, kind=cls._kind, version=ESTIMATOR_FORMAT)
         estimator = cls(
-            cls._options_type(**content["options"]), TrainingOptions(**content["training"] | {"device":
-            device})
+            cls._options_type(**content["options"]),
+            TrainingOptions(**content["training"] | {"device": device}),
         )
         inputs = NetworkInputs(Scaling(**content["scaling"]), content["location"])
         for state in content["members"]:
@@ -297,7 +275,9 @@ class DualBranchRegressor(_Estimator[DualBranchOptions]):
     _network = DualBranchNetwork
     _prepare = staticmethod(DualBranchNetwork.prepare)
 
-    def __init__(self, options: DualBranchOptions | None = None, training: TrainingOptions | None = None) -> None:
+    def __init__(
+        self, options: DualBranchOptions | None = None, training: TrainingOptions | None = None
+    ) -> None:
         """Creates an unfitted estimator.
 
         Args:
@@ -315,7 +295,9 @@ class DualBranchPlusRegressor(_Estimator[DualBranchPlusOptions]):
     _network = DualBranchPlusNetwork
     _prepare = staticmethod(DualBranchPlusNetwork.prepare)
 
-    def __init__(self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None) -> None:
+    def __init__(
+        self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None
+    ) -> None:
         """Creates an unfitted estimator.
 
         Args:

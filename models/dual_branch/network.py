@@ -13,8 +13,14 @@ from torch import Tensor, nn
 
 from models.dual_branch.attention import TabularEncoder
 from models.dual_branch.conditions import ConditionEncoder
-from models.dual_branch.decoder import ConditionedDecoder, Decoded, ImportanceHead, PredictionHead,
-weighted_sum from models.dual_branch.graph import build_graph, cluster_nodes, positions
+from models.dual_branch.decoder import (
+    ConditionedDecoder,
+    Decoded,
+    ImportanceHead,
+    PredictionHead,
+    weighted_sum,
+)
+from models.dual_branch.graph import build_graph, cluster_nodes, positions
 from models.dual_branch.node2vec import embed_nodes
 from models.dual_branch.options import DualBranchOptions
 from models.training import Panel, SampleBatch, Scaling
@@ -73,7 +79,7 @@ class StandardisedNetwork(nn.Module):
         raise NotImplementedError
 
     def conditions(self) -> Tensor | None:
-        """The table of all conditions, computed once per training step or prediction; None if there is none."""
+        """The table of all conditions, computed once per step or prediction; None if there is none."""
         raise NotImplementedError
 
     def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
@@ -159,7 +165,7 @@ class DualBranchNetwork(StandardisedNetwork):
         return NetworkInputs(Scaling.of_samples(panel, cells, times), location)
 
     def place(self, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Placement:
-        """The nearest node of each cell, in the graph's geometry; cells unseen in training have one as well."""
+        """Index of the node nearest to each cell, seen or not, in the graph's geometry."""
         geometry = self.options.geometry
         nodes = positions(self.location["lon"], self.location["lat"], geometry)
         _, nearest = cKDTree(nodes).query(positions(lon, lat, geometry))

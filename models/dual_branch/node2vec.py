@@ -1,4 +1,4 @@
-"""Initial node embeddings: node2vec (Grover & Leskovec 2016) as a skip-gram over walks on compressed sparse rows."""
+"""Initial node embeddings: node2vec (Grover & Leskovec 2016), a skip-gram over random walks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEGATIVES = 5
 """Weight of the negative samples against one positive pair."""
 SHARED_NEGATIVES = 64
 """Nodes drawn per batch as negatives of all its pairs; their mean stands for ``NEGATIVES`` draws per pair."""
-EPOCHS = 2
+EPOCHS = 1
 BATCH_PAIRS = 4096
 MAX_PAIRS = 1_000_000
 """Pairs of one epoch; larger graphs take a random part of theirs."""
@@ -74,7 +74,7 @@ def random_walks(
 
 
 def _padded_rows(graph: ConditionGraph) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Neighbours other than the node itself and their weights, (node, largest degree), padded with weight 0."""
+    """Neighbours and weights without the node itself, (node, largest degree), padded with weight 0."""
     row = np.repeat(np.arange(graph.n_nodes), np.diff(graph.row_start))
     other = graph.neighbour != row
     row, neighbour, weight = row[other], graph.neighbour[other], graph.weight[other]

@@ -69,16 +69,20 @@ class DualBranchOptions:
             _require(getattr(self, name) >= 0, f"DualBranchOptions.{name} must not be negative.")
         _require(
             self.width % (2 * self.heads) == 0,
-            f"width {self.width} must be an even multiple of heads {self.heads}: rotary positions turn pairs of channels.",
+            f"width {self.width} must be an even multiple of heads {self.heads} (rotary pairs).",
         )
         _require(
-            1 <= self.k < self.n_nodes, f"k is {self.k}; with {self.n_nodes} nodes it must lie in
-            1–{self.n_nodes - 1}."
+            1 <= self.k < self.n_nodes,
+            f"k is {self.k}; with {self.n_nodes} nodes it must lie in 1–{self.n_nodes - 1}.",
         )
         _require(self.sigma > 0, "DualBranchOptions.sigma must be positive.")
-        _require(self.geometry in ("sphere", "plane"), f"geometry is {self.geometry!r}; choose 'sphere' or 'plane'.")
         _require(
-            self.attention in ("linear", "softmax"), f"attention is {self.attention!r}; choose 'linear' or 'softmax'."
+            self.geometry in ("sphere", "plane"),
+            f"geometry is {self.geometry!r}; choose 'sphere' or 'plane'.",
+        )
+        _require(
+            self.attention in ("linear", "softmax"),
+            f"attention is {self.attention!r}; choose 'linear' or 'softmax'.",
         )
         _require(
             self.branches in ("both", "features", "conditions"),
@@ -123,7 +127,7 @@ class DualBranchPlusOptions:
     def __post_init__(self) -> None:
         for name in ("rank", "hidden", "layers", "neighbours", "ensemble", "steps_per_year"):
             _require(getattr(self, name) >= 1, f"DualBranchPlusOptions.{name} must be at least 1.")
-        _require(0 <= self.harmonics, "DualBranchPlusOptions.harmonics must not be negative.")
+        _require(self.harmonics >= 0, "DualBranchPlusOptions.harmonics must not be negative.")
         _require(0 <= self.masked_share < 1, "DualBranchPlusOptions.masked_share must lie in [0, 1).")
         for first, last in self.lags:
             _require(1 <= first <= last, f"The lag group ({first}, {last}) must satisfy 1 ≤ first ≤ last.")

@@ -157,7 +157,7 @@ class _Loop:
         return TrainingResult(tuple(self.epoch_losses), seconds, rate)
 
     def _order(self) -> Tensor:
-        """(sample,) the order of this epoch: a function of seed and epoch, so no checkpoint has to hold it."""
+        """(sample,) the order of this epoch, a function of seed and epoch: no checkpoint has to hold it."""
         generator = torch.Generator().manual_seed(self.options.seed * _EPOCH_SEED_STRIDE + self.epoch)
         return torch.randperm(self.task.n_samples, generator=generator).to(self.device)
 
