@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -17,7 +19,8 @@ NEGATIVES = 5
 """Weight of the negative samples against one positive pair."""
 SHARED_NEGATIVES = 64
 """Nodes drawn per batch as negatives of all its pairs; their mean stands for ``NEGATIVES`` draws per pair."""
-EPOCHS = 1
+MIN_STEPS = 200
+"""Optimiser steps at least: a small graph has few pairs and repeats them."""
 BATCH_PAIRS = 4096
 MAX_PAIRS = 1_000_000
 """Pairs of one epoch; larger graphs take a random part of theirs."""
@@ -117,8 +120,9 @@ def embed_nodes(graph: ConditionGraph, width: int, *, seed: int = 0) -> torch.Te
     centre.requires_grad_(True)
     other = torch.zeros(graph.n_nodes, width, requires_grad=True)
     optimizer = torch.optim.Adam((centre, other), lr=LEARNING_RATE, fused=True)
+    epochs = math.ceil(MIN_STEPS * BATCH_PAIRS / min(len(pairs), MAX_PAIRS))
     with torch.enable_grad():
-        for _ in range(EPOCHS):
+        for _ in range(epochs):
             order = torch.randperm(len(pairs), generator=generator)[:MAX_PAIRS]
             for positions in torch.split(order, BATCH_PAIRS):
                 node, context = pairs[positions].unbind(dim=1)
