@@ -32,7 +32,7 @@ FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.integer[Any]]
 ESTIMATOR_FORMAT = 1
 """Version of the saved layout."""
-PLUS_TRAINING = TrainingOptions(batch_size=512, learning_rate=3e-3, schedule="one_cycle")
+PLUS_TRAINING = TrainingOptions(epochs=40, batch_size=512, learning_rate=3e-3, schedule="one_cycle")
 """Training of the better network, chosen with ``DualBranchPlusOptions``."""
 _PREDICTION_BATCH = 4096
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet

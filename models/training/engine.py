@@ -189,16 +189,18 @@ class _Loop:
         if self.checkpoint is not None and now - self.last_checkpoint >= self.options.checkpoint_seconds:
             self._save()
         if now - self.last_progress >= self.options.progress_seconds:
-            self._report()
+            self._require_finite()
+            self._report(self._progress())
 
     def _finish_epoch(self) -> None:
         self._require_finite()
         self.epoch_losses.append(float(self.loss_sum) / self.task.n_samples)
-        self._report()
+        progress = self._progress()
         self.epoch, self.step = self.epoch + 1, 0
         self._reset_sums()
         if self.checkpoint is not None:
-            self._save()
+            self._save()  # before the report, so that whoever stops the training there loses nothing
+        self._report(progress)
 
     def _require_finite(self) -> None:
         bad = int(self.first_bad_step)
@@ -208,15 +210,16 @@ class _Loop:
                 "lower the learning rate or look for extreme values in the data."
             )
 
-    def _report(self) -> None:
-        self._require_finite()
-        self.last_progress = now = time.perf_counter()
-        if self.on_progress is None:
-            return
+    def _report(self, progress: Progress) -> None:
+        self.last_progress = time.perf_counter()
+        if self.on_progress is not None:
+            self.on_progress(progress)
+
+    def _progress(self) -> Progress:
         seen = min(self.step * self.options.batch_size, self.task.n_samples)
-        rate = self.samples_here / max(now - self.started, 1e-9)
+        rate = self.samples_here / max(time.perf_counter() - self.started, 1e-9)
         left = (self.options.epochs - self.epoch) * self.task.n_samples - seen
-        progress = Progress(
+        return Progress(
             epoch=self.epoch + 1,
             epochs=self.options.epochs,
             step=self.step,
@@ -225,7 +228,6 @@ class _Loop:
             samples_per_second=rate,
             seconds_left=left / rate,
         )
-        self.on_progress(progress)
 
     def _fingerprint(self) -> str:
         settings = {key: value for key, value in asdict(self.options).items() if key not in _SPEED_ONLY}
