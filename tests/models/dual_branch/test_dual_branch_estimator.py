@@ -292,6 +292,18 @@ def test_a_feature_constant_in_training_has_no_say_there(make):
 
 
 @BOTH
+def test_the_mixed_precision_of_a_gpu_runs_and_stays_close(make):
+    panel = make_panel()
+    target, (cells, times) = make_target(panel), first_year()
+    full, mixed = make(), make()
+    mixed.training = replace(TRAINING, precision="bfloat16")
+    expected = full.fit(panel, target, cells, times).predict(panel, cells, times)
+    predicted = mixed.fit(panel, target, cells, times).predict(panel, cells, times)
+    assert predicted.dtype == np.float32
+    assert np.sqrt(np.square(predicted - expected).mean()) < 0.1 * target.std()
+
+
+@BOTH
 def test_no_static_features_at_all_are_fine(make):
     panel = make_panel(static=np.zeros((N_CELLS, 0), np.float32))
     cells, times = first_year()
