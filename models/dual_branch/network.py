@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
@@ -186,7 +187,8 @@ class DualBranchNetwork(StandardisedNetwork):
         if conditions is None:
             values = features.mean(dim=1)
         else:
-            values = conditions[placement[0][:, None], batch.steps]
+            rows = placement[0][:, None] * conditions.shape[1] + batch.steps
+            values = F.embedding(rows, conditions.flatten(0, 1))
         prediction = self.prediction_head(self.prediction_decoder(features, values))
         weights = self.importance_head(self.importance_decoder(features, values))
         inputs = torch.cat((windows[:, -1], static), dim=1)

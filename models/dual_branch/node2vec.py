@@ -128,9 +128,9 @@ def embed_nodes(graph: ConditionGraph, width: int, *, seed: int = 0) -> torch.Te
                 node, context = pairs[positions].unbind(dim=1)
                 drawn = torch.multinomial(noise, SHARED_NEGATIVES, replacement=True, generator=generator)
                 # One set of negatives per batch makes the products with them one matrix product.
-                vectors = centre[node]
-                positive = F.logsigmoid((vectors * other[context]).sum(dim=1))
-                negative = NEGATIVES * F.logsigmoid(-(vectors @ other[drawn].T)).mean(dim=1)
+                vectors = F.embedding(node, centre)  # unlike indexing, adds its gradients in a fixed order
+                positive = F.logsigmoid((vectors * F.embedding(context, other)).sum(dim=1))
+                negative = NEGATIVES * F.logsigmoid(-(vectors @ F.embedding(drawn, other).T)).mean(dim=1)
                 optimizer.zero_grad(set_to_none=True)
                 (-(positive + negative).mean()).backward()  # type: ignore[no-untyped-call]
                 optimizer.step()

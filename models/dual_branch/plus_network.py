@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
@@ -160,9 +161,9 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         # Padding the own row to that width would gather as many rows for every sample; two gathers of the
         # needed rows do less.
         known_at, unknown_at = (~unknown).nonzero()[:, 0], unknown.nonzero()[:, 0]
-        stand_in = (self.own[neighbours[unknown_at]] * weights[unknown_at, :, None]).sum(dim=1)
-        rows = torch.cat((self.own[own[known_at]], stand_in))
-        coefficients = rows[torch.cat((known_at, unknown_at)).argsort()]
+        stand_in = (F.embedding(neighbours[unknown_at], self.own) * weights[unknown_at, :, None]).sum(dim=1)
+        rows = torch.cat((F.embedding(own[known_at], self.own), stand_in))
+        coefficients = F.embedding(torch.cat((known_at, unknown_at)).argsort(), rows)
         if self.from_static is not None:
             coefficients = coefficients + self.from_static(static)
         series = coefficients.view(len(own), -1, self.options.rank)

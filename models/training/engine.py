@@ -95,21 +95,24 @@ def train(
         raise ValueError("There is no training sample.")
     device = options.resolve_device()
     cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda), _deterministic(device):
+    with torch.random.fork_rng(devices=cuda), _deterministic():
         torch.manual_seed(options.seed)
         return _Loop(task, options, device, checkpoint, on_progress).run()
 
 
 @contextlib.contextmanager
-def _deterministic(device: torch.device) -> Iterator[None]:
-    """On a GPU, asks for kernels that sum in a fixed order; on a CPU those used here already do."""
+def _deterministic() -> Iterator[None]:
+    """Asks for kernels that sum in a fixed order; others add up as threads happen to finish."""
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    if device.type == "cuda":
-        torch.use_deterministic_algorithms(True, warn_only=True)
+    debugging: Any = torch.utils.deterministic  # its one setting is invisible to type checkers
+    fill = debugging.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    debugging.fill_uninitialized_memory = False  # costs time and changes no result here
     try:
         yield
     finally:
+        debugging.fill_uninitialized_memory = fill
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
 
 

@@ -107,6 +107,27 @@ def test_a_seed_repeats_the_numbers(make):
     np.testing.assert_array_equal(first, make().fit(panel, target, cells, times).predict(panel, cells, times))
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@BOTH
+def test_a_seed_repeats_the_numbers_on_two_threads(make, two_threads):
+    panel = make_panel()
+    target, (cells, times) = make_target(panel), first_year()
+    runs = []
+    for _ in range(3):  # gradients that are added as threads happen to finish differ within a few runs
+        estimator = make()
+        estimator.training = replace(TRAINING, epochs=1)
+        runs.append(estimator.fit(panel, target, cells, times).predict(panel, cells, times))
+    np.testing.assert_array_equal(runs[0], runs[1])
+    np.testing.assert_array_equal(runs[0], runs[2])
+
+
 @BOTH
 def test_a_killed_fit_resumes_to_the_same_numbers(make, tmp_path):
     panel = make_panel()
