@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
-from models.dual_branch.options import DualBranchOptions, DualBranchPlusOptions
+from models.dual_branch.options import PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
 from models.dual_branch.plus_network import DualBranchPlusNetwork
-from models.dual_branch.task import RegressionTask
+from models.dual_branch.task import Explanation, RegressionTask
 from models.training import (
     DevicePanel,
     Panel,
@@ -32,26 +32,9 @@ FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.integer[Any]]
 ESTIMATOR_FORMAT = 1
 """Version of the saved layout."""
-PLUS_TRAINING = TrainingOptions(epochs=40, batch_size=512, learning_rate=3e-3, schedule="one_cycle")
-"""Training of the better network, chosen with ``DualBranchPlusOptions``."""
 _PREDICTION_BATCH = 4096
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
 _Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
-
-
-class Explanation(NamedTuple):
-    """What ``explain`` returns.
-
-    Attributes:
-        prediction: (sample,) ŷ in the target's unit.
-        weights: (sample, feature + static_feature) importance weights w_j of Eq. 17, in target units per
-            standard deviation of the variable in the training samples; climate features first.
-        interpretable: (sample,) Σ_j w_j x_j in the target's unit.
-    """
-
-    prediction: FloatArray
-    weights: FloatArray
-    interpretable: FloatArray
 
 
 class _Estimator(Generic[_Options]):

@@ -7,6 +7,7 @@ from typing import Literal
 
 from models.dual_branch.attention import AttentionKind
 from models.dual_branch.graph import SIGMA, Geometry
+from models.training import TrainingOptions
 
 Branches = Literal["both", "features", "conditions"]
 STEPS_PER_YEAR = 46
@@ -136,3 +137,7 @@ class DualBranchPlusOptions:
     def window(self) -> int:
         """Steps of climate that a prediction sees, its own included."""
         return 1 + max((last for _, last in self.lags), default=0)
+
+
+PLUS_TRAINING = TrainingOptions(epochs=40, batch_size=512, learning_rate=3e-3, schedule="one_cycle")
+"""Training of the better network, chosen with ``DualBranchPlusOptions``."""

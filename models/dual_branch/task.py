@@ -1,14 +1,34 @@
-"""The regression that the training engine sees."""
+"""The regression that the training engine sees, and what comes out of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from models.dual_branch.decoder import combined_loss
 from models.dual_branch.network import Placement, StandardisedNetwork
 from models.training import DevicePanel
+
+FloatArray = npt.NDArray[np.float32]
+
+
+class Explanation(NamedTuple):
+    """What ``explain`` returns.
+
+    Attributes:
+        prediction: (sample,) ŷ in the target's unit.
+        weights: (sample, feature + static_feature) importance weights w_j of Eq. 17, in target units per
+            standard deviation of the variable in the training samples; climate features first.
+        interpretable: (sample,) Σ_j w_j x_j in the target's unit.
+    """
+
+    prediction: FloatArray
+    weights: FloatArray
+    interpretable: FloatArray
 
 
 @dataclass(frozen=True)
