@@ -1,0 +1,182 @@
+"""Location-specific conditions: temporal convolution, graph convolution and LSTM on the graph (Eq. 9–13)."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def cyclic_rotary(steps_per_year: int, width: int) -> Tensor:
+    """RoPE(t) of the node embedding v_it = Node2vec(i) + RoPE(t), with whole turns per year.
+
+    The vector (1, …, 1, 0, …, 0) rotated by t·θ_i is (cos t·θ_i, sin t·θ_i). Instead of RoFormer's θ the
+    angles are whole numbers of turns per year, spaced geometrically from 1 to half the steps of a year as
+    RoFormer's are, so that the last step of a year lies beside the first.
+
+    Args:
+        steps_per_year: period.
+        width: even number of channels.
+
+    Returns:
+        (step of the year, width).
+    """
+    half = width // 2
+    fastest = max(1.0, steps_per_year / 2)
+    turns = torch.logspace(0, math.log10(fastest), half).round() if half > 1 else torch.ones(1)
+    angle = 2 * math.pi / steps_per_year * torch.arange(steps_per_year)[:, None] * turns
+    return torch.cat((angle.cos(), angle.sin()), dim=1)
+
+
+class TemporalConvolution(nn.Module):
+    """1-D convolution along the year, which is a circle (Eq. 10)."""
+
+    def __init__(self, width: int, reach: int) -> None:
+        """Creates W_time with taps −reach … reach.
+
+        Args:
+            width: channels.
+            reach: k of Eq. 12, steps to either side.
+        """
+        super().__init__()
+        self.reach = reach
+        self.taps = nn.Linear((2 * reach + 1) * width, width)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Σ_τ w_τ · v_(i, t+τ).
+
+        Args:
+            embedding: (node, step of the year, width).
+
+        Returns:
+            The same shape.
+        """
+        shifted = [embedding.roll(-tau, dims=1) for tau in range(-self.reach, self.reach + 1)]
+        out: Tensor = self.taps(torch.cat(shifted, dim=-1))
+        return out
+
+
+class _SymmetricProduct(torch.autograd.Function):
+    """Product with a symmetric sparse matrix: the gradient is the same product, summed in a fixed order."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, dense: Tensor) -> Tensor:
+        ctx.matrix = matrix
+        product: Tensor = torch.sparse.mm(matrix, dense)
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        return None, torch.sparse.mm(ctx.matrix, gradients[0].contiguous())
+
+
+class GraphConvolution(nn.Module):
+    """Graph convolution σ(D^-½ (A∘W) D^-½ V H) (Eq. 11–12), with σ = ReLU.
+
+    With ``learned_adjacency`` a dense row-stochastic matrix softmax(ReLU(E₁E₂ᵀ)) is added to the fixed one
+    (Wu et al. 2019, Graph WaveNet, Eq. 5): a dynamic adjacency, at n² cost.
+    """
+
+    row_start: Tensor
+    neighbour: Tensor
+    weight: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        row_start: Tensor,
+        neighbour: Tensor,
+        weight: Tensor,
+        *,
+        learned_adjacency: bool = False,
+    ) -> None:
+        """Keeps the normalised matrix in compressed sparse rows.
+
+        Args:
+            width: channels.
+            row_start: (node + 1,) int64.
+            neighbour: (edge,) int64.
+            weight: (edge,) normalised symmetric weights, float32.
+            learned_adjacency: whether to add a learned matrix.
+        """
+        super().__init__()
+        self.register_buffer("row_start", row_start, persistent=False)
+        self.register_buffer("neighbour", neighbour, persistent=False)
+        self.register_buffer("weight", weight, persistent=False)
+        self.mix = nn.Linear(width, width, bias=False)  # H
+        n_nodes, rank = len(row_start) - 1, min(width, 16)
+        self.source = nn.Parameter(torch.randn(n_nodes, rank)) if learned_adjacency else None
+        self.sink = nn.Parameter(torch.randn(n_nodes, rank)) if learned_adjacency else None
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Mixes every node with its neighbours.
+
+        Args:
+            embedding: (node, step of the year, width).
+
+        Returns:
+            The same shape.
+        """
+        mixed = self.mix(embedding).reshape(len(embedding), -1)
+        with torch.autocast(mixed.device.type, enabled=False):  # sparse products know no bfloat16
+            out: Tensor = _SymmetricProduct.apply(  # type: ignore[no-untyped-call]  # torch's own gap
+                self._matrix(), mixed.float().contiguous()
+            )
+        if self.source is not None and self.sink is not None:
+            out = out + torch.softmax(torch.relu(self.source @ self.sink.T), dim=1) @ mixed
+        return torch.relu(out).view_as(embedding)
+
+    def _matrix(self) -> Tensor:
+        size = len(self.row_start) - 1
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+            return torch.sparse_csr_tensor(
+                self.row_start, self.neighbour, self.weight, size=(size, size), check_invariants=False
+            )
+
+
+class ConditionEncoder(nn.Module):
+    """Condition vectors V_final of every node at every step of the year (Eq. 9–13)."""
+
+    time_embedding: Tensor
+
+    def __init__(
+        self,
+        embedding: Tensor,
+        row_start: Tensor,
+        neighbour: Tensor,
+        weight: Tensor,
+        *,
+        steps_per_year: int,
+        reach: int,
+        learned_adjacency: bool,
+    ) -> None:
+        """Creates the encoder.
+
+        Args:
+            embedding: (node, width) initial node embeddings; they are trained.
+            row_start: (node + 1,) of the normalised adjacency.
+            neighbour: (edge,) of the normalised adjacency.
+            weight: (edge,) of the normalised adjacency.
+            steps_per_year: period of the conditions.
+            reach: steps to either side in the temporal convolution.
+            learned_adjacency: see ``GraphConvolution``.
+        """
+        super().__init__()
+        width = embedding.shape[1]
+        self.embedding = nn.Parameter(embedding.clone())
+        self.register_buffer("time_embedding", cyclic_rotary(steps_per_year, width), persistent=False)
+        self.temporal = TemporalConvolution(width, reach)
+        self.spatial = GraphConvolution(
+            width, row_start, neighbour, weight, learned_adjacency=learned_adjacency
+        )
+        self.memory = nn.LSTM(width, width, batch_first=True)
+
+    def forward(self) -> Tensor:
+        """(node, step of the year, width) V_final; the LSTM starts each year from zero."""
+        nodes = self.embedding[:, None, :] + self.time_embedding
+        final: Tensor = self.memory(self.spatial(self.temporal(nodes)))[0]
+        return final

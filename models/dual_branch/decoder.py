@@ -1,0 +1,148 @@
+"""Constrained prediction: two decoders, two heads, two losses (Du et al. 2025, Eq. 14–18)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.dual_branch.attention import feed_forward
+
+
+class ConditionedDecoder(nn.Module):
+    """Cross-attention with queries and keys from the data features and values from the conditions (Eq. 15).
+
+    Queries are the tokens of the predicted step, keys the tokens of each step of the window, averaged over
+    features, so that there is one key for each of the window's condition vectors. Residual and feed-forward
+    follow.
+    """
+
+    def __init__(self, width: int, heads: int, feed_forward_factor: int) -> None:
+        """Creates the decoder.
+
+        Args:
+            width: channels of a token.
+            heads: attention heads.
+            feed_forward_factor: hidden channels of the feed-forward network ÷ width.
+        """
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.feed_forward = feed_forward(width, feed_forward_factor)
+
+    def forward(self, features: Tensor, conditions: Tensor) -> Tensor:
+        """Decodes one batch.
+
+        Args:
+            features: (batch, token, window, width) data features.
+            conditions: (batch, window, width) condition vectors of the sample's node at the window's steps.
+
+        Returns:
+            (batch, token, width).
+        """
+        tokens = features[:, :, -1]
+        query = self._split(self.query(tokens))
+        key = self._split(self.key(features.mean(dim=1)))
+        value = self._split(self.value(conditions))
+        attended = F.scaled_dot_product_attention(query, key, value.to(query.dtype))  # softmax(QKᵀ/√d_k)V
+        tokens = tokens + attended.transpose(1, 2).reshape(tokens.shape)
+        out: Tensor = tokens + self.feed_forward(tokens)
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        return x.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+
+
+class PredictionHead(nn.Module):
+    """ŷ from the mean of the decoded tokens."""
+
+    def __init__(self, width: int) -> None:
+        """Creates the head.
+
+        Args:
+            width: channels of a token.
+        """
+        super().__init__()
+        self.out = nn.Linear(width, 1)
+
+    def forward(self, decoded: Tensor) -> Tensor:
+        """(batch,) prediction, in the target's unit.
+
+        Args:
+            decoded: (batch, token, width).
+        """
+        out: Tensor = self.out(decoded.mean(dim=1))[:, 0]
+        return out
+
+
+class ImportanceHead(nn.Module):
+    """One weight per input variable, from its own token or, for static features, from theirs."""
+
+    def __init__(self, width: int, n_features: int, n_static: int) -> None:
+        """Creates the head.
+
+        Args:
+            width: channels of a token.
+            n_features: climate features.
+            n_static: static features.
+        """
+        super().__init__()
+        self.n_features = n_features
+        self.climate = nn.Linear(width, 1)
+        self.static = nn.Linear(width, n_static) if n_static else None
+
+    def forward(self, decoded: Tensor) -> Tensor:
+        """(batch, feature + static_feature) weights w_j, in target units per standard deviation of x_j.
+
+        Args:
+            decoded: (batch, token, width).
+        """
+        weights: Tensor = self.climate(decoded[:, : self.n_features])[..., 0]
+        if self.static is None:
+            return weights
+        return torch.cat((weights, self.static(decoded[:, self.n_features])), dim=1)
+
+
+class Decoded(NamedTuple):
+    """What a network says about a batch.
+
+    Attributes:
+        prediction: (batch,) ŷ.
+        weights: (batch, feature + static_feature) w_j.
+        interpretable: (batch,) ŷ_interp = Σ_j w_j x_j (Eq. 17).
+    """
+
+    prediction: Tensor
+    weights: Tensor
+    interpretable: Tensor
+
+
+def weighted_sum(weights: Tensor, inputs: Tensor) -> Tensor:
+    """ŷ_interp = Σ_j w_j x_j (Eq. 17).
+
+    Args:
+        weights: (batch, variable).
+        inputs: (batch, variable) standardised values of the predicted step.
+    """
+    return (weights * inputs).sum(dim=1)
+
+
+def combined_loss(
+    decoded: Decoded, target: Tensor, prediction_weight: float, importance_weight: float
+) -> Tensor:
+    """a·L_dep + b·L_interp; the paper's objective is a = b = 1 (Eq. 16 and 18).
+
+    Args:
+        decoded: what the network says.
+        target: (batch,) y.
+        prediction_weight: a.
+        importance_weight: b.
+    """
+    prediction = F.mse_loss(decoded.prediction.float(), target)
+    importance = F.mse_loss(decoded.interpretable.float(), target)
+    return prediction_weight * prediction + importance_weight * importance

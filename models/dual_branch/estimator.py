@@ -1,0 +1,290 @@
+"""Estimators on plain arrays: fit, predict, explain, save, load."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Generic, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
+from models.dual_branch.options import PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
+from models.dual_branch.plus_network import DualBranchPlusNetwork
+from models.dual_branch.task import Explanation, RegressionTask
+from models.training import (
+    DevicePanel,
+    Panel,
+    ProgressCallback,
+    Scaling,
+    TrainingOptions,
+    TrainingResult,
+    train,
+)
+from models.training.checkpoint import load_plain, save_atomically
+
+FloatArray = npt.NDArray[np.float32]
+IndexArray = npt.NDArray[np.integer[Any]]
+ESTIMATOR_FORMAT = 1
+"""Version of the saved layout."""
+_PREDICTION_BATCH = 4096
+_MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
+_Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
+
+
+class _Estimator(Generic[_Options]):
+    """What both estimators share."""
+
+    _kind: str
+    _options_type: type[_Options]
+    _network: Callable[[_Options, NetworkInputs], StandardisedNetwork]
+    _prepare: Callable[..., NetworkInputs]
+
+    def __init__(self, options: _Options, training: TrainingOptions) -> None:
+        self.options: _Options = options
+        self.training = training
+        self.results: tuple[TrainingResult, ...] = ()
+        self._inputs: NetworkInputs | None = None
+        self._members: list[StandardisedNetwork] = []
+
+    @property
+    def _ensemble(self) -> int:
+        return self.options.ensemble if isinstance(self.options, DualBranchPlusOptions) else 1
+
+    def fit(
+        self,
+        panel: Panel,
+        target: npt.NDArray[np.floating[Any]],
+        cells: IndexArray,
+        times: IndexArray,
+        *,
+        checkpoint: Path | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> Self:
+        """Trains on the given samples; no other target is read, and no statistic is taken of other samples.
+
+        Args:
+            panel: climate, static features, coordinates and steps of the year.
+            target: (cell, time) in any unit; NaN is allowed outside the training samples.
+            cells: (sample,) cell index of each training sample.
+            times: (sample,) time index of each training sample.
+            checkpoint: file for the state of an unfinished training; a killed ``fit`` with the same arguments
+                goes on from it to the same numbers. Members of an ensemble append their number to its name.
+            on_progress: called with a ``Progress``; each member of an ensemble counts its own epochs.
+
+        Raises:
+            ValueError: shapes disagree, a value is NaN or infinite, there are more nodes than training cells,
+                the window is longer than the series, or the checkpoint belongs to another training.
+            FloatingPointError: the loss became NaN or infinite.
+        """
+        panel.check_samples(cells, times)
+        if target.shape != (panel.n_cells, panel.n_times):
+            raise ValueError(f"target has shape {target.shape}; expected {(panel.n_cells, panel.n_times)}.")
+        values = np.asarray(target[cells, times], dtype=np.float32)
+        if not np.isfinite(values).all():
+            bad = int(np.argmin(np.isfinite(values)))
+            raise ValueError(f"target is NaN or infinite at training cell {cells[bad]}, time {times[bad]}.")
+        device = self.training.resolve_device()
+        data = self._open(panel, device)
+        inputs = type(self)._prepare(self.options, panel, cells, times, self.training.seed)
+        weights = (self.options.prediction_loss_weight, self.options.importance_loss_weight)
+        identity = self._identity(inputs, panel, cells, times, values)
+        members, results = [], []
+        for number in range(self._ensemble):
+            training = replace(self.training, seed=self.training.seed + number * _MEMBER_SEED_STRIDE)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(training.seed)
+                network = type(self)._network(self.options, inputs).to(device)
+            task = RegressionTask(
+                module=network,
+                data=data,
+                placement=_to_device(network.place(panel.lon, panel.lat), device),
+                cells=torch.from_numpy(cells.astype(np.int32)).to(device),
+                times=torch.from_numpy(times.astype(np.int32)).to(device),
+                target=torch.from_numpy(values).to(device),
+                loss_weights=weights,
+                identity=identity,
+            )
+            path = checkpoint
+            if checkpoint is not None and number > 0:
+                path = checkpoint.with_name(f"{checkpoint.name}.{number}")
+            results.append(train(task, training, checkpoint=path, on_progress=on_progress))
+            members.append(network.eval())
+        self._inputs, self._members, self.results = inputs, members, tuple(results)
+        return self
+
+    def predict(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
+        """Predictions, in the target's unit.
+
+        Args:
+            panel: may hold other cells and years than the one of ``fit``; cells are known by their
+                coordinates.
+            cells: (sample,) cell index in ``panel``.
+            times: (sample,) time index in ``panel``.
+
+        Returns:
+            (sample,) float32.
+
+        Raises:
+            ValueError: the estimator is not fitted, or the panel has other features than that of ``fit``.
+        """
+        return self.explain(panel, cells, times).prediction
+
+    def explain(self, panel: Panel, cells: IndexArray, times: IndexArray) -> Explanation:
+        """Predictions with their importance weights (Eq. 17).
+
+        Args:
+            panel: as in ``predict``.
+            cells: (sample,) cell index in ``panel``.
+            times: (sample,) time index in ``panel``.
+
+        Raises:
+            ValueError: as in ``predict``.
+        """
+        if self._inputs is None:
+            raise ValueError("The estimator is not fitted; call fit or load first.")
+        expected = (len(self._inputs.scaling.climate_mean), len(self._inputs.scaling.static_mean))
+        if (panel.n_features, panel.n_static) != expected:
+            raise ValueError(
+                f"The panel has {panel.n_features} climate and {panel.n_static} static features, "
+                f"the training had {expected[0]} and {expected[1]}."
+            )
+        panel.check_samples(cells, times)
+        device = self.training.resolve_device()
+        data = self._open(panel, device)
+        sums = [np.zeros(len(cells), np.float32), np.zeros((len(cells), sum(expected)), np.float32)]
+        sums.append(np.zeros(len(cells), np.float32))
+        for network in self._members:
+            network.to(device)
+            with torch.inference_mode(), self.training.autocast(device):
+                placement = _to_device(network.place(panel.lon, panel.lat), device)
+                conditions = network.conditions()
+                for start in range(0, len(cells), _PREDICTION_BATCH):
+                    part = slice(start, start + _PREDICTION_BATCH)
+                    batch = data.gather(_index(cells[part], device), _index(times[part], device))
+                    decoded = network(batch, tuple(tensor[batch.cells] for tensor in placement), conditions)
+                    for total, values in zip(sums, decoded, strict=True):
+                        total[part] += values.float().cpu().numpy()
+        for total in sums:
+            total /= len(self._members)
+        return Explanation(*sums)
+
+    def save(self, path: Path) -> None:
+        """Stores the fitted estimator in one file of tensors and plain containers.
+
+        Args:
+            path: file to create or replace.
+
+        Raises:
+            ValueError: the estimator is not fitted.
+        """
+        if self._inputs is None:
+            raise ValueError("The estimator is not fitted; there is nothing to save.")
+        content = {
+            "kind": self._kind,
+            "format": ESTIMATOR_FORMAT,
+            "options": asdict(self.options),
+            "training": asdict(self.training),
+            "scaling": asdict(self._inputs.scaling),
+            "location": self._inputs.location,
+            "members": [{key: value.cpu() for key, value in m.state_dict().items()} for m in self._members],
+        }
+        save_atomically(path, content)
+
+    @classmethod
+    def load(cls, path: Path, *, device: str = "auto") -> Self:
+        """Opens a saved estimator; nothing in the file is executed.
+
+        Args:
+            path: file of ``save``.
+            device: where to predict, as in ``TrainingOptions``.
+
+        Raises:
+            ValueError: the file is missing, damaged or of another estimator.
+        """
+        content = load_plain(path, kind=cls._kind, version=ESTIMATOR_FORMAT)
+        estimator = cls(
+            cls._options_type(**content["options"]),
+            TrainingOptions(**content["training"] | {"device": device}),
+        )
+        inputs = NetworkInputs(Scaling(**content["scaling"]), content["location"])
+        for state in content["members"]:
+            with torch.random.fork_rng(devices=[]):
+                network = cls._network(estimator.options, inputs)
+            network.load_state_dict(state)
+            estimator._members.append(network.eval())
+        estimator._inputs = inputs
+        return estimator
+
+    def _open(self, panel: Panel, device: torch.device) -> DevicePanel:
+        if int(panel.step_of_year.max()) > self.options.steps_per_year:
+            raise ValueError(
+                f"step_of_year reaches {int(panel.step_of_year.max())}, beyond steps_per_year "
+                f"{self.options.steps_per_year}."
+            )
+        return DevicePanel(panel, self.options.window, device)
+
+    def _identity(
+        self, inputs: NetworkInputs, panel: Panel, cells: IndexArray, times: IndexArray, values: FloatArray
+    ) -> str:
+        """Hash of options, samples, targets and of what was fitted to the inputs of the training samples."""
+        digest = hashlib.sha256(repr((self._kind, self.options, panel.climate.shape)).encode())
+        for index in (cells, times):
+            digest.update(np.ascontiguousarray(index, dtype=np.int64).tobytes())
+        digest.update(values.tobytes())
+        for tensor in (*asdict(inputs.scaling).values(), inputs.location["lon"], inputs.location["lat"]):
+            digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _to_device(placement: Placement, device: torch.device) -> Placement:
+    return tuple(part.to(device) for part in placement)
+
+
+def _index(index: IndexArray, device: torch.device) -> Tensor:
+    return torch.from_numpy(index.astype(np.int64)).to(device)
+
+
+class DualBranchRegressor(_Estimator[DualBranchOptions]):
+    """The paper's model to the letter (Du et al. 2025, Sections 3.1–3.3)."""
+
+    _kind = "dual_branch estimator"
+    _options_type = DualBranchOptions
+    _network = DualBranchNetwork
+    _prepare = staticmethod(DualBranchNetwork.prepare)
+
+    def __init__(
+        self, options: DualBranchOptions | None = None, training: TrainingOptions | None = None
+    ) -> None:
+        """Creates an unfitted estimator.
+
+        Args:
+            options: sizes and ablations.
+            training: the paper's settings where None.
+        """
+        super().__init__(options or DualBranchOptions(), training or TrainingOptions())
+
+
+class DualBranchPlusRegressor(_Estimator[DualBranchPlusOptions]):
+    """Conditions at cell resolution, seasonal and of low rank; ``plus_network`` says what differs."""
+
+    _kind = "dual_branch_plus estimator"
+    _options_type = DualBranchPlusOptions
+    _network = DualBranchPlusNetwork
+    _prepare = staticmethod(DualBranchPlusNetwork.prepare)
+
+    def __init__(
+        self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None
+    ) -> None:
+        """Creates an unfitted estimator.
+
+        Args:
+            options: sizes.
+            training: ``PLUS_TRAINING`` where None.
+        """
+        super().__init__(options or DualBranchPlusOptions(), training or PLUS_TRAINING)

@@ -1,0 +1,195 @@
+"""The paper's network, assembled (Du et al. 2025, Figure 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+
+from models.dual_branch.attention import TabularEncoder
+from models.dual_branch.conditions import ConditionEncoder
+from models.dual_branch.decoder import (
+    ConditionedDecoder,
+    Decoded,
+    ImportanceHead,
+    PredictionHead,
+    weighted_sum,
+)
+from models.dual_branch.graph import build_graph, cluster_nodes, positions
+from models.dual_branch.node2vec import embed_nodes
+from models.dual_branch.options import DualBranchOptions
+from models.training import Panel, SampleBatch, Scaling
+
+Placement = tuple[Tensor, ...]
+"""Where each cell of a panel stands in the conditions: tensors whose first dimension is the cell."""
+
+
+@dataclass(frozen=True)
+class NetworkInputs:
+    """Everything fitted before training, as plain tensors, so that a saved estimator can be built again.
+
+    Attributes:
+        scaling: statistics of the training samples.
+        location: named tensors that say where conditions live: nodes and edges, or cells.
+    """
+
+    scaling: Scaling
+    location: dict[str, Tensor]
+
+
+class StandardisedNetwork(nn.Module):
+    """Common part of both networks: standardisation and the interface that the estimator drives."""
+
+    climate_mean: Tensor
+    climate_scale: Tensor
+    static_mean: Tensor
+    static_scale: Tensor
+
+    def __init__(self, scaling: Scaling) -> None:
+        """Keeps the statistics on the device.
+
+        Args:
+            scaling: statistics of the training samples.
+        """
+        super().__init__()
+        for name in ("climate_mean", "climate_scale", "static_mean", "static_scale"):
+            self.register_buffer(name, getattr(scaling, name), persistent=False)
+
+    def standardise(self, batch: SampleBatch) -> tuple[Tensor, Tensor]:
+        """Standardised windows (batch, window, feature) and static features (batch, static_feature).
+
+        Args:
+            batch: raw values.
+        """
+        windows = (batch.windows - self.climate_mean) / self.climate_scale
+        return windows, (batch.static - self.static_mean) / self.static_scale
+
+    def place(self, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Placement:
+        """Where cells stand in the conditions.
+
+        Args:
+            lon: (cell,) degrees east.
+            lat: (cell,) degrees north.
+        """
+        raise NotImplementedError
+
+    def conditions(self) -> Tensor | None:
+        """The table of all conditions, computed once per step or prediction; None if there is none."""
+        raise NotImplementedError
+
+    def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
+        """Prediction, importance weights and their weighted sum.
+
+        Args:
+            batch: raw values of the samples.
+            placement: of the samples, from ``place``.
+            conditions: from ``conditions``.
+        """
+        raise NotImplementedError
+
+
+class DualBranchNetwork(StandardisedNetwork):
+    """Dual-attention encoder and condition graph, joined in two decoders (Eq. 1–18)."""
+
+    def __init__(self, options: DualBranchOptions, inputs: NetworkInputs) -> None:
+        """Builds the network; random numbers come from torch's global generator.
+
+        Args:
+            options: sizes and ablations.
+            inputs: from ``prepare``, or from a saved estimator.
+        """
+        super().__init__(inputs.scaling)
+        self.options = options
+        self.location = {name: inputs.location[name].cpu().numpy() for name in ("lon", "lat")}
+        n_features, n_static = len(inputs.scaling.climate_mean), len(inputs.scaling.static_mean)
+        width, heads, factor = options.width, options.heads, options.feed_forward_factor
+        self.n_tokens = n_features + (n_static > 0)
+        self.encoder: TabularEncoder | None = None
+        self.constant_tokens: nn.Parameter | None = None
+        if options.branches == "conditions":
+            self.constant_tokens = nn.Parameter(torch.randn(self.n_tokens, options.window, width))
+        else:
+            self.encoder = TabularEncoder(
+                n_features, n_static, width, heads, options.blocks, options.attention, factor
+            )
+        self.condition_encoder: ConditionEncoder | None = None
+        if options.branches != "features":
+            edges = (inputs.location[name] for name in ("embedding", "row_start", "neighbour", "weight"))
+            self.condition_encoder = ConditionEncoder(
+                *edges,
+                steps_per_year=options.steps_per_year,
+                reach=options.convolution_reach,
+                learned_adjacency=options.learned_adjacency,
+            )
+        self.prediction_decoder = ConditionedDecoder(width, heads, factor)
+        self.importance_decoder = ConditionedDecoder(width, heads, factor)
+        self.prediction_head = PredictionHead(width)
+        self.importance_head = ImportanceHead(width, n_features, n_static)
+
+    @staticmethod
+    def prepare(
+        options: DualBranchOptions,
+        panel: Panel,
+        cells: npt.NDArray[np.int64],
+        times: npt.NDArray[np.int64],
+        seed: int,
+    ) -> NetworkInputs:
+        """Fits scaling, nodes, edges and initial embeddings to the training part.
+
+        Args:
+            options: sizes and ablations.
+            panel: the data.
+            cells: (sample,) training cells.
+            times: (sample,) training times.
+            seed: of clustering and walks.
+
+        Raises:
+            ValueError: there are more nodes than training cells.
+        """
+        seen = np.unique(cells)
+        lon, lat = cluster_nodes(panel.lon[seen], panel.lat[seen], options.n_nodes, seed)
+        graph = build_graph(lon, lat, options.k, geometry=options.geometry, sigma=options.sigma)
+        location = {
+            "lon": torch.from_numpy(lon.copy()),
+            "lat": torch.from_numpy(lat.copy()),
+            "row_start": torch.from_numpy(graph.row_start),
+            "neighbour": torch.from_numpy(graph.neighbour),
+            "weight": torch.from_numpy(graph.normalised_weight()).float(),
+            "embedding": embed_nodes(graph, options.width, seed=seed),
+        }
+        return NetworkInputs(Scaling.of_samples(panel, cells, times), location)
+
+    def place(self, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Placement:
+        """Index of the node nearest to each cell, seen or not, in the graph's geometry."""
+        geometry = self.options.geometry
+        nodes = positions(self.location["lon"], self.location["lat"], geometry)
+        _, nearest = cKDTree(nodes).query(positions(lon, lat, geometry))
+        return (torch.from_numpy(np.asarray(nearest, dtype=np.int64)),)
+
+    def conditions(self) -> Tensor | None:
+        """(node, step of the year, width) V_final."""
+        return None if self.condition_encoder is None else self.condition_encoder()
+
+    def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
+        """See ``StandardisedNetwork``."""
+        windows, static = self.standardise(batch)
+        if self.encoder is not None:
+            features = self.encoder(windows, static)
+        else:
+            assert self.constant_tokens is not None
+            features = self.constant_tokens.expand(len(windows), -1, -1, -1)
+        if conditions is None:
+            values = features.mean(dim=1)
+        else:
+            rows = placement[0][:, None] * conditions.shape[1] + batch.steps
+            values = F.embedding(rows, conditions.flatten(0, 1))
+        prediction = self.prediction_head(self.prediction_decoder(features, values))
+        weights = self.importance_head(self.importance_decoder(features, values))
+        inputs = torch.cat((windows[:, -1], static), dim=1)
+        return Decoded(prediction, weights, weighted_sum(weights, inputs))

@@ -1,0 +1,170 @@
+"""The better network: a condition per cell, smooth in the year and of low rank, into one shared network.
+
+What it keeps of the paper: features that know no location, implicit conditions that know nothing else, both
+trained together, and a second branch for interpretable weights (Eq. 16–18). What differs:
+
+- the condition belongs to a cell, not to one of a few hundred nodes;
+- over the year it is a short Fourier series with ``rank`` components, instead of convolution and LSTM;
+- its first part is a linear function of the static features, its second the cell's own; where a cell has no
+  own part, those of its nearest training cells stand in, which is what the graph does in the paper. A part of
+  every batch is trained in that way, so that neighbours learn to stand in;
+- a multi-layer perceptron sees the step's climate, means of earlier steps and the condition, instead of
+  attention.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy.spatial import cKDTree
+from torch import Tensor, nn
+
+from models.dual_branch.decoder import Decoded, weighted_sum
+from models.dual_branch.graph import unit_sphere
+from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
+from models.dual_branch.options import DualBranchPlusOptions
+from models.training import Panel, SampleBatch, Scaling
+
+_SAME_PLACE = 1e-7
+"""Chord length on the unit sphere (0.6 m on the Earth) under which two cells are one."""
+_OWN_SPREAD = 0.02
+_STATIC_SPREAD = 0.1
+"""Standard deviations of the initial coefficients: a cell's own part departs from the static part."""
+
+
+def seasonal_basis(steps_per_year: int, harmonics: int) -> Tensor:
+    """1, cos and sin of the annual harmonics: (step of the year, 2·harmonics + 1).
+
+    Args:
+        steps_per_year: period.
+        harmonics: highest harmonic.
+    """
+    angle = 2 * math.pi / steps_per_year * torch.arange(steps_per_year)[:, None]
+    turns = torch.arange(1, harmonics + 1)
+    return torch.cat((torch.ones(steps_per_year, 1), (angle * turns).cos(), (angle * turns).sin()), dim=1)
+
+
+class DualBranchPlusNetwork(StandardisedNetwork):
+    """Seasonal low-rank conditions per cell, decoded by two perceptrons."""
+
+    basis: Tensor
+
+    def __init__(self, options: DualBranchPlusOptions, inputs: NetworkInputs) -> None:
+        """Builds the network; random numbers come from torch's global generator.
+
+        Args:
+            options: sizes.
+            inputs: from ``prepare``, or from a saved estimator.
+        """
+        super().__init__(inputs.scaling)
+        self.options = options
+        self.cell_points = unit_sphere(inputs.location["lon"].numpy(), inputs.location["lat"].numpy())
+        n_features, n_static = len(inputs.scaling.climate_mean), len(inputs.scaling.static_mean)
+        self.register_buffer(
+            "basis", seasonal_basis(options.steps_per_year, options.harmonics), persistent=False
+        )
+        size = self.basis.shape[1] * options.rank
+        self.own = nn.Parameter(torch.randn(len(self.cell_points), size) * _OWN_SPREAD)
+        self.from_static = nn.Linear(n_static, size) if n_static else None
+        if self.from_static is not None:
+            nn.init.normal_(self.from_static.weight, std=_STATIC_SPREAD)
+        n_inputs = (1 + len(options.lags)) * n_features + options.rank
+        self.predictor = self._perceptron(n_inputs, 1)
+        self.explainer = self._perceptron(n_inputs, n_features + n_static)
+
+    def _perceptron(self, n_inputs: int, n_outputs: int) -> nn.Sequential:
+        sizes = [n_inputs] + [self.options.hidden] * self.options.layers
+        layers: list[nn.Module] = []
+        for before, after in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(before, after), nn.SiLU()]
+        return nn.Sequential(*layers, nn.Linear(sizes[-1], n_outputs))
+
+    @staticmethod
+    def prepare(
+        options: DualBranchPlusOptions,
+        panel: Panel,
+        cells: npt.NDArray[np.int64],
+        times: npt.NDArray[np.int64],
+        seed: int,
+    ) -> NetworkInputs:
+        """Fits the scaling and remembers where the training cells are.
+
+        Args:
+            options: sizes.
+            panel: the data.
+            cells: (sample,) training cells.
+            times: (sample,) training times.
+            seed: unused; here for the common interface.
+
+        Raises:
+            ValueError: there are no more training cells than neighbours to stand in for one.
+        """
+        seen = np.unique(cells)
+        if len(seen) <= options.neighbours:
+            raise ValueError(
+                f"{options.neighbours} neighbours are to stand in for a cell, but the training part has only "
+                f"{len(seen)} cells; lower DualBranchPlusOptions.neighbours."
+            )
+        location = {
+            "lon": torch.from_numpy(panel.lon[seen].astype(np.float64)),
+            "lat": torch.from_numpy(panel.lat[seen].astype(np.float64)),
+        }
+        return NetworkInputs(Scaling.of_samples(panel, cells, times), location)
+
+    def place(self, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Placement:
+        """Own slot (−1 where the cell is unseen), neighbours and their inverse-distance weights, per cell."""
+        count = self.options.neighbours
+        found = cKDTree(self.cell_points).query(unit_sphere(lon, lat), k=count + 1)
+        distance, slot = np.asarray(found[0]), np.asarray(found[1])
+        is_own = distance[:, 0] < _SAME_PLACE
+        own = np.where(is_own, slot[:, 0], -1)
+        # A seen cell is its own nearest: its neighbours start at the second.
+        neighbours = np.where(is_own[:, None], slot[:, 1:], slot[:, :-1])
+        nearness = 1 / np.maximum(np.where(is_own[:, None], distance[:, 1:], distance[:, :-1]), _SAME_PLACE)
+        weights = nearness / nearness.sum(axis=1, keepdims=True)
+        return (
+            torch.from_numpy(own.astype(np.int64)),
+            torch.from_numpy(neighbours.astype(np.int64)),
+            torch.from_numpy(weights).float(),
+        )
+
+    def conditions(self) -> Tensor | None:
+        """None: a condition is a few multiplications, cheaper than a table of all cells and steps."""
+        return None
+
+    def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
+        """See ``StandardisedNetwork``; in training a part of the samples is masked."""
+        windows, static = self.standardise(batch)
+        condition = self._condition(static, batch.steps[:, -1], *placement)
+        groups = [windows[:, -1]]
+        for first, last in self.options.lags:
+            end = windows.shape[1] - first
+            groups.append(windows[:, end - (last - first) - 1 : end].mean(dim=1))
+        inputs = torch.cat((*groups, condition), dim=1)
+        weights = self.explainer(inputs)
+        variables = torch.cat((windows[:, -1], static), dim=1)
+        return Decoded(self.predictor(inputs)[:, 0], weights, weighted_sum(weights, variables))
+
+    def _condition(
+        self, static: Tensor, steps: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor
+    ) -> Tensor:
+        """(batch, rank) condition of each sample at its step."""
+        unknown = own < 0
+        if self.training and self.options.masked_share > 0:
+            unknown = unknown | (torch.rand(own.shape, device=own.device) < self.options.masked_share)
+        # Each sample is a weighted sum over rows of the table: its own row, or those of its neighbours.
+        # Padding the own row to that width would gather as many rows for every sample; two gathers of the
+        # needed rows do less.
+        known_at, unknown_at = (~unknown).nonzero()[:, 0], unknown.nonzero()[:, 0]
+        stand_in = (F.embedding(neighbours[unknown_at], self.own) * weights[unknown_at, :, None]).sum(dim=1)
+        rows = torch.cat((F.embedding(own[known_at], self.own), stand_in))
+        coefficients = F.embedding(torch.cat((known_at, unknown_at)).argsort(), rows)
+        if self.from_static is not None:
+            coefficients = coefficients + self.from_static(static)
+        series = coefficients.view(len(own), -1, self.options.rank)
+        return (series * self.basis[steps][..., None]).sum(dim=1)

@@ -1,0 +1,272 @@
+"""The training loop: AdamW over index batches, resumable to the bit, deterministic given a seed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from models.training.checkpoint import (
+    CHECKPOINT_FORMAT,
+    load_plain,
+    random_state,
+    restore_random_state,
+    save_atomically,
+)
+from models.training.options import TrainingOptions
+from models.training.progress import Progress, ProgressCallback
+
+_KIND = "training checkpoint"
+_SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds")  # they leave the numbers alone
+_EPOCH_SEED_STRIDE = 1_000_003  # a prime, so that (seed, epoch) pairs do not meet for realistic seeds
+
+
+class TrainingTask(Protocol):
+    """What the loop needs to know of a model and its data.
+
+    Attributes:
+        module: the parameters to train, on the device of the training.
+        n_samples: number of training samples.
+        identity: changes with anything outside the options that changes the numbers; a checkpoint of another
+            identity is refused.
+    """
+
+    @property
+    def module(self) -> nn.Module:
+        """The parameters to train."""
+
+    @property
+    def n_samples(self) -> int:
+        """Number of training samples."""
+
+    @property
+    def identity(self) -> str:
+        """Fingerprint of model and data."""
+
+    def loss(self, positions: Tensor) -> Tensor:
+        """Mean loss of the samples at ``positions`` ((batch,) int64, on the device), as a float32 scalar."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training leaves behind besides the parameters.
+
+    Attributes:
+        epoch_losses: mean training loss of each epoch.
+        seconds: wall time in this process; a resumed training counts from its resumption.
+        samples_per_second: over that time; 0 where nothing was left to do.
+    """
+
+    epoch_losses: tuple[float, ...]
+    seconds: float
+    samples_per_second: float
+
+
+def train(
+    task: TrainingTask,
+    options: TrainingOptions,
+    *,
+    checkpoint: Path | None = None,
+    on_progress: ProgressCallback | None = None,
+) -> TrainingResult:
+    """Trains ``task.module`` in place.
+
+    Args:
+        task: model and data.
+        options: optimiser, schedule, device and seed.
+        checkpoint: file that holds the state from time to time. Where it exists, the training continues from
+            it and ends with the same parameters, to the bit on the same machine, as if it had never stopped.
+        on_progress: called at the end of each epoch and now and then within one.
+
+    Raises:
+        ValueError: there is no sample, or the checkpoint belongs to another training or is damaged.
+        FloatingPointError: the loss became NaN or infinite; the message names epoch and step.
+    """
+    if task.n_samples < 1:
+        raise ValueError("There is no training sample.")
+    device = options.resolve_device()
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda), _deterministic():
+        torch.manual_seed(options.seed)
+        return _Loop(task, options, device, checkpoint, on_progress).run()
+
+
+@contextlib.contextmanager
+def _deterministic() -> Iterator[None]:
+    """Asks for kernels that sum in a fixed order; others add up as threads happen to finish."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    debugging: Any = torch.utils.deterministic  # its one setting is invisible to type checkers
+    fill = debugging.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    debugging.fill_uninitialized_memory = False  # costs time and changes no result here
+    try:
+        yield
+    finally:
+        debugging.fill_uninitialized_memory = fill
+        torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+class _Loop:
+    """State of one training between two optimiser steps."""
+
+    def __init__(
+        self,
+        task: TrainingTask,
+        options: TrainingOptions,
+        device: torch.device,
+        checkpoint: Path | None,
+        on_progress: ProgressCallback | None,
+    ) -> None:
+        self.task, self.options, self.device = task, options, device
+        self.checkpoint, self.on_progress = checkpoint, on_progress
+        self.steps = math.ceil(task.n_samples / options.batch_size)
+        self.optimizer = torch.optim.AdamW(
+            task.module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
+        )
+        self.epoch, self.step = 0, 0
+        self.epoch_losses: list[float] = []
+        self._reset_sums()
+        self.samples_here = 0
+        self.started = self.last_progress = self.last_checkpoint = time.perf_counter()
+
+    def _reset_sums(self) -> None:
+        # They stay on the device: reading them back at every step would make a GPU wait.
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
+        self.first_bad_step = torch.full((), self.steps, dtype=torch.int64, device=self.device)
+
+    def run(self) -> TrainingResult:
+        """Runs from the checkpoint, or the start, to the last epoch."""
+        self._resume()
+        self.task.module.train()
+        while self.epoch < self.options.epochs:
+            order = self._order()
+            while self.step < self.steps:
+                self._one_step(order)
+                self._look_at_clock()
+            self._finish_epoch()
+        self.task.module.eval()
+        seconds = time.perf_counter() - self.started
+        rate = self.samples_here / seconds if self.samples_here else 0.0
+        return TrainingResult(tuple(self.epoch_losses), seconds, rate)
+
+    def _order(self) -> Tensor:
+        """(sample,) the order of this epoch, a function of seed and epoch: no checkpoint has to hold it."""
+        generator = torch.Generator().manual_seed(self.options.seed * _EPOCH_SEED_STRIDE + self.epoch)
+        return torch.randperm(self.task.n_samples, generator=generator).to(self.device)
+
+    def _one_step(self, order: Tensor) -> None:
+        options, start = self.options, self.step * self.options.batch_size
+        positions = order[start : start + options.batch_size]
+        rate = options.learning_rate_at(self.epoch * self.steps + self.step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        with options.autocast(self.device):
+            loss = self.task.loss(positions)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if options.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.task.module.parameters(), options.gradient_clip)
+        self.optimizer.step()
+        detached = loss.detach()
+        self.first_bad_step = torch.where(
+            torch.isfinite(detached), self.first_bad_step, self.first_bad_step.clamp(max=self.step)
+        )
+        self.loss_sum += detached.double() * len(positions)
+        self.samples_here += len(positions)
+        self.step += 1
+
+    def _look_at_clock(self) -> None:
+        now = time.perf_counter()
+        if self.step == self.steps:
+            return  # the end of the epoch does all of this
+        if self.checkpoint is not None and now - self.last_checkpoint >= self.options.checkpoint_seconds:
+            self._save()
+        if now - self.last_progress >= self.options.progress_seconds:
+            self._require_finite()
+            self._report(self._progress())
+
+    def _finish_epoch(self) -> None:
+        self._require_finite()
+        self.epoch_losses.append(float(self.loss_sum) / self.task.n_samples)
+        progress = self._progress()
+        self.epoch, self.step = self.epoch + 1, 0
+        self._reset_sums()
+        if self.checkpoint is not None:
+            self._save()  # before the report, so that whoever stops the training there loses nothing
+        self._report(progress)
+
+    def _require_finite(self) -> None:
+        bad = int(self.first_bad_step)
+        if bad < self.steps:
+            raise FloatingPointError(
+                f"The loss became NaN or infinite in epoch {self.epoch + 1}, step {bad + 1} of {self.steps}; "
+                "lower the learning rate or look for extreme values in the data."
+            )
+
+    def _report(self, progress: Progress) -> None:
+        self.last_progress = time.perf_counter()
+        if self.on_progress is not None:
+            self.on_progress(progress)
+
+    def _progress(self) -> Progress:
+        seen = min(self.step * self.options.batch_size, self.task.n_samples)
+        rate = self.samples_here / max(time.perf_counter() - self.started, 1e-9)
+        left = (self.options.epochs - self.epoch) * self.task.n_samples - seen
+        return Progress(
+            epoch=self.epoch + 1,
+            epochs=self.options.epochs,
+            step=self.step,
+            steps=self.steps,
+            loss=float(self.loss_sum) / seen,
+            samples_per_second=rate,
+            seconds_left=left / rate,
+        )
+
+    def _fingerprint(self) -> str:
+        settings = {key: value for key, value in asdict(self.options).items() if key not in _SPEED_ONLY}
+        text = json.dumps([settings, self.task.n_samples, self.task.identity], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _save(self) -> None:
+        assert self.checkpoint is not None
+        self._require_finite()  # a checkpoint with NaN parameters could never be continued
+        content: dict[str, Any] = {
+            "kind": _KIND,
+            "format": CHECKPOINT_FORMAT,
+            "fingerprint": self._fingerprint(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "epoch_losses": self.epoch_losses,
+            "loss_sum": self.loss_sum,
+            "module": self.task.module.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": random_state(self.device),
+        }
+        save_atomically(self.checkpoint, content)
+        self.last_checkpoint = time.perf_counter()
+
+    def _resume(self) -> None:
+        if self.checkpoint is None or not self.checkpoint.exists():
+            return
+        content = load_plain(self.checkpoint, kind=_KIND, version=CHECKPOINT_FORMAT)
+        if content["fingerprint"] != self._fingerprint():
+            raise ValueError(
+                f"Checkpoint {self.checkpoint} belongs to another training (other options, model or data); "
+                "delete it or name another file."
+            )
+        self.task.module.load_state_dict(content["module"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        self.epoch, self.step = content["epoch"], content["step"]
+        self.epoch_losses = list(content["epoch_losses"])
+        self.loss_sum = content["loss_sum"].to(self.device)
+        restore_random_state(content["random"], self.device)

@@ -1,0 +1,247 @@
+"""Rectangular panel data for torch: arrays that stay where they are, batches that are gathers from them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+IndexArray = npt.NDArray[np.integer[Any]]
+FloatArray = npt.NDArray[np.floating[Any]]
+_BLOCK_BYTES = 1 << 26  # read at once when a panel is checked, so that a memory map is never read whole
+_SAMPLES_PER_BLOCK = 1 << 20  # gathered at once when the statistics of the training samples are taken
+_DEVICE_MEMORY_SHARE = 0.5
+"""Part of a GPU's free memory that the cube may take; beyond it, the cube stays on the host."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Everything known about every cell at every step, except the target.
+
+    Attributes:
+        climate: (cell, time, feature) any units, finite; may be a memory map.
+        static: (cell, static_feature), for example land-cover fractions in 0–1; zero columns are allowed.
+        lon: (cell,) degrees east.
+        lat: (cell,) degrees north.
+        step_of_year: (time,) position of each step in the year, counted from 1.
+
+    Raises:
+        ValueError: shapes disagree, coordinates leave their range, or a value is NaN or infinite; the message
+            names the first offending place.
+    """
+
+    climate: FloatArray
+    static: FloatArray
+    lon: FloatArray
+    lat: FloatArray
+    step_of_year: IndexArray
+
+    def __post_init__(self) -> None:
+        if self.climate.ndim != 3 or 0 in self.climate.shape:
+            raise ValueError(
+                f"climate has shape {self.climate.shape}; expected (cell, time, feature), not empty."
+            )
+        if self.static.ndim != 2 or len(self.static) != self.n_cells:
+            raise ValueError(
+                f"static has shape {self.static.shape}; expected ({self.n_cells}, static_feature)."
+            )
+        for name, length in (("lon", self.n_cells), ("lat", self.n_cells), ("step_of_year", self.n_times)):
+            if getattr(self, name).shape != (length,):
+                raise ValueError(f"{name} has shape {getattr(self, name).shape}; expected ({length},).")
+        for name in ("static", "lon", "lat", "climate"):
+            self._require_finite(name)
+        if np.abs(self.lat).max() > 90 or np.abs(self.lon).max() > 360:
+            raise ValueError("lat must lie in [-90, 90] and lon in [-360, 360] degrees.")
+        if self.step_of_year.dtype.kind not in "iu" or self.step_of_year.min() < 1:
+            raise ValueError("step_of_year must hold integers counted from 1.")
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return int(self.climate.shape[0])
+
+    @property
+    def n_times(self) -> int:
+        """Number of steps."""
+        return int(self.climate.shape[1])
+
+    @property
+    def n_features(self) -> int:
+        """Number of climate features."""
+        return int(self.climate.shape[2])
+
+    @property
+    def n_static(self) -> int:
+        """Number of static features."""
+        return int(self.static.shape[1])
+
+    def _require_finite(self, name: str) -> None:
+        array = getattr(self, name)
+        rows = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
+        for start in range(0, len(array), rows):
+            bad = ~np.isfinite(array[start : start + rows])
+            if bad.any():
+                first = np.argwhere(bad)[0]
+                first[0] += start
+                axes = ("cell", "time step", "feature") if name == "climate" else ("cell", "static feature")
+                place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, first, strict=False))
+                raise ValueError(f"{name} is NaN or infinite at {place}; drop the cell or fill the value.")
+
+    def check_samples(self, cells: IndexArray, times: IndexArray) -> None:
+        """Raises if the pairs are no samples of this panel.
+
+        Args:
+            cells: (sample,) index of each sample's cell.
+            times: (sample,) index of each sample's step.
+
+        Raises:
+            ValueError: they differ in length, are empty, are no integers or leave the panel.
+        """
+        if cells.ndim != 1 or cells.shape != times.shape:
+            raise ValueError(
+                f"cells {cells.shape} and times {times.shape} must be one-dimensional, of one length."
+            )
+        if len(cells) == 0:
+            raise ValueError("There is no sample: cells and times are empty.")
+        for name, index, size in (("cells", cells, self.n_cells), ("times", times, self.n_times)):
+            if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= size:
+                raise ValueError(f"{name} must hold integers in [0, {size}).")
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Means and standard deviations of the training samples; a constant feature gets scale 1 and becomes 0.
+
+    Attributes:
+        climate_mean: (feature,) in the feature's unit.
+        climate_scale: (feature,) in the feature's unit.
+        static_mean: (static_feature,).
+        static_scale: (static_feature,).
+    """
+
+    climate_mean: Tensor
+    climate_scale: Tensor
+    static_mean: Tensor
+    static_scale: Tensor
+
+    @classmethod
+    def of_samples(cls, panel: Panel, cells: IndexArray, times: IndexArray) -> Scaling:
+        """Takes the statistics of the training samples only: their cells at their own steps.
+
+        Args:
+            panel: the data.
+            cells: (sample,) cell index.
+            times: (sample,) time index.
+        """
+        mean, scale = _mean_and_scale(
+            panel.climate[cells[start:stop], times[start:stop]] for start, stop in _blocks(len(cells))
+        )
+        static_mean, static_scale = _mean_and_scale(
+            panel.static[cells[start:stop]] for start, stop in _blocks(len(cells))
+        )
+        return cls(mean, scale, static_mean, static_scale)
+
+
+def _blocks(n_samples: int) -> list[tuple[int, int]]:
+    return [(start, start + _SAMPLES_PER_BLOCK) for start in range(0, n_samples, _SAMPLES_PER_BLOCK)]
+
+
+def _mean_and_scale(parts: Iterator[FloatArray]) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over rows, by Chan's pairwise update in double precision."""
+    count, mean, squares = 0, np.zeros(0), np.zeros(0)
+    for part in parts:
+        values = part.astype(np.float64)
+        part_mean = values.mean(axis=0)
+        part_squares = np.square(values - part_mean).sum(axis=0)
+        if count == 0:
+            count, mean, squares = len(values), part_mean, part_squares
+            continue
+        total, delta = count + len(values), part_mean - mean
+        squares = squares + part_squares + delta**2 * (count * len(values) / total)
+        mean = mean + delta * (len(values) / total)
+        count = total
+    deviation = np.sqrt(squares / count)
+    constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)  # rounding of float32 is no variation
+    scale = np.where(constant, 1.0, deviation)
+    return torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
+
+
+class SampleBatch(NamedTuple):
+    """One batch of samples, in raw units, on the device.
+
+    Attributes:
+        windows: (batch, window, feature) climate of the step and of those before it, oldest first.
+        static: (batch, static_feature).
+        steps: (batch, window) int64 position in the year of each step, counted from 0.
+        cells: (batch,) int64 cell index.
+    """
+
+    windows: Tensor
+    static: Tensor
+    steps: Tensor
+    cells: Tensor
+
+
+class DevicePanel:
+    """A panel as tensors: on the device where it fits, else memory-mapped on the host.
+
+    A window that would begin before the series repeats the first step.
+    """
+
+    def __init__(self, panel: Panel, window: int, device: torch.device) -> None:
+        """Opens the panel.
+
+        Args:
+            panel: the data.
+            window: steps of one window, the predicted one included.
+            device: where batches are delivered.
+
+        Raises:
+            ValueError: the window is longer than the series.
+        """
+        if window > panel.n_times:
+            raise ValueError(
+                f"The window has {window} steps, but the series only {panel.n_times}; shorten it."
+            )
+        self.device = device
+        self.n_times = panel.n_times
+        storage = device if _fits(panel.climate, device) else torch.device("cpu")
+        self.climate = _tensor(panel.climate).to(storage)
+        self.static = _tensor(panel.static).to(device)
+        self.steps = torch.from_numpy(panel.step_of_year.astype(np.int64) - 1).to(device)
+        self.offsets = torch.arange(-window + 1, 1, device=device)
+
+    def gather(self, cells: Tensor, times: Tensor) -> SampleBatch:
+        """Gathers the windows of a batch in one indexing operation.
+
+        Args:
+            cells: (batch,) int64 cell index, on the device.
+            times: (batch,) int64 time index, on the device.
+        """
+        window_times = (times[:, None] + self.offsets).clamp_(min=0)
+        rows = cells[:, None] * self.n_times + window_times
+        flat = self.climate.view(-1, self.climate.shape[-1])
+        windows = flat[rows.to(flat.device)].to(self.device, non_blocking=True)
+        return SampleBatch(windows, self.static[cells], self.steps[window_times], cells)
+
+
+def _fits(array: FloatArray, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return array.size * 4 <= _DEVICE_MEMORY_SHARE * free
+
+
+def _tensor(array: FloatArray) -> Tensor:
+    """The array as float32, sharing its memory (or its map) where it is float32 already."""
+    contiguous = np.ascontiguousarray(array, dtype=np.float32)
+    with warnings.catch_warnings():
+        # A read-only map is safe here: nothing writes into the panel.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(contiguous)

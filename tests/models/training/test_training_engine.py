@@ -1,0 +1,200 @@
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.training import Progress, TrainingOptions, train
+from models.training.checkpoint import load_plain, save_atomically
+
+OPTIONS = TrainingOptions(
+    epochs=3, batch_size=8, decay_after=2, seed=5, device="cpu", checkpoint_seconds=0, progress_seconds=0
+)
+N_SAMPLES = 50
+
+
+@dataclass
+class Line:
+    """A small regression with dropout, so that the random state matters."""
+
+    module: nn.Module
+    n_samples: int = N_SAMPLES
+    identity: str = "line"
+    fail_at: int = -1
+    explode_at: int = -1
+    seen: list[Tensor] = field(default_factory=list)
+
+    def __post_init__(self):
+        generator = torch.Generator().manual_seed(1)
+        self.x = torch.randn(self.n_samples, 3, generator=generator)
+        self.y = self.x @ torch.tensor([1.0, -2.0, 0.5]) + 3
+
+    def loss(self, positions):
+        if len(self.seen) == self.fail_at:
+            raise KeyboardInterrupt
+        self.seen.append(positions.clone())
+        loss = (self.module(self.x[positions])[:, 0] - self.y[positions]).square().mean()
+        return loss * float("nan") if len(self.seen) - 1 == self.explode_at else loss
+
+
+def line(**kwargs):
+    torch.manual_seed(0)
+    return Line(nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 1)), **kwargs)
+
+
+def parameters(task):
+    return torch.cat([value.flatten() for value in task.module.state_dict().values()])
+
+
+def test_learns_and_sees_every_sample_once_per_epoch():
+    task = line()
+    task.module[2].p = 0.0
+    result = train(task, replace(OPTIONS, epochs=60, decay_after=60, learning_rate=0.03))
+    assert result.epoch_losses[-1] < 0.05 * result.epoch_losses[0]
+    for epoch in range(3):
+        steps = task.seen[epoch * 7 : (epoch + 1) * 7]
+        assert sorted(torch.cat(steps).tolist()) == list(range(N_SAMPLES))
+    assert not torch.equal(task.seen[0], task.seen[7])
+
+
+def test_a_seed_gives_the_same_parameters_and_another_seed_others():
+    first, second, third = line(), line(), line()
+    train(first, OPTIONS)
+    torch.randn(10)  # the state outside must not matter
+    train(second, OPTIONS)
+    train(third, replace(OPTIONS, seed=6))
+    assert torch.equal(parameters(first), parameters(second))
+    assert not torch.equal(parameters(first), parameters(third))
+
+
+def test_the_callers_random_state_is_left_alone():
+    task = line()
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    train(task, OPTIONS)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("stop", [1, 6, 7, 13, 20])
+@pytest.mark.parametrize("schedule", ["step", "one_cycle"])
+def test_a_killed_training_resumes_to_the_bit(tmp_path, stop, schedule):
+    options = replace(OPTIONS, schedule=schedule)
+    whole = line()
+    expected = train(whole, options)
+    path = tmp_path / "training.pt"
+    with pytest.raises(KeyboardInterrupt):
+        train(line(fail_at=stop), options, checkpoint=path)
+    resumed = line()
+    result = train(resumed, options, checkpoint=path)
+    assert len(resumed.seen) == 21 - stop
+    assert torch.equal(parameters(whole), parameters(resumed))
+    assert result.epoch_losses == expected.epoch_losses
+
+
+def test_a_finished_training_is_not_repeated(tmp_path):
+    path = tmp_path / "training.pt"
+    first, again = line(), line()
+    train(first, OPTIONS, checkpoint=path)
+    result = train(again, OPTIONS, checkpoint=path)
+    assert again.seen == [] and result.samples_per_second == 0
+    assert torch.equal(parameters(first), parameters(again))
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    path = tmp_path / "training.pt"
+    train(line(), OPTIONS, checkpoint=path)
+    train(
+        line(), replace(OPTIONS, progress_seconds=9, checkpoint_seconds=9), checkpoint=path
+    )  # numbers unchanged
+    with pytest.raises(ValueError, match="belongs to another training"):
+        train(line(), replace(OPTIONS, learning_rate=0.5), checkpoint=path)
+    with pytest.raises(ValueError, match="belongs to another training"):
+        train(line(identity="other"), OPTIONS, checkpoint=path)
+
+
+def test_a_damaged_checkpoint_is_a_clear_error(tmp_path):
+    path = tmp_path / "training.pt"
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match="cannot be read"):
+        train(line(), OPTIONS, checkpoint=path)
+    train(line(), replace(OPTIONS, epochs=1), checkpoint=tmp_path / "whole.pt")
+    path.write_bytes((tmp_path / "whole.pt").read_bytes()[:200])
+    with pytest.raises(ValueError, match="cannot be read"):
+        train(line(), OPTIONS, checkpoint=path)
+
+
+def test_checkpoints_hold_no_code_and_leave_no_partial_file(tmp_path):
+    path = tmp_path / "folder" / "training.pt"
+    train(line(), OPTIONS, checkpoint=path)
+    assert torch.load(path, weights_only=True)["epoch"] == 3
+    assert [file.name for file in path.parent.iterdir()] == ["training.pt"]
+
+
+def test_files_of_another_kind_or_version_are_refused(tmp_path):
+    path = tmp_path / "x.pt"
+    save_atomically(path, {"kind": "a", "format": 1})
+    with pytest.raises(ValueError, match="is no b of this project"):
+        load_plain(path, kind="b", version=1)
+    with pytest.raises(ValueError, match="this version reads format 2"):
+        load_plain(path, kind="a", version=2)
+    with pytest.raises(ValueError, match="There is no file"):
+        load_plain(tmp_path / "missing.pt", kind="a", version=1)
+
+
+@pytest.mark.parametrize("progress_seconds", [0.0, 1e9])
+def test_a_non_finite_loss_names_epoch_and_step_and_spoils_no_checkpoint(tmp_path, progress_seconds):
+    path = tmp_path / "training.pt"
+    options = replace(OPTIONS, progress_seconds=progress_seconds)
+    with pytest.raises(FloatingPointError, match="epoch 2, step 3 of 7"):
+        train(line(explode_at=9), options, checkpoint=path)
+    assert load_plain(path, kind="training checkpoint", version=1)["step"] <= 2
+
+
+def test_progress_counts_epochs_steps_and_time():
+    reports: list[Progress] = []
+    train(line(), OPTIONS, on_progress=reports.append)
+    assert [(r.epoch, r.step) for r in reports] == [
+        (epoch, step) for epoch in (1, 2, 3) for step in range(1, 8)
+    ]
+    assert all(r.samples_per_second > 0 and np.isfinite(r.loss) for r in reports)
+    assert reports[-1].seconds_left == 0 < reports[0].seconds_left
+    assert "epoch 3/3" in str(reports[-1])
+
+
+def test_the_papers_schedule():
+    options = TrainingOptions()
+    rates = [options.learning_rate_at(epoch * 5, 5) for epoch in range(20)]
+    assert rates == [1e-3] * 10 + [1e-4] * 10
+    assert (options.epochs, options.batch_size) == (20, 256)
+
+
+def test_the_one_cycle_schedule_rises_and_falls():
+    options = TrainingOptions(schedule="one_cycle", epochs=10)
+    rates = np.array([options.learning_rate_at(step, 10) for step in range(100)])
+    assert rates.argmax() == 10 and rates.max() == pytest.approx(1e-3)
+    assert np.all(np.diff(rates[:10]) > 0) and np.all(np.diff(rates[10:]) < 0) and rates[-1] < 1e-6
+
+
+def test_bfloat16_autocast_runs_on_a_cpu_too():
+    task = line()
+    result = train(task, replace(OPTIONS, precision="bfloat16"))
+    assert np.isfinite(result.epoch_losses).all()
+    assert parameters(task).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"schedule": "none"}, {"precision": "half"}],
+)
+def test_options_out_of_range_are_refused(change):
+    with pytest.raises(ValueError, match="TrainingOptions"):
+        TrainingOptions(**change)
+
+
+def test_no_samples_and_no_gpu_are_clear_errors():
+    with pytest.raises(ValueError, match="no training sample"):
+        train(line(n_samples=0), OPTIONS)
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no GPU"):
+            TrainingOptions(device="cuda").resolve_device()
