@@ -1,9 +1,9 @@
 """The result store: a folder of finished cells. Nothing in it is pickled, and nothing is overwritten in place.
 
 Layout: ``store.json`` (format version), ``manifests/`` (one JSON file per run), ``cells/<id>/`` (record.json,
-statistics.parquet, predictions.parquet, log.txt), ``work/`` (cells in progress), ``locks/``, ``quarantine/`` (damaged
-cells, kept for inspection). A cell appears under ``cells/`` by one rename of a complete folder, so a reader sees all
-of it or nothing.
+statistics.parquet, predictions.parquet, log.txt), ``work/`` (cells in progress), ``checkpoints/`` (unfinished
+trainings), ``locks/``, ``quarantine/`` (damaged cells, kept for inspection). A cell appears under ``cells/`` by one
+rename of a complete folder, so a reader sees all of it or nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from bench.disk import disk_errors, sha256, write_atomically
 from bench.errors import BenchError
 from bench.records import SCHEMA_VERSION, Manifest, Record
 
+_FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
 STORED_STAYS = "stored results are untouched"
 ARTEFACTS = "artefacts"
 """Folder beside a record that holds what a runner wrote, if the user asked to keep it; never read by this project."""
@@ -53,14 +54,14 @@ class Store:
         marker = root / "store.json"
         if create and not marker.exists():
             if root.exists() and any(root.iterdir()):
-                names = {item.name for item in root.iterdir()} - {"cells", "work", "locks", "manifests", "quarantine"}
+                names = {item.name for item in root.iterdir()} - set(_FOLDERS)
                 if names:
                     raise BenchError(
                         f"{root} is no result store but holds other files ({sorted(names)[0]}, …); name an empty "
                         "folder with --store."
                     )
             with disk_errors(f"Store {root}", STORED_STAYS):
-                for name in ("cells", "work", "locks", "manifests", "quarantine"):
+                for name in _FOLDERS:
                     (root / name).mkdir(parents=True, exist_ok=True)
                 write_atomically(marker, json.dumps({"schema_version": SCHEMA_VERSION}).encode())
         try:
@@ -158,6 +159,17 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         return folder
+
+    def checkpoint_folder(self, cell_id: str) -> Path:
+        """A folder for a cell's unfinished training; it outlives the process and is the cell's own."""
+        folder = self.root / "checkpoints" / _checked(cell_id)
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def remove_checkpoint(self, cell_id: str) -> None:
+        """Removes a finished cell's checkpoint folder."""
+        shutil.rmtree(self.root / "checkpoints" / _checked(cell_id), ignore_errors=True)
 
     def publish(self, work: Path, record: Record) -> None:
         """Turns a work folder into the stored cell: files and record are on disk before the one rename that shows them.

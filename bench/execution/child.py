@@ -36,7 +36,7 @@ def main(work: Path) -> int:
     os.chdir(scratch)  # libraries that write into the working directory write there
     result: dict[str, Any]
     try:
-        result = _run(Cell.model_validate(task["cell"]), Path(task["cube"]), work, scratch, task["threads"])
+        result = _run(task, work, scratch)
     except MemoryError:
         traceback.print_exc()
         result = {"status": "oom", "reason": f"memory cap of {task['memory_bytes'] / 1e9:.1f} GB reached"}
@@ -62,7 +62,7 @@ def main(work: Path) -> int:
     return 0 if result["status"] == "done" else 1
 
 
-def _run(cell: Cell, cube_path: Path, work: Path, scratch: Path, threads: int) -> dict[str, Any]:
+def _run(task: dict[str, Any], work: Path, scratch: Path) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
@@ -71,9 +71,9 @@ def _run(cell: Cell, cube_path: Path, work: Path, scratch: Path, threads: int) -
     from bench.execution.inprocess import build_runner, checked_prediction
     from bench.metrics import evaluate, statistics_of
 
-    cube = open_cube(cube_path)
+    cell, cube = Cell.model_validate(task["cell"]), open_cube(Path(task["cube"]))
     if cube.fingerprint != cell.dataset_fingerprint:
-        raise BenchError(f"The cube at {cube_path} changed since this run was planned; issue the command again.")
+        raise BenchError(f"The cube at {task['cube']} changed since this run was planned; issue the command again.")
     split = make_split(cube, cell.split)
     runner = build_runner(
         cell.runner,
@@ -81,9 +81,10 @@ def _run(cell: Cell, cube_path: Path, work: Path, scratch: Path, threads: int) -
         split,
         view=cell.view,
         seed=cell.seed,
-        threads=threads,
+        threads=task["threads"],
         parameters=cell.parameters,
         scratch=scratch,
+        checkpoint=Path(task["checkpoint"]),
     )
     times: dict[str, float] = {}
     with timed(times, "fit"):
@@ -94,26 +95,23 @@ def _run(cell: Cell, cube_path: Path, work: Path, scratch: Path, threads: int) -
     statistics = statistics_of(cube, split, predictions)
     statistics.to_parquet(work / "statistics.parquet", index=False)
     test = split.test
-    pd.DataFrame(
-        {
-            "cell": np.repeat(test.cells, len(test.times)).astype(np.int32),
-            "time": np.tile(test.times, len(test.cells)).astype(np.int32),
-            "target": test.of(cube.target).reshape(-1),
-            "prediction": predictions["test"].reshape(-1),
-        }
-    ).to_parquet(work / "predictions.parquet", index=False)
+    samples = {
+        "cell": np.repeat(test.cells, len(test.times)).astype(np.int32),
+        "time": np.tile(test.times, len(test.cells)).astype(np.int32),
+    }
+    predicted = {"target": test.of(cube.target).reshape(-1), "prediction": predictions["test"].reshape(-1)}
+    pd.DataFrame(samples | predicted).to_parquet(work / "predictions.parquet", index=False)
+    weights = runner.explain(test)
+    if weights is not None:
+        names = (*cube.feature_names, *cube.static_names)
+        columns = {name: weights[:, :, index].reshape(-1) for index, name in enumerate(names)}
+        pd.DataFrame(samples | columns).to_parquet(work / "importance.parquet", index=False, compression="zstd")
     table = evaluate(statistics).query("group == 'all' and weighting == 'plain'").set_index("part")
     metrics = {
         part: {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
         for part, row in table.iterrows()
     }
-    return {
-        "status": "done",
-        "metrics": metrics,
-        "n_train": len(split.train),
-        "n_test": len(split.test),
-        "times": times,
-    }
+    return {"status": "done", "metrics": metrics, "n_train": len(split.train), "n_test": len(test), "times": times}
 
 
 def _is_memory_error(error: Exception) -> bool:

@@ -32,6 +32,7 @@ def build_runner(
     threads: int,
     parameters: Mapping[str, Any],
     scratch: Path,
+    checkpoint: Path | None = None,
 ) -> Runner:
     """Makes a runner with everything that it may know and nothing else.
 
@@ -44,6 +45,7 @@ def build_runner(
         threads: numeric threads.
         parameters: resolved parameters.
         scratch: an empty folder.
+        checkpoint: folder that outlives the process; None for `scratch`.
     """
     entry = registry.get(name)
     seed = 0 if seed is None else seed
@@ -62,6 +64,7 @@ def build_runner(
         threads=threads,
         parameters=parameters,
         scratch=scratch,
+        checkpoint=checkpoint or scratch,
         scored_steps=tuple(sorted({int(step) for step in cube.step_of_year[split.test.times]})),
     )
     runner: Runner = entry.load()(task)

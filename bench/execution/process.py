@@ -79,14 +79,16 @@ class CellProcess:
         cell: what to run.
         cube: folder of the cube.
         work: empty work folder.
+        checkpoint: folder that outlives the process, for an unfinished training.
         limits: what it may use.
     """
 
-    def __init__(self, cell: Cell, cube: Path, work: Path, limits: Limits) -> None:
+    def __init__(self, cell: Cell, cube: Path, work: Path, checkpoint: Path, limits: Limits) -> None:
         self.cell, self.work, self.limits = cell, work, limits
         task = {
             "cell": cell.model_dump(mode="json"),
             "cube": str(cube.resolve()),
+            "checkpoint": str(checkpoint.resolve()),
             "threads": limits.threads,
             "memory_bytes": limits.memory_bytes,
             "parent": os.getpid(),

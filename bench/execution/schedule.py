@@ -32,7 +32,7 @@ from bench.store import ARTEFACTS, Store
 from bench.suites.cells import Cell
 
 POLL_S = 0.03
-_FILES = ("statistics.parquet", "predictions.parquet")
+_FILES = ("statistics.parquet", "predictions.parquet", "importance.parquet")
 
 
 class Interrupted(Exception):
@@ -109,6 +109,8 @@ def run_cells(
         if keep_artefacts and (work / "scratch").is_dir():
             (work / "scratch").rename(work / ARTEFACTS)
         store.publish(work, record)
+        if record.status == "done":
+            store.remove_checkpoint(record.cell_id)
         counts[record.status] = counts.get(record.status, 0) + 1
         progress.finished(record)
 
@@ -188,7 +190,11 @@ def _start(
         threads = limits.threads if entry.thread_invariant else 1
         progress.started(cell.label)
         started = clock.now()
-        return _Running(CellProcess(cell, cube, work, replace(limits, threads=threads)), lock, started)
+        return _Running(
+            CellProcess(cell, cube, work, store.checkpoint_folder(cell.id), replace(limits, threads=threads)),
+            lock,
+            started,
+        )
     except BaseException:
         lock.release()
         raise
@@ -209,7 +215,9 @@ def _record(job: _Running, outcome: Outcome) -> Record:
             "wall_seconds": outcome.wall_seconds,
             "peak_memory_bytes": outcome.peak_memory_bytes,
             "threads": process.limits.threads,
-            "files": {name: sha256(process.work / name) for name in _FILES} if done else {},
+            "files": {name: sha256(process.work / name) for name in _FILES if (process.work / name).exists()}
+            if done
+            else {},
         }
     )
 

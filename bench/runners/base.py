@@ -28,6 +28,8 @@ class Task:
         threads: numeric threads to use.
         parameters: resolved parameters of the cell.
         scratch: an empty folder, removed afterwards.
+        checkpoint: a folder that outlives a killed process; what lies in it is what the same cell left there, and it is
+            removed when the cell is done.
         scored_steps: the 8-day steps of the year (1–46) that will be scored; models per step need no others.
     """
 
@@ -39,6 +41,7 @@ class Task:
     threads: int
     parameters: Mapping[str, Any]
     scratch: Path
+    checkpoint: Path
     scored_steps: tuple[int, ...]
 
     def table(self, part: Part) -> FeatureTable:
@@ -59,3 +62,11 @@ class Runner(ABC):
     @abstractmethod
     def predict(self, part: Part) -> FloatArray:
         """(n_cells, n_times) float32 predictions of a part, in the target's units."""
+
+    def explain(self, part: Part) -> FloatArray | None:
+        """(n_cells, n_times, feature) importance weights, or None for a model that does not explain itself.
+
+        Features are the climate features, then the static features, in the cube's order and units as the model saw
+        them.
+        """
+        return None

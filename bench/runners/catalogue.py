@@ -188,4 +188,32 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         seeded=False,
         cost=Cost(15, 2000, memory_gb=1.4),
     ),
+    RunnerEntry(
+        "dual_branch_plus",
+        "Ours, plus",
+        "Our Method",
+        "bench.runners.dual_branch:DualBranchPlusRunner",
+        "the dual-branch idea with seasonal low-rank conditions per cell; ensemble of three",
+        requires=("torch",),
+        uses_view=False,
+        profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
+        cost=Cost(10, 2500, memory_gb=0.8),
+    ),
+    RunnerEntry(
+        "dual_branch",
+        "Ours",
+        "Our Method",
+        "bench.runners.dual_branch:DualBranchRunner",
+        "the paper's dual-branch network, to the letter of its equations (hours on a CPU: paper profile)",
+        requires=("torch",),
+        uses_view=False,
+        only_profiles=("smoke", "paper"),
+        profiles={
+            "smoke": {
+                "options": {"n_nodes": 12, "k": 4, "width": 8, "blocks": 1, "window": 3},
+                "training": {"epochs": 1},
+            }
+        },
+        cost=Cost(20, 90_000, memory_gb=2.5),
+    ),
 )

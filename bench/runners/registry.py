@@ -59,6 +59,7 @@ class RunnerEntry:
         withheld: withheld arrays of the cube that it may read.
         seeded: whether the seed changes its numbers; if not, one repetition is planned.
         thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
+        only_profiles: profiles in which a suite plans it; empty for all.
         parameters: passed to the runner in the task.
         profiles: per profile, parameters that replace or add to `parameters`.
         cost: for planning.
@@ -75,6 +76,7 @@ class RunnerEntry:
     withheld: tuple[str, ...] = ()
     seeded: bool = True
     thread_invariant: bool = False
+    only_profiles: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cost: Cost = Cost()

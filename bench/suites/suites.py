@@ -132,6 +132,13 @@ def _cells(
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
             continue  # the data set does not know what made its target
+        if entry.only_profiles and options.profile not in entry.only_profiles:
+            if entry.name in options.only:
+                raise BenchError(
+                    f"Runner {entry.name!r} is planned in profile {' or '.join(entry.only_profiles)} only; choose one "
+                    "with --profile."
+                )
+            continue
         if only_repetition is not None:
             repetitions = [only_repetition]
         else:

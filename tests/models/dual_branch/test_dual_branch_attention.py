@@ -91,9 +91,7 @@ def test_a_block_is_equations_3_and_4_with_residuals():
     x = torch.randn(2, 3, 5, 8)  # batch, feature, window, width
     expected = torch.empty_like(x)
     for b in range(2):
-        temporal = torch.stack(
-            [x[b, f] + literal_linear_attention(block.temporal, x[b, f], 2, True) for f in range(3)]
-        )
+        temporal = torch.stack([x[b, f] + literal_linear_attention(block.temporal, x[b, f], 2, True) for f in range(3)])
         for step in range(5):
             tokens = temporal[:, step]
             tokens = tokens + literal_linear_attention(block.features, tokens, 2, False)
@@ -112,9 +110,7 @@ def test_the_encoder_does_not_know_the_order_of_features_but_that_of_steps():
     encoder.scale.copy_(encoder.scale[order].clone())
     encoder.shift.copy_(encoder.shift[order].clone())
     torch.testing.assert_close(encoder(windows[..., order], torch.empty(2, 0)), plain[:, order])
-    assert not torch.allclose(
-        encoder(windows.flip(1)[..., order], torch.empty(2, 0)), plain[:, order].flip(2)
-    )
+    assert not torch.allclose(encoder(windows.flip(1)[..., order], torch.empty(2, 0)), plain[:, order].flip(2))
 
 
 @torch.no_grad()

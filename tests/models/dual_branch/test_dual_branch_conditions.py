@@ -123,9 +123,7 @@ def test_the_time_embedding_is_cyclic_and_of_unit_pairs():
 @torch.no_grad()
 def test_the_encoder_runs_convolution_graph_and_lstm_in_order(edges):
     torch.manual_seed(0)
-    encoder = ConditionEncoder(
-        torch.randn(12, WIDTH), *edges, steps_per_year=STEPS, reach=1, learned_adjacency=False
-    )
+    encoder = ConditionEncoder(torch.randn(12, WIDTH), *edges, steps_per_year=STEPS, reach=1, learned_adjacency=False)
     v = encoder.embedding[:, None] + cyclic_rotary(STEPS, WIDTH)
     spatial = encoder.spatial(encoder.temporal(v))
     final, memory = encoder(), encoder.memory

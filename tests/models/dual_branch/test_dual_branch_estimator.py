@@ -206,14 +206,10 @@ def test_branches_see_only_what_they_should():
     target = make_target(panel)
     moved = make_panel(climate=panel.climate + 1)
     conditions = letter(branches="conditions").fit(panel, target, cells, times)
-    np.testing.assert_array_equal(
-        conditions.predict(panel, cells, times), conditions.predict(moved, cells, times)
-    )
+    np.testing.assert_array_equal(conditions.predict(panel, cells, times), conditions.predict(moved, cells, times))
     features = letter(branches="features").fit(panel, target, cells, times)
     elsewhere = make_panel(lon=np.roll(panel.lon, 1), lat=np.roll(panel.lat, 1))
-    np.testing.assert_array_equal(
-        features.predict(panel, cells, times), features.predict(elsewhere, cells, times)
-    )
+    np.testing.assert_array_equal(features.predict(panel, cells, times), features.predict(elsewhere, cells, times))
 
 
 def test_the_window_reaches_back_and_no_further():
@@ -403,9 +399,7 @@ def test_plus_options_out_of_range_are_refused(change):
 def test_the_seasonal_basis_is_orthogonal_over_the_year():
     basis = seasonal_basis(46, 3)
     assert basis.shape == (46, 7)
-    torch.testing.assert_close(
-        basis.T @ basis, torch.diag(torch.tensor([46.0] + [23.0] * 6)), atol=1e-3, rtol=0
-    )
+    torch.testing.assert_close(basis.T @ basis, torch.diag(torch.tensor([46.0] + [23.0] * 6)), atol=1e-3, rtol=0)
 
 
 def test_plus_lags_are_means_of_earlier_steps():

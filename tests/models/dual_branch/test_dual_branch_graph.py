@@ -142,9 +142,7 @@ def test_walks_follow_edges_and_repeat_with_the_seed(globe):
     weight = dense(graph, graph.weight)
     assert (weight[walks[:, :-1], walks[:, 1:]] > 0).all()
     assert (walks[:, :-1] != walks[:, 1:]).all()
-    np.testing.assert_array_equal(
-        walks, random_walks(graph, walks_per_node=3, length=12, p=0.5, q=2.0, seed=7)
-    )
+    np.testing.assert_array_equal(walks, random_walks(graph, walks_per_node=3, length=12, p=0.5, q=2.0, seed=7))
 
 
 def test_second_steps_have_the_probabilities_of_node2vec(globe):
@@ -175,11 +173,7 @@ def test_padded_rows_hold_each_row_without_the_node_itself(globe):
 def test_context_pairs_are_those_of_a_loop():
     walks = np.array([[0, 1, 2, 3], [4, 5, 6, 7]])
     expected = [
-        (int(walk[i]), int(walk[j]))
-        for walk in walks
-        for i in range(4)
-        for j in range(4)
-        if 0 < abs(i - j) <= 2
+        (int(walk[i]), int(walk[j])) for walk in walks for i in range(4) for j in range(4) if 0 < abs(i - j) <= 2
     ]
     assert sorted(map(tuple, context_pairs(walks, 2).tolist())) == sorted(expected)
 

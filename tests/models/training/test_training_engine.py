@@ -104,9 +104,7 @@ def test_a_finished_training_is_not_repeated(tmp_path):
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     path = tmp_path / "training.pt"
     train(line(), OPTIONS, checkpoint=path)
-    train(
-        line(), replace(OPTIONS, progress_seconds=9, checkpoint_seconds=9), checkpoint=path
-    )  # numbers unchanged
+    train(line(), replace(OPTIONS, progress_seconds=9, checkpoint_seconds=9), checkpoint=path)  # numbers unchanged
     with pytest.raises(ValueError, match="belongs to another training"):
         train(line(), replace(OPTIONS, learning_rate=0.5), checkpoint=path)
     with pytest.raises(ValueError, match="belongs to another training"):
@@ -154,9 +152,7 @@ def test_a_non_finite_loss_names_epoch_and_step_and_spoils_no_checkpoint(tmp_pat
 def test_progress_counts_epochs_steps_and_time():
     reports: list[Progress] = []
     train(line(), OPTIONS, on_progress=reports.append)
-    assert [(r.epoch, r.step) for r in reports] == [
-        (epoch, step) for epoch in (1, 2, 3) for step in range(1, 8)
-    ]
+    assert [(r.epoch, r.step) for r in reports] == [(epoch, step) for epoch in (1, 2, 3) for step in range(1, 8)]
     assert all(r.samples_per_second > 0 and np.isfinite(r.loss) for r in reports)
     assert reports[-1].seconds_left == 0 < reports[0].seconds_left
     assert "epoch 3/3" in str(reports[-1])

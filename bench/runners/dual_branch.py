@@ -1,0 +1,91 @@
+"""The proposed dual-branch network and its better version, from `models.dual_branch`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.data.cube import FloatArray
+from bench.data.splits import Part
+from bench.errors import BenchError
+from bench.runners.base import Runner
+
+if TYPE_CHECKING:
+    from models.training import Panel
+
+_PREDICTED_AT_ONCE = 1_000_000  # samples: bounds the importance weights that come with every prediction
+
+
+class DualBranchPlusRunner(Runner):
+    """Conditions per cell, seasonal and of low rank; parameters: ``options`` and ``training`` of the estimator."""
+
+    def fit(self) -> None:
+        """Trains on the training part; an unfinished training goes on from the task's checkpoint folder."""
+        task = self.task
+        self._panel = self._make_panel()
+        target = np.full((task.cube.n_cells, task.cube.n_times), np.nan, np.float32)
+        target[np.ix_(task.train.cells, task.train.times)] = task.train_target
+        self._estimator = self._make_estimator()
+        cells, times = _samples(task.train)
+        checkpoint = task.checkpoint / "training.pt"
+        if checkpoint.exists():
+            print(f"resuming from {checkpoint.name}", flush=True)
+        try:
+            self._estimator.fit(
+                self._panel,
+                target,
+                cells,
+                times,
+                checkpoint=checkpoint,
+                on_progress=lambda report: print(report, flush=True),
+            )
+        except (ValueError, FloatingPointError) as error:
+            raise BenchError(f"The dual-branch network cannot be trained: {error}") from error
+
+    def predict(self, part: Part) -> FloatArray:
+        """Predictions of the target branch (Eq. 16), (n_cells, n_times)."""
+        cells, times = _samples(part)
+        starts = range(0, len(cells), _PREDICTED_AT_ONCE)
+        blocks = [slice(start, start + _PREDICTED_AT_ONCE) for start in starts]
+        predicted = [self._estimator.predict(self._panel, cells[block], times[block]) for block in blocks]
+        return np.concatenate(predicted).reshape(len(part.cells), len(part.times))
+
+    def explain(self, part: Part) -> FloatArray:
+        """Importance weights of every climate and static feature (Eq. 17), (n_cells, n_times, feature)."""
+        cells, times = _samples(part)
+        weights: FloatArray = self._estimator.explain(self._panel, cells, times).weights
+        return weights.reshape(len(part.cells), len(part.times), -1)
+
+    def _make_panel(self) -> Panel:
+        from models.training import Panel
+
+        cube = self.task.cube
+        return Panel(cube.climate, np.asarray(cube.static), cube.lon, cube.lat, cube.step_of_year)
+
+    def _make_estimator(self) -> Any:
+        from dataclasses import replace
+
+        from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
+
+        parameters = self.task.parameters
+        training = replace(PLUS_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
+        return DualBranchPlusRegressor(DualBranchPlusOptions(**parameters.get("options", {})), training)
+
+
+class DualBranchRunner(DualBranchPlusRunner):
+    """The network to the letter of the paper's equations."""
+
+    def _make_estimator(self) -> Any:
+        from models.dual_branch import DualBranchOptions, DualBranchRegressor
+        from models.training import TrainingOptions
+
+        parameters = self.task.parameters
+        training = TrainingOptions(**parameters.get("training", {}), seed=self.task.seed)
+        return DualBranchRegressor(DualBranchOptions(**parameters.get("options", {})), training)
+
+
+def _samples(part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(sample,) cell and time index of every sample of a part, in its order."""
+    return np.repeat(part.cells, len(part.times)), np.tile(part.times, len(part.cells))

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from bench.data.cube import Cube, write_cube
+from bench.data.splits import fewshot_parameters, full_parameters, make_split
+from bench.execution.inprocess import trained_on_training_only
+from bench.runners import registry
+from bench.store import Store
+from tests.conftest import Bench, bench_environment, make_cube
+
+pytestmark = [
+    pytest.mark.runners,
+    pytest.mark.skipif(registry.get("dual_branch_plus").unavailable() is not None, reason="torch is not installed"),
+]
+LONG = "tests.support.long_training:ENTRIES"
+
+
+@pytest.fixture(scope="module")
+def cube() -> Cube:
+    return make_cube(n_cells=60)
+
+
+def test_both_rows_run_and_store_importance_weights(bench: Bench, cube: Cube, tmp_path: Path) -> None:
+    write_cube(tmp_path / "toy.zarr", cube)
+    arguments = ("--suite", "full", "--profile", "smoke", "--dataset", str(tmp_path / "toy.zarr"))
+    result = bench("run", *arguments, "--only", "our-method")
+    assert result.returncode == 0, result.stdout + result.stderr
+    store = Store(tmp_path / "runs")
+    found = {record.cell.runner: record for record in store.records()}
+    assert set(found) == {"dual_branch", "dual_branch_plus"}
+    for record in found.values():
+        weights = pd.read_parquet(store.file(record, "importance.parquet"))
+        assert list(weights.columns) == ["cell", "time", *cube.feature_names, *cube.static_names]
+        assert len(weights) == record.n_test and np.isfinite(weights.to_numpy()).all()
+        assert not (store.root / "checkpoints" / record.cell_id).exists()
+
+
+@pytest.mark.parametrize("name", ["dual_branch", "dual_branch_plus"])
+@pytest.mark.parametrize("suite", ["full", "fewshot"])
+def test_they_learn_from_training_data_only(name: str, suite: str, cube: Cube) -> None:
+    parameters = full_parameters(cube) if suite == "full" else fewshot_parameters(cube, (7,), 30, 0)
+    assert trained_on_training_only(name, cube, make_split(cube, parameters), "smoke")
+
+
+def test_the_letter_is_planned_only_where_its_hours_are_meant(bench: Bench, cube: Cube, tmp_path: Path) -> None:
+    write_cube(tmp_path / "toy.zarr", cube)
+    arguments = ("plan", "--suite", "full", "--dataset", str(tmp_path / "toy.zarr"))
+    planned = json.loads(bench(*arguments, "--profile", "laptop", "--json").stdout)
+    assert not any(row["runner"] == "dual_branch" for row in planned["cells"])
+    refused = bench(*arguments, "--profile", "laptop", "--only", "dual_branch")
+    assert refused.returncode == 2 and "planned in profile smoke or paper only" in refused.stderr
+
+
+@pytest.mark.alone
+def test_a_killed_training_goes_on_where_it_stopped_to_the_same_numbers(
+    bench: Bench, cube: Cube, tmp_path: Path
+) -> None:
+    write_cube(tmp_path / "toy.zarr", cube)
+    arguments = [
+        "--suite",
+        "full",
+        "--profile",
+        "smoke",
+        "--dataset",
+        str(tmp_path / "toy.zarr"),
+        "--only",
+        "long_training",
+    ]
+    undisturbed = bench("run", *arguments, "--store", str(tmp_path / "undisturbed"), plugins=LONG)
+    assert undisturbed.returncode == 0, undisturbed.stdout + undisturbed.stderr
+    command = [sys.executable, "-m", "bench", "run", *arguments]
+    process = subprocess.Popen(command, env=bench_environment(tmp_path, LONG), cwd=tmp_path, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list((tmp_path / "runs").glob("checkpoints/*/training.pt")):
+        time.sleep(0.01)
+    psutil.Process(process.pid).children()[0].send_signal(signal.SIGKILL)
+    assert process.wait(timeout=60) == 1
+    resumed = bench("run", *arguments, plugins=LONG)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    [first], [second] = (list(Store(tmp_path / name).records()) for name in ("undisturbed", "runs"))
+    assert first.files == second.files
+    assert "resuming from training.pt" in (tmp_path / "runs" / "cells" / second.cell_id / "log.txt").read_text()
