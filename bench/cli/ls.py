@@ -10,6 +10,7 @@ import click
 
 from bench.cli.options import existing_store, json_option, store_option
 from bench.suggest import unknown
+from bench.terminal import console
 
 Rows = list[dict[str, object]]
 
@@ -122,7 +123,6 @@ def command(what: str, store_path: Path | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return 0
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -133,7 +133,7 @@ def command(what: str, store_path: Path | None, as_json: bool) -> int:
         table.add_column(column)
     for row in rows:
         table.add_row(*(Text(_text(row.get(column))) for column in columns))
-    Console().print(table)
+    console().print(table)
     return 0
 
 

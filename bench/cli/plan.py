@@ -9,6 +9,7 @@ import click
 
 from bench import clock
 from bench.cli.options import json_option, resolve, suite_options
+from bench.terminal import console
 
 
 @click.command(
@@ -63,7 +64,6 @@ def command(as_json: bool, **given: Any) -> int:
             )
         )
         return 0
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -84,11 +84,11 @@ def command(as_json: bool, **given: Any) -> int:
             f"{item.estimate.memory_bytes / 1e9:.1f} GB",
             f"{item.estimate.disk_bytes / 1e6:.1f} MB",
         )
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for item in planned:
         if item.reason:
-            console.print(f"{item.cell.label}: {item.state}: {item.reason}", markup=False, highlight=False)
+            out.print(f"{item.cell.label}: {item.state}: {item.reason}", markup=False, highlight=False)
     click.echo(f"Data: {request.dataset.reason}.")
     click.echo(
         f"About {clock.human_seconds(seconds)} with {request.jobs} jobs, {disk / 1e6:.0f} MB of results in "

@@ -9,6 +9,7 @@ from string import Template
 
 from bench import paths
 from bench.report.model import Column, Row, Table, Value, best_values, is_best
+from bench.terminal import console
 
 _LATEX_ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -97,7 +98,6 @@ def markdown(table: Table) -> str:
 
 def print_table(table: Table) -> None:
     """Prints the table to the terminal, the best in bold."""
-    from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
 
@@ -119,13 +119,11 @@ def print_table(table: Table) -> None:
                 for column in columns
             ]
             grid.add_row(Text(f"  {row.label}{note}"), *cells)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)  # a pipe has no width: never break numbers
-    console.print(grid)
-    console.print(table.caption, markup=False, highlight=False)
+    out = console()
+    out.print(grid)
+    out.print(table.caption, markup=False, highlight=False)
     for problem in table.notes:
-        console.print(f"missing: {problem}", markup=False, highlight=False)
+        out.print(f"missing: {problem}", markup=False, highlight=False)
 
 
 def shown_columns(table: Table) -> list[Column]:
