@@ -110,27 +110,18 @@ def _runners() -> list[Finding]:
 
 
 def _data() -> list[Finding]:
-    from bench.data import datasets, fetch
+    from bench.data import datasets
 
     findings = []
     for entry in datasets.entries().values():
-        if entry.source is None:
-            findings.append(Finding(f"data set {entry.name}", True, "made on this machine"))
-            continue
         try:
-            location = fetch.locate(entry.source)
+            location = datasets.at_hand(entry)
         except BenchError as error:
             findings.append(Finding(f"data set {entry.name}", False, "unusable", str(error)))
             continue
         found = location.folder is not None
-        findings.append(
-            Finding(
-                f"data set {entry.name}",
-                found,
-                location.reason,
-                None if found else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR",
-            )
-        )
+        remedy = None if found else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR"
+        findings.append(Finding(f"data set {entry.name}", found, location.reason, remedy))
     return findings
 
 

@@ -37,11 +37,11 @@ def _runners(store: Path | None) -> Rows:
 
 
 def _datasets(store: Path | None) -> Rows:
-    from bench.data import datasets, fetch
+    from bench.data import datasets
 
     rows: Rows = []
     for entry in datasets.entries().values():
-        where = fetch.locate(entry.source).reason if entry.source else "made on this machine"
+        where = datasets.at_hand(entry).reason
         rows.append({"name": entry.name, "options": dict(entry.options), "at hand": where, "summary": entry.summary})
     return rows
 

@@ -169,17 +169,29 @@ def _open_auto(say: Callable[[str], None]) -> OpenedDataset:
     return OpenedDataset(opened.cube, opened.path, opened.spec, why)
 
 
-def _choose_auto(say: Callable[[str], None]) -> fetch.Location:
-    """Where the files (or the cube) of northchina are, trying a download if none was tried lately; or why not."""
-    from bench.data import northchina
+def at_hand(entry: DatasetEntry) -> fetch.Location:
+    """Where a data set's files or its built cube are, without touching the network; or why they are not at hand.
 
-    source = northchina.SOURCE
-    location = fetch.locate(source)
+    Raises:
+        BenchError: ``BENCH_DATA_DIR`` is unusable.
+    """
+    cube = _cube_path(entry, entry.options)
+    if entry.source is None:
+        return fetch.Location(cube, "made on this machine")
+    location = fetch.locate(entry.source)
+    if location.folder is None and (cube / "zarr.json").exists():
+        return fetch.Location(cube, "its cube is in the cache")
+    return location
+
+
+def _choose_auto(say: Callable[[str], None]) -> fetch.Location:
+    """Where northchina is, trying a download if none was tried lately; or why it is not to be had."""
+    entry = entries()["northchina"]
+    assert entry.source is not None  # northchina comes from public files
+    source = entry.source
+    location = at_hand(entry)
     if location.folder is not None:
         return location
-    cube = _cube_path(entries()["northchina"], {})
-    if (cube / "zarr.json").exists():
-        return fetch.Location(cube, "its cube is in the cache")
     failed_before = fetch.recent_failure(source)
     if failed_before is not None:
         return fetch.Location(None, f"{location.reason}, and {failed_before}")
