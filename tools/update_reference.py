@@ -31,8 +31,8 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "records").mkdir(parents=True)
     subprocess.run([sys.executable, "-m", "bench", "report", "--store", str(store), "--out", str(folder)], check=True)
-    for suite, manifest in newest.items():
-        (folder / f"manifest_{suite}.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    shutil.copytree(store / "manifests", folder / "manifests")
+    for suite in newest:
         for cell_id in _cell_ids(folder, suite):
             shutil.copyfile(store / "cells" / cell_id / "record.json", folder / "records" / f"{cell_id}.json")
     if first["dataset"] == "northchina":

@@ -59,6 +59,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("gap", "Gap"),
         Column("ratio", "÷ LightGBM Large"),
         Column("paper_ratio", "Paper's ratio"),
+        Column("runs", "Runs", digits=0),
     )
     caption = f"Comparison of methods (Table 1 of the paper). {_circumstances(selection, found, weighting)}"
     return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
@@ -163,6 +164,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("seen_rmse", "Seen cells"),
         Column("unseen_rmse", "Unseen cells"),
         Column("paper_gap", "Paper's gap"),
+        Column("runs", "Runs", digits=0),
     )
     caption = f"Generalisation gap in week {week} (Table 3 of the paper). {_circumstances(selection, found, weighting)}"
     return Table("table3", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
@@ -183,6 +185,8 @@ def _value(estimate: Estimate) -> Value:
 
 
 def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
+    if row.records:
+        values = values | {"runs": Value(len(row.records))}
     note = "" if len(row.records) == row.planned else f"{len(row.records)} of {row.planned} done"
     return Row(
         label, row.family, values, row.family != _REFERENCE, note, tuple(record.cell_id for record in row.records)
@@ -229,6 +233,7 @@ def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: 
         f"feature view {', '.join(views)}" if views else "",
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",
+        "runs with several seeds are averaged" if len(repetitions) > 1 else "",
         f"{done} of {planned} cells done",
         "area-weighted" if weighting == "area" else "",
     ]
