@@ -4,7 +4,7 @@
 #   ./run_all.sh                     both suites, laptop profile, best data at hand, tables in runs/report
 #   ./run_all.sh --profile smoke     the same in about a minute
 #   ./run_all.sh --test              set up and pass the tests
-#   ./run_all.sh --dataset simulated --jobs 1        further words go to `bench run`
+#   ./run_all.sh --dataset simulated --jobs 1        further words go to `bench run` of both suites
 #
 # Environment: BENCH_VENV (default .venv), BENCH_STORE (default runs), BENCH_DATA_DIR, BENCH_CACHE_DIR, PYTHON (default python3.11, python3).
 set -euo pipefail
@@ -61,14 +61,26 @@ if [ "${1:-}" = "--test" ]; then
     exit
 fi
 
-failed=0
+# `bench report` has to read the store that the suites write to.
+words=("$@")
+for ((index = 0; index < ${#words[@]}; index++)); do
+    case ${words[index]} in
+    --store) export BENCH_STORE=${words[index + 1]:?--store needs a folder} ;;
+    --store=*) export BENCH_STORE=${words[index]#--store=} ;;
+    esac
+done
+
+worst=0
 for suite in full fewshot; do
     stage "suite $suite"
     # The few-shot suite has no tabular rows of its own: one is added for comparison.
     [ "$suite" = fewshot ] && more=(--with lightgbm) || more=()
-    "$venv/bin/bench" run --suite "$suite" "${more[@]}" "$@" || { code=$?; [ $code -eq 1 ] || exit $code; failed=1; }
+    code=0
+    "$venv/bin/bench" run --suite "$suite" "${more[@]}" "$@" || code=$?
+    [ "$code" -eq 130 ] && exit 130 # interrupted: the same command resumes
+    [ "$code" -gt "$worst" ] && worst=$code
 done
 stage "report"
 "$venv/bin/bench" report
 stage "done"
-exit $failed
+exit "$worst"

@@ -121,6 +121,8 @@ def _part_statistics(cube: Cube, split: Split, part: Part, prediction: FloatArra
     error = prediction.astype(np.float64) - target
     area = np.cos(np.radians(cube.lat[part.cells]))
     block_ids, block = np.unique(spatial_block(cube.lon[part.cells], cube.lat[part.cells]), return_inverse=True)
+    if not np.isfinite(error).all():
+        raise BenchError("Targets or predictions are NaN or infinite; `bench data verify` names the place in the data.")
     base = np.stack([np.ones_like(error), error, np.abs(error), error**2, target, target**2])
     time_sets, cell_sets = _groups(cube, split, part)
     rows = []

@@ -52,6 +52,8 @@ class Store:
         self.root = root
         self.cells_dir, self.work_dir = root / "cells", root / "work"
         marker = root / "store.json"
+        if root.exists() and not root.is_dir():
+            raise BenchError(f"{root} is a file, not a folder; name another place with --store.")
         if create and not marker.exists():
             if root.exists() and any(root.iterdir()):
                 names = {item.name for item in root.iterdir()} - set(_FOLDERS)
@@ -144,6 +146,18 @@ class Store:
         paths = sorted((self.root / "manifests").glob("*.json"))
         return [_parse(Manifest, path.read_bytes(), path) for path in paths]
 
+    def set_damaged_manifests_aside(self) -> list[Path]:
+        """Moves unreadable manifests into quarantine, so that they block no table; returns where they lay."""
+        moved = []
+        for path in sorted((self.root / "manifests").glob("*.json")):
+            try:
+                _parse(Manifest, path.read_bytes(), path)
+            except CorruptRecord:
+                with disk_errors(f"Store {self.root}", STORED_STAYS):
+                    os.replace(path, self.root / "quarantine" / f"{path.stem}-{time.time_ns()}.json")
+                moved.append(path)
+        return moved
+
     def add_manifest(self, manifest: Manifest) -> Path:
         """Stores a manifest under its time of creation."""
         stamp = re.sub(r"[^0-9TZ]", "", manifest.created)
@@ -200,13 +214,14 @@ class Store:
         return target
 
     def clean_work(self) -> None:
-        """Removes work folders whose process is gone (left by a killed run)."""
-        import psutil
-
+        """Removes what killed runs left: work folders of cells that nobody holds the lock of."""
         for folder in self.work_dir.iterdir():
-            pid = folder.name.rsplit("-", 1)[-1]
-            if not pid.isdigit() or not psutil.pid_exists(int(pid)):
-                shutil.rmtree(folder, ignore_errors=True)
+            match = re.search(r"[0-9a-f]{16}", folder.name)
+            if match is None:
+                continue
+            with self.try_lock(match[0]) as free:
+                if free:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def try_lock(self, cell_id: str) -> Iterator[bool]:

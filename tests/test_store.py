@@ -190,12 +190,15 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path, monke
     assert (tmp_path / "a").read_bytes() == b"old"
 
 
-def test_work_of_dead_processes_is_removed_and_of_living_ones_kept(store: Store) -> None:
+def test_work_of_killed_runs_is_removed_and_of_living_ones_kept(store: Store) -> None:
     mine = store.new_work_folder(make_cell().id)
-    dead = store.work_dir / f"{make_cell().id}-999999999"
-    dead.mkdir()
+    left_behind = store.new_work_folder(make_cell(repetition=1).id)
+    with store.try_lock(make_cell().id) as held:
+        assert held
+        store.clean_work()
+        assert mine.exists() and not left_behind.exists()
     store.clean_work()
-    assert mine.exists() and not dead.exists()
+    assert not mine.exists()
 
 
 def test_one_cell_has_one_owner(store: Store) -> None:

@@ -75,4 +75,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`bench ls | head`): nothing to report
         sys.exit(0)
+    except OSError as error:
+        # Whatever a folder or disk refuses that no place nearer to it has words for.
+        click.echo(
+            f"Error: {error.filename or 'A file'}: {error.strerror or error}; check the path and its permissions.",
+            err=True,
+        )
+        sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

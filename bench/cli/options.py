@@ -13,7 +13,7 @@ from bench import paths
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.data.splits import parse_weeks
 from bench.errors import BenchError
-from bench.execution.planning import PlannedCell, available_cores, limits_for, plan
+from bench.execution.planning import PlannedCell, default_jobs, limits_for, plan
 from bench.execution.process import Limits
 from bench.store import Store
 from bench.suites import profiles
@@ -90,7 +90,9 @@ def suite_options(function: CommandT) -> CommandT:
             metavar="N,N",
             help="fewshot: sampled cells  [default: 6000, or 30 % of fewer than 20,000].",
         ),
-        click.option("--jobs", type=int, default=None, help="Cells at once  [default: one per core]."),
+        click.option(
+            "--jobs", type=int, default=None, help="Cells at once  [default: one per core, fewer if memory is short]."
+        ),
         click.option(
             "--memory",
             "memory_gb",
@@ -134,7 +136,7 @@ class Request:
 
     def plan(self, store: Store | None) -> list[PlannedCell]:
         """The plan against a store."""
-        return plan(make_cells(self.suite, self.dataset.cube, self.options), self.dataset.cube, store, self.limits)
+        return plan(make_cells(self.suite, self.dataset, self.options), self.dataset.cube, store, self.limits)
 
 
 def resolve(
@@ -177,9 +179,11 @@ def resolve(
         weeks=parse_weeks(weeks),
         train_cells=whole_numbers(train_cells, "--train-cells"),
     )
-    chosen_jobs = jobs if jobs is not None else available_cores()
-    limits = limits_for(chosen_jobs, memory_gb, timeout_s if timeout_s is not None else profiles.get(profile).timeout_s)
+    timeout = timeout_s if timeout_s is not None else profiles.get(profile).timeout_s
+    limits_for(1 if jobs is None else jobs, memory_gb, timeout)  # bad options are named before any data is built
     opened = open_dataset(dataset, say)
+    chosen_jobs = jobs if jobs is not None else default_jobs(make_cells(suite, opened, options), opened.cube)
+    limits = limits_for(chosen_jobs, memory_gb, timeout)
     return Request(suite, options, opened, limits, chosen_jobs, store_path or paths.default_store())
 
 
@@ -194,10 +198,15 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
     Raises:
         BenchError: something is no whole number.
     """
+    found = []
     for item in names(text):
-        if not item.lstrip("+-").isdigit():
-            raise BenchError(f"{option}: {item!r} is no whole number; give numbers such as {option} 300,600.")
-    return tuple(int(item) for item in names(text))
+        try:
+            found.append(int(item))
+        except ValueError as error:
+            raise BenchError(
+                f"{option}: {item!r} is no whole number; give numbers such as {option} 300,600."
+            ) from error
+    return tuple(found)
 
 
 def existing_store(path: Path | None) -> Store:

@@ -62,6 +62,8 @@ def command(
     if not wanted:
         raise BenchError(f"Store {store.root} holds no run; run `bench run --suite full` first.")
     folder = out or store.root / "report"
+    if folder.exists() and not folder.is_dir():
+        raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
     reader = StatisticsReader(store)
     makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
     written: list[str] = []

@@ -53,6 +53,8 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
     request = resolve(say, **given)
     cube = request.dataset.cube
     store = Store(request.store_path, create=True)
+    for path in store.set_damaged_manifests_aside():
+        click.echo(f"Manifest {path.name} was damaged; it now lies in {store.root / 'quarantine'}.", err=True)
     planned = request.plan(store)
     manifest = Manifest(
         created=clock.now(),

@@ -10,8 +10,9 @@ import click
 from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError
 from bench.records import Record
+from bench.runners import registry
 from bench.store import CorruptRecord, Store
-from bench.suites.cells import Cell, differences
+from bench.suites.cells import EVALUATION_VERSION, Cell, differences
 
 
 @click.command(
@@ -41,6 +42,7 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
         for cell_id, record in stored.items()
         if name in (cell_id, record.cell.runner) and record.cell not in chosen
     ]
+    chosen += [current for cell in wanted.values() for current in [_current(cell)] if current.id == name != cell.id]
     if not chosen and name not in damaged:
         raise BenchError(
             f"{name!r} is neither a cell nor a runner of a run in {store.root}; `bench ls cells` and `bench plan` "
@@ -74,18 +76,33 @@ def _stored(store: Store) -> tuple[dict[str, Record], dict[str, str]]:
     return records, damaged
 
 
+def _current(cell: Cell) -> Cell:
+    """The same cell as a run of this version, with the packages installed now, would plan it."""
+    entry = registry.entries().get(cell.runner)
+    if entry is None:
+        return cell  # a plug-in that is not loaded: nothing to compare with
+    present = {
+        "runner_version": entry.version,
+        "parameters": entry.parameters_for(cell.profile),
+        "packages": entry.package_versions(),
+        "evaluation": EVALUATION_VERSION,
+    }
+    return cell.model_copy(update=present)
+
+
 def _answer(
     cell: Cell, wanted: dict[str, Cell], stored: dict[str, Record], damaged: dict[str, str]
 ) -> dict[str, object]:
     answer: dict[str, object] = {"id": cell.id, "cell": f"{cell.label} ({cell.suite}, {cell.dataset}, {cell.profile})"}
-    newest = wanted.get(json.dumps(cell.address))
+    now = _current(cell)
+    newest = now if now.id != cell.id else wanted.get(json.dumps(cell.address))
     record = stored.get(cell.id)
     if cell.id in damaged:
         return answer | {"state": "corrupt", "because": damaged[cell.id]}
     if newest is not None and newest.id != cell.id:
         return answer | {
             "state": "stale",
-            "because": f"the latest run asks for {newest.id} instead; what changed:",
+            "because": f"a run would now ask for {newest.id} instead; what changed:",
             "changes": differences(cell, newest),
         }
     if record is None:

@@ -108,6 +108,9 @@ def scramble_outside(cube: Cube, part: Part) -> Cube:
         climate=np.where(inside[:, :, None], cube.climate, -13 * cube.climate + 101).astype(np.float32),
         static=static.astype(np.float32),
         target=np.where(inside, cube.target, 1e3).astype(np.float32),
+        withheld={
+            name: np.where(inside, values, 17 - 3 * values).astype(np.float32) for name, values in cube.withheld.items()
+        },
     )
     return scrambled
 

@@ -390,29 +390,34 @@ def _open(path: Path) -> Cube:
         raise BenchError(
             f"{path} is no cube of this project (missing {error}); name another folder or build it again."
         ) from error
-    if version > CUBE_FORMAT:
+    if not isinstance(version, int) or version > CUBE_FORMAT:
         raise BenchError(
             f"Cube {path} has format {version}, this version reads up to {CUBE_FORMAT}; update climate2gpp-bench."
         )
-    days = np.asarray(_map(path, "time"))
-    return Cube(
-        name=schema["name"],
-        climate=_map(path, "climate"),
-        static=_map(path, "static"),
-        target=_map(path, "target"),
-        lon=np.asarray(_map(path, "lon")),
-        lat=np.asarray(_map(path, "lat")),
-        time=days.astype("datetime64[D]"),
-        feature_names=tuple(schema["feature_names"]),
-        feature_units=tuple(schema["feature_units"]),
-        static_names=tuple(schema["static_names"]),
-        static_units=tuple(schema["static_units"]),
-        n_land_cover=int(schema["n_land_cover"]),
-        target_name=schema["target_name"],
-        target_units=schema["target_units"],
-        provenance=attributes["provenance"],
-        withheld={name: _map(path, f"withheld/{name}") for name in attributes["withheld"]},
-    )
+    try:
+        days = np.asarray(_map(path, "time"))
+        return Cube(
+            name=schema["name"],
+            climate=_map(path, "climate"),
+            static=_map(path, "static"),
+            target=_map(path, "target"),
+            lon=np.asarray(_map(path, "lon")),
+            lat=np.asarray(_map(path, "lat")),
+            time=days.astype("datetime64[D]"),
+            feature_names=tuple(schema["feature_names"]),
+            feature_units=tuple(schema["feature_units"]),
+            static_names=tuple(schema["static_names"]),
+            static_units=tuple(schema["static_units"]),
+            n_land_cover=int(schema["n_land_cover"]),
+            target_name=schema["target_name"],
+            target_units=schema["target_units"],
+            provenance=attributes["provenance"],
+            withheld={name: _map(path, f"withheld/{name}") for name in attributes["withheld"]},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BenchError(
+            f"The metadata of cube {path} is damaged ({error!r}); delete the folder and build it again."
+        ) from error
 
 
 def _chunk_file(root: Path, name: str, n_dimensions: int) -> Path:

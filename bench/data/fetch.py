@@ -6,7 +6,9 @@ answer, and a memory of a failed attempt so that ``--dataset auto`` does not wai
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.util
 import json
 import threading
 import time
@@ -55,7 +57,12 @@ def locate(source: Source) -> Location:
     supplied = paths.data_dir()
     if supplied is not None and (supplied / source.name).is_dir():
         folder = supplied / source.name
-        missing = [name for name in source.sha256 if not (folder / name).is_file()]
+        try:
+            missing = [name for name in source.sha256 if not (folder / name).is_file()]
+        except PermissionError as error:
+            raise BenchError(
+                f"{error.filename} may not be read; grant read permission on it or unset BENCH_DATA_DIR."
+            ) from error
         if missing:
             raise BenchError(
                 f"BENCH_DATA_DIR holds {source.name}/ but not {source.name}/{missing[0]}; complete the folder or "
@@ -114,7 +121,8 @@ def download(source: Source, *, progress: bool = False) -> Path:
             "put the files of "
             f"{source.name} into a folder {source.name}/ and name its parent in BENCH_DATA_DIR."
         )
-    downloader = pooch.HTTPDownloader(timeout=ANSWER_TIMEOUT_S, progressbar=progress)
+    bar = progress and importlib.util.find_spec("tqdm") is not None
+    downloader = pooch.HTTPDownloader(timeout=ANSWER_TIMEOUT_S, progressbar=bar)
     registry = {name: f"sha256:{digest}" for name, digest in source.sha256.items()}
     fetcher = pooch.create(path=folder, base_url=source.base_url, registry=registry, retry_if_failed=1)
     for name in source.sha256:
@@ -165,5 +173,6 @@ def _failure_note(source: Source) -> Path:
 
 def _remember_failure(source: Source) -> None:
     note = _failure_note(source)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"time": time.time()}))
+    with contextlib.suppress(OSError):  # a convenience: without the note the network is simply tried again
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps({"time": time.time()}))

@@ -67,9 +67,10 @@ def parse_weeks(text: str) -> tuple[int, ...]:
     """
     weeks: list[int] = []
     for item in filter(None, (item.strip() for item in text.split(","))):
-        if not item.lstrip("+-").isdigit():
-            raise BenchError(f"Week {item!r} is no whole number; give weeks such as --weeks 1,10,20,30,40.")
-        week = int(item)
+        try:
+            week = int(item)
+        except ValueError as error:
+            raise BenchError(f"Week {item!r} is no whole number; give weeks such as --weeks 1,10,20,30,40.") from error
         if not 1 <= week <= STEPS_PER_YEAR:
             raise BenchError(f"Week {week} is outside 1–{STEPS_PER_YEAR} (8-day steps of the year); correct --weeks.")
         if week in weeks:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.clock import timed
+from bench.disk import write_atomically
 from bench.errors import BenchError
 from bench.execution.process import DISK_FULL_EXIT
 from bench.suites.cells import Cell
@@ -31,11 +32,11 @@ def main(work: Path) -> int:
     _die_with(task["parent"])
     _cap_memory(task["memory_bytes"])
     scratch = work / "scratch"
-    scratch.mkdir()
-    sys.path[:] = [str(Path(entry).resolve()) for entry in sys.path]  # relative entries would follow the next line
-    os.chdir(scratch)  # libraries that write into the working directory write there
+    sys.path[:] = [str(Path(entry).resolve()) for entry in sys.path]  # relative entries would follow the chdir below
     result: dict[str, Any]
     try:
+        scratch.mkdir()
+        os.chdir(scratch)  # libraries that write into the working directory write there
         result = _run(task, work, scratch)
     except MemoryError:
         traceback.print_exc()
@@ -54,7 +55,7 @@ def main(work: Path) -> int:
     usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     result["max_rss_bytes"] = usage * 1024
     try:
-        (work / "result.json").write_text(json.dumps(result))
+        write_atomically(work / "result.json", json.dumps(result).encode())
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return DISK_FULL_EXIT
@@ -71,7 +72,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path) -> dict[str, Any]:
     from bench.execution.inprocess import build_runner, checked_prediction
     from bench.metrics import evaluate, statistics_of
 
-    cell, cube = Cell.model_validate(task["cell"]), open_cube(Path(task["cube"]))
+    cell, cube = Cell.model_validate(task["cell"]), open_cube(Path(task["cube"])).validate()
     if cube.fingerprint != cell.dataset_fingerprint:
         raise BenchError(f"The cube at {task['cube']} changed since this run was planned; issue the command again.")
     split = make_split(cube, cell.split)

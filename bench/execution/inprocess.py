@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.data.audit import saw_training_only
 from bench.data.cube import Cube, FloatArray
@@ -53,7 +52,7 @@ def build_runner(
     masked = dataclasses.replace(
         cube,
         target=np.broadcast_to(np.float32(np.nan), cube.target.shape),
-        withheld={key: _without_test(cube.withheld[key], split.test.times) for key in entry.withheld},
+        withheld={key: _training_only(cube.withheld[key], split.train) for key in entry.withheld},
     )
     task = Task(
         cube=masked,
@@ -124,7 +123,7 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
     return saw_training_only(fit_predict, cube, split)
 
 
-def _without_test(values: FloatArray, test_times: npt.NDArray[np.int64]) -> FloatArray:
-    hidden = np.array(values)
-    hidden[:, test_times] = np.nan
+def _training_only(values: FloatArray, train: Part) -> FloatArray:
+    hidden = np.full(values.shape, np.nan, np.float32)
+    hidden[np.ix_(train.cells, train.times)] = train.of(values)
     return hidden

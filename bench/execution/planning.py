@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import psutil
@@ -73,13 +76,31 @@ def limits_for(jobs: int, memory_gb: float | None, timeout_s: float | None) -> L
     """
     if jobs < 1:
         raise BenchError(f"--jobs is {jobs}; it must be at least 1.")
-    if memory_gb is not None and memory_gb <= 0:
-        raise BenchError(f"--memory is {memory_gb:g} GB; it must be positive.")
-    if timeout_s is not None and timeout_s <= 0:
-        raise BenchError(f"--timeout is {timeout_s:g} s; it must be positive.")
-    share = max(0, psutil.virtual_memory().total - _RESERVE_BYTES) // jobs
+    if memory_gb is not None and not 0 < memory_gb < math.inf:
+        raise BenchError(f"--memory is {memory_gb:g} GB; it must be a positive number.")
+    if timeout_s is not None and not 0 < timeout_s < math.inf:
+        raise BenchError(f"--timeout is {timeout_s:g} s; it must be a positive number.")
+    share = max(0, available_memory() - _RESERVE_BYTES) // jobs
     memory_bytes = int(memory_gb * 1e9) if memory_gb is not None else max(share, 500_000_000)
     return Limits(max(1, available_cores() // jobs), memory_bytes, timeout_s)
+
+
+def available_memory() -> int:
+    """Bytes that this machine, or the container that this process is in, has altogether."""
+    total = int(psutil.virtual_memory().total)
+    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # absent outside Linux and cgroups; "max" means no limit
+            total = min(total, int(Path(limit).read_text()))
+    return total
+
+
+def default_jobs(cells: Sequence[Cell], cube: Cube) -> int:
+    """One cell per core, or fewer where the largest of the cells would not fit into its share of the memory."""
+    largest = max(estimate(cell, cube).memory_bytes for cell in cells)
+    jobs = available_cores()
+    while jobs > 1 and limits_for(jobs, None, None).memory_bytes < largest:
+        jobs -= 1
+    return jobs
 
 
 def available_cores() -> int:
@@ -118,7 +139,7 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
         store: where results are, or None before the first run.
         limits: what one cell may use; cells that are expected to need more memory are `too large`.
     """
-    stored, damaged = _stored(store)
+    stored, damaged = _stored(store, {cell.id for cell in cells})
     by_runner: dict[str, list[Record]] = {}
     for record in stored.values():
         by_runner.setdefault(record.cell.runner, []).append(record)
@@ -137,13 +158,17 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
     return sorted(planned, key=lambda item: (item.estimate.seconds, order[id(item.cell)]))
 
 
-def _stored(store: Store | None) -> tuple[dict[str, Record], dict[str, str]]:
+def _stored(store: Store | None, planned: set[str]) -> tuple[dict[str, Record], dict[str, str]]:
+    """Readable records and the damage of the others; the files of planned cells are checked by their hashes."""
     records: dict[str, Record] = {}
     damaged: dict[str, str] = {}
     for cell_id in store.ids() if store else ():
         assert store is not None
         try:
             record = store.record(cell_id)
+            if record is not None and cell_id in planned:
+                for name in record.files:
+                    store.file(record, name)
         except CorruptRecord as error:
             damaged[cell_id] = str(error)
             continue

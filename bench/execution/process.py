@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from bench.clock import Stopwatch
+from bench.disk import disk_errors
 from bench.records import Status
 from bench.suites.cells import Cell
 
@@ -93,9 +94,11 @@ class CellProcess:
             "memory_bytes": limits.memory_bytes,
             "parent": os.getpid(),
         }
-        (work / "task.json").write_text(json.dumps(task))
         temporary = work / "tmp"
-        temporary.mkdir()
+        with disk_errors(f"Work folder {work}", "stored results are untouched"):
+            (work / "task.json").write_text(json.dumps(task))
+            (work / "log.txt").touch()
+            temporary.mkdir()
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(limits.threads))
         environment |= {"PYTHONHASHSEED": "0", "TMPDIR": str(temporary.resolve()), "PYTHONUNBUFFERED": "1"}
         self.watch = Stopwatch()
@@ -155,7 +158,9 @@ class CellProcess:
         total = 0
         for process in (self._process, *self._children()):
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                total += process.memory_info().rss
+                memory = process.memory_info()
+                # Mapped file pages (the cube) can be taken back at any time: they are nobody's memory.
+                total += memory.rss - getattr(memory, "shared", 0)
         self._peak = max(self._peak, total)
         return total
 
@@ -166,10 +171,10 @@ class CellProcess:
         if code == DISK_FULL_EXIT:
             return self._outcome("failed", "the disk is full", interrupted=True, result={"disk_full": True})
         self._peak = max(self._peak, int(result.get("max_rss_bytes", 0)))
-        if code == 0 and result.get("status") == "done":
-            return self._outcome("done", None, result=result)
+        if result.get("status") == "done":
+            return self._outcome("done", None, result=result)  # whole and last to be written: how it exits is no matter
         if result:
-            return self._outcome(result["status"], result["reason"], result=result)
+            return self._outcome(result["status"], result.get("reason"), result=result)
         if code == -signal.SIGKILL and self._peak > 0.9 * self.limits.memory_bytes:
             return self._outcome("oom", self._memory_reason())
         if code < 0:

@@ -10,7 +10,7 @@ import platform
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from bench.execution.process import CellProcess, Limits, Outcome
 from bench.execution.progress import Progress
 from bench.records import Host, Record, Status
 from bench.runners import registry
-from bench.store import ARTEFACTS, Store
+from bench.store import ARTEFACTS, CorruptRecord, Store
 from bench.suites.cells import Cell
 
 POLL_S = 0.03
@@ -132,8 +132,10 @@ def run_cells(
                     except Timeout:
                         elsewhere.append(item)
                         continue
-                    started = _start(item, store, cube, limits, lock, progress, finish)
-                    if started is not None:
+                    started = _start(item, store, cube, limits, lock, progress)
+                    if isinstance(started, Record):
+                        counts[started.status] = counts.get(started.status, 0) + 1
+                    else:
                         running.append(started)
                 for job in list(running):
                     outcome = job.process.poll()
@@ -166,26 +168,26 @@ def _start(
     limits: Limits,
     lock: FileLock,
     progress: Progress,
-    finish: Callable[[Record, Path], None],
-) -> _Running | None:
-    """Starts a cell whose lock is held, or deals with it at once; returns None in the second case."""
+) -> _Running | Record:
+    """Starts a cell whose lock is held, or deals with it at once and returns its record."""
     cell = item.cell
     try:
-        if item.state == "corrupt":
-            if store.cells_dir.joinpath(cell.id).exists():
-                store.quarantine(cell.id)
-        elif item.state not in RETRYABLE:
-            # Another run may have ended it since the plan was made: its word counts.
-            current = store.record(cell.id)
-            if current is not None and (current.status == "done" or item.state == "missing"):
-                lock.release()
-                return None
+        ended_elsewhere = _ended_since_planned(item, store)
+        if ended_elsewhere is not None:
+            progress.finished(ended_elsewhere)
+            lock.release()
+            return ended_elsewhere
+        if item.state in ("unavailable", "too large") and item.record is not None and item.record.status != "skipped":
+            lock.release()  # an earlier failure says more than that the cell cannot run now
+            return item.record
         work = store.new_work_folder(cell.id)
         if item.state in ("unavailable", "too large"):
             moment = clock.now()
-            finish(_base(cell, "skipped", item.reason, moment), work)
+            record = _base(cell, "skipped", item.reason, moment)
+            store.publish(work, record)
+            progress.finished(record)
             lock.release()
-            return None
+            return record
         entry = registry.get(cell.runner)
         threads = limits.threads if entry.thread_invariant else 1
         progress.started(cell.label)
@@ -198,6 +200,21 @@ def _start(
     except BaseException:
         lock.release()
         raise
+
+
+def _ended_since_planned(item: PlannedCell, store: Store) -> Record | None:
+    """The record of a cell that another run ended after this plan was made: its word counts. Sets damage aside."""
+    try:
+        current = store.record(item.cell.id)
+        if current is not None:
+            for name in current.files:
+                store.file(current, name)
+    except CorruptRecord:
+        store.quarantine(item.cell.id)
+        return None
+    if current is None or current == item.record:
+        return None
+    return current
 
 
 def _record(job: _Running, outcome: Outcome) -> Record:

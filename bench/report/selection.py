@@ -35,16 +35,18 @@ class Selection:
         manifest: of the newest run; it names data set, target and profile.
         cells: every cell that should be in the table, in registry order.
         records: id → record, of those that ended.
+        stale: ids of cells that an older version of their runner, its parameters or its packages made.
     """
 
     manifest: Manifest
     cells: tuple[Cell, ...]
     records: dict[str, Record]
+    stale: frozenset[str]
 
     @property
     def done(self) -> list[Record]:
-        """Records of the cells that are done, in the order of `cells`."""
-        found = [self.records.get(cell.id) for cell in self.cells]
+        """Records of the cells that are done and not stale, in the order of `cells`."""
+        found = [self.records.get(cell.id) for cell in self.cells if cell.id not in self.stale]
         return [record for record in found if record is not None and record.status == "done"]
 
 
@@ -118,7 +120,7 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
         for manifest in store.manifests()
         if manifest.suite == suite
         and manifest.cells
-        and (dataset is None or manifest.cells[0].dataset == dataset)
+        and (dataset is None or dataset in (manifest.cells[0].dataset, manifest.cells[0].dataset.partition(":")[0]))
         and (profile is None or manifest.cells[0].profile == profile)
     ]
     if not fitting:
@@ -129,16 +131,19 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
     newest = fitting[-1]
     reference = newest.cells[0]
     wanted: dict[tuple[str, ...], Cell] = {}
-    for manifest in fitting:  # oldest first: the newest version of a cell replaces an older one
+    current: dict[str, str] = {}
+    for manifest in fitting:  # oldest first: the newest version of a cell and of a runner replaces older ones
         for cell in manifest.cells:
             if _same_table(cell, reference):
                 wanted[cell.address] = cell
+                current[cell.runner] = _variant(cell)
     order = {name: index for index, name in enumerate(registry.entries())}
     cells = sorted(
         wanted.values(), key=lambda cell: (order.get(cell.runner, len(order)), cell.view or "", cell.repetition)
     )
     records = {cell.id: record for cell in cells for record in [store.record(cell.id)] if record is not None}
-    return Selection(newest, tuple(cells), records)
+    stale = frozenset(cell.id for cell in cells if _variant(cell) != current[cell.runner])
+    return Selection(newest, tuple(cells), records, stale)
 
 
 def _same_table(cell: Cell, reference: Cell) -> bool:
@@ -146,11 +151,17 @@ def _same_table(cell: Cell, reference: Cell) -> bool:
         varying = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
         return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
 
-    return (cell.dataset_fingerprint, cell.profile, fixed(cell.split)) == (
+    return (cell.dataset_fingerprint, cell.profile, cell.evaluation, fixed(cell.split)) == (
         reference.dataset_fingerprint,
         reference.profile,
+        reference.evaluation,
         fixed(reference.split),
     )
+
+
+def _variant(cell: Cell) -> str:
+    """What must agree between repetitions that are averaged: version, parameters and packages of the runner."""
+    return json.dumps([cell.runner_version, cell.parameters, cell.packages], sort_keys=True)
 
 
 def rows(selection: Selection) -> list[RowResult]:
@@ -164,7 +175,11 @@ def rows(selection: Selection) -> list[RowResult]:
         done, problems = [], []
         for cell in cells:
             record = selection.records.get(cell.id)
-            if record is None:
+            if cell.id in selection.stale:
+                problems.append(
+                    f"{cell.label}: stale (an older version of the runner; `bench why {cell.id}`), run it again"
+                )
+            elif record is None:
                 problems.append(f"{cell.label}: missing (planned, never ended)")
             elif record.status != "done":
                 problems.append(f"{cell.label}: {record.status}: {record.reason}")

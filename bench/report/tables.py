@@ -96,7 +96,7 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     paper = published.load(2)
     weeks = _weeks(selection)
     denominators = {
-        week: reader.estimate(row.records, "rmse", group=f"week:{week}", weighting=weighting)
+        (row.key.train_cells, week): reader.estimate(row.records, "rmse", group=f"week:{week}", weighting=weighting)
         for row in found
         if row.key.runner == TABLE2_DENOMINATOR
         for week in weeks
@@ -109,7 +109,7 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
                 estimate = reader.estimate(row.records, metric, group=f"week:{week}", weighting=weighting)
                 if estimate is not None:
                     values[f"{metric}_{week}"] = _value(estimate)
-            below = denominators.get(week)
+            below = denominators.get((row.key.train_cells, week))
             if below is not None and f"rmse_{week}" in values:
                 values[f"ratio_{week}"] = Value(values[f"rmse_{week}"].value / below.value)
             ours = published.lookup(paper, row.key.runner, "rmse", week=week)

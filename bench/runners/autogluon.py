@@ -7,6 +7,8 @@ cuts from the training rows at random; nothing of the test year is ever seen.
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from bench.data.cube import FloatArray
@@ -15,6 +17,7 @@ from bench.errors import BenchError
 from bench.runners.base import Runner
 
 LABEL = "target"
+_MEMORY_TOLD_GB = 4096
 _BLOCK_ROWS = 500_000  # AutoGluon copies what it predicts: blocks bound the copy
 _SEED_NAMES = {"GBM": "seed", "XGB": "seed", "CAT": "random_seed", "RF": "random_state", "FASTAI": "random_seed"}
 """How each of AutoGluon's models names its seed (`seed_name` of its classes); nearest neighbours have none."""
@@ -25,6 +28,9 @@ class AutoGluonRunner(Runner):
 
     def fit(self) -> None:
         """Fits the one model; all artefacts lie in the task's scratch folder and go with it."""
+        # AutoGluon trains smaller models where it sees little free memory. The harness caps memory itself, so AutoGluon
+        # is told of more than it can want: its numbers then do not depend on what else the machine is doing.
+        os.environ["AG_MEMORY_LIMIT_IN_GB"] = str(_MEMORY_TOLD_GB)
         from autogluon.tabular import TabularPredictor
 
         task = self.task

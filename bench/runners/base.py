@@ -20,7 +20,7 @@ class Task:
     Attributes:
         cube: the data without its target (all NaN), and with only those withheld arrays that the runner's registry
         entry
-            names; these are NaN in the test part's times.
+            names; these are NaN outside the training part.
         train: the training part.
         train_target: (n_train_cells, n_train_times) float32, in the target's units.
         view: feature view for `table`.

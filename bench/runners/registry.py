@@ -12,7 +12,7 @@ import importlib
 import importlib.metadata
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -118,7 +118,7 @@ class RunnerEntry:
         module_name, _, attribute = self.target.partition(":")
         try:
             loaded: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, SyntaxError, ValueError) as error:
             raise BenchError(
                 f"Runner {self.name!r}: target {self.target!r} cannot be imported ({error}); reinstall its package."
             ) from error
@@ -148,14 +148,14 @@ def entries() -> dict[str, RunnerEntry]:
         origin = f"entry point {point.name!r} of {point.dist.name if point.dist else 'an unknown package'}"
         try:
             loaded = point.load()
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, SyntaxError, ValueError) as error:
             raise BenchError(f"The {origin} cannot be imported ({error}); reinstall or remove that package.") from error
         _add(collected, loaded, origin)
     for target in filter(None, os.environ.get(PLUGINS_VARIABLE, "").split(",")):
         module_name, _, attribute = target.partition(":")
         try:
             loaded = getattr(importlib.import_module(module_name), attribute or "ENTRIES")
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, SyntaxError, ValueError) as error:
             raise BenchError(
                 f"{PLUGINS_VARIABLE} names {target!r}, which cannot be imported ({error}); correct it."
             ) from error
@@ -175,8 +175,8 @@ def get(name: str) -> RunnerEntry:
     return known[name]
 
 
-def _add(collected: dict[str, RunnerEntry], found: RunnerEntry | Iterable[RunnerEntry], origin: str) -> None:
-    for entry in [found] if isinstance(found, RunnerEntry) else list(found):
+def _add(collected: dict[str, RunnerEntry], found: object, origin: str) -> None:
+    for entry in found if isinstance(found, list | tuple) else [found]:
         if not isinstance(entry, RunnerEntry):
             raise BenchError(
                 f"The {origin} gives a {type(entry).__name__} where a RunnerEntry is needed; correct or remove it."

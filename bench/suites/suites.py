@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.data.cube import Cube
+from bench.data.datasets import OpenedDataset
 from bench.data.splits import fewshot_parameters, full_parameters
 from bench.data.views import DEFAULT_VIEW, VIEWS
 from bench.errors import BenchError
@@ -47,15 +47,15 @@ class SuiteOptions:
     train_cells: tuple[int, ...] = ()
 
 
-def full(cube: Cube, options: SuiteOptions) -> list[Cell]:
+def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
     """Table 1: every tabular, deep and reference runner; trained on all years but the last, tested on the last."""
     families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Our Method"}
     chosen = [entry for entry in registry.entries().values() if entry.family in families]
-    split = full_parameters(cube, profiles.get(options.profile).max_cells)
-    return _cells("full", cube, [split], chosen, options)
+    split = full_parameters(dataset.cube, profiles.get(options.profile).max_cells)
+    return _cells("full", dataset, [split], chosen, options)
 
 
-def fewshot(cube: Cube, options: SuiteOptions) -> list[Cell]:
+def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
     """Tables 2 and 3: trained on a sample of cells, tested on named weeks of the last year over all cells.
 
     The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular
@@ -70,18 +70,18 @@ def fewshot(cube: Cube, options: SuiteOptions) -> list[Cell]:
     cells: list[Cell] = []
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         splits = [
-            fewshot_parameters(cube, options.weeks, size, repetition, max_cells)
+            fewshot_parameters(dataset.cube, options.weeks, size, repetition, max_cells)
             for size in (options.train_cells or (None,))
         ]
         # The sample itself depends on the repetition, so that runners without a seed of their own are repeated too.
-        cells += _cells("fewshot", cube, splits, chosen, options, only_repetition=repetition)
+        cells += _cells("fewshot", dataset, splits, chosen, options, only_repetition=repetition)
     return cells
 
 
-SUITES: dict[str, Callable[[Cube, SuiteOptions], list[Cell]]] = {"full": full, "fewshot": fewshot}
+SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Cell]]] = {"full": full, "fewshot": fewshot}
 
 
-def make_cells(suite: str, cube: Cube, options: SuiteOptions) -> list[Cell]:
+def make_cells(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
     """Cells of a suite, in the registry's order.
 
     Raises:
@@ -95,7 +95,7 @@ def make_cells(suite: str, cube: Cube, options: SuiteOptions) -> list[Cell]:
             raise unknown("view", view, VIEWS, "see `bench run --help`")
     if options.repetitions < 1 or options.first_repetition < 0:
         raise BenchError("--repeats must be at least 1 and --seed at least 0.")
-    cells = SUITES[suite](cube, options)
+    cells = SUITES[suite](dataset, options)
     if not cells:
         raise BenchError(
             f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
@@ -122,12 +122,15 @@ def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[s
 
 def _cells(
     suite: str,
-    cube: Cube,
+    dataset: OpenedDataset,
     splits: Sequence[dict[str, Any]],
     chosen: Sequence[RunnerEntry],
     options: SuiteOptions,
     only_repetition: int | None = None,
 ) -> list[Cell]:
+    cube = dataset.cube
+    # A built data set is named with its options; a folder's path stays out of the id.
+    name = dataset.spec if dataset.spec.partition(":")[0] == cube.name else cube.name
     cells = []
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
@@ -141,17 +144,17 @@ def _cells(
             continue
         if only_repetition is not None:
             repetitions = [only_repetition]
+        elif entry.seeded:
+            repetitions = list(range(options.first_repetition, options.first_repetition + options.repetitions))
         else:
-            repetitions = list(
-                range(options.first_repetition, options.first_repetition + (options.repetitions if entry.seeded else 1))
-            )
+            repetitions = [0]  # the same numbers whatever the seed
         for split in splits:
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
                     cells.append(
                         Cell(
                             suite=suite,
-                            dataset=cube.name,
+                            dataset=name,
                             dataset_fingerprint=cube.fingerprint,
                             split=split,
                             runner=entry.name,

@@ -34,9 +34,7 @@ def rotary_angles(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:
     Returns:
         Two tensors of shape (position, width / 2).
     """
-    frequency = ROTARY_BASE ** (
-        -torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width
-    )
+    frequency = ROTARY_BASE ** (-torch.arange(0, width, 2, dtype=torch.float32, device=positions.device) / width)
     angle = positions.float()[:, None] * frequency
     return angle.cos(), angle.sin()
 
@@ -183,9 +181,7 @@ class TabularEncoder(nn.Module):
         self.scale = nn.Parameter(torch.randn(n_features, 1, width) * width**-0.5)
         self.shift = nn.Parameter(torch.randn(n_features, 1, width) * width**-0.5)  # tells the features apart
         self.static = nn.Linear(n_static, width) if n_static else None
-        self.blocks = nn.ModuleList(
-            DualAttentionBlock(width, heads, kind, feed_forward_factor) for _ in range(blocks)
-        )
+        self.blocks = nn.ModuleList(DualAttentionBlock(width, heads, kind, feed_forward_factor) for _ in range(blocks))
 
     def forward(self, windows: Tensor, static: Tensor) -> Tensor:
         """Encodes standardised samples.

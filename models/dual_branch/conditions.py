@@ -170,9 +170,7 @@ class ConditionEncoder(nn.Module):
         self.embedding = nn.Parameter(embedding.clone())
         self.register_buffer("time_embedding", cyclic_rotary(steps_per_year, width), persistent=False)
         self.temporal = TemporalConvolution(width, reach)
-        self.spatial = GraphConvolution(
-            width, row_start, neighbour, weight, learned_adjacency=learned_adjacency
-        )
+        self.spatial = GraphConvolution(width, row_start, neighbour, weight, learned_adjacency=learned_adjacency)
         self.memory = nn.LSTM(width, width, batch_first=True)
 
     def forward(self) -> Tensor:

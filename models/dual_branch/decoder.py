@@ -132,9 +132,7 @@ def weighted_sum(weights: Tensor, inputs: Tensor) -> Tensor:
     return (weights * inputs).sum(dim=1)
 
 
-def combined_loss(
-    decoded: Decoded, target: Tensor, prediction_weight: float, importance_weight: float
-) -> Tensor:
+def combined_loss(decoded: Decoded, target: Tensor, prediction_weight: float, importance_weight: float) -> Tensor:
     """a·L_dep + b·L_interp; the paper's objective is a = b = 1 (Eq. 16 and 18).
 
     Args:

@@ -258,9 +258,7 @@ class DualBranchRegressor(_Estimator[DualBranchOptions]):
     _network = DualBranchNetwork
     _prepare = staticmethod(DualBranchNetwork.prepare)
 
-    def __init__(
-        self, options: DualBranchOptions | None = None, training: TrainingOptions | None = None
-    ) -> None:
+    def __init__(self, options: DualBranchOptions | None = None, training: TrainingOptions | None = None) -> None:
         """Creates an unfitted estimator.
 
         Args:
@@ -278,9 +276,7 @@ class DualBranchPlusRegressor(_Estimator[DualBranchPlusOptions]):
     _network = DualBranchPlusNetwork
     _prepare = staticmethod(DualBranchPlusNetwork.prepare)
 
-    def __init__(
-        self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None
-    ) -> None:
+    def __init__(self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None) -> None:
         """Creates an unfitted estimator.
 
         Args:

@@ -96,9 +96,7 @@ def cluster_nodes(
     points = np.stack((lon, lat), axis=1).astype(np.float64)
     distinct = len(np.unique(points, axis=0))
     if n_nodes > distinct:
-        raise ValueError(
-            f"The graph is to have {n_nodes} nodes, but the training part has only {distinct} cells."
-        )
+        raise ValueError(f"The graph is to have {n_nodes} nodes, but the training part has only {distinct} cells.")
     if n_nodes == distinct:
         centres = np.unique(points, axis=0)  # Eq. 5 is 0 there; K-means would search in vain
     else:

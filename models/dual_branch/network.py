@@ -115,9 +115,7 @@ class DualBranchNetwork(StandardisedNetwork):
         if options.branches == "conditions":
             self.constant_tokens = nn.Parameter(torch.randn(self.n_tokens, options.window, width))
         else:
-            self.encoder = TabularEncoder(
-                n_features, n_static, width, heads, options.blocks, options.attention, factor
-            )
+            self.encoder = TabularEncoder(n_features, n_static, width, heads, options.blocks, options.attention, factor)
         self.condition_encoder: ConditionEncoder | None = None
         if options.branches != "features":
             edges = (inputs.location[name] for name in ("embedding", "row_start", "neighbour", "weight"))

@@ -65,9 +65,7 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         self.options = options
         self.cell_points = unit_sphere(inputs.location["lon"].numpy(), inputs.location["lat"].numpy())
         n_features, n_static = len(inputs.scaling.climate_mean), len(inputs.scaling.static_mean)
-        self.register_buffer(
-            "basis", seasonal_basis(options.steps_per_year, options.harmonics), persistent=False
-        )
+        self.register_buffer("basis", seasonal_basis(options.steps_per_year, options.harmonics), persistent=False)
         size = self.basis.shape[1] * options.rank
         self.own = nn.Parameter(torch.randn(len(self.cell_points), size) * _OWN_SPREAD)
         self.from_static = nn.Linear(n_static, size) if n_static else None
@@ -150,9 +148,7 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         variables = torch.cat((windows[:, -1], static), dim=1)
         return Decoded(self.predictor(inputs)[:, 0], weights, weighted_sum(weights, variables))
 
-    def _condition(
-        self, static: Tensor, steps: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor
-    ) -> Tensor:
+    def _condition(self, static: Tensor, steps: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:
         """(batch, rank) condition of each sample at its step."""
         unknown = own < 0
         if self.training and self.options.masked_share > 0:

@@ -75,16 +75,12 @@ class TrainingOptions:
             steps_per_epoch: optimiser steps of one epoch.
         """
         if self.schedule == "step":
-            return (
-                self.learning_rate if step < self.decay_after * steps_per_epoch else self.late_learning_rate
-            )
+            return self.learning_rate if step < self.decay_after * steps_per_epoch else self.late_learning_rate
         total = self.epochs * steps_per_epoch
         warm_up = max(1.0, WARM_UP_SHARE * total)
         if step < warm_up:
             return self.learning_rate * (START_SHARE + (1 - START_SHARE) * step / warm_up)
-        return (
-            self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1.0, total - warm_up)))
-        )
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1.0, total - warm_up)))
 
     def resolve_device(self) -> torch.device:
         """The device to train on.
@@ -95,9 +91,7 @@ class TrainingOptions:
         name = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
         device = torch.device(name)
         if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(
-                f"TrainingOptions.device is {self.device!r}, but torch sees no GPU here; use 'cpu'."
-            )
+            raise ValueError(f"TrainingOptions.device is {self.device!r}, but torch sees no GPU here; use 'cpu'.")
         return device
 
     def autocast(self, device: torch.device) -> torch.autocast:

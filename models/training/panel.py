@@ -44,13 +44,9 @@ class Panel:
 
     def __post_init__(self) -> None:
         if self.climate.ndim != 3 or 0 in self.climate.shape:
-            raise ValueError(
-                f"climate has shape {self.climate.shape}; expected (cell, time, feature), not empty."
-            )
+            raise ValueError(f"climate has shape {self.climate.shape}; expected (cell, time, feature), not empty.")
         if self.static.ndim != 2 or len(self.static) != self.n_cells:
-            raise ValueError(
-                f"static has shape {self.static.shape}; expected ({self.n_cells}, static_feature)."
-            )
+            raise ValueError(f"static has shape {self.static.shape}; expected ({self.n_cells}, static_feature).")
         for name, length in (("lon", self.n_cells), ("lat", self.n_cells), ("step_of_year", self.n_times)):
             if getattr(self, name).shape != (length,):
                 raise ValueError(f"{name} has shape {getattr(self, name).shape}; expected ({length},).")
@@ -104,9 +100,7 @@ class Panel:
             ValueError: they differ in length, are empty, are no integers or leave the panel.
         """
         if cells.ndim != 1 or cells.shape != times.shape:
-            raise ValueError(
-                f"cells {cells.shape} and times {times.shape} must be one-dimensional, of one length."
-            )
+            raise ValueError(f"cells {cells.shape} and times {times.shape} must be one-dimensional, of one length.")
         if len(cells) == 0:
             raise ValueError("There is no sample: cells and times are empty.")
         for name, index, size in (("cells", cells, self.n_cells), ("times", times, self.n_times)):
@@ -206,9 +200,7 @@ class DevicePanel:
             ValueError: the window is longer than the series.
         """
         if window > panel.n_times:
-            raise ValueError(
-                f"The window has {window} steps, but the series only {panel.n_times}; shorten it."
-            )
+            raise ValueError(f"The window has {window} steps, but the series only {panel.n_times}; shorten it.")
         self.device = device
         self.n_times = panel.n_times
         storage = device if _fits(panel.climate, device) else torch.device("cpu")

@@ -249,6 +249,12 @@ BAD = [
     (("run", "--suite", "full", "--dataset", "DATA", "--only", "climatology", "--skip", "reference"), "Nothing to run"),
     (("run", "--suite", "full", "--dataset", "./nowhere.zarr"), "no cube of this project"),
     (("run", "--suite", "full", "--dataset", "simulated:cells=8"), "64"),
+    (("run", "--suite", "fewshot", "--dataset", "DATA", "--weeks", "²"), "'²' is no whole number"),
+    (("run", "--suite", "fewshot", "--dataset", "DATA", "--train-cells", "+-5"), "'+-5' is no whole number"),
+    (("run", "--suite", "full", "--dataset", "DATA", "--memory", "nan"), "--memory is nan GB"),
+    (("run", "--suite", "full", "--dataset", "DATA", "--timeout", "inf"), "--timeout is inf s"),
+    (("run", "--suite", "full", "--dataset", "DATA", "--store", "DATA/zarr.json"), "is a file, not a folder"),
+    (("report", "--out", "toy.zarr/zarr.json"), "is a file, not a folder"),
     (("run",), "Missing option '--suite'"),
     (("rum",), "Unknown command 'rum': did you mean 'run'"),
     (("ls", "runers"), "Unknown list 'runers': did you mean 'runners'"),
@@ -269,7 +275,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
 ) -> None:
     shutil.copytree(stored_once, tmp_path / "runs")
     before = snapshot(tmp_path / "runs")
-    result = bench(*(data if item == "DATA" else item for item in arguments), plugins=QUICK)
+    result = bench(*(item.replace("DATA", data) for item in arguments), plugins=QUICK)
     assert result.returncode == 2, result.stdout + result.stderr
     assert message in result.stderr
     assert "Traceback" not in result.stderr
@@ -324,3 +330,28 @@ def test_a_store_of_a_newer_version_is_refused(bench: Bench, finished: str, tmp_
 def test_a_broken_plug_in_is_named(bench: Bench) -> None:
     result = bench("ls", "runners", plugins="no_such_module:X")
     assert result.returncode == 2 and "BENCH_PLUGINS names 'no_such_module:X'" in result.stderr
+
+
+@pytest.mark.parametrize("content", ["def broken(:", "ENTRIES = 3"])
+def test_a_plug_in_that_does_not_even_parse_is_named(bench: Bench, tmp_path: Path, content: str) -> None:
+    (tmp_path / "broken_plugin.py").write_text(content)
+    result = bench("doctor", plugins="broken_plugin:ENTRIES", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert result.returncode == 2 and "broken_plugin" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_a_cube_with_damaged_metadata_is_named(bench: Bench, data: str) -> None:
+    metadata = Path(data) / "zarr.json"
+    content = json.loads(metadata.read_text())
+    del content["attributes"]["schema"]["static_names"]
+    metadata.write_text(json.dumps(content))
+    result = bench("data", "info", data)
+    assert result.returncode == 2 and "metadata of cube" in result.stderr
+
+
+def test_why_compares_with_what_would_be_planned_now(bench: Bench, finished: str) -> None:
+    result = bench(
+        "run", "--suite", "full", "--profile", "smoke", "--dataset", finished, "--only", "noise_b", plugins=QUICK
+    )
+    assert result.returncode == 0
+    answer = json.loads(bench("why", "noise_b", "--json", plugins="tests.support.changed:ENTRIES").stdout)
+    assert answer[0]["state"] == "stale" and answer[0]["changes"] == {"parameters.seconds": [0.1, 0.0]}

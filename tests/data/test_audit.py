@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,3 +71,15 @@ def test_the_unit_sphere_has_unit_length() -> None:
     points = unit_sphere(np.array([0.0, 90, -180, 30]), np.array([0.0, 0, 90, -45]))
     np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1)
     np.testing.assert_allclose(points[:2], [[1, 0, 0], [0, 1, 0]], atol=1e-15)
+
+
+def test_withheld_arrays_are_hidden_outside_the_training_part(cube: Cube, tmp_path: Path) -> None:
+    from bench.execution.inprocess import build_runner
+
+    split = make_split(cube, fewshot_parameters(cube, (10,), 12, 0))
+    runner = build_runner(
+        "pml_last_year_lai", cube, split, view=None, seed=None, threads=1, parameters={}, scratch=tmp_path
+    )
+    lai = runner.task.cube.withheld["LAI"]
+    assert np.isfinite(lai[np.ix_(split.train.cells, split.train.times)]).all()
+    assert np.isfinite(lai).sum() == len(split.train)

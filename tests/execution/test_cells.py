@@ -218,3 +218,61 @@ def test_the_harness_itself_stays_small(data: str, tmp_path: Path) -> None:
         time.sleep(0.02)
     assert process.returncode == 0
     assert 20e6 < peak < 500e6
+
+
+def test_a_crash_after_the_result_is_whole_loses_nothing(bench: Bench, data: str, tmp_path: Path) -> None:
+    run(bench, data, "--only", "crashing_at_exit", plugins="tests.support.runners:CRASHING_AT_EXIT")
+    assert records(tmp_path)["crashing_at_exit"].status == "done"
+
+
+def test_a_changed_file_is_noticed_by_the_next_run_and_computed_anew(bench: Bench, data: str, tmp_path: Path) -> None:
+    run(bench, data, "--only", "noise_a")
+    record = records(tmp_path)["noise_a"]
+    path = tmp_path / "runs" / "cells" / record.cell_id / "statistics.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert bench("report", plugins=QUICK).returncode == 2
+    assert "1 done; 0 done before" in run(bench, data, "--only", "noise_a")
+    assert bench("report", plugins=QUICK).returncode == 0
+    assert records(tmp_path)["noise_a"].files == record.files
+
+
+def test_a_damaged_manifest_is_set_aside_by_the_next_run(bench: Bench, data: str, tmp_path: Path) -> None:
+    run(bench, data, "--only", "noise_a")
+    [manifest] = (tmp_path / "runs" / "manifests").glob("*.json")
+    manifest.write_text("{")
+    assert bench("report", plugins=QUICK).returncode == 2
+    run(bench, data, "--only", "noise_a")
+    assert bench("report", plugins=QUICK).returncode == 0
+    assert list((tmp_path / "runs" / "quarantine").iterdir())
+
+
+def test_a_nan_in_the_data_fails_the_cell_and_names_the_place(bench: Bench, data: str, tmp_path: Path) -> None:
+    chunk = next((Path(data) / "target").rglob("0/0"))
+    values = np.fromfile(chunk, "<f4")
+    values[92 + 60] = np.nan
+    values.tofile(chunk)
+    run(bench, data, "--only", "noise_a", expect=1)
+    record = records(tmp_path)["noise_a"]
+    assert record.status == "failed" and "'target' is NaN or infinite at index (1, 60)" in (record.reason or "")
+
+
+def test_fewer_cells_run_at_once_where_the_largest_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bench.data.datasets import OpenedDataset
+    from bench.execution import planning
+    from bench.suites.suites import SuiteOptions, make_cells
+
+    cube = make_cube()
+    cells = make_cells(
+        "full", OpenedDataset(cube, Path(), "toy", ""), SuiteOptions(profile="smoke", only=("random_forest",))
+    )
+    monkeypatch.setattr(planning, "available_cores", lambda: 8)
+    monkeypatch.setattr(planning, "available_memory", lambda: 8_000_000_000)
+    assert planning.estimate(cells[0], cube).memory_bytes > 2e9
+    assert planning.default_jobs(cells, cube) == 3
+
+
+def test_unseeded_runners_have_one_cell_whatever_the_seed(bench: Bench, data: str, tmp_path: Path) -> None:
+    run(bench, data, "--only", "climatology")
+    assert "nothing to do; 1 done before" in run(bench, data, "--only", "climatology", "--seed", "5")

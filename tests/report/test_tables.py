@@ -179,6 +179,15 @@ def test_a_newer_version_of_a_cell_replaces_the_older_in_the_table(filled: Store
     assert row.records == () and "missing" in row.problems[0]
 
 
+def test_repetitions_of_an_older_version_are_not_averaged_in(filled: Store) -> None:
+    newer = make_cell(runner="lightgbm", repetition=1, runner_version=2, view="located")
+    add_manifest(filled, "2026-02-01T00:00:00Z", [newer])
+    store_cell(filled, newer, make_cube(), 0.9)
+    [row] = [row for row in rows(select(filled, "full")) if row.key.runner == "lightgbm"]
+    assert [record.cell_id for record in row.records] == [newer.id]
+    assert "stale" in row.problems[0] and row.planned == 2
+
+
 def test_other_data_sets_and_profiles_stay_out(filled: Store) -> None:
     other = make_cell(runner="knn_dist", dataset="moon", dataset_fingerprint="0" * 64, view="located")
     add_manifest(filled, "2026-02-01T00:00:00Z", [other])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import time
 
 import numpy as np
@@ -64,6 +66,14 @@ class Dying(Noise):
         os._exit(7)
 
 
+class CrashingAtExit(Noise):
+    """Leaves a whole result and then dies, as libraries do that crash while they are unloaded."""
+
+    def fit(self) -> None:
+        super().fit()
+        atexit.register(lambda: os.kill(os.getpid(), signal.SIGSEGV))
+
+
 class NotANumber(Noise):
     """Predicts NaN."""
 
@@ -120,6 +130,7 @@ BAD = [
     _entry("not_a_number", "NotANumber"),
     _entry("too_few", "TooFew"),
 ]
+CRASHING_AT_EXIT = _entry("crashing_at_exit", "CrashingAtExit")
 PEEKING = _entry("peeking", "Peeking")
 LITTERING = _entry("littering", "Littering")
 SLOW = [_entry(f"slow_{letter}", "Noise", parameters={"seconds": 1.5}) for letter in "abc"]
