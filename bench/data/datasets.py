@@ -199,7 +199,7 @@ def _choose_auto(say: Callable[[str], None]) -> fetch.Location:
     try:
         return fetch.Location(fetch.download(source), "downloaded now")
     except BenchError as error:
-        return fetch.Location(None, str(error))
+        return fetch.Location(None, str(error).rstrip("."))
 
 
 def _cube_path(entry: DatasetEntry, options: Mapping[str, int]) -> Path:
