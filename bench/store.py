@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -140,6 +140,27 @@ class Store:
             record = self.record(cell_id)
             if record is not None:
                 yield record
+
+    def survey(self, check_files_of: Collection[str] = ()) -> tuple[dict[str, Record], dict[str, str]]:
+        """All readable records by id, and what is wrong with the unreadable ones.
+
+        Args:
+            check_files_of: ids of cells whose files are also checked by their hashes.
+        """
+        records: dict[str, Record] = {}
+        damaged: dict[str, str] = {}
+        for cell_id in self.ids():
+            try:
+                record = self.record(cell_id)
+                if record is None:
+                    continue
+                for name in record.files if cell_id in check_files_of else ():
+                    self.file(record, name)
+            except CorruptRecord as error:
+                damaged[cell_id] = str(error)
+            else:
+                records[cell_id] = record
+        return records, damaged
 
     def manifests(self) -> list[Manifest]:
         """All manifests, oldest first."""

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from bench.data.cube import write_cube
+from bench.data.cube_zarr import write_cube
 from tests.conftest import ROOT, Bench, make_cube
 
 

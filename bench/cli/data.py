@@ -69,7 +69,7 @@ def info(spec: str, as_json: bool) -> int:
 @click.argument("spec", default="auto")
 def verify(spec: str) -> int:
     """Check source files by SHA-256 and the cube by its fingerprint, value by value."""
-    from bench.data.cube import verify_cube
+    from bench.data.cube_zarr import verify_cube
     from bench.data.datasets import open_dataset
 
     opened = open_dataset(spec, lambda text: click.echo(text, err=True))

@@ -67,32 +67,21 @@ def _views(store: Path | None) -> Rows:
 
 
 def _cells(store_path: Path | None) -> Rows:
-    from bench.store import CorruptRecord
-
-    store = existing_store(store_path)
-    rows: Rows = []
-    for cell_id in store.ids():
-        try:
-            record = store.record(cell_id)
-        except CorruptRecord as error:
-            rows.append({"id": cell_id, "status": "corrupt", "reason": str(error)})
-            continue
-        if record is None:
-            continue
-        cell = record.cell
-        rows.append(
-            {
-                "id": cell_id,
-                "suite": cell.suite,
-                "dataset": cell.dataset,
-                "cell": cell.label,
-                "profile": cell.profile,
-                "status": record.status,
-                "test_rmse": record.metrics.get("test", {}).get("rmse"),
-                "reason": record.reason,
-            }
-        )
-    return rows
+    records, damaged = existing_store(store_path).survey()
+    rows: Rows = [
+        {
+            "id": cell_id,
+            "suite": record.cell.suite,
+            "dataset": record.cell.dataset,
+            "cell": record.cell.label,
+            "profile": record.cell.profile,
+            "status": record.status,
+            "test_rmse": record.metrics.get("test", {}).get("rmse"),
+            "reason": record.reason,
+        }
+        for cell_id, record in records.items()
+    ]
+    return rows + [{"id": cell_id, "status": "corrupt", "reason": reason} for cell_id, reason in damaged.items()]
 
 
 _LISTS: dict[str, Callable[[Path | None], Rows]] = {

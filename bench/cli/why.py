@@ -11,7 +11,6 @@ from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError
 from bench.records import Record
 from bench.runners import registry
-from bench.store import CorruptRecord, Store
 from bench.suites.cells import EVALUATION_VERSION, Cell, differences
 
 
@@ -35,7 +34,7 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
     for manifest in store.manifests():  # oldest first: the newest version of an address wins
         for cell in manifest.cells:
             wanted[json.dumps(cell.address)] = cell
-    stored, damaged = _stored(store)
+    stored, damaged = store.survey()
     chosen = [cell for cell in wanted.values() if name in (cell.id, cell.runner)]
     chosen += [
         record.cell
@@ -61,19 +60,6 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
         for key, (old, new) in changes.items():
             click.echo(f"    {key}: {old} → {new}")
     return 0
-
-
-def _stored(store: Store) -> tuple[dict[str, Record], dict[str, str]]:
-    records, damaged = {}, {}
-    for cell_id in store.ids():
-        try:
-            record = store.record(cell_id)
-        except CorruptRecord as error:
-            damaged[cell_id] = str(error)
-            continue
-        if record is not None:
-            records[cell_id] = record
-    return records, damaged
 
 
 def _current(cell: Cell) -> Cell:

@@ -16,7 +16,8 @@ from filelock import FileLock
 
 from bench import paths
 from bench.data import fetch
-from bench.data.cube import Cube, open_cube, write_cube
+from bench.data.cube import Cube
+from bench.data.cube_zarr import open_cube, write_cube
 from bench.disk import disk_errors
 from bench.errors import BenchError
 from bench.suggest import unknown

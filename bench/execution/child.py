@@ -67,7 +67,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
-    from bench.data.cube import open_cube
+    from bench.data.cube_zarr import open_cube
     from bench.data.splits import make_split
     from bench.execution.inprocess import build_runner, checked_prediction
     from bench.metrics import evaluate, statistics_of

@@ -19,7 +19,7 @@ from bench.errors import BenchError
 from bench.execution.process import Limits
 from bench.records import Record
 from bench.runners import registry
-from bench.store import CorruptRecord, Store
+from bench.store import Store
 from bench.suites.cells import Cell
 
 State = Literal[
@@ -139,7 +139,7 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
         store: where results are, or None before the first run.
         limits: what one cell may use; cells that are expected to need more memory are `too large`.
     """
-    stored, damaged = _stored(store, {cell.id for cell in cells})
+    stored, damaged = store.survey({cell.id for cell in cells}) if store else ({}, {})
     by_runner: dict[str, list[Record]] = {}
     for record in stored.values():
         by_runner.setdefault(record.cell.runner, []).append(record)
@@ -156,25 +156,6 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
         )
     order = {id(cell): index for index, cell in enumerate(cells)}
     return sorted(planned, key=lambda item: (item.estimate.seconds, order[id(item.cell)]))
-
-
-def _stored(store: Store | None, planned: set[str]) -> tuple[dict[str, Record], dict[str, str]]:
-    """Readable records and the damage of the others; the files of planned cells are checked by their hashes."""
-    records: dict[str, Record] = {}
-    damaged: dict[str, str] = {}
-    for cell_id in store.ids() if store else ():
-        assert store is not None
-        try:
-            record = store.record(cell_id)
-            if record is not None and cell_id in planned:
-                for name in record.files:
-                    store.file(record, name)
-        except CorruptRecord as error:
-            damaged[cell_id] = str(error)
-            continue
-        if record is not None:
-            records[cell_id] = record
-    return records, damaged
 
 
 def _state(

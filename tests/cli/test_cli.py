@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench.cli import _VERBS
-from bench.data.cube import write_cube
+from bench.data.cube_zarr import write_cube
 from tests.conftest import ROOT, Bench, make_cube
 
 QUICK = "tests.support.runners:QUICK"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bench.data.cube import Cube, CubeWriter, open_cube, verify_cube, write_cube
+from bench.data.cube import Cube
+from bench.data.cube_zarr import CubeWriter, open_cube, verify_cube, write_cube
 from bench.errors import BenchError
 
 

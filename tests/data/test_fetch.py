@@ -127,7 +127,7 @@ def test_bad_data_set_texts_are_named(spec: str, message: str) -> None:
 
 
 def test_a_folder_that_holds_a_cube_is_a_data_set(tmp_path: Path, cube: datasets.Cube) -> None:
-    from bench.data.cube import write_cube
+    from bench.data.cube_zarr import write_cube
 
     write_cube(tmp_path / "mine.zarr", cube)
     opened = datasets.open_dataset(str(tmp_path / "mine.zarr"))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bench.data.cube import Cube, verify_cube
+from bench.data.cube import Cube
+from bench.data.cube_zarr import verify_cube
 from bench.data.pml import IGBP_CLASSES, gross_primary_productivity
 from bench.data.simulated import (
     FEATURES,

@@ -14,7 +14,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from bench.data.cube import write_cube
+from bench.data.cube_zarr import write_cube
 from bench.records import Record
 from bench.store import Store
 from tests.conftest import Bench, bench_environment, make_cube

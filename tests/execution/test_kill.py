@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.data.cube import write_cube
+from bench.data.cube_zarr import write_cube
 from bench.store import Store
 from tests.conftest import bench_environment, make_cube
 

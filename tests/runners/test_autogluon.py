@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.data.cube import Cube, write_cube
+from bench.data.cube import Cube
+from bench.data.cube_zarr import write_cube
 from bench.data.splits import full_parameters, make_split
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry

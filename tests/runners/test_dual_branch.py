@@ -12,7 +12,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from bench.data.cube import Cube, write_cube
+from bench.data.cube import Cube
+from bench.data.cube_zarr import write_cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry
