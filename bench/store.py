@@ -55,13 +55,14 @@ class Store:
         if root.exists() and not root.is_dir():
             raise BenchError(f"{root} is a file, not a folder; name another place with --store.")
         if create and not marker.exists():
-            if root.exists() and any(root.iterdir()):
-                names = {item.name for item in root.iterdir()} - set(_FOLDERS)
-                if names:
-                    raise BenchError(
-                        f"{root} is no result store but holds other files ({sorted(names)[0]}, …); name an empty "
-                        "folder with --store."
-                    )
+            # Another run may be making the same store at this moment: its marker and the marker's forerunner are ours.
+            present = {item.name for item in root.iterdir()} if root.exists() else set()
+            foreign = sorted(name for name in present - {*_FOLDERS} if not name.lstrip(".").startswith("store.json"))
+            if foreign:
+                raise BenchError(
+                    f"{root} is no result store but holds other files ({foreign[0]}, …); name an empty folder with "
+                    "--store."
+                )
             with disk_errors(f"Store {root}", STORED_STAYS):
                 for name in _FOLDERS:
                     (root / name).mkdir(parents=True, exist_ok=True)
@@ -97,6 +98,8 @@ class Store:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
+            if path.exists():
+                return self.record(cell_id)  # published by another run between two looks
             if folder.exists():
                 raise CorruptRecord(
                     f"Stored cell {folder} has no record.json; `bench run` sets it aside and repeats it."

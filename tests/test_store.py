@@ -157,6 +157,13 @@ def test_a_folder_with_other_files_is_not_taken_for_a_store(tmp_path: Path) -> N
     assert [item.name for item in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_store_that_another_run_is_just_making_is_not_taken_for_foreign_files(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    (root / "cells").mkdir(parents=True)
+    (root / ".store.json.4711").write_text("{")  # the other run's marker, not yet in place
+    assert Store(root, create=True).ids() == []
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "0123", "ABCDEF0123456789", "0123456789abcdef/..", ""])
 def test_names_from_outside_never_become_paths(store: Store, name: str) -> None:
     for call in (store.record, store.new_work_folder, store.quarantine, store.lock):
