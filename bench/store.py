@@ -98,9 +98,9 @@ class Store:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            if path.exists():
-                return self.record(cell_id)  # published by another run between two looks
             if folder.exists():
+                if path.exists():
+                    return self.record(cell_id)  # another run published it between two looks
                 raise CorruptRecord(
                     f"Stored cell {folder} has no record.json; `bench run` sets it aside and repeats it."
                 ) from None

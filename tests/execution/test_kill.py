@@ -45,17 +45,23 @@ class Scene:
         self.environment = bench_environment(folder, "tests.support.runners:QUICK")
 
     def start(self, store: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "bench", "run", "--store", str(store), *self.arguments],
-            env=self.environment,
-            cwd=self.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with (self.folder / "errors.txt").open("ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-m", "bench", "run", "--store", str(store), *self.arguments],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+
+    @property
+    def errors(self) -> str:
+        """What all runs so far said on standard error."""
+        return (self.folder / "errors.txt").read_text()
 
     def finish(self, store: Path) -> None:
-        assert self.start(store).wait(timeout=120) == 0
+        assert self.start(store).wait(timeout=120) == 0, self.errors
         assert {record.status for record in Store(store).records()} == {"done"}
         assert list((store / "work").iterdir()) == []
 
@@ -171,7 +177,7 @@ def test_two_runs_at_once_share_the_work_and_finish_it(
 ) -> None:
     store = scene.folder / "shared"
     first, second = scene.start(store), scene.start(store)
-    assert (first.wait(timeout=120), second.wait(timeout=120)) == (0, 0)
+    assert (first.wait(timeout=120), second.wait(timeout=120)) == (0, 0), scene.errors
     started = [record.started for record in Store(store).records()]
     assert len(started) == 4
     assert list((store / "quarantine").iterdir()) == []
