@@ -10,7 +10,7 @@ from bench.data.splits import fewshot_parameters, make_split
 from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.runners import registry
 from bench.runners.geographical import StepMeans
-from tests.conftest import make_cube
+from tests.conftest import Bench, make_cube
 
 pytestmark = [
     pytest.mark.runners,
@@ -51,3 +51,9 @@ def test_the_training_error_is_taken_on_raw_samples_of_the_scored_weeks(cube: Cu
     assert len(split.scored_train) == 100 * 2 * 2  # cells × years × weeks
     assert set(cube.step_of_year[split.scored_train.times]) == {7, 30}
     assert len(split.train) == 100 * 46 * 2
+
+
+def test_the_smoke_profile_leaves_them_enough_cells(bench: Bench, tmp_path: Path) -> None:
+    arguments = ("--suite", "fewshot", "--profile", "smoke", "--dataset", "simulated:cells=700", "--weeks", "40")
+    result = bench("run", *arguments, "--only", "gwr,gtwr")
+    assert result.returncode == 0 and "2 done" in result.stdout, result.stdout + result.stderr
