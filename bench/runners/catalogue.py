@@ -172,9 +172,11 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Spatial",
         "bench.runners.geographical:GwrRunner",
         "geographically weighted regression per 8-day step, adaptive bisquare, AICc; own exact engine",
+        version=2,
         requires=("torch", "scikit-learn"),
         uses_view=False,
         seeded=False,
+        step_means=True,
         cost=Cost(5, 100, memory_gb=0.9),
     ),
     RunnerEntry(
@@ -183,9 +185,11 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Spatiotemporal",
         "bench.runners.geographical:GtwrRunner",
         "geographically and temporally weighted regression on the panel of cells and steps; own exact engine",
+        version=2,
         requires=("torch", "scikit-learn"),
         uses_view=False,
         seeded=False,
+        step_means=True,
         cost=Cost(15, 2000, memory_gb=1.4),
     ),
     RunnerEntry(

@@ -58,6 +58,8 @@ class RunnerEntry:
         uses_view: whether it reads a feature view.
         withheld: withheld arrays of the cube that it may read.
         seeded: whether the seed changes its numbers; if not, one repetition is planned.
+        step_means: whether it is fitted on means over the training years instead of raw samples; its training error as
+            published is then on these means (`Runner.fitted`).
         thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
         only_profiles: profiles in which a suite plans it; empty for all.
         parameters: passed to the runner in the task.
@@ -75,6 +77,7 @@ class RunnerEntry:
     uses_view: bool = True
     withheld: tuple[str, ...] = ()
     seeded: bool = True
+    step_means: bool = False
     thread_invariant: bool = False
     only_profiles: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
