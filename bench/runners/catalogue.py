@@ -180,6 +180,22 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         cost=Cost(5, 100, memory_gb=0.9),
     ),
     RunnerEntry(
+        "gwr_mgwr",
+        "GWR (mgwr)",
+        "Spatial",
+        "bench.runners.geographical_mgwr:MgwrRunner",
+        "the same GWR by the mgwr package, as a cross-check; only by name (fails where a local design is singular)",
+        requires=("mgwr",),
+        uses_view=False,
+        seeded=False,
+        step_means=True,
+        by_name=True,
+        refused_after=3600.0,
+        instead="gwr",
+        # 16 evaluations per search, each about 0.45 µs a pair of cells, and the prediction.
+        cost=Cost(8, memory_gb=0.6, seconds_per_million_pairs=10.0),
+    ),
+    RunnerEntry(
         "gtwr",
         "GTWR",
         "Spatiotemporal",

@@ -146,12 +146,17 @@ class GwrRunner(StepMeansRunner):
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
         places, steps = self._means.at(part), self._steps(part)
-        local = {step: self._model(step).local_models(places).coefficients[:, 1:] for step in set(steps.tolist())}
+        local = {step: self._coefficients(step, places)[:, 1:] for step in set(steps.tolist())}
         return self._means.weights(np.stack([local[step] for step in steps.tolist()], axis=1))
 
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
         columns = [self._model(step).predict(design[:, index], places) for index, step in enumerate(steps.tolist())]
         return np.stack(columns, axis=1)
+
+    def _coefficients(self, step: int, places: Doubles) -> Doubles:
+        """Local coefficients (m, 1 + columns) of a step at places (m, 2), the intercept first."""
+        coefficients: Doubles = self._model(step).local_models(places).coefficients
+        return coefficients
 
     def _model(self, step: int) -> Any:
         from models.gwr import GWR
