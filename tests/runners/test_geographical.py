@@ -9,6 +9,7 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.cube_zarr import write_cube
 from bench.data.splits import fewshot_parameters, make_split
+from bench.errors import BenchError
 from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.metrics import evaluate, fitted_statistics, statistics_of
 from bench.runners import registry
@@ -136,6 +137,15 @@ def test_the_training_error_is_taken_on_raw_samples_of_the_scored_weeks(cube: Cu
     assert len(split.scored_train) == 100 * 2 * 2  # cells × years × weeks
     assert set(cube.step_of_year[split.scored_train.times]) == {7, 30}
     assert len(split.train) == 100 * 46 * 2
+
+
+def test_fewer_cells_than_parameters_are_one_clear_sentence(cube: Cube, tmp_path: Path) -> None:
+    split = make_split(cube, fewshot_parameters(cube, (7,), 5, 0))
+    runner = build_runner("gwr", cube, split, view=None, seed=None, threads=1, parameters={}, scratch=tmp_path)
+    with pytest.raises(
+        BenchError, match="GWR cannot be fitted on this sample: 5 samples cannot determine 7 parameters"
+    ):
+        runner.fit()
 
 
 def test_the_smoke_profile_leaves_them_enough_cells(bench: Bench, tmp_path: Path) -> None:
