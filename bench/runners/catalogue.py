@@ -185,6 +185,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "geographically neural network weighted regression per 8-day step; distances to landmark cells",
         requires=("torch", "scikit-learn"),
         uses_view=False,
+        parameters={"ridge": 0.1},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
         cost=Cost(60, 60, memory_gb=0.8),
     ),
