@@ -21,6 +21,9 @@ from bench.runners.base import Fitted, Runner
 Doubles = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
 
+YEAR = np.arange(1, STEPS_PER_YEAR + 1, dtype=np.float64)
+"""The 8-day steps of a year."""
+
 
 class StepMeans:
     """Training means per (cell, step of the year), and the design that they and later raw samples share.
@@ -159,15 +162,26 @@ class GwrRunner(StepMeansRunner):
         return coefficients
 
     def _model(self, step: int) -> Any:
-        from models.gwr import GWR
-
         if step not in self._models:
-            model = GWR(
-                kernel="bisquare", adaptive=True, distance="great_circle", criterion="AICc", standard_errors=False
-            )
-            means = self._means
+            means, model = self._means, self._estimator(self._bandwidth(step))
             self._models[step] = _fit(model, means.design[:, step - 1], means.target[:, step - 1], means.places)
         return self._models[step]
+
+    def _estimator(self, bandwidth: float | None) -> Any:
+        from models.gwr import GWR
+
+        return GWR(
+            bandwidth,
+            kernel="bisquare",
+            adaptive=True,
+            distance="great_circle",
+            criterion="AICc",
+            standard_errors=False,
+        )
+
+    def _bandwidth(self, step: int) -> float | None:
+        """Neighbours to count in a step's model; None leaves the choice to AICc."""
+        return None
 
 
 class GtwrRunner(StepMeansRunner):
@@ -175,20 +189,8 @@ class GtwrRunner(StepMeansRunner):
 
     def fit(self) -> None:
         """Searches both bandwidths on the step means and fits the panel."""
-        from models.gwr import PanelGTWR
-
-        self._means = StepMeans(self)
-        steps = np.arange(1, STEPS_PER_YEAR + 1, dtype=np.float64)
-        model = PanelGTWR(
-            kernel="bisquare",
-            time_kernel="gaussian",
-            adaptive=True,
-            distance="great_circle",
-            period=float(STEPS_PER_YEAR),
-            criterion="AICc",
-            standard_errors=False,
-        )
-        self._model = _fit(model, self._means.design, self._means.target, self._means.places, steps)
+        self._means = means = StepMeans(self)
+        self._model = _fit(self._estimator(*self._bandwidths()), means.design, means.target, means.places, YEAR)
 
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
@@ -203,6 +205,25 @@ class GtwrRunner(StepMeansRunner):
             year = slice(start, start + STEPS_PER_YEAR)
             prediction[:, year] = self._model.predict(design[:, year], places, steps[year].astype(np.float64))
         return prediction
+
+    def _estimator(self, space_bandwidth: float | None, time_bandwidth: float | None) -> Any:
+        from models.gwr import PanelGTWR
+
+        return PanelGTWR(
+            space_bandwidth,
+            time_bandwidth,
+            kernel="bisquare",
+            time_kernel="gaussian",
+            adaptive=True,
+            distance="great_circle",
+            period=float(STEPS_PER_YEAR),
+            criterion="AICc",
+            standard_errors=False,
+        )
+
+    def _bandwidths(self) -> tuple[float | None, float | None]:
+        """Cells and 8-day steps to count; None leaves the choice to AICc."""
+        return None, None
 
 
 def _fit(model: Any, *arguments: Doubles) -> Any:
