@@ -173,8 +173,14 @@ class ConditionEncoder(nn.Module):
         self.spatial = GraphConvolution(width, row_start, neighbour, weight, learned_adjacency=learned_adjacency)
         self.memory = nn.LSTM(width, width, batch_first=True)
 
-    def forward(self) -> Tensor:
-        """(node, step of the year, width) V_final; the LSTM starts each year from zero."""
-        nodes = self.embedding[:, None, :] + self.time_embedding
-        final: Tensor = self.memory(self.spatial(self.temporal(nodes)))[0]
+    def forward(self, nodes: Tensor | None = None) -> Tensor:
+        """(node, step of the year, width) V_final; the LSTM starts each year from zero.
+
+        Args:
+            nodes: (asked,) distinct nodes whose conditions are asked for; None for all. Convolutions join a node
+                with its neighbours and are computed for all; the LSTM, most of the work, for those asked.
+        """
+        embedding = self.embedding[:, None, :] + self.time_embedding
+        mixed = self.spatial(self.temporal(embedding))
+        final: Tensor = self.memory(mixed if nodes is None else mixed[nodes])[0]
         return final

@@ -80,8 +80,16 @@ class StandardisedNetwork(nn.Module):
         raise NotImplementedError
 
     def conditions(self) -> Tensor | None:
-        """The table of all conditions, computed once per step or prediction; None if there is none."""
+        """The table of all conditions, computed once for a prediction; None if there is none."""
         raise NotImplementedError
+
+    def conditions_of(self, placement: Placement) -> tuple[Tensor | None, Placement]:
+        """The conditions that a batch needs, computed once for it, and where its samples stand in them.
+
+        Args:
+            placement: of the samples, from ``place``.
+        """
+        return self.conditions(), placement
 
     def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
         """Prediction, importance weights and their weighted sum.
@@ -173,6 +181,13 @@ class DualBranchNetwork(StandardisedNetwork):
     def conditions(self) -> Tensor | None:
         """(node, step of the year, width) V_final."""
         return None if self.condition_encoder is None else self.condition_encoder()
+
+    def conditions_of(self, placement: Placement) -> tuple[Tensor | None, Placement]:
+        """See ``StandardisedNetwork``: V_final of the nodes of the batch."""
+        if self.condition_encoder is None:
+            return None, placement
+        nodes, position = placement[0].unique(return_inverse=True)
+        return self.condition_encoder(nodes), (position,)
 
     def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
         """See ``StandardisedNetwork``."""

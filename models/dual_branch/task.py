@@ -61,12 +61,12 @@ class RegressionTask:
         return len(self.cells)
 
     def loss(self, positions: Tensor) -> Tensor:
-        """Mean combined loss of a batch; the conditions of all nodes are computed once for it.
+        """Mean combined loss of a batch; the conditions of its nodes are computed once for it.
 
         Args:
             positions: (batch,) samples.
         """
         batch = self.data.gather(self.cells[positions].long(), self.times[positions].long())
-        placement = tuple(part[batch.cells] for part in self.placement)
-        decoded = self.module(batch, placement, self.module.conditions())
+        conditions, placement = self.module.conditions_of(tuple(part[batch.cells] for part in self.placement))
+        decoded = self.module(batch, placement, conditions)
         return combined_loss(decoded, self.target[positions], *self.loss_weights)

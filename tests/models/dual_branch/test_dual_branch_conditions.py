@@ -135,3 +135,14 @@ def test_the_encoder_runs_convolution_graph_and_lstm_in_order(edges):
         cell = forget.sigmoid() * cell + enter.sigmoid() * candidate.tanh()
         hidden = leave.sigmoid() * cell.tanh()
         torch.testing.assert_close(final[:, step], hidden, rtol=1e-4, atol=1e-5)
+
+
+def test_conditions_of_some_nodes_are_those_of_all_with_the_same_gradient(edges):
+    torch.manual_seed(0)
+    encoder = ConditionEncoder(torch.randn(12, WIDTH), *edges, steps_per_year=STEPS, reach=1, learned_adjacency=False)
+    nodes = torch.tensor([1, 4, 9])
+    everything, some = encoder()[nodes], encoder(nodes)
+    torch.testing.assert_close(some, everything)
+    gradients = [torch.autograd.grad((part**2).sum(), list(encoder.parameters())) for part in (everything, some)]
+    for whole, partial in zip(*gradients, strict=True):
+        torch.testing.assert_close(partial, whole)
