@@ -44,8 +44,33 @@ def _autogluon(
     )
 
 
+def _frame(
+    name: str, title: str, summary: str, cost: Cost, options: Mapping[str, Any], laptop: Mapping[str, Any]
+) -> RunnerEntry:
+    """A PyTorch Frame model with the paper's optimiser settings; `laptop` replaces parameters in that profile."""
+    return RunnerEntry(
+        name=name,
+        title=title,
+        family="Tabular Deep Learning",
+        target="bench.runners.pytorch_frame:PyTorchFrameRunner",
+        summary=summary,
+        requires=("pytorch-frame", "torch"),
+        parameters={"options": {"model": name, **options}},
+        profiles={
+            "smoke": {
+                "options": {"model": name, "channels": 16, "num_layers": 1, "heads": 2},
+                "training": {"epochs": 1, "batch_size": 64, "learning_rate": 0.01},
+            },
+            "laptop": laptop,
+        },
+        cost=cost,
+    )
+
+
 _LARGE = {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_data_in_leaf": 3}
 """AutoGluon's former preset 'GBMLarge', spelled out because the string is refused since AutoGluon 1.3."""
+
+_ONE_CYCLE = {"schedule": "one_cycle", "learning_rate": 3e-3}
 
 CATALOGUE: tuple[RunnerEntry, ...] = (
     RunnerEntry(
@@ -165,6 +190,44 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         Cost(12, 20),
         ("fastai", "torch"),
         smoke={"epochs": 2},
+    ),
+    _frame(
+        "tabnet",
+        "TabNet",
+        "PyTorch Frame's TabNet: sequential attention to columns",
+        Cost(15, 70, memory_gb=0.7),
+        {"num_layers": 6},
+        {"options": {"model": "tabnet", "channels": 64}, "training": _ONE_CYCLE},
+    ),
+    _frame(
+        "excelformer",
+        "ExcelFormer",
+        "PyTorch Frame's ExcelFormer: attention along columns sorted by mutual information",
+        Cost(15, 220, memory_gb=0.9),
+        {},
+        {
+            "options": {"model": "excelformer", "channels": 32, "num_layers": 2, "heads": 4, "dropout": 0.0},
+            "training": _ONE_CYCLE,
+        },
+    ),
+    _frame(
+        "resnet",
+        "ResNet",
+        "PyTorch Frame's residual network on column embeddings",
+        Cost(15, 90, memory_gb=0.8),
+        {},
+        {"options": {"model": "resnet", "num_layers": 3, "dropout": 0.0}, "training": _ONE_CYCLE},
+    ),
+    _frame(
+        "fttransformer",
+        "FTTransformer",
+        "PyTorch Frame's FT-Transformer: attention between column embeddings",
+        Cost(15, 220, memory_gb=0.9),
+        {},
+        {
+            "options": {"model": "fttransformer", "channels": 32, "num_layers": 2, "heads": 4, "dropout": 0.0},
+            "training": _ONE_CYCLE,
+        },
     ),
     RunnerEntry(
         "gwr",
