@@ -21,19 +21,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.data.cube import Cube, FloatArray
-from bench.data.splits import Part, Split
+from bench.data.splits import IndexArray, Part, Split
 from bench.errors import BenchError
+from bench.runners.base import Fitted
 
 STATISTICS = ("n", "weight", "error", "absolute_error", "squared_error", "target", "squared_target")
 """Columns of a statistics table: sums over samples of 1, w, w·e, w·|e|, w·e², w·y, w·y², where e = prediction −
 target."""
 KEYS = ("part", "group", "weighting", "block")
-"""Index columns: train/test; all, season, land_cover, week, or seen/unseen groups; plain/area; block id."""
+"""Index columns: train/test/fitted; all, season, land_cover, week, or seen/unseen groups; plain/area; block id."""
 BLOCK_DEGREES = 2.0
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 WEIGHTINGS = ("plain", "area")
 
 Sums = Mapping[str, npt.NDArray[np.float64]]
+Masks = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+"""Which cells and which times of a part are in a group."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +119,48 @@ def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray
     return table[[*KEYS, *STATISTICS]]
 
 
+def fitted_statistics(cube: Cube, cells: IndexArray, fitted: Fitted) -> pd.DataFrame:
+    """Sums of a model's errors on what it was fitted on, as part ``fitted``: groups ``all`` and one per step.
+
+    Args:
+        cube: the data.
+        cells: (n_train_cells,) rows of the cube.
+        fitted: targets and predictions of these cells.
+
+    Returns:
+        A table as that of `statistics_of`.
+
+    Raises:
+        BenchError: targets and predictions are not (cells, steps), or not finite.
+    """
+    expected = (len(cells), len(fitted.steps))
+    for name, values in (("targets", fitted.target), ("predictions", fitted.prediction)):
+        if values.shape != expected:
+            raise BenchError(f"A runner's fitted() returned {values.shape} {name} instead of {expected}; correct it.")
+    every_cell, steps = np.ones(len(cells), bool), np.array(fitted.steps)
+    groups = {"all": (every_cell, np.ones(len(steps), bool))}
+    groups |= {f"week:{step}": (every_cell, steps == step) for step in fitted.steps}
+    table = _sums(cube, cells, fitted.target, fitted.prediction, groups).assign(part="fitted")
+    return table[[*KEYS, *STATISTICS]]
+
+
 def _part_statistics(cube: Cube, split: Split, part: Part, prediction: FloatArray) -> pd.DataFrame:
-    target = part.of(cube.target).astype(np.float64)
-    error = prediction.astype(np.float64) - target
-    area = np.cos(np.radians(cube.lat[part.cells]))
-    block_ids, block = np.unique(spatial_block(cube.lon[part.cells], cube.lat[part.cells]), return_inverse=True)
+    time_sets, cell_sets = _groups(cube, split, part)
+    return _sums(cube, part.cells, part.of(cube.target), prediction, cell_sets | time_sets)
+
+
+def _sums(
+    cube: Cube, cells: IndexArray, target: FloatArray, prediction: FloatArray, groups: Mapping[str, Masks]
+) -> pd.DataFrame:
+    observed = target.astype(np.float64)
+    error = prediction.astype(np.float64) - observed
+    area = np.cos(np.radians(cube.lat[cells]))
+    block_ids, block = np.unique(spatial_block(cube.lon[cells], cube.lat[cells]), return_inverse=True)
     if not np.isfinite(error).all():
         raise BenchError("Targets or predictions are NaN or infinite; `bench data verify` names the place in the data.")
-    base = np.stack([np.ones_like(error), error, np.abs(error), error**2, target, target**2])
-    time_sets, cell_sets = _groups(cube, split, part)
+    base = np.stack([np.ones_like(error), error, np.abs(error), error**2, observed, observed**2])
     rows = []
-    for group, (cell_mask, time_mask) in (cell_sets | time_sets).items():
+    for group, (cell_mask, time_mask) in groups.items():
         per_cell = base[:, :, time_mask].sum(axis=2)  # (statistic, cell)
         n = np.bincount(block[cell_mask], minlength=len(block_ids)) * int(time_mask.sum())
         for weighting in WEIGHTINGS:
@@ -139,12 +173,7 @@ def _part_statistics(cube: Cube, split: Split, part: Part, prediction: FloatArra
     return pd.concat(rows, ignore_index=True)
 
 
-def _groups(
-    cube: Cube, split: Split, part: Part
-) -> tuple[
-    dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]],
-    dict[str, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]],
-]:
+def _groups(cube: Cube, split: Split, part: Part) -> tuple[dict[str, Masks], dict[str, Masks]]:
     all_cells, all_times = np.ones(len(part.cells), bool), np.ones(len(part.times), bool)
     season = season_of(cube.time[part.times])
     times = {f"season:{name}": (all_cells, season == name) for name in SEASONS if (season == name).any()}

@@ -24,15 +24,17 @@ Examples:
 def command(as_json: bool, **given: Any) -> int:
     """Show what a run would do: every cell with its state and expected time, memory and disk.
 
-    Cells that cannot fit into their memory cap are refused here, before anything starts. Times are rough until a cell
+    Cells that cannot fit into their memory cap, or whose model would take hours, are refused here, before anything
+    starts. Times are rough until a cell
     of the same runner and size has run; then they come from that run.
     """
+    from bench.execution.planning import REFUSED
     from bench.store import Store
 
     request = resolve(lambda text: click.echo(text, err=True), **given)
     exists = (request.store_path / "store.json").exists()
     planned = request.plan(Store(request.store_path) if exists else None)
-    open_cells = [item for item in planned if item.state not in ("done", "unavailable", "too large")]
+    open_cells = [item for item in planned if item.state not in ("done", *REFUSED)]
     seconds = sum(item.estimate.seconds for item in open_cells) / request.jobs
     disk = sum(item.estimate.disk_bytes for item in open_cells)
     if as_json:

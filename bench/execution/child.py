@@ -70,7 +70,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path) -> dict[str, Any]:
     from bench.data.cube_zarr import open_cube
     from bench.data.splits import make_split
     from bench.execution.inprocess import build_runner, checked_prediction
-    from bench.metrics import evaluate, statistics_of
+    from bench.metrics import evaluate, fitted_statistics, statistics_of
 
     cell, cube = Cell.model_validate(task["cell"]), open_cube(Path(task["cube"])).validate()
     if cube.fingerprint != cell.dataset_fingerprint:
@@ -94,6 +94,10 @@ def _run(task: dict[str, Any], work: Path, scratch: Path) -> dict[str, Any]:
         predictions = {"test": checked_prediction(runner, split.test, "test", cell.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", cell.runner)
     statistics = statistics_of(cube, split, predictions)
+    fitted = runner.fitted()
+    if fitted is not None:
+        own = fitted_statistics(cube, split.train.cells, fitted)
+        statistics = pd.concat([statistics, own], ignore_index=True)
     statistics.to_parquet(work / "statistics.parquet", index=False)
     test = split.test
     samples = {

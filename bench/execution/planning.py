@@ -23,10 +23,22 @@ from bench.store import Store
 from bench.suites.cells import Cell
 
 State = Literal[
-    "done", "missing", "failed", "timeout", "oom", "skipped", "interrupted", "corrupt", "unavailable", "too large"
+    "done",
+    "missing",
+    "failed",
+    "timeout",
+    "oom",
+    "skipped",
+    "interrupted",
+    "corrupt",
+    "unavailable",
+    "too large",
+    "too long",
 ]
 PENDING: tuple[State, ...] = ("missing", "interrupted", "corrupt", "skipped")
 """States that a run repeats unasked. Skipped cells are looked at again: a package or memory may be there now."""
+REFUSED: tuple[State, ...] = ("unavailable", "too large", "too long")
+"""States that a run records as skipped, with the reason."""
 RETRYABLE = ("failed", "timeout", "oom")
 _RESERVE_BYTES = 1_500_000_000  # for the system and the harness
 _RECORD_BYTES = 60_000  # record, statistics and log of a small cell
@@ -117,6 +129,8 @@ def estimate(cell: Cell, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
     seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_train * columns / 1e6 * (
         0.1 if cell.profile == "smoke" else 1.0
     )
+    pairs = len(split.train.cells) ** 2 * len(split.test.times)
+    seconds += entry.cost.seconds_per_million_pairs * pairs / 1e6
     memory = entry.cost.memory_gb * 1e9 + entry.cost.bytes_per_value * (n_train + n_test) * columns
     measured = [
         record.wall_seconds
@@ -137,7 +151,8 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
         cells: what to run.
         cube: the data.
         store: where results are, or None before the first run.
-        limits: what one cell may use; cells that are expected to need more memory are `too large`.
+        limits: what one cell may use; cells that are expected to need more memory are `too large`, those of a runner
+            that is refused after some time and would need it are `too long`.
     """
     stored, damaged = store.survey({cell.id for cell in cells}) if store else ({}, {})
     by_runner: dict[str, list[Record]] = {}
@@ -165,7 +180,8 @@ def _state(
         return "done", None
     if damage:
         return "corrupt", damage
-    unavailable = registry.get(cell.runner).unavailable()
+    entry = registry.get(cell.runner)
+    unavailable = entry.unavailable()
     if unavailable:
         return "unavailable", unavailable
     if expected.memory_bytes > limits.memory_bytes:
@@ -173,6 +189,11 @@ def _state(
             f"needs about {expected.memory_bytes / 1e9:.1f} GB, its cap is {limits.memory_bytes / 1e9:.1f} GB; "
             "raise --memory, use fewer --jobs "
             "or a smaller data set"
+        )
+    if expected.seconds > entry.refused_after:
+        return "too long", (
+            f"would take about {expected.seconds / 3600:.1f} hours on one core, its limit is "
+            f"{entry.refused_after / 3600:g}; use {entry.instead} instead, fewer --train-cells or fewer --weeks"
         )
     if old is None:
         return "missing", None

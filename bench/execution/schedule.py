@@ -23,7 +23,7 @@ import bench
 from bench import clock
 from bench.disk import sha256
 from bench.errors import BenchError
-from bench.execution.planning import PENDING, RETRYABLE, PlannedCell, available_cores
+from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedCell, available_cores
 from bench.execution.process import CellProcess, Limits, Outcome
 from bench.execution.progress import Progress
 from bench.records import Host, Record, Status
@@ -69,7 +69,7 @@ def to_run(planned: Sequence[PlannedCell], retry: Sequence[str] = ()) -> list[Pl
         retry: states to repeat; `failed` means every kind of failure.
     """
     repeated = {*PENDING, *retry, *(RETRYABLE if "failed" in retry else ())}
-    return [item for item in planned if item.state in repeated or item.state in ("unavailable", "too large")]
+    return [item for item in planned if item.state in repeated or item.state in REFUSED]
 
 
 def run_cells(
@@ -177,11 +177,11 @@ def _start(
             progress.finished(ended_elsewhere)
             lock.release()
             return ended_elsewhere
-        if item.state in ("unavailable", "too large") and item.record is not None and item.record.status != "skipped":
+        if item.state in REFUSED and item.record is not None and item.record.status != "skipped":
             lock.release()  # an earlier failure says more than that the cell cannot run now
             return item.record
         work = store.new_work_folder(cell.id)
-        if item.state in ("unavailable", "too large"):
+        if item.state in REFUSED:
             moment = clock.now()
             record = _base(cell, "skipped", item.reason, moment)
             store.publish(work, record)

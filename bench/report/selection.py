@@ -90,6 +90,7 @@ class RowResult:
         key: which row.
         title: as printed.
         family: as printed.
+        step_means: whether the model is fitted on means over the training years.
         planned: number of cells that should be there.
         records: those that are done.
         problems: status and reason of the others.
@@ -98,6 +99,7 @@ class RowResult:
     key: RowKey
     title: str
     family: str
+    step_means: bool
     planned: int
     records: tuple[Record, ...]
     problems: tuple[str, ...]
@@ -186,7 +188,8 @@ def rows(selection: Selection) -> list[RowResult]:
             else:
                 done.append(record)
         title, family = (entry.title, entry.family) if entry else (key.runner, "Reference")
-        found.append(RowResult(key, title, family, len(cells), tuple(done), tuple(problems)))
+        step_means = entry is not None and entry.step_means
+        found.append(RowResult(key, title, family, step_means, len(cells), tuple(done), tuple(problems)))
     return found
 
 

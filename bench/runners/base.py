@@ -49,6 +49,21 @@ class Task:
         return build_view(self.cube, part, self.view)
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What a model was fitted on, where that is not the raw training samples, and what it gives there.
+
+    Attributes:
+        target: (n_train_cells, n_steps) in the target's units, such as means over the training years.
+        prediction: (n_train_cells, n_steps) of the same.
+        steps: the 8-day step of the year of each column.
+    """
+
+    target: FloatArray
+    prediction: FloatArray
+    steps: tuple[int, ...]
+
+
 class Runner(ABC):
     """One model of the comparison. Subclasses import heavy packages inside their methods."""
 
@@ -68,5 +83,13 @@ class Runner(ABC):
 
         Features are the climate features, then the static features, in the cube's order and units as the model saw
         them.
+        """
+        return None
+
+    def fitted(self) -> Fitted | None:
+        """What the model was fitted on, restricted to the scored steps, or None for one fitted on raw samples.
+
+        The training error that the paper prints is taken there; every runner's training error on raw samples comes
+        from `predict`.
         """
         return None

@@ -7,6 +7,7 @@ lies outside what its neighbourhood saw in training, they extrapolate without bo
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,13 @@ import numpy.typing as npt
 from bench.data.cube import STEPS_PER_YEAR, FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
-from bench.runners.base import Runner
+from bench.runners.base import Fitted, Runner
 
 Doubles = npt.NDArray[np.float64]
+Steps = npt.NDArray[np.int64]
+
+YEAR = np.arange(1, STEPS_PER_YEAR + 1, dtype=np.float64)
+"""The 8-day steps of a year."""
 
 
 class StepMeans:
@@ -70,6 +75,21 @@ class StepMeans:
         """(n_cells, 2) longitude and latitude of a part's cells, degrees."""
         return np.stack([self._cube.lon[part.cells], self._cube.lat[part.cells]], axis=1)
 
+    def weights(self, per_column: npt.NDArray[Any]) -> FloatArray:
+        """What a model says of its design's columns, in the layout of `Runner.explain`.
+
+        Args:
+            per_column: (n_cells, n_times, columns), such as local slopes without the intercept.
+
+        Returns:
+            (n_cells, n_times, climate and static features) float32; 0 for features that the design leaves out.
+        """
+        n_climate = len(self._cube.feature_names)
+        kept = [*range(n_climate), *(n_climate + index for index in self._static_kept)]
+        weights = np.zeros((*per_column.shape[:2], n_climate + len(self._cube.static_names)), np.float32)
+        weights[:, :, kept] = per_column
+        return weights
+
     def _join(self, climate: Doubles, static: npt.NDArray[Any]) -> Doubles:
         kept = static[:, self._static_kept].astype(np.float64)
         repeated = np.broadcast_to(kept[:, None, :], (*climate.shape[:2], kept.shape[1]))
@@ -80,7 +100,43 @@ class StepMeans:
         return scaled
 
 
-class GwrRunner(Runner):
+class StepMeansRunner(Runner):
+    """A runner that is fitted on `StepMeans`, which its `fit` keeps in ``_means``.
+
+    A subclass fits, and predicts rows of the design at places and steps.
+    """
+
+    _means: StepMeans
+
+    @abstractmethod
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        """Predictions (n_cells, n_times) of a standardised design.
+
+        Args:
+            design: (n_cells, n_times, columns).
+            places: (n_cells, 2) longitude and latitude, degrees.
+            steps: (n_times,) step of the year of each time; steps repeat where a part holds several years.
+        """
+
+    def predict(self, part: Part) -> FloatArray:
+        """Predictions of a part's raw samples, (n_cells, n_times)."""
+        means = self._means
+        prediction = self._predict_design(means.of(part), means.at(part), self._steps(part))
+        return prediction.astype(np.float32)
+
+    def fitted(self) -> Fitted:
+        """The training means of the scored steps, and the predictions for them."""
+        means, steps = self._means, np.array(self.task.scored_steps, dtype=np.int64)
+        prediction = self._predict_design(means.design[:, steps - 1], means.places, steps)
+        target = means.target[:, steps - 1]
+        return Fitted(target.astype(np.float32), prediction.astype(np.float32), self.task.scored_steps)
+
+    def _steps(self, part: Part) -> Steps:
+        steps: Steps = self.task.cube.step_of_year[part.times]
+        return steps
+
+
+class GwrRunner(StepMeansRunner):
     """GWR, a separate model for each 8-day step."""
 
     def fit(self) -> None:
@@ -90,36 +146,72 @@ class GwrRunner(Runner):
         for step in self.task.scored_steps:
             self._model(step)
 
-    def predict(self, part: Part) -> FloatArray:
-        """Predictions of each step by its own model, (n_cells, n_times)."""
-        design, places = self._means.of(part), self._means.at(part)
-        prediction = np.empty(design.shape[:2], np.float32)
-        for column, step in enumerate(self.task.cube.step_of_year[part.times].tolist()):
-            prediction[:, column] = self._model(step).predict(design[:, column], places)
-        return prediction
+    def explain(self, part: Part) -> FloatArray:
+        """Local coefficients of each cell and step on the standardised columns."""
+        places, steps = self._means.at(part), self._steps(part)
+        local = {step: self._coefficients(step, places)[:, 1:] for step in set(steps.tolist())}
+        return self._means.weights(np.stack([local[step] for step in steps.tolist()], axis=1))
+
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        columns = [self._model(step).predict(design[:, index], places) for index, step in enumerate(steps.tolist())]
+        return np.stack(columns, axis=1)
+
+    def _coefficients(self, step: int, places: Doubles) -> Doubles:
+        """Local coefficients (m, 1 + columns) of a step at places (m, 2), the intercept first."""
+        coefficients: Doubles = self._model(step).local_models(places).coefficients
+        return coefficients
 
     def _model(self, step: int) -> Any:
-        from models.gwr import GWR
-
         if step not in self._models:
-            model = GWR(
-                kernel="bisquare", adaptive=True, distance="great_circle", criterion="AICc", standard_errors=False
-            )
-            means = self._means
+            means, model = self._means, self._estimator(self._bandwidth(step))
             self._models[step] = _fit(model, means.design[:, step - 1], means.target[:, step - 1], means.places)
         return self._models[step]
 
+    def _estimator(self, bandwidth: float | None) -> Any:
+        from models.gwr import GWR
 
-class GtwrRunner(Runner):
+        return GWR(
+            bandwidth,
+            kernel="bisquare",
+            adaptive=True,
+            distance="great_circle",
+            criterion="AICc",
+            standard_errors=False,
+        )
+
+    def _bandwidth(self, step: int) -> float | None:
+        """Neighbours to count in a step's model; None leaves the choice to AICc."""
+        return None
+
+
+class GtwrRunner(StepMeansRunner):
     """GTWR on the full panel of cells and steps, with a cyclic time axis of 46 steps."""
 
     def fit(self) -> None:
         """Searches both bandwidths on the step means and fits the panel."""
+        self._means = means = StepMeans(self)
+        self._model = _fit(self._estimator(*self._bandwidths()), means.design, means.target, means.places, YEAR)
+
+    def explain(self, part: Part) -> FloatArray:
+        """Local coefficients of each cell and step on the standardised columns."""
+        distinct, column = np.unique(self._steps(part), return_inverse=True)
+        local = self._model.local_models(self._means.at(part), distinct.astype(np.float64))
+        slopes = local.coefficients[:, 1:].reshape(len(part.cells), len(distinct), -1)
+        return self._means.weights(slopes[:, column])
+
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        prediction = np.empty(design.shape[:2])
+        for start in range(0, len(steps), STEPS_PER_YEAR):  # a year at a time, which bounds the memory of a call
+            year = slice(start, start + STEPS_PER_YEAR)
+            prediction[:, year] = self._model.predict(design[:, year], places, steps[year].astype(np.float64))
+        return prediction
+
+    def _estimator(self, space_bandwidth: float | None, time_bandwidth: float | None) -> Any:
         from models.gwr import PanelGTWR
 
-        self._means = StepMeans(self)
-        steps = np.arange(1, STEPS_PER_YEAR + 1, dtype=np.float64)
-        model = PanelGTWR(
+        return PanelGTWR(
+            space_bandwidth,
+            time_bandwidth,
             kernel="bisquare",
             time_kernel="gaussian",
             adaptive=True,
@@ -128,18 +220,10 @@ class GtwrRunner(Runner):
             criterion="AICc",
             standard_errors=False,
         )
-        self._model = _fit(model, self._means.design, self._means.target, self._means.places, steps)
 
-    def predict(self, part: Part) -> FloatArray:
-        """Predictions with the local coefficients of each place and step, (n_cells, n_times)."""
-        design, places = self._means.of(part), self._means.at(part)
-        step = self.task.cube.step_of_year[part.times]
-        prediction = np.empty(design.shape[:2], np.float32)
-        for year_start in range(0, len(step), STEPS_PER_YEAR):  # times of one call must not repeat
-            columns = slice(year_start, year_start + STEPS_PER_YEAR)
-            moments = step[columns].astype(np.float64)
-            prediction[:, columns] = self._model.predict(design[:, columns], places, moments)
-        return prediction
+    def _bandwidths(self) -> tuple[float | None, float | None]:
+        """Cells and 8-day steps to count; None leaves the choice to AICc."""
+        return None, None
 
 
 def _fit(model: Any, *arguments: Doubles) -> Any:

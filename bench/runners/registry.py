@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -35,12 +36,15 @@ class Cost:
         seconds_per_million: time on one core per million training values (samples × columns).
         memory_gb: fixed memory.
         bytes_per_value: memory per value (samples × columns, training and test).
+        seconds_per_million_pairs: time on one core per million pairs of training cells and scored step, for models
+            whose time grows with the square of the sample.
     """
 
     seconds: float = 2.0
     seconds_per_million: float = 0.1
     memory_gb: float = 0.3
     bytes_per_value: float = 12.0
+    seconds_per_million_pairs: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,12 @@ class RunnerEntry:
         uses_view: whether it reads a feature view.
         withheld: withheld arrays of the cube that it may read.
         seeded: whether the seed changes its numbers; if not, one repetition is planned.
+        step_means: whether it is fitted on means over the training years instead of raw samples; its training error as
+            published is then on these means (`Runner.fitted`).
         thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
+        by_name: whether a suite plans it only where ``--only`` or ``--with`` names it.
+        refused_after: seconds; a cell that is expected to take longer is refused.
+        instead: the runner to name where a cell is refused.
         only_profiles: profiles in which a suite plans it; empty for all.
         parameters: passed to the runner in the task.
         profiles: per profile, parameters that replace or add to `parameters`.
@@ -75,7 +84,11 @@ class RunnerEntry:
     uses_view: bool = True
     withheld: tuple[str, ...] = ()
     seeded: bool = True
+    step_means: bool = False
     thread_invariant: bool = False
+    by_name: bool = False
+    refused_after: float = math.inf
+    instead: str = ""
     only_profiles: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -135,6 +135,8 @@ def _cells(
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
             continue  # the data set does not know what made its target
+        if entry.by_name and entry.name not in (*options.only, *options.extra):
+            continue
         if entry.only_profiles and options.profile not in entry.only_profiles:
             if entry.name in options.only:
                 raise BenchError(

@@ -43,12 +43,14 @@ def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """Rotates channel i against channel i + width/2 by its position's angle (Su et al. 2024, Eq. 34).
 
     Args:
-        x: (..., position, width).
-        cosine: (position, width / 2).
-        sine: (position, width / 2).
+        x: (..., position, …, width).
+        cosine: (position, width / 2), with further dimensions of one where x has them between the two.
+        sine: as ``cosine``.
     """
     first, second = x.chunk(2, dim=-1)
-    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
+    return torch.cat(
+        (torch.addcmul(first * cosine, second, sine, value=-1), torch.addcmul(first * sine, second, cosine)), dim=-1
+    )
 
 
 class SelfAttention(nn.Module):
@@ -81,18 +83,20 @@ class SelfAttention(nn.Module):
             (sequence, token, width).
         """
         sequences, tokens, width = x.shape
-        split = self.query_key_value(x).view(sequences, tokens, 3, self.heads, width // self.heads)
-        query, key, value = split.permute(2, 0, 3, 1, 4)
+        query_key, value = self.query_key_value(x).split((2 * width, width), dim=-1)
         if self.kind == "linear":
-            query, key = phi(query), phi(key)
-        rotated_query, rotated_key = query, key
+            query_key = phi(query_key)  # side by side: one pass over memory instead of two
+        query_key = query_key.view(sequences, tokens, 2, self.heads, width // self.heads)
+        rotated = query_key
         if self.rotary:
             cosine, sine = rotary_angles(torch.arange(tokens, device=x.device), width // self.heads)
-            rotated_query = rotate(query, cosine, sine).to(value.dtype)
-            rotated_key = rotate(key, cosine, sine).to(value.dtype)
+            rotated = rotate(query_key, cosine[:, None, None], sine[:, None, None]).to(value.dtype)
+        rotated_query, rotated_key = rotated.permute(2, 0, 3, 1, 4)
+        value = value.view(sequences, tokens, self.heads, -1).transpose(1, 2)
         if self.kind == "softmax":
             out = F.scaled_dot_product_attention(rotated_query, rotated_key, value)
         else:
+            query, key = query_key.permute(2, 0, 3, 1, 4)
             out = _linear_numerator(rotated_query, rotated_key, value)
             out = out / ((query * key.sum(dim=-2, keepdim=True)).sum(dim=-1, keepdim=True) + EPSILON)
         return out.transpose(1, 2).reshape(sequences, tokens, width)

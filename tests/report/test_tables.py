@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bench.data.cube import Cube
-from bench.data.splits import full_parameters, make_split
+from bench.data.splits import fewshot_parameters, make_split
 from bench.disk import sha256
 from bench.errors import BenchError
 from bench.metrics import statistics_of
@@ -19,7 +19,7 @@ from bench.records import Manifest, Record
 from bench.report import published, render
 from bench.report.model import Column, Row, Table, Value, best_values, is_best
 from bench.report.selection import StatisticsReader, rows, select
-from bench.report.tables import costs, table1
+from bench.report.tables import costs, table1, table3
 from bench.store import Store
 from bench.suites.cells import Cell
 from tests.conftest import make_cube
@@ -29,13 +29,13 @@ from tests.test_store import HOST, make_cell
 def store_cell(store: Store, cell: Cell, cube: Cube, noise: float, status: str = "done") -> Record:
     """Publishes a cell whose predictions are the target plus noise of a known size."""
     work = store.new_work_folder(cell.id)
-    split = make_split(cube, full_parameters(cube))
+    split = make_split(cube, cell.split)
     generator = np.random.default_rng(cell.repetition)
     predictions = {
         name: (part.of(cube.target) + noise * generator.normal(size=(len(part.cells), len(part.times)))).astype(
             np.float32
         )
-        for name, part in (("train", split.train), ("test", split.test))
+        for name, part in (("train", split.scored_train), ("test", split.test))
     }
     files = {}
     if status == "done":
@@ -59,11 +59,11 @@ def store_cell(store: Store, cell: Cell, cube: Cube, noise: float, status: str =
     return record
 
 
-def add_manifest(store: Store, created: str, cells: list[Cell]) -> None:
+def add_manifest(store: Store, created: str, cells: list[Cell], suite: str = "full") -> None:
     store.add_manifest(
         Manifest(
             created=created,
-            suite="full",
+            suite=suite,
             dataset_spec="toy",
             dataset_reason="for tests",
             dataset_title="a toy",
@@ -237,3 +237,17 @@ def test_the_variance_that_each_published_row_implies_is_what_the_documentation_
     assert [
         round(variance[name], 2) for name in ("tabnet", "excelformer", "resnet", "fttransformer", "dual_branch")
     ] == [9.0, 8.21, 8.43, 8.94, 10.28]
+
+
+def test_old_records_of_step_mean_models_have_no_gap_as_published_rather_than_a_wrong_one(tmp_path: Path) -> None:
+    store, cube = Store(tmp_path / "runs", create=True), make_cube()
+    split = fewshot_parameters(cube, (40,), 12, 0)
+    cells = [make_cell(suite="fewshot", runner=name, split=split) for name in ("gwr", "climatology")]
+    add_manifest(store, "2026-01-01T00:00:00Z", cells, suite="fewshot")
+    for cell in cells:
+        store_cell(store, cell, cube, 0.5)
+    table = table3(select(store, "fewshot"), StatisticsReader(store))
+    old, raw = row_of(table, "GWR").values, row_of(table, "Cell × step climatology").values
+    assert "gap" in old and "fitted_rmse" not in old and "gap_published" not in old
+    assert raw["fitted_rmse"] == raw["train_rmse"] and raw["gap_published"] == raw["gap"]
+    assert "As published: with the training error on what a model was fitted on" in table.caption

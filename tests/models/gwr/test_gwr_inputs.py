@@ -49,6 +49,38 @@ def test_a_turn_of_the_globe_changes_nothing(sample: Sample) -> None:
     np.testing.assert_allclose(fits[0].coefficients_, fits[1].coefficients_, rtol=1e-7, atol=1e-9)
 
 
+def test_predictions_at_the_date_line_and_at_the_poles_do_not_depend_on_how_the_place_is_written(
+    sample: Sample,
+) -> None:
+    data = sample(80, 2)
+    coords = np.column_stack([(data.coords[:, 0] * 6 + 150 + 180) % 360 - 180, data.coords[:, 1] * 17 - 85])
+    assert coords[:, 0].min() < -175 and coords[:, 0].max() > 175  # the samples lie around the date line
+    panel = data.X.reshape(20, 4, 2), data.y.reshape(20, 4), coords[:20], np.arange(4.0)
+    models = [
+        lambda X, places: GWR(30, distance="great_circle").fit(data.X, data.y, coords).predict(X, places),
+        lambda X, places: (
+            PanelGTWR(10, 2.0, distance="great_circle").fit(*panel).predict(X[:, None], places, [1.0])[:, 0]
+        ),
+    ]
+    same = [((180, 10), (-180, 10)), ((-170, 20), (190, 20)), ((0, 90), (123, 90)), ((-60, -90), (45, -90))]
+    for predict in models:
+        for one, other in same:
+            first, second = predict(data.X[:1].repeat(2, axis=0), np.array([one, other], dtype=float))
+            assert first == pytest.approx(second, rel=1e-9)
+
+
+def test_every_location_twice_is_twice_the_neighbours(sample: Sample) -> None:
+    data = sample(60, 2)
+    twice = SimpleNamespace(**{name: np.repeat(getattr(data, name), 2, axis=0) for name in ("X", "y", "coords")})
+    once = GWR(20, kernel="bisquare").fit(data.X, data.y, data.coords)
+    double = GWR(40, kernel="bisquare").fit(twice.X, twice.y, twice.coords)
+    np.testing.assert_allclose(double.coefficients_[::2], once.coefficients_, rtol=1e-8)
+    np.testing.assert_allclose(double.coefficients_[::2], double.coefficients_[1::2], rtol=1e-9)
+    cells = [np.repeat(array.reshape(20, 3, *array.shape[1:]), 2, axis=0) for array in (data.X, data.y)]
+    panel = PanelGTWR(20, 2.0).fit(*cells, np.repeat(data.coords[:20], 2, axis=0), np.arange(3.0))
+    np.testing.assert_allclose(panel.coefficients_[::2], panel.coefficients_[1::2], rtol=1e-9)
+
+
 def test_time_distance_on_a_cycle() -> None:
     distance = Distance(time_scale=4.0, period=46.0)
     positions = distance.positions(np.zeros((3, 2)), np.array([1.0, 46.0, 24.0]), "cpu")
@@ -106,6 +138,12 @@ def test_bad_input_of_prediction_and_time(sample: Sample) -> None:
         GWR(adaptive=False).fit(data.X, data.y, np.zeros((60, 2)))
     with pytest.raises(ValueError, match="A panel needs"):
         PanelGTWR(5, 1.0).fit(data.X.reshape(20, 3, 2), data.y.reshape(20, 3), data.coords, np.arange(3))
+    with pytest.raises(ValueError, match="X holds 120 NaN or infinite"):
+        model.predict(np.full((60, 2), np.nan), data.coords)
+    with pytest.raises(ValueError, match="coords holds 1 NaN or infinite"):
+        model.predict(data.X[:1], np.array([[np.nan, 0.0]]))
+    with pytest.raises(ValueError, match="4 samples cannot determine 4 parameters"):
+        PanelGTWR(2, 1.0).fit(np.zeros((2, 2, 3)), np.zeros((2, 2)), data.coords[:2], np.arange(2))
     with pytest.raises(ValueError, match="NaN or infinite"):
         gaps = np.where(np.arange(60) == 7, np.nan, data.y).reshape(20, 3)
         PanelGTWR(5, 1.0).fit(data.X.reshape(20, 3, 2), gaps, data.coords[:20], np.arange(3))

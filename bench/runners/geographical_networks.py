@@ -1,0 +1,93 @@
+"""Neural-network weighted rows of Table 2: GNNWR per step, GTNNWR on the panel of all steps, from `models.gnnwr`.
+
+As in the paper, and as GWR and GTWR here, they are fitted on one sample per cell and step: the mean over the training
+years. Unlike those they hold every feature within the range of the training means when they predict.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.data.cube import STEPS_PER_YEAR, FloatArray
+from bench.data.splits import Part
+from bench.errors import BenchError
+from bench.runners.base import Runner
+from bench.runners.geographical import Doubles, StepMeans, StepMeansRunner, Steps
+
+
+class GnnwrRunner(StepMeansRunner):
+    """GNNWR, a separate model for each 8-day step; parameters: those of the estimator."""
+
+    def fit(self) -> None:
+        """Fits the models of the steps that will be scored, on the training years' means."""
+        self._means = StepMeans(self)
+        self._models: dict[int, Any] = {}
+        for step in self.task.scored_steps:
+            self._model(step)
+
+    def explain(self, part: Part) -> FloatArray:
+        """Local coefficients of each cell and step on the standardised columns."""
+        places, steps = self._means.at(part), self._steps(part)
+        slopes = [self._model(step).coefficients(places)[:, 1:] for step in steps.tolist()]
+        return self._means.weights(np.stack(slopes, axis=1))
+
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        columns = [self._model(step).predict(design[:, index], places) for index, step in enumerate(steps.tolist())]
+        return np.stack(columns, axis=1)
+
+    def _model(self, step: int) -> Any:
+        from models.gnnwr import GNNWR
+
+        if step not in self._models:
+            model = GNNWR(distance="great_circle", seed=self.task.seed, **self.task.parameters)
+            means = self._means
+            self._models[step] = _fit(
+                self, f"step_{step:02d}", model, means.design[:, step - 1], means.target[:, step - 1], means.places
+            )
+        return self._models[step]
+
+
+class GtnnwrRunner(StepMeansRunner):
+    """GTNNWR on all cells and steps at once, with a cyclic time axis of 46 steps; parameters: the estimator's."""
+
+    def fit(self) -> None:
+        """Trains on the step means; an unfinished training goes on from the task's checkpoint folder."""
+        from models.gnnwr import GTNNWR
+
+        self._means = means = StepMeans(self)
+        n_cells, n_steps, n_columns = means.design.shape
+        model = GTNNWR(
+            distance="great_circle", period=float(STEPS_PER_YEAR), seed=self.task.seed, **self.task.parameters
+        )
+        places = np.repeat(means.places, n_steps, axis=0)
+        moments = np.tile(np.arange(1, n_steps + 1, dtype=np.float64), n_cells)
+        self._model = _fit(
+            self, "training", model, means.design.reshape(-1, n_columns), means.target.reshape(-1), places, moments
+        )
+
+    def explain(self, part: Part) -> FloatArray:
+        """Local coefficients of each cell and step on the standardised columns."""
+        places = self._means.at(part)
+        moments = [np.full(len(places), float(step)) for step in self._steps(part).tolist()]
+        slopes = [self._model.coefficients(places, moment)[:, 1:] for moment in moments]
+        return self._means.weights(np.stack(slopes, axis=1))
+
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        moments = [np.full(len(places), float(step)) for step in steps.tolist()]
+        columns = [self._model.predict(design[:, index], places, moment) for index, moment in enumerate(moments)]
+        return np.stack(columns, axis=1)
+
+
+def _fit(runner: Runner, name: str, model: Any, *arguments: Doubles) -> Any:
+    checkpoint = runner.task.checkpoint / f"{name}.pt"
+    if checkpoint.exists():
+        print(f"resuming from {checkpoint.name}", flush=True)
+    try:
+        return model.fit(
+            *arguments, checkpoint=checkpoint, on_progress=lambda report: print(f"{name}: {report}", flush=True)
+        )
+    except (ValueError, FloatingPointError) as error:
+        raise BenchError(f"{type(model).__name__} cannot be trained on this sample: {error}") from error
