@@ -1,0 +1,40 @@
+"""The paper's four PyTorch Frame models, from `models.pytorch_frame`."""
+
+from __future__ import annotations
+
+from bench.data.cube import FloatArray
+from bench.data.splits import Part
+from bench.errors import BenchError
+from bench.runners.base import Runner
+
+
+class PyTorchFrameRunner(Runner):
+    """One model on the task's feature view; parameters: ``options`` and ``training`` of the estimator."""
+
+    def fit(self) -> None:
+        """Trains on the training part; an unfinished training goes on from the task's checkpoint folder."""
+        from models.pytorch_frame import PyTorchFrameOptions, PyTorchFrameRegressor, TrainingOptions
+
+        task = self.task
+        table = task.table(task.train)
+        checkpoint = task.checkpoint / "training.pt"
+        if checkpoint.exists():
+            print(f"resuming from {checkpoint.name}", flush=True)
+        self._estimator = PyTorchFrameRegressor(
+            PyTorchFrameOptions(**task.parameters["options"]),
+            TrainingOptions(**task.parameters.get("training", {}), seed=task.seed),
+        )
+        try:
+            self._estimator.fit(
+                table.values,
+                task.train_target.reshape(-1),
+                table.columns,
+                checkpoint=checkpoint,
+                on_progress=lambda report: print(report, flush=True),
+            )
+        except (ValueError, FloatingPointError) as error:
+            raise BenchError(f"The PyTorch Frame model cannot be trained: {error}") from error
+
+    def predict(self, part: Part) -> FloatArray:
+        """Predictions of the fitted model, (n_cells, n_times)."""
+        return self._estimator.predict(self.task.table(part).values).reshape(len(part.cells), len(part.times))

@@ -1,0 +1,135 @@
+"""What the training rows say of the columns: statistics, which vary, and how much each tells of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch_frame import TensorFrame, stype
+from torch_frame.data.stats import StatType
+
+FloatArray = npt.NDArray[np.float32]
+ColumnStatistics = dict[str, dict[StatType, Any]]
+_INFORMATION_ROWS = 10_000
+"""Training rows on which mutual information is estimated: the nearest-neighbour estimate is slow on all of them."""
+_LEAST_INFORMATION = 1e-6
+"""Nats; keeps FEAT-MIX's weights defined where no column tells anything."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a model sees, in its order, with statistics of the training rows only.
+
+    Attributes:
+        given: names of all columns that the estimator was given.
+        positions: of the kept columns among the given ones. A column that is constant in training is left out: its
+            weights would never be trained, and dividing by its deviation of zero would blow up any other value.
+        statistics: mean and deviation per kept column, as PyTorch Frame's encoders want them.
+        information: (kept column,) nats about the target, descending; None where the order is the given one.
+    """
+
+    given: tuple[str, ...]
+    positions: tuple[int, ...]
+    statistics: ColumnStatistics
+    information: Tensor | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the kept columns, in the model's order."""
+        return [self.given[position] for position in self.positions]
+
+    def frame(self, features: FloatArray, target: Tensor | None, device: torch.device) -> TensorFrame:
+        """Rows as PyTorch Frame's tensor frame; nothing is fitted to them.
+
+        Args:
+            features: (row, given column).
+            target: (row,) or None.
+            device: where the frame lies.
+        """
+        matrix = torch.from_numpy(np.ascontiguousarray(features[:, self.positions], dtype=np.float32)).to(device)
+        frame = TensorFrame({stype.numerical: matrix}, {stype.numerical: self.names}, target)
+        if self.information is not None:
+            frame.mi_scores = self.information.to(device)  # the name under which ExcelFormer looks for them
+        return frame
+
+
+def check_features(features: FloatArray, names: Sequence[str]) -> None:
+    """Refuses a matrix that a model cannot take.
+
+    Args:
+        features: (row, column).
+        names: one per column.
+
+    Raises:
+        ValueError: it has not one column per name, or a value is NaN or infinite.
+    """
+    if features.ndim != 2 or features.shape[1] != len(names):
+        raise ValueError(f"features has shape {features.shape}; expected (rows, {len(names)}), one column per name.")
+    for position, name in enumerate(names):
+        finite = np.isfinite(features[:, position])
+        if not finite.all():
+            row = int(np.argmin(finite))
+            raise ValueError(f"Column {name!r} is NaN or infinite in row {row}; fill or drop such rows.")
+
+
+def fit_columns(features: FloatArray, names: Sequence[str]) -> Columns:
+    """Takes mean and deviation of every column that varies; PyTorch Frame's own function does so value by value.
+
+    Args:
+        features: (training row, column), finite.
+        names: one per column.
+
+    Raises:
+        ValueError: names are repeated, or no column varies.
+    """
+    if len(set(names)) != len(names):
+        raise ValueError("Column names are repeated; give every column a name of its own.")
+    kept, statistics = [], {}
+    for position, name in enumerate(names):
+        column = features[:, position]
+        if column.min() < column.max():
+            kept.append(position)
+            statistics[name] = {
+                StatType.MEAN: float(column.mean(dtype=np.float64)),
+                StatType.STD: float(column.std(dtype=np.float64)),
+            }
+    if not kept:
+        raise ValueError("Every column is constant in the training rows; there is nothing to learn from.")
+    return Columns(tuple(names), tuple(kept), statistics)
+
+
+def sort_by_information(columns: Columns, features: FloatArray, target: FloatArray, seed: int) -> Columns:
+    """Orders columns by their mutual information with the target, the most telling first, as ExcelFormer wants them.
+
+    PyTorch Frame's ``MutualInformationSort`` does the same on all rows with an unseeded generator; here it is a
+    seeded sample of training rows, so that a training comes out the same again.
+
+    Args:
+        columns: of ``fit_columns``.
+        features: (training row, given column).
+        target: (training row,).
+        seed: of the sample and of the estimate.
+    """
+    from sklearn.feature_selection import mutual_info_regression
+
+    generator = np.random.default_rng(seed)
+    rows = np.sort(generator.permutation(len(features))[:_INFORMATION_ROWS])
+    scores = mutual_info_regression(
+        features[rows][:, columns.positions],
+        target[rows],
+        n_neighbors=min(3, len(rows) - 1),
+        random_state=int(generator.integers(2**31)),
+    )
+    scores = np.maximum(scores, _LEAST_INFORMATION)
+    order = np.argsort(-scores, kind="stable")
+    return Columns(
+        columns.given,
+        tuple(columns.positions[index] for index in order),
+        columns.statistics,
+        torch.from_numpy(scores[order].astype(np.float32)),
+    )
