@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +47,14 @@ def run_job(target: str, arguments: dict[str, Any], *, threads: int) -> JobResul
         BenchError: the function refused its arguments, or the process died; the message says which.
     """
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "bench.perf.job"]
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.perf.job"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
     ) as process:
         assert process.stdin is not None and process.stdout is not None  # asked for
         try:
-            process.stdin.write(json.dumps({"target": target, "arguments": arguments}).encode() + b"\n")
-            process.stdin.flush()
+            with suppress(BrokenPipeError):  # it died before it read: its exit code says so
+                process.stdin.write(json.dumps({"target": target, "arguments": arguments}).encode() + b"\n")
             text = process.stdout.read()
             code = process.wait()
         except BaseException:
