@@ -56,7 +56,7 @@ def command(store_path: Path | None, as_json: bool) -> int:
 def _machine() -> list[Finding]:
     import psutil
 
-    from bench.execution.planning import available_cores
+    from bench.host import available_cores
 
     memory = psutil.virtual_memory().total / 1e9
     version = sys.version_info

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from bench.data.splits import make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
 from bench.execution.process import Limits
+from bench.host import available_cores
 from bench.records import Record
 from bench.runners import registry
 from bench.store import Store
@@ -113,11 +113,6 @@ def default_jobs(cells: Sequence[Cell], cube: Cube) -> int:
     while jobs > 1 and limits_for(jobs, None, None).memory_bytes < largest:
         jobs -= 1
     return jobs
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def estimate(cell: Cell, cube: Cube, known: Iterable[Record] = ()) -> Estimate:

@@ -6,7 +6,6 @@ by one rename, and the lock that says who runs it vanishes with the process that
 
 from __future__ import annotations
 
-import platform
 import shutil
 import signal
 import time
@@ -16,17 +15,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-import psutil
 from filelock import FileLock, Timeout
 
 import bench
 from bench import clock
 from bench.disk import sha256
 from bench.errors import BenchError
-from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedCell, available_cores
+from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedCell
 from bench.execution.process import CellProcess, Limits, Outcome
 from bench.execution.progress import Progress
-from bench.records import Host, Record, Status
+from bench.host import this_host
+from bench.records import Record, Status
 from bench.runners import registry
 from bench.store import ARTEFACTS, CorruptRecord, Store
 from bench.suites.cells import Cell
@@ -247,25 +246,9 @@ def _base(cell: Cell, status: Status, reason: str | None, started: str) -> Recor
         reason=reason,
         started=started,
         finished=clock.now(),
-        host=Host(
-            python=platform.python_version(),
-            platform=platform.system() + " " + platform.machine(),
-            processor=_processor(),
-            logical_cores=available_cores(),
-            memory_bytes=psutil.virtual_memory().total,
-        ),
+        host=this_host(),
         bench_version=bench.__version__,
     )
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        return platform.processor() or "unknown"
-    return platform.processor() or "unknown"
 
 
 class _StopRequest:

@@ -74,8 +74,12 @@ class DualBranchPlusRunner(Runner):
         return DualBranchPlusRegressor(DualBranchPlusOptions(**parameters.get("options", {})), training)
 
 
+MOST_NODES = 2000
+"""Beyond it the graph costs more than the samples; the paper names no number."""
+
+
 class DualBranchRunner(DualBranchPlusRunner):
-    """The network to the letter of the paper's equations."""
+    """The network to the letter; parameters: also ``node_share``, graph nodes as a share of the training cells."""
 
     def _make_estimator(self) -> Any:
         from models.dual_branch import DualBranchOptions, DualBranchRegressor
@@ -83,7 +87,10 @@ class DualBranchRunner(DualBranchPlusRunner):
 
         parameters = self.task.parameters
         training = TrainingOptions(**parameters.get("training", {}), seed=self.task.seed)
-        return DualBranchRegressor(DualBranchOptions(**parameters.get("options", {})), training)
+        options = dict(parameters.get("options", {}))
+        if "node_share" in parameters:
+            options["n_nodes"] = min(MOST_NODES, max(2, round(parameters["node_share"] * len(self.task.train.cells))))
+        return DualBranchRegressor(DualBranchOptions(**options), training)
 
 
 def _samples(part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

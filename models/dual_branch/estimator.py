@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -35,6 +35,19 @@ ESTIMATOR_FORMAT = 1
 _PREDICTION_BATCH = 4096
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
 _Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
+
+
+@dataclass(frozen=True)
+class _TrainingSamples:
+    """Checked training samples, and what is fitted to them before any training."""
+
+    panel: Panel
+    cells: IndexArray
+    times: IndexArray
+    values: FloatArray
+    data: DevicePanel
+    inputs: NetworkInputs
+    identity: str
 
 
 class _Estimator(Generic[_Options]):
@@ -82,41 +95,33 @@ class _Estimator(Generic[_Options]):
                 the window is longer than the series, or the checkpoint belongs to another training.
             FloatingPointError: the loss became NaN or infinite.
         """
-        panel.check_samples(cells, times)
-        if target.shape != (panel.n_cells, panel.n_times):
-            raise ValueError(f"target has shape {target.shape}; expected {(panel.n_cells, panel.n_times)}.")
-        values = np.asarray(target[cells, times], dtype=np.float32)
-        if not np.isfinite(values).all():
-            bad = int(np.argmin(np.isfinite(values)))
-            raise ValueError(f"target is NaN or infinite at training cell {cells[bad]}, time {times[bad]}.")
-        device = self.training.resolve_device()
-        data = self._open(panel, device)
-        inputs = type(self)._prepare(self.options, panel, cells, times, self.training.seed)
-        weights = (self.options.prediction_loss_weight, self.options.importance_loss_weight)
-        identity = self._identity(inputs, panel, cells, times, values)
+        samples = self._training_samples(panel, target, cells, times)
         members, results = [], []
         for number in range(self._ensemble):
-            training = replace(self.training, seed=self.training.seed + number * _MEMBER_SEED_STRIDE)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(training.seed)
-                network = type(self)._network(self.options, inputs).to(device)
-            task = RegressionTask(
-                module=network,
-                data=data,
-                placement=_to_device(network.place(panel.lon, panel.lat), device),
-                cells=torch.from_numpy(cells.astype(np.int32)).to(device),
-                times=torch.from_numpy(times.astype(np.int32)).to(device),
-                target=torch.from_numpy(values).to(device),
-                loss_weights=weights,
-                identity=identity,
-            )
+            task, training = self._member_task(samples, number)
             path = checkpoint
             if checkpoint is not None and number > 0:
                 path = checkpoint.with_name(f"{checkpoint.name}.{number}")
             results.append(train(task, training, checkpoint=path, on_progress=on_progress))
-            members.append(network.eval())
-        self._inputs, self._members, self.results = inputs, members, tuple(results)
+            members.append(task.module.eval())
+        self._inputs, self._members, self.results = samples.inputs, members, tuple(results)
         return self
+
+    def task(
+        self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
+    ) -> RegressionTask:
+        """What ``fit`` hands to the training engine, untrained; of an ensemble, its first member's.
+
+        Args:
+            panel: as in ``fit``.
+            target: as in ``fit``.
+            cells: as in ``fit``.
+            times: as in ``fit``.
+
+        Raises:
+            ValueError: as in ``fit``.
+        """
+        return self._member_task(self._training_samples(panel, target, cells, times), 0)[0]
 
     def predict(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
         """Predictions, in the target's unit.
@@ -220,6 +225,42 @@ class _Estimator(Generic[_Options]):
             estimator._members.append(network.eval())
         estimator._inputs = inputs
         return estimator
+
+    def _training_samples(
+        self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
+    ) -> _TrainingSamples:
+        """Checks the samples and takes all statistics of them that come before training."""
+        panel.check_samples(cells, times)
+        if target.shape != (panel.n_cells, panel.n_times):
+            raise ValueError(f"target has shape {target.shape}; expected {(panel.n_cells, panel.n_times)}.")
+        values = np.asarray(target[cells, times], dtype=np.float32)
+        if not np.isfinite(values).all():
+            bad = int(np.argmin(np.isfinite(values)))
+            raise ValueError(f"target is NaN or infinite at training cell {cells[bad]}, time {times[bad]}.")
+        data = self._open(panel, self.training.resolve_device())
+        inputs = type(self)._prepare(self.options, panel, cells, times, self.training.seed)
+        return _TrainingSamples(
+            panel, cells, times, values, data, inputs, self._identity(inputs, panel, cells, times, values)
+        )
+
+    def _member_task(self, samples: _TrainingSamples, number: int) -> tuple[RegressionTask, TrainingOptions]:
+        """The task of one member of the ensemble, and how it is trained."""
+        training = replace(self.training, seed=self.training.seed + number * _MEMBER_SEED_STRIDE)
+        device = samples.data.device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(training.seed)
+            network = type(self)._network(self.options, samples.inputs).to(device)
+        task = RegressionTask(
+            module=network,
+            data=samples.data,
+            placement=_to_device(network.place(samples.panel.lon, samples.panel.lat), device),
+            cells=torch.from_numpy(samples.cells.astype(np.int32)).to(device),
+            times=torch.from_numpy(samples.times.astype(np.int32)).to(device),
+            target=torch.from_numpy(samples.values).to(device),
+            loss_weights=(self.options.prediction_loss_weight, self.options.importance_loss_weight),
+            identity=samples.identity,
+        )
+        return task, training
 
     def _open(self, panel: Panel, device: torch.device) -> DevicePanel:
         if int(panel.step_of_year.max()) > self.options.steps_per_year:

@@ -186,7 +186,7 @@ class DualBranchNetwork(StandardisedNetwork):
         """See ``StandardisedNetwork``: V_final of the nodes of the batch."""
         if self.condition_encoder is None:
             return None, placement
-        nodes, position = placement[0].unique(return_inverse=True)
+        nodes, position = torch.unique(placement[0], return_inverse=True)
         return self.condition_encoder(nodes), (position,)
 
     def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:

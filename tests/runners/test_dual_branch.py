@@ -15,7 +15,7 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.cube_zarr import write_cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
-from bench.execution.inprocess import trained_on_training_only
+from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.runners import registry
 from bench.store import Store
 from tests.conftest import Bench, bench_environment, make_cube
@@ -54,13 +54,23 @@ def test_they_learn_from_training_data_only(name: str, suite: str, cube: Cube) -
     assert trained_on_training_only(name, cube, make_split(cube, parameters), "smoke")
 
 
-def test_the_letter_is_planned_only_where_its_hours_are_meant(bench: Bench, cube: Cube, tmp_path: Path) -> None:
+def test_a_runner_may_be_planned_in_some_profiles_only(bench: Bench, cube: Cube, tmp_path: Path) -> None:
     write_cube(tmp_path / "toy.zarr", cube)
     arguments = ("plan", "--suite", "full", "--dataset", str(tmp_path / "toy.zarr"))
-    planned = json.loads(bench(*arguments, "--profile", "laptop", "--json").stdout)
-    assert not any(row["runner"] == "dual_branch" for row in planned["cells"])
-    refused = bench(*arguments, "--profile", "laptop", "--only", "dual_branch")
-    assert refused.returncode == 2 and "planned in profile smoke or paper only" in refused.stderr
+    for profile, planned in (("laptop", False), ("paper", True)):
+        found = json.loads(bench(*arguments, "--profile", profile, "--json", plugins=LONG).stdout)
+        assert any(row["runner"] == "paper_only" for row in found["cells"]) == planned
+    refused = bench(*arguments, "--profile", "laptop", "--only", "paper_only", plugins=LONG)
+    assert refused.returncode == 2 and "planned in profile paper only" in refused.stderr
+
+
+def test_the_letter_has_a_share_of_the_cells_as_nodes(cube: Cube, tmp_path: Path) -> None:
+    split = make_split(cube, full_parameters(cube))
+    parameters = {"node_share": 0.5, "options": {"k": 4}}
+    runner = build_runner(
+        "dual_branch", cube, split, view=None, seed=0, threads=1, parameters=parameters, scratch=tmp_path
+    )
+    assert runner._make_estimator().options.n_nodes == 30  # type: ignore[attr-defined]
 
 
 @pytest.mark.alone

@@ -1,4 +1,4 @@
-"""The proposed model, trained long enough to be killed in the middle."""
+"""The proposed model, trained long enough to be killed in the middle, and planned in one profile only."""
 
 from __future__ import annotations
 
@@ -12,5 +12,6 @@ ENTRIES = [
         _PLUS,
         name="long_training",
         profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 200, "checkpoint_seconds": 0.1}}},
-    )
+    ),
+    dataclasses.replace(_PLUS, name="paper_only", only_profiles=("paper",)),
 ]

@@ -14,7 +14,7 @@ from models.dual_branch import (
 )
 from models.dual_branch.network import DualBranchNetwork
 from models.dual_branch.plus_network import DualBranchPlusNetwork, seasonal_basis
-from models.training import DevicePanel
+from models.training import DevicePanel, train
 
 N_CELLS, N_TIMES, PERIOD = 40, 24, 12
 TRAINING = TrainingOptions(epochs=2, batch_size=64, device="cpu", seed=3)
@@ -57,6 +57,16 @@ def plus(**changes):
 
 
 BOTH = pytest.mark.parametrize("make", [letter, plus])
+
+
+@BOTH
+def test_the_task_is_what_fit_trains(make):
+    panel = make_panel()
+    task = make().task(panel, make_target(panel), *first_year())
+    train(task, TRAINING)
+    fitted = make().fit(panel, make_target(panel), *first_year())
+    for own, reference in zip(task.module.parameters(), fitted._members[0].parameters(), strict=True):
+        assert torch.equal(own, reference)
 
 
 @BOTH
