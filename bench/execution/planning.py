@@ -185,7 +185,7 @@ def _state(
             "raise --memory, use fewer --jobs "
             "or a smaller data set"
         )
-    if expected.seconds > entry.refused_after:
+    if entry.refused_after is not None and expected.seconds > entry.refused_after:
         return "too long", (
             f"would take about {expected.seconds / 3600:.1f} hours on one core, its limit is "
             f"{entry.refused_after / 3600:g}; use {entry.instead} instead, fewer --train-cells or fewer --weeks"

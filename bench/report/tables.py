@@ -177,7 +177,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     )
     caption = (
         f"Generalisation gap in week {week} (Table 3 of the paper). {_circumstances(selection, found, weighting)} "
-        "As published: with the training error on what a model was fitted on, for spatial models the means over the "
+        "As published: the training error is taken on what a model was fitted on, for spatial models means over the "
         "training years."
     )
     return Table("table3", caption, "Method", columns, _in_family_order(table_rows), _problems(found))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -66,7 +65,7 @@ class RunnerEntry:
             published is then on these means (`Runner.fitted`).
         thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
         by_name: whether a suite plans it only where ``--only`` or ``--with`` names it.
-        refused_after: seconds; a cell that is expected to take longer is refused.
+        refused_after: seconds; a cell that is expected to take longer is refused; None for never.
         instead: the runner to name where a cell is refused.
         only_profiles: profiles in which a suite plans it; empty for all.
         parameters: passed to the runner in the task.
@@ -87,7 +86,7 @@ class RunnerEntry:
     step_means: bool = False
     thread_invariant: bool = False
     by_name: bool = False
-    refused_after: float = math.inf
+    refused_after: float | None = None
     instead: str = ""
     only_profiles: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)

@@ -250,4 +250,4 @@ def test_old_records_of_step_mean_models_have_no_gap_as_published_rather_than_a_
     old, raw = row_of(table, "GWR").values, row_of(table, "Cell × step climatology").values
     assert "gap" in old and "fitted_rmse" not in old and "gap_published" not in old
     assert raw["fitted_rmse"] == raw["train_rmse"] and raw["gap_published"] == raw["gap"]
-    assert "As published: with the training error on what a model was fitted on" in table.caption
+    assert "As published: the training error is taken on what a model was fitted on" in table.caption
