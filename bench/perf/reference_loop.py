@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+from torch_frame import TensorFrame, stype
 
 from bench.clock import Stopwatch
 from models.dual_branch.decoder import combined_loss
@@ -22,6 +23,7 @@ from models.training import SampleBatch, TrainingOptions
 
 if TYPE_CHECKING:
     from bench.perf.training_tasks import RandomData
+    from models.pytorch_frame.network import FrameTask
 
 
 class WindowDataset(Dataset[tuple[Any, ...]]):
@@ -62,6 +64,37 @@ def windows_loss(module: StandardisedNetwork, batch: list[Tensor], loss_weights:
     windows, static, steps, cells, target, *placement = batch
     decoded = module(SampleBatch(windows, static, steps, cells), tuple(placement), module.conditions())
     return combined_loss(decoded, target, *loss_weights)
+
+
+class RowDataset(Dataset[tuple[Any, ...]]):
+    """One row of columns per sample, for PyTorch Frame's models."""
+
+    def __init__(self, task: FrameTask) -> None:
+        """Keeps the task's rows as NumPy arrays.
+
+        Args:
+            task: the samples, standardised targets included.
+        """
+        self.rows = task.frame.feat_dict[stype.numerical].cpu().numpy()
+        self.target = task.frame.y.cpu().numpy()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """(column,) values and the target."""
+        return self.rows[index], self.target[index]
+
+
+def rows_loss(task: FrameTask, batch: list[Tensor]) -> Tensor:
+    """The task's loss of a collated batch of `RowDataset`.
+
+    Args:
+        task: the network and its columns.
+        batch: rows and targets, on the network's device.
+    """
+    rows, target = batch
+    return task.loss_of(TensorFrame({stype.numerical: rows}, task.frame.col_names_dict, target))
 
 
 def samples_per_second(

@@ -101,7 +101,28 @@ def _on_windows(estimator: Any, data: RandomData) -> Trainable:
     )
 
 
+def _pytorch_frame(name: str) -> Callable[[RandomData, str], Trainable]:
+    def build(data: RandomData, device: str) -> Trainable:
+        from bench.perf.reference_loop import RowDataset, rows_loss
+        from models.pytorch_frame import PyTorchFrameOptions, PyTorchFrameRegressor
+        from models.training import TrainingOptions
+
+        options = PyTorchFrameOptions(model=name)  # type: ignore[arg-type]  # one of the four names of `MODELS`
+        estimator = PyTorchFrameRegressor(options, TrainingOptions(device=device))
+        climate, static = data.panel.climate[data.cells, data.times], data.panel.static[data.cells]
+        task = estimator.task(np.concatenate([climate, static], axis=1), data.target[data.cells, data.times])
+        return Trainable(
+            task=task,
+            training=estimator.training,
+            dataset=RowDataset(task),
+            plain_loss=lambda batch: rows_loss(task, batch),
+        )
+
+    return build
+
+
 MODELS: dict[str, Callable[[RandomData, str], Trainable]] = {
     "dual_branch": _dual_branch,
     "dual_branch_plus": _dual_branch_plus,
+    **{name: _pytorch_frame(name) for name in ("tabnet", "excelformer", "resnet", "fttransformer")},
 }

@@ -66,6 +66,27 @@ class PyTorchFrameRegressor:
                 the checkpoint belongs to another training.
             FloatingPointError: the loss became NaN or infinite.
         """
+        task = self.task(features, target, names)
+        self.result = train(task, self.training, checkpoint=checkpoint, on_progress=on_progress)
+        self._network = task.module.eval()
+        return self
+
+    def task(
+        self,
+        features: FloatArray,
+        target: npt.NDArray[np.floating[Any]],
+        names: Sequence[str] | None = None,
+    ) -> FrameTask:
+        """The untrained task of ``fit``, as the training engine takes it.
+
+        Args:
+            features: as in ``fit``.
+            target: as in ``fit``.
+            names: as in ``fit``.
+
+        Raises:
+            ValueError: as in ``fit``.
+        """
         if features.ndim == 2 and names is None:
             names = [f"x{position}" for position in range(features.shape[1])]
         check_features(features, names or ())
@@ -82,15 +103,13 @@ class PyTorchFrameRegressor:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.training.seed)
             network = build_network(self.options, columns).to(device)
-        task = FrameTask(
+        self.columns, self._scale = columns, (mean, deviation)
+        return FrameTask(
             module=network,
             frame=columns.frame(features, torch.from_numpy(standardised).to(device), device),
             options=self.options,
             identity=self._identity(columns, target),
         )
-        self.result = train(task, self.training, checkpoint=checkpoint, on_progress=on_progress)
-        self.columns, self._network, self._scale = columns, network.eval(), (mean, deviation)
-        return self
 
     def predict(self, features: FloatArray) -> FloatArray:
         """Predictions in the target's unit.

@@ -80,9 +80,16 @@ class FrameTask:
         Args:
             positions: (batch,) rows.
         """
+        return self.loss_of(self.frame[positions])
+
+    def loss_of(self, batch: TensorFrame) -> Tensor:
+        """The same of rows that are gathered already.
+
+        Args:
+            batch: with standardised targets.
+        """
         # Batch normalisation has no deviation of one row: such a last batch is seen with the running statistics.
-        self.module.train(len(positions) > 1)
-        batch = self.frame[positions]
+        self.module.train(len(batch) > 1)
         if self.options.model == "tabnet":
             prediction, entropy = self.module(batch, return_reg=True)
             loss: Tensor = _squared_error(prediction, batch.y) + self.options.sparsity_weight * entropy

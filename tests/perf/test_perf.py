@@ -70,7 +70,9 @@ def test_operations_of_products_are_counted_whatever_kernel_hides_them() -> None
     assert matrix_operations(lambda: attend(query, key, key)) == 2 * (2 * 3 * 6 * 4 * 8)
 
 
-@pytest.mark.parametrize("prepare", [small_letter, training_tasks.MODELS["dual_branch_plus"]])
+@pytest.mark.parametrize(
+    "prepare", [small_letter, *(training_tasks.MODELS[name] for name in ("dual_branch_plus", "tabnet", "resnet"))]
+)
 def test_the_plain_loop_trains_the_same_loss_as_the_engine(prepare: Any) -> None:
     data = training_tasks.random_data(40, 92)
     made = prepare(data, "cpu")
