@@ -185,9 +185,9 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "geographically neural network weighted regression per 8-day step; distances to landmark cells",
         requires=("torch", "scikit-learn"),
         uses_view=False,
-        parameters={"ridge": 0.1},
+        parameters={"ridge": 0.3},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
-        cost=Cost(60, 60, memory_gb=0.8),
+        cost=Cost(45, 2, memory_gb=0.6),
     ),
     RunnerEntry(
         "gtwr",
@@ -208,8 +208,9 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "geographically and temporally neural network weighted regression on the panel of cells and steps",
         requires=("torch", "scikit-learn"),
         uses_view=False,
+        parameters={"ridge": 0.3},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
-        cost=Cost(90, 60, memory_gb=0.9),
+        cost=Cost(45, 10, memory_gb=0.7, bytes_per_value=300.0),
     ),
     RunnerEntry(
         "dual_branch_plus",
