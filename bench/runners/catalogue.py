@@ -298,9 +298,9 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         requires=("torch", "scikit-learn"),
         uses_view=False,
         step_means=True,
-        parameters={"ridge": 0.1},
+        parameters={"ridge": 0.3},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
-        cost=Cost(60, 60, memory_gb=0.8),
+        cost=Cost(45, 2, memory_gb=0.6),
     ),
     RunnerEntry(
         "gtwr",
@@ -336,8 +336,9 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         requires=("torch", "scikit-learn"),
         uses_view=False,
         step_means=True,
+        parameters={"ridge": 0.3},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
-        cost=Cost(90, 60, memory_gb=0.9),
+        cost=Cost(45, 10, memory_gb=0.7, bytes_per_value=300.0),
     ),
     RunnerEntry(
         "dual_branch_plus",

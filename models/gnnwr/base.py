@@ -24,8 +24,8 @@ from models.gwr.validation import FloatArray
 from models.training import ProgressCallback, TrainingOptions, TrainingResult, train
 
 ROUNDS = 10
-"""Rounds of a training, each of as many passes as it takes. The engine leaves a checkpoint after each round; a single
-pass over a few hundred rows would be shorter than writing one."""
+"""Rounds of a training at most, each of as many passes over the rows as it takes. The engine leaves a checkpoint after
+each round; a single pass over a few hundred rows would be shorter than writing one."""
 
 _PREDICTED_AT_ONCE = 8192  # rows: bounds the hidden layers of a prediction
 
@@ -100,11 +100,13 @@ class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
     def _schedule(self, rows: int) -> tuple[TrainingOptions, int]:
         """Return how to train, and how many passes over the rows one round has."""
         batch = min(self.batch_size, rows)
-        passes = max(1, round(self.updates * batch / (ROUNDS * rows)))
+        wanted = max(1, round(self.updates * batch / rows))
+        rounds = min(ROUNDS, wanted)
+        passes = round(wanted / rounds)
         while rows * passes % batch == 1:  # batch normalisation has no statistics of a batch of one row
             batch += 1
         options = TrainingOptions(
-            epochs=ROUNDS,
+            epochs=rounds,
             batch_size=batch,
             learning_rate=self.learning_rate,
             schedule="one_cycle",

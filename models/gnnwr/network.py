@@ -12,7 +12,7 @@ class WeightNetwork(nn.Module):
     """Spatially weighted neural network: proximities of a sample to the landmarks in, one weight per column out.
 
     Layers are Linear → BatchNorm → PReLU → dropout, each PReLU with a parameter of its own, then a Linear one
-    (Du et al. 2020, Section 3.2). The output is 1 plus that of a layer that starts at zero: at first all weights are 1,
+    (Du et al. 2020). The output is 1 plus that of a layer that starts at zero: at first all weights are 1,
     the model is ordinary least squares, and weight decay pulls towards it.
 
     Args:
@@ -45,7 +45,7 @@ class SpaceTimeWeightNetwork(nn.Module):
     """Geographically and temporally weighted network: a proximity network per landmark, then a ``WeightNetwork``.
 
     The same small network turns the distance in space and the distance in time of a sample to a landmark into one
-    proximity (STPNN, Wu et al. 2021, Section 2.2), for every landmark.
+    proximity (STPNN, Wu et al. 2021), for every landmark.
 
     Args:
         landmarks: number of landmarks.

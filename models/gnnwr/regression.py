@@ -154,7 +154,7 @@ class GTNNWR(WeightedRegression):
         self,
         *,
         landmarks: int = 256,
-        hidden: Sequence[int] = (128, 64),
+        hidden: Sequence[int] = (256, 128, 64),
         dropout: float = 0.2,
         ridge: float = 1e-2,
         reach: float = 1.0,

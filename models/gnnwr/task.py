@@ -35,7 +35,7 @@ class WeightingTask:
         return len(self.target) * self.passes
 
     def loss(self, positions: Tensor) -> Tensor:
-        """Mean squared error of ŷᵢ = Σₖ wₖ(dᵢ) · β_OLS,k · xᵢₖ over a batch (Du et al. 2020, eq. 5).
+        """Mean squared error of ŷᵢ = Σₖ wₖ(dᵢ) · β_OLS,k · xᵢₖ over a batch (Du et al. 2020).
 
         Args:
             positions: (batch,) positions in a round.

@@ -63,9 +63,9 @@ def test_the_importance_weights_are_the_local_coefficients(name: str, cube: Cube
         moved = np.zeros((len(places), design.shape[2]))
         moved[:, column] = 0.1
         if name == "gnnwr":
-            values = [runner._model(7).predict(row, places) for row in (moved * 0, moved)]  # type: ignore[attr-defined]
+            values = [runner._model(7).predict(row, places) for row in (moved * 0, moved)]
         else:
-            model, moments = runner._model, np.full(len(places), 7.0)  # type: ignore[attr-defined]
+            model, moments = runner._model, np.full(len(places), 7.0)
             values = [model.predict(row, places, moments) for row in (moved * 0, moved)]
         np.testing.assert_allclose((values[1] - values[0]) / 0.1, weights[seen.cells, 0, feature], atol=1e-4)
 

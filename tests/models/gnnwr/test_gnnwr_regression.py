@@ -126,6 +126,15 @@ def test_any_number_of_rows_trains(rows: int) -> None:
     assert np.isfinite(model.predict(data.X, data.coords)).all()
 
 
+@pytest.mark.parametrize(("rows", "updates"), [(100, 400), (5000, 400), (300_000, 4000), (300_000, 1)])
+def test_the_number_of_updates_is_about_what_was_asked_for_and_at_least_one_pass(rows: int, updates: int) -> None:
+    options, passes = GNNWR(updates=updates)._schedule(rows)
+    done = options.epochs * passes * rows / options.batch_size
+    one_pass = rows / options.batch_size
+    assert done == pytest.approx(max(updates, one_pass), rel=0.3)
+    assert options.epochs <= 10  # each ends with a checkpoint on disk
+
+
 def test_fewer_rows_than_columns_constant_and_repeated_columns_and_one_place_twice() -> None:
     data, rng = make(40), np.random.default_rng(0)
     wide = GNNWR(**QUICK).fit(rng.normal(size=(8, 20)), data.y[:8], data.coords[:8])
