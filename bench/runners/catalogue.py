@@ -369,6 +369,6 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
             # 20 epochs take most of an hour on one core
             "laptop": {"training": {"epochs": 6, "decay_after": 3}},
         },
-        cost=Cost(20, 400, memory_gb=2.5),
+        cost=Cost(20, 8500, memory_gb=2.5),
     ),
 )
