@@ -136,8 +136,8 @@ class StepMeansRunner(Runner):
         return steps
 
 
-class GwrRunner(StepMeansRunner):
-    """GWR, a separate model for each 8-day step."""
+class PerStepRunner(StepMeansRunner):
+    """A separate model for each 8-day step; a subclass says how the model of one step is fitted."""
 
     def fit(self) -> None:
         """Fits the models of the steps that will be scored, on the training years' means."""
@@ -146,26 +146,37 @@ class GwrRunner(StepMeansRunner):
         for step in self.task.scored_steps:
             self._model(step)
 
+    @abstractmethod
+    def _fit_step(self, step: int) -> Any:
+        """A fitted model of a step of the year, with ``predict(design, places)``."""
+
+    def _model(self, step: int) -> Any:
+        if step not in self._models:
+            self._models[step] = self._fit_step(step)
+        return self._models[step]
+
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        columns = [self._model(step).predict(design[:, index], places) for index, step in enumerate(steps.tolist())]
+        return np.stack(columns, axis=1)
+
+
+class GwrRunner(PerStepRunner):
+    """GWR, a separate model for each 8-day step."""
+
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
         places, steps = self._means.at(part), self._steps(part)
         local = {step: self._coefficients(step, places)[:, 1:] for step in set(steps.tolist())}
         return self._means.weights(np.stack([local[step] for step in steps.tolist()], axis=1))
 
-    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
-        columns = [self._model(step).predict(design[:, index], places) for index, step in enumerate(steps.tolist())]
-        return np.stack(columns, axis=1)
-
     def _coefficients(self, step: int, places: Doubles) -> Doubles:
         """Local coefficients (m, 1 + columns) of a step at places (m, 2), the intercept first."""
         coefficients: Doubles = self._model(step).local_models(places).coefficients
         return coefficients
 
-    def _model(self, step: int) -> Any:
-        if step not in self._models:
-            means, model = self._means, self._estimator(self._bandwidth(step))
-            self._models[step] = _fit(model, means.design[:, step - 1], means.target[:, step - 1], means.places)
-        return self._models[step]
+    def _fit_step(self, step: int) -> Any:
+        means, model = self._means, self._estimator(self._bandwidth(step))
+        return _fit(model, means.design[:, step - 1], means.target[:, step - 1], means.places)
 
     def _estimator(self, bandwidth: float | None) -> Any:
         from models.gwr import GWR

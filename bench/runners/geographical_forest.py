@@ -5,23 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
-from bench.runners.geographical import Doubles, StepMeans, StepMeansRunner, Steps
+from bench.runners.geographical import PerStepRunner
 
 
-class GeographicalForestRunner(StepMeansRunner):
+class GeographicalForestRunner(PerStepRunner):
     """Local random forests at anchor cells, blended with a global one; a separate model for each 8-day step."""
-
-    def fit(self) -> None:
-        """Grows the forests of the steps that will be scored, on the training years' means."""
-        self._means = StepMeans(self)
-        self._models: dict[int, Any] = {}
-        for step in self.task.scored_steps:
-            self._model(step)
 
     def explain(self, part: Part) -> FloatArray:
         """Shares of the impurity decrease of each feature, blended over forests as the prediction of each cell is."""
@@ -29,20 +21,13 @@ class GeographicalForestRunner(StepMeansRunner):
         shares = {step: self._model(step).importances(places) for step in set(steps.tolist())}
         return self._means.weights(np.stack([shares[step] for step in steps.tolist()], axis=1))
 
-    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
-        columns = [self._model(step).predict(design[:, index], places) for index, step in enumerate(steps.tolist())]
-        return np.stack(columns, axis=1)
-
-    def _model(self, step: int) -> Any:
+    def _fit_step(self, step: int) -> Any:
         from models.geographical_forest import GeographicalForest
 
-        if step not in self._models:
-            means, task = self._means, self.task
-            seed = int(np.random.default_rng([task.seed, step]).integers(2**31))
-            model = GeographicalForest(random_state=seed, n_jobs=task.threads, **task.parameters)
-            try:
-                model.fit(means.design[:, step - 1], means.target[:, step - 1], means.places)
-            except ValueError as error:
-                raise BenchError(f"The geographical forest cannot be fitted on this sample: {error}") from error
-            self._models[step] = model
-        return self._models[step]
+        means, task = self._means, self.task
+        seed = int(np.random.default_rng([task.seed, step]).integers(2**31))
+        model = GeographicalForest(random_state=seed, n_jobs=task.threads, **task.parameters)
+        try:
+            return model.fit(means.design[:, step - 1], means.target[:, step - 1], means.places)
+        except ValueError as error:
+            raise BenchError(f"The geographical forest cannot be fitted on this sample: {error}") from error

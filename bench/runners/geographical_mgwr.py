@@ -46,31 +46,29 @@ class MgwrRunner(GwrRunner):
         coefficients: Doubles = np.concatenate(blocks)
         return coefficients
 
-    def _model(self, step: int) -> Any:
+    def _fit_step(self, step: int) -> Any:
         """The bandwidth of a step; mgwr's fitted objects are of no use afterwards."""
         from mgwr.sel_bw import Sel_BW
 
-        if step not in self._models:
-            means = self._means
-            cells, _, columns = means.design.shape
-            smallest = SMALLEST_NEIGHBOURHOOD + 2 * (columns + 1)
-            if cells < smallest:
-                raise BenchError(
-                    f"mgwr searches bandwidths from {smallest} neighbours on and the sample has {cells} cells; use "
-                    "runner 'gwr' or more --train-cells."
-                )
-            with self._explained(step):
-                search = Sel_BW(
-                    means.places,
-                    means.target[:, step - 1, None],
-                    means.design[:, step - 1],
-                    kernel="bisquare",
-                    fixed=False,
-                    spherical=True,
-                    n_jobs=1,
-                )
-                self._models[step] = search.search(criterion="AICc")
-        return self._models[step]
+        means = self._means
+        cells, _, columns = means.design.shape
+        smallest = SMALLEST_NEIGHBOURHOOD + 2 * (columns + 1)
+        if cells < smallest:
+            raise BenchError(
+                f"mgwr searches bandwidths from {smallest} neighbours on and the sample has {cells} cells; use "
+                "runner 'gwr' or more --train-cells."
+            )
+        with self._explained(step):
+            search = Sel_BW(
+                means.places,
+                means.target[:, step - 1, None],
+                means.design[:, step - 1],
+                kernel="bisquare",
+                fixed=False,
+                spherical=True,
+                n_jobs=1,
+            )
+            return search.search(criterion="AICc")
 
     def _mgwr_model(self, step: int, bandwidth: float) -> Any:
         from mgwr.gwr import GWR

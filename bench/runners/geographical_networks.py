@@ -15,18 +15,11 @@ from bench.data.cube import STEPS_PER_YEAR, FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Runner
-from bench.runners.geographical import Doubles, StepMeans, StepMeansRunner, Steps
+from bench.runners.geographical import Doubles, PerStepRunner, StepMeans, StepMeansRunner, Steps
 
 
-class GnnwrRunner(StepMeansRunner):
+class GnnwrRunner(PerStepRunner):
     """GNNWR, a separate model for each 8-day step; parameters: those of the estimator."""
-
-    def fit(self) -> None:
-        """Fits the models of the steps that will be scored, on the training years' means."""
-        self._means = StepMeans(self)
-        self._models: dict[int, Any] = {}
-        for step in self.task.scored_steps:
-            self._model(step)
 
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
@@ -34,20 +27,11 @@ class GnnwrRunner(StepMeansRunner):
         slopes = [self._model(step).coefficients(places)[:, 1:] for step in steps.tolist()]
         return self._means.weights(np.stack(slopes, axis=1))
 
-    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
-        columns = [self._model(step).predict(design[:, index], places) for index, step in enumerate(steps.tolist())]
-        return np.stack(columns, axis=1)
-
-    def _model(self, step: int) -> Any:
+    def _fit_step(self, step: int) -> Any:
         from models.gnnwr import GNNWR
 
-        if step not in self._models:
-            model = GNNWR(distance="great_circle", seed=self.task.seed, **self.task.parameters)
-            means = self._means
-            self._models[step] = _fit(
-                self, f"step_{step:02d}", model, means.design[:, step - 1], means.target[:, step - 1], means.places
-            )
-        return self._models[step]
+        model, means = GNNWR(distance="great_circle", seed=self.task.seed, **self.task.parameters), self._means
+        return _fit(self, f"step_{step:02d}", model, means.design[:, step - 1], means.target[:, step - 1], means.places)
 
 
 class GtnnwrRunner(StepMeansRunner):
