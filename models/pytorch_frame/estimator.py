@@ -77,7 +77,7 @@ class PyTorchFrameRegressor:
         target: npt.NDArray[np.floating[Any]],
         names: Sequence[str] | None = None,
     ) -> FrameTask:
-        """The untrained task of ``fit``, as the training engine takes it.
+        """The untrained task of ``fit``, as the training engine takes it; the estimator counts as unfitted afterwards.
 
         Args:
             features: as in ``fit``.
@@ -103,7 +103,7 @@ class PyTorchFrameRegressor:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.training.seed)
             network = build_network(self.options, columns).to(device)
-        self.columns, self._scale = columns, (mean, deviation)
+        self.columns, self._scale, self._network = columns, (mean, deviation), None
         return FrameTask(
             module=network,
             frame=columns.frame(features, torch.from_numpy(standardised).to(device), device),

@@ -219,3 +219,11 @@ def test_columns_without_a_name_get_one():
     features, target = rows()
     columns = PyTorchFrameRegressor(options("resnet"), TRAINING).fit(features, target).columns
     assert isinstance(columns, Columns) and columns.given == ("x0", "x1", "x2", "x3")
+
+
+def test_a_task_leaves_no_half_fitted_estimator_behind():
+    estimator = fitted("resnet", replace(TRAINING, epochs=1))
+    features, target = rows()
+    assert estimator.task(features, target + 5, NAMES).n_samples == len(features)
+    with pytest.raises(ValueError, match="not fitted"):
+        estimator.predict(features)
