@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,8 @@ def main() -> None:
     manifests = [json.loads(path.read_text()) for path in sorted((store / "manifests").glob("*.json"))]
     newest = {manifest["suite"]: manifest for manifest in manifests}
     first = next(iter(newest.values()))["cells"][0]
-    folder = ROOT / "tables" / "reference" / f"{first['dataset']}-{first['profile']}"
+    data = re.sub(r"[^a-z0-9]+", "-", first["dataset"])  # simulated:cells=20000 is no name for a folder
+    folder = ROOT / "tables" / "reference" / f"{data}-{first['profile']}"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "records").mkdir(parents=True)
     subprocess.run([sys.executable, "-m", "bench", "report", "--store", str(store), "--out", str(folder)], check=True)
