@@ -2,6 +2,7 @@
 
 Published on 1017 training, 179 validation and 212 test stations: test R² 0.738. The file does not say which station
 is in which part, so stations are drawn here, in the same numbers; another draw alone moves test R² by up to 0.1.
+One training seed by default; more, with their figures: ``BENCH_GOLDEN_SEEDS=3 pytest -s`` on this file.
 """
 
 import csv
@@ -20,8 +21,9 @@ LOWEST, HIGHEST = 0.71, 0.78
 """Test R² around the published one that training seeds may spread over."""
 
 
+@pytest.mark.parametrize("seed", range(int(os.environ.get("BENCH_GOLDEN_SEEDS", "1"))))
 @pytest.mark.skipif(not FILE.is_file(), reason="BENCH_DATA_DIR has no gnnwr/pm25_data.csv")
-def test_the_accuracy_on_pm25_is_the_published_one() -> None:
+def test_the_accuracy_on_pm25_is_the_published_one(seed: int) -> None:
     with FILE.open(newline="", encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))
     X, y, coords = (
@@ -34,10 +36,12 @@ def test_the_accuracy_on_pm25_is_the_published_one() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        model = GNNWR(seed=0, device="cpu").fit(X[train], y[train], coords[train])
+        model = GNNWR(seed=seed, device="cpu").fit(X[train], y[train], coords[train])
     finally:
         torch.set_num_threads(before)
-    assert LOWEST < model.score(X[test], y[test], coords[test]) < HIGHEST
+    r2 = model.score(X[test], y[test], coords[test])
+    print(f"seed {seed}: test R² {r2:.4f}")
+    assert LOWEST < r2 < HIGHEST
     beta = np.linalg.lstsq(np.column_stack([np.ones(len(train)), X[train]]), y[train], rcond=None)[0]
     error = y[test, 0] - beta[0] - X[test] @ beta[1:, 0]
     assert 1 - error @ error / np.square(y[test] - y[test].mean()).sum() < LOWEST - 0.1  # OLS is far from it
