@@ -76,8 +76,9 @@ def search_panel(
     """Find the pair of bandwidths with the lowest score.
 
     For each spatial bandwidth of a golden-section search (on its logarithm) the best of a few temporal
-    ones counts, all scored in one pass. At the best spatial bandwidth the temporal one is then refined by
-    golden section between its neighbours on the grid.
+    ones counts, scored in one pass: all of a grid for the first spatial bandwidth, afterwards the best so far
+    and its neighbours, since the best temporal bandwidth moves little between spatial ones. At the best
+    spatial bandwidth the temporal one is then refined by golden section between its neighbours on the grid.
 
     Args:
         problem: the regression.
@@ -114,7 +115,11 @@ def search_panel(
             bandwidth = float(np.exp(log_bandwidth))
             bandwidth = float(round(bandwidth)) if whole else bandwidth
             if bandwidth not in profile:
-                profile[bandwidth] = min(scores(bandwidth, grid, matrices))
+                near = slice(None)
+                if profile:
+                    place = grid.index(min(history, key=lambda entry: entry[2])[1])
+                    near = slice(max(place - 1, 0), place + 2)
+                profile[bandwidth] = min(scores(bandwidth, grid[near], matrices[near]))
             return profile[bandwidth]
 
         ends = (float(np.log(space[0])), float(np.log(space[1])))
