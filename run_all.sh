@@ -2,7 +2,7 @@
 # From a bare machine to the tables: virtual environment, install, every suite, report. Re-running it resumes.
 #
 #   ./run_all.sh                     both suites, laptop profile, best data at hand, tables in runs/report
-#   ./run_all.sh --profile smoke     the same in about a minute
+#   ./run_all.sh --profile smoke     the same in a few minutes
 #   ./run_all.sh --test              set up and pass the tests
 #   ./run_all.sh --dataset simulated --jobs 1        further words go to `bench run` of both suites
 #
@@ -48,7 +48,9 @@ run_tests() {
     "$venv/bin/ruff" format --check .
     "$venv/bin/mypy"
     stage "tests"
-    # One process per core for most tests; those that measure time or memory run alone afterwards.
+    # One process per core for most tests, each with one numeric thread: more would wait for each other.
+    # Those that measure time or memory run alone afterwards.
+    export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
     "$venv/bin/python" -m pytest --quiet --numprocesses "${BENCH_TEST_JOBS:-2}" --dist loadfile -m "not alone"
     "$venv/bin/python" -m pytest --quiet -m alone
     stage "done"
