@@ -33,7 +33,9 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "records").mkdir(parents=True)
     subprocess.run([sys.executable, "-m", "bench", "report", "--store", str(store), "--out", str(folder)], check=True)
-    shutil.copytree(store / "manifests", folder / "manifests")
+    (folder / "manifests").mkdir()
+    for path in (store / "manifests").glob("*.json"):  # why a data set was chosen may name a folder of this machine
+        (folder / "manifests" / path.name).write_text(re.sub(r" \(/[^)\"]*\)", "", path.read_text()))
     for suite in newest:
         for cell_id in _cell_ids(folder, suite):
             shutil.copyfile(store / "cells" / cell_id / "record.json", folder / "records" / f"{cell_id}.json")
