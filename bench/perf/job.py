@@ -57,7 +57,7 @@ def run_job(target: str, arguments: dict[str, Any], *, threads: int) -> JobResul
                 process.stdin.write(json.dumps({"target": target, "arguments": arguments}).encode() + b"\n")
             text = process.stdout.read()
             code = process.wait()
-        except BaseException:
+        except BaseException:  # Ctrl-C too leaves no orphan behind
             process.kill()
             raise
     name = target.partition(":")[2]

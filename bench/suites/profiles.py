@@ -28,7 +28,7 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("smoke", "for tests: 600 cells, tiny models, a few minutes", 600, 300.0),
-        Profile("laptop", "all cells, library defaults, deep models trained shorter; for 2 cores", None, 3000.0),
+        Profile("laptop", "all cells, library defaults, deep models trained shorter; for 2 cores", None, 7200.0),
         Profile("paper", "all cells, the settings of the paper; no time limit", None, None),
     )
 }
