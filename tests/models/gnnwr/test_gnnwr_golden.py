@@ -1,9 +1,9 @@
 """GNNWR on the PM2.5 file of its authors' demonstration, read from BENCH_DATA_DIR and never part of this project.
 
 Published on 1017 training, 179 validation and 212 test stations: test R² 0.738. The file does not say which station
-is in which part, so stations are drawn here, in the same numbers. ``tables/reference/golden/gnnwr_pm25.csv`` has test R² for
-three training seeds and three draws: the draw moves it more than the seed does. ``PYTHONPATH=. python`` with this file
-makes it.
+is in which part, so stations are drawn here, in the same numbers. ``tables/reference/golden/gnnwr_pm25.csv`` has the
+test R² for three training seeds and three draws: the draw moves it more than the seed does. ``PYTHONPATH=. python``
+with this file makes it.
 """
 
 import csv
