@@ -16,7 +16,9 @@ from bench.errors import BenchError
 Examples:
   bench report                                  # every table that the store has runs for
   bench report --suite full --out tables/out
-  bench report --weighting area --dataset northchina --profile laptop"""
+  bench report --weighting area --dataset northchina --profile laptop
+  bench report --check                          # against the paper; exit code 1 when an expectation is broken
+  bench report --pdf                            # also tables.pdf; needs TeX"""
 )
 @store_option
 @click.option("--suite", default=None, help="Only this suite: full (Table 1) or fewshot (Tables 2 and 3).")
@@ -28,6 +30,14 @@ Examples:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="Folder for the files  [default: STORE/report]."
 )
+@click.option("--check", is_flag=True, help="Compare with the paper and with committed expectations.")
+@click.option(
+    "--expectations",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Expectations file for --check  [default: the committed one of this data set and profile].",
+)
+@click.option("--pdf", is_flag=True, help="Compile all tables into tables.pdf with pdflatex.")
 @json_option
 def command(
     store_path: Path | None,
@@ -36,19 +46,28 @@ def command(
     profile: str | None,
     weighting: str,
     out: Path | None,
+    check: bool,
+    expectations: Path | None,
+    pdf: bool,
     as_json: bool,
 ) -> int:
     """Render the tables from stored results: LaTeX, CSV and Markdown files, and the terminal.
 
     Beside each table stands metrics_<suite>.csv: every metric of every cell, train and test, per season, land cover
-    and week, plain and area-weighted, with the cell's id.
+    and week, plain and area-weighted, with the cell's id. tables.tex is a document of all tables, numbers.tex has
+    every number as a LaTeX macro.
+
+    With --check: exit code 1 when a committed expectation is broken, or when rows of one table were scored on different
+    values; expectations that the store has no run of are reported, and no failure.
     """
     from bench.disk import disk_errors, write_atomically
     from bench.metrics import WEIGHTINGS
-    from bench.report import render
+    from bench.report import checking, latex_document, macros, render
     from bench.report.metrics_file import all_metrics
+    from bench.report.model import Table
     from bench.report.selection import StatisticsReader, select
-    from bench.report.tables import costs, table1, table2, table3
+    from bench.report.subject import subject
+    from bench.report.tables import costs, gap_week, table1, table2, table3
     from bench.suggest import unknown
     from bench.suites.suites import SUITES
 
@@ -56,6 +75,10 @@ def command(
         raise unknown("suite", suite, list(SUITES), "see `bench report --help`")
     if weighting not in WEIGHTINGS:
         raise unknown("weighting", weighting, WEIGHTINGS, "see `bench report --help`")
+    if check and weighting != "plain":
+        raise BenchError("--check compares plain numbers, as published; leave --weighting out.")
+    if expectations is not None and not check:
+        raise BenchError("--expectations is read by --check only; add it.")
     store = existing_store(store_path)
     present = [name for name in SUITES if any(manifest.suite == name for manifest in store.manifests())]
     wanted = [suite] if suite else present
@@ -65,24 +88,59 @@ def command(
     if folder.exists() and not folder.is_dir():
         raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
     reader = StatisticsReader(store)
+    selections = {name: select(store, name, dataset, profile) for name in wanted}
+    about = subject(store, selections)
+    if about.others:
+        click.echo(about.others, err=True)
     makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
+    tables: dict[str, Table] = {}
     written: list[str] = []
+
+    def write(name: str, content: str) -> None:
+        write_atomically(folder / name, content.encode())
+        written.append(str(folder / name))
+
+    def write_table(table: Table) -> None:
+        tables[table.name] = table
+        for extension, content in render.files(table).items():
+            write(f"{table.name}.{extension}", content)
+        if not as_json:
+            render.print_table(table)
+            click.echo()
+
+    result = None
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
-        for name in wanted:
-            selection = select(store, name, dataset, profile)
+        for name, selection in selections.items():
             for make in makers[name]:
-                table = make(selection, reader, weighting)
-                files = {"tex": render.latex(table), "csv": render.as_csv(table), "md": render.markdown(table)}
-                for extension, content in files.items():
-                    path = folder / f"{table.name}.{extension}"
-                    write_atomically(path, content.encode())
-                    written.append(str(path))
-                if not as_json:
-                    render.print_table(table)
-                    click.echo()
-            path = folder / f"metrics_{name}.csv"
-            write_atomically(path, all_metrics(selection, reader).encode())
+                write_table(make(selection, reader, weighting))
+            write(f"metrics_{name}.csv", all_metrics(selection, reader))
+        weeks = {
+            "table1": None,
+            "table2": None,
+            "table3": gap_week(selections["fewshot"]) if "fewshot" in wanted else None,
+        }
+        numbers = [(table, weeks[name]) for name, table in tables.items() if name in weeks]
+        if check:
+            result = checking.run(about, selections, reader, tables, expectations)
+            for table in result.tables:
+                write_table(table)
+        facts = {"dataset": about.dataset, "dataset_title": about.title, "profile": about.profile}
+        write(latex_document.NUMBERS, macros.numbers(numbers, facts))
+        write(f"{latex_document.NAME}.tex", latex_document.document(list(tables)))
+        complaints: list[str] = []
+        if pdf:
+            path, complaints = latex_document.compile_pdf(folder)
             written.append(str(path))
-    click.echo(json.dumps({"files": written}, indent=1) if as_json else f"Written: {', '.join(written)}")
-    return 0
+    if as_json:
+        answer: dict[str, object] = {"files": written}
+        if result is not None:
+            answer["check"] = {"summary": result.summary, "broken": result.broken}
+        click.echo(json.dumps(answer, indent=1, ensure_ascii=False))
+    else:
+        click.echo(f"Written: {', '.join(written)}")
+        for sentence in result.summary if result is not None else ():
+            click.echo(sentence)
+    for sentence in (*complaints, *(f"Broken: {text}" for text in (result.broken if result is not None else ()))):
+        click.echo(sentence, err=True)
+    return 1 if result is not None and result.broken else 0

@@ -40,11 +40,18 @@ class Value:
         value: the number.
         low: lower end of its interval.
         high: upper end.
+        text: shown instead of the number, for columns of words such as a verdict; the number is then NaN.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
+    text: str | None = None
+
+
+def words(text: str) -> Value:
+    """A cell that holds words."""
+    return Value(float("nan"), text=text)
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Row:
         ranked: whether it may be the best (reference rows may not).
         note: shown after the label, such as ``2/3 seeds``.
         cells: ids of the cells that the numbers come from.
+        name: name of its runner, with view and sample size where the label has them; "" where a row is no model.
     """
 
     label: str
@@ -66,6 +74,7 @@ class Row:
     ranked: bool = True
     note: str = ""
     cells: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)

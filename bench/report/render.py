@@ -5,60 +5,72 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Sequence
 from string import Template
 
 from bench import paths
+from bench.report.latex_text import escape
 from bench.report.model import Column, Row, Table, Value, best_values, is_best
 from bench.terminal import console
 
-_LATEX_ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "²": "$^2$",
-    "°": r"$^\circ$",
-    "÷": r"$\div$",
-    "×": r"$\times$",
-    "−": "$-$",
-    "–": "--",
-}
 MISSING = "–"
+PORTRAIT_CHARACTERS = 145
+"""Tables that are wider stand sideways in LaTeX: scaled to the width of an upright page they could not be read."""
+PORTRAIT_LINES, SIDEWAYS_LINES = 42, 24
+"""Lines of a page, above which a table is continued on the next one."""
 
 
 def latex(table: Table) -> str:
-    """The table as LaTeX; it needs ``booktabs`` and nothing else."""
+    """The table as LaTeX; it needs ``booktabs``, ``graphicx`` and ``rotating``.
+
+    It is scaled down where it is wider than the page, and continued on further pages where it is longer.
+    """
     best = best_values(table)
     columns = [column for column in shown_columns(table) if column.in_latex]
     width = len(columns) + 1
-    body: list[str] = []
-    for index, (family, family_rows) in enumerate(table.families()):
-        if index:
-            body.append(r"\midrule")
-        body.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape(family)}}}}} \\")
-        for row in family_rows:
+    sideways = _characters(table, columns) > PORTRAIT_CHARACTERS
+    lines: list[tuple[str, bool]] = []  # and whether a page may begin with it
+    for family, family_rows in table.families():
+        heading = rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape(family)}}}}} \\"
+        for index, row in enumerate(family_rows):
             note = rf" {{\footnotesize ({escape(row.note)})}}" if row.note else ""
             values = [_latex_value(row, column, is_best(row, column, best)) for column in columns]
-            body.append(" & ".join([escape(row.label) + note, *values]) + r" \\")
+            line = " & ".join([escape(row.label) + note, *values]) + r" \\"
+            if index == 0:
+                lines += [(r"\midrule", False)] if lines else []
+                lines.append((heading, True))
+            lines.append((line, index > 0))
     notes = " ".join(f"Missing: {escape(note)}." for note in table.notes)
-    return Template((paths.tables_dir() / "templates" / "table.tex").read_text()).substitute(
-        caption=f"{escape(table.caption)} {notes}".strip(),
-        label=f"tab:{table.name}",
-        alignment="l" + "r" * len(columns),
-        header=" & ".join(escape(text) for text in (table.label_heading, *(column.label for column in columns))),
-        body="\n".join(body),
+    caption = rf"\caption{{{f'{escape(table.caption)} {notes}'.strip()}}}" + "\n" + rf"\label{{tab:{table.name}}}"
+    template = Template((paths.tables_dir() / "templates" / "table.tex").read_text())
+    return "".join(
+        template.substitute(
+            caption=r"\addtocounter{table}{-1}\caption{Continued.}" if number else caption,
+            environment="sidewaystable" if sideways else "table",
+            alignment="l" + "r" * len(columns),
+            header=" & ".join(escape(text) for text in (table.label_heading, *(column.label for column in columns))),
+            body="\n".join(body),
+        )
+        for number, body in enumerate(_pages(lines, SIDEWAYS_LINES if sideways else PORTRAIT_LINES))
     )
 
 
-def escape(text: str) -> str:
-    """Text that LaTeX prints as it stands."""
-    return "".join(_LATEX_ESCAPES.get(character, character) for character in text)
+def _pages(lines: Sequence[tuple[str, bool]], most: int) -> list[list[str]]:
+    """Lines in pages of about equal length, of which none begins with a rule or ends with a heading."""
+    length = math.ceil(len(lines) / math.ceil(len(lines) / most)) if lines else most
+    pages: list[list[str]] = [[]]
+    for line, may_begin in lines:
+        if len(pages[-1]) >= length and may_begin:
+            if pages[-1][-1] == r"\midrule":
+                pages[-1].pop()
+            pages.append([])
+        pages[-1].append(line)
+    return pages
+
+
+def files(table: Table) -> dict[str, str]:
+    """File extension → content, of every form that a table is written in."""
+    return {"tex": latex(table), "csv": as_csv(table), "md": markdown(table)}
 
 
 def as_csv(table: Table) -> str:
@@ -73,7 +85,8 @@ def as_csv(table: Table) -> str:
             if value is not None:
                 marked = "yes" if is_best(row, column, best) else ""
                 low, high = _number(value.low), _number(value.high)
-                line = [row.family, row.label, column.key, _number(value.value), low, high, marked, row.note]
+                text = _number(value.value) if value.text is None else value.text
+                line = [row.family, row.label, column.key, text, low, high, marked, row.note]
                 writer.writerow([*line, " ".join(row.cells)])
     return stream.getvalue()
 
@@ -132,7 +145,9 @@ def shown_columns(table: Table) -> list[Column]:
 
 
 def plain_value(value: Value | None, column: Column) -> str:
-    """``0.949 [0.91, 0.99]``, or a dash."""
+    """``0.949 [0.91, 0.99]``, a word, or a dash."""
+    if value is not None and value.text is not None:
+        return value.text
     if value is None or math.isnan(value.value):
         return MISSING
     text = f"{value.value:.{column.digits}f}"
@@ -141,8 +156,19 @@ def plain_value(value: Value | None, column: Column) -> str:
     return text
 
 
+def _characters(table: Table, columns: Sequence[Column]) -> int:
+    """Width of a table in characters, with two between columns."""
+    widths = [max(len(f"{row.label} ({row.note})" if row.note else row.label) for row in table.rows)]
+    for column in columns:
+        shown = (plain_value(row.values.get(column.key), column) for row in table.rows)
+        widths.append(max(len(text) for text in (column.label, *shown)))
+    return sum(widths) + 2 * len(columns)
+
+
 def _latex_value(row: Row, column: Column, best: bool) -> str:
     value = row.values.get(column.key)
+    if value is not None and value.text is not None:
+        return escape(value.text)
     if value is None or math.isnan(value.value):
         return "--"
     number = f"{value.value:.{column.digits}f}".replace("-", "$-$")

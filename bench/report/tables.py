@@ -123,7 +123,7 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         columns.append(Column(f"rmse_{week}", f"W{week} RMSE", best="min"))
         columns.append(Column(f"r2_{week}", "R²", 2, "max", interval=False))
     for week in weeks:
-        columns.append(Column(f"ratio_{week}", f"W{week} ÷ GNNWR", on_terminal=False))
+        columns.append(Column(f"ratio_{week}", f"W{week} ÷ GNNWR", in_latex=False, on_terminal=False))
         columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
     caption = f"Few-shot comparison by week (Table 2 of the paper). {_circumstances(selection, found, weighting)}"
     return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
@@ -133,8 +133,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     """Table 3: train and test error of week 40 and the gap, like for like (raw samples) and as published."""
     found = rows(selection)
     paper = published.load(3)
-    weeks = _weeks(selection)
-    week = GAP_WEEK if GAP_WEEK in weeks else weeks[-1]
+    week = gap_week(selection)
     group = f"week:{week}"
     table_rows = []
     for row in found:
@@ -183,6 +182,12 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     return Table("table3", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
+def gap_week(selection: Selection) -> int:
+    """The week of Table 3: the paper's where it was scored, else the last one."""
+    weeks = _weeks(selection)
+    return GAP_WEEK if GAP_WEEK in weeks else weeks[-1]
+
+
 def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Estimate | None]:
     got = {name: reader.estimate(row.records, name, weighting=weighting) for name in ("rmse", "r2", "mae", "bias")}
     got["train_rmse"] = reader.estimate(row.records, "rmse", part="train", weighting=weighting)
@@ -201,9 +206,9 @@ def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
     if row.records:
         values = values | {"runs": Value(len(row.records))}
     note = "" if len(row.records) == row.planned else f"{len(row.records)} of {row.planned} done"
-    return Row(
-        label, row.family, values, row.family != _REFERENCE, note, tuple(record.cell_id for record in row.records)
-    )
+    cells = tuple(record.cell_id for record in row.records)
+    name = row.key.runner + label.removeprefix(row.title)
+    return Row(label, row.family, values, row.family != _REFERENCE, note, cells, name)
 
 
 def _sized(row: RowResult, found: Sequence[RowResult]) -> str:

@@ -1,0 +1,143 @@
+"""Any text as LaTeX that prints it, with the fonts and commands of every TeX installation (OT1, no packages)."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_ASCII = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "`": r"\`{}",
+    # After the end of a table's row these two would be taken as its options.
+    "[": "{[}",
+    "*": "{*}",
+    # Plain text fonts have other signs in the places of these.
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    '"': "''",
+}
+_SIGNS = {
+    "°": r"$^\circ$",
+    "÷": r"$\div$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "±": r"$\pm$",
+    "·": r"$\cdot$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "≈": r"$\approx$",
+    "≠": r"$\ne$",
+    "∂": r"$\partial$",
+    "∞": r"$\infty$",
+    "√": r"$\surd$",
+    "→": r"$\to$",
+    "←": r"$\leftarrow$",
+    "•": r"$\bullet$",
+    "⊗": r"$\otimes$",
+    "⁻": "$^{-}$",
+    "⁺": "$^{+}$",
+    "µ": r"$\mu$",
+    "–": "--",
+    "—": "---",
+    "‐": "-",
+    "\u2011": "-",
+    "…": r"\dots{}",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "„": ",,",
+    "\u00a0": "~",
+    "\u202f": r"\,",
+    "\u2009": r"\,",
+    "ß": r"\ss{}",
+    "æ": r"\ae{}",
+    "Æ": r"\AE{}",
+    "œ": r"\oe{}",
+    "Œ": r"\OE{}",
+    "ø": r"\o{}",
+    "Ø": r"\O{}",
+    "ł": r"\l{}",
+    "Ł": r"\L{}",
+    "ı": r"\i{}",
+    "§": r"\S{}",
+    "©": r"\copyright{}",
+    "£": r"\pounds{}",
+}
+_ACCENTS = {
+    "\u0300": "`",
+    "\u0301": "'",
+    "\u0302": "^",
+    "\u0303": "~",
+    "\u0304": "=",
+    "\u0306": "u",
+    "\u0307": ".",
+    "\u0308": '"',
+    "\u030a": "r",
+    "\u030b": "H",
+    "\u030c": "v",
+    "\u0323": "d",
+    "\u0327": "c",
+    "\u0331": "b",
+}
+"""Combining characters and the accent commands that OT1 fonts have (no ogonek)."""
+_DOTLESS = {"i": r"\i", "j": r"\j"}
+# fmt: off
+_GREEK = frozenset((
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "mu", "nu", "xi", "pi",
+    "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+))
+_GREEK_CAPITALS = frozenset(("gamma", "delta", "theta", "xi", "pi", "sigma", "upsilon", "phi", "psi", "omega"))
+# fmt: on
+_FIRST_PRINTED, _LAST_ASCII = 0x20, 0x7E
+
+
+def escape(text: str) -> str:
+    """LaTeX source in ASCII that prints a text as it stands.
+
+    A character that stock TeX cannot print is given by its code, such as ``[U+4E2D]``: the document still compiles,
+    and the reader sees that something stood there.
+    """
+    written: list[str] = []
+    for character in text:
+        # Two of these in a row would print as one sign.
+        if character in "-'" and written and written[-1] == character:
+            written.append("{}")
+        written.append(_character(character))
+    return "".join(written)
+
+
+def _character(character: str) -> str:
+    for table in (_ASCII, _SIGNS):
+        if character in table:
+            return table[character]
+    code = ord(character)
+    if code < _FIRST_PRINTED:
+        return " "
+    if code <= _LAST_ASCII:
+        return character
+    name = unicodedata.name(character, "")
+    kind, _, letter = name.lower().partition(" letter ")
+    if kind == "greek small" and letter in _GREEK:
+        return rf"$\{letter}$"
+    if kind == "greek capital" and letter in _GREEK_CAPITALS:
+        return rf"$\{letter.capitalize()}$"
+    for start, mark in (("SUPERSCRIPT ", "^"), ("SUBSCRIPT ", "_")):
+        if name.startswith(start) and unicodedata.digit(character, None) is not None:
+            return f"${mark}{unicodedata.digit(character)}$"
+    parts = unicodedata.normalize("NFD", character)
+    if len(parts) > 1 and parts[0].isascii() and all(mark in _ACCENTS for mark in parts[1:]):
+        letters = _DOTLESS.get(parts[0], parts[0])
+        for mark in parts[1:]:
+            letters = rf"\{_ACCENTS[mark]}{{{letters}}}"
+        return letters
+    return f"[U+{code:04X}]"
