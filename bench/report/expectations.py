@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from bench import paths
 from bench.errors import BenchError
 from bench.report.model import Column, Row, Table, Value, words
+from bench.runners import registry
+from bench.suggest import unknown
 
 State = Literal["holds", "broken", "not run"]
 
@@ -141,7 +143,7 @@ def judge(expectations: Sequence[Expectation], tables: Mapping[str, Table]) -> l
         tables: name → table, of those that the store has runs for.
 
     Raises:
-        BenchError: an expectation names a column that its table never has, or a table that there is none of.
+        BenchError: an expectation names a table, a row or a column that there can never be.
     """
     return [_judge(item, tables) for item in expectations]
 
@@ -157,6 +159,9 @@ def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Outcome:
         raise BenchError(
             f"An expectation names column {wanted.column!r} of {wanted.table}, which has {', '.join(keys)}; correct it."
         )
+    for name in filter(None, (wanted.row, wanted.below)):
+        if name.partition(" (")[0] not in registry.entries():  # a slip of the pen would never be run, and never noticed
+            raise unknown("runner", name, list(registry.entries()), "an expectation names it; correct it")
     row = _row(table, wanted.row)
     value = None if row is None else row.values.get(wanted.column)
     label = wanted.row if row is None else row.label
