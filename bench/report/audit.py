@@ -160,7 +160,7 @@ def _compare(name: str, part: str, read: Sequence[tuple[Record, pd.DataFrame | N
     problems = tuple(
         f"{name}, {part}: {record.cell.label} ({record.cell_id}) was scored on other values than "
         f"{most[0][0].cell.label} ({most[0][0].cell_id}): n {_totals(sums)[0]:.0f} and {n:.0f}, "
-        f"Σy {_totals(sums)[1]:.9g} and {total:.9g}, Σy² {_totals(sums)[2]:.9g} and {squared:.9g}"
+        f"Σy {_totals(sums)[1]:.15g} and {total:.15g}, Σy² {_totals(sums)[2]:.15g} and {squared:.15g}"
         for others in alike
         if others is not most
         for record, sums in others

@@ -15,7 +15,7 @@ from typing import Literal
 from bench.report import published
 from bench.report.model import Column, Row, Table, Value, words
 from bench.report.published import PublishedValue
-from bench.report.rankings import Claim, cells_of, claims, title
+from bench.report.rankings import Claim, cells_of, claims, stand_ins, title
 from bench.report.scores import Score, Scores, difference, ratio
 from bench.report.selection import Selection, StatisticsReader
 from bench.report.tables import GAP_WEEK, TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
@@ -114,7 +114,7 @@ def _absolute(number: int, values: Sequence[PublishedValue], scores: Scores, siz
         slack = TOLERANCE * abs(item.value) if item.metric == "rmse" else 2 * TOLERANCE * (1 - item.value)
         slack += item.rounding
         heading = f"Table {number}, {item.part} {'RMSE' if item.metric == 'rmse' else 'R²'}{sized}"
-        for runner in published.variants(item.runner):
+        for runner in stand_ins(scores, item.runner):
             ours = _score(scores, runner, item)
             label = title(scores, runner, item) + _week(item)
             bounds = (item.value - slack, item.value, item.value + slack)
@@ -135,7 +135,7 @@ def _ratios(number: int, values: Sequence[PublishedValue], scores: Scores, sized
                 continue
             low = (item.value - item.rounding) / (below.value + below.rounding) * (1 - TOLERANCE)
             high = (item.value + item.rounding) / (below.value - below.rounding) * (1 + TOLERANCE)
-            for runner in published.variants(item.runner):
+            for runner in stand_ins(scores, item.runner):
                 ours, theirs = _score(scores, runner, item), _score(scores, other, below)
                 yield Comparison(
                     f"Table {number}, ratio of {_quantity(item)}{sized}",

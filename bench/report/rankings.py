@@ -49,9 +49,7 @@ class Claim:
 def claims(suite: str, scores: Scores, sized: str = "") -> list[Claim]:
     """The rankings of a suite's tables; once with the paper's model, and once with each of our variants of it."""
     found: list[Claim] = []
-    for proposed in published.variants(published.PROPOSED):
-        if proposed != published.PROPOSED and scores.row(proposed) is None:
-            continue
+    for proposed in stand_ins(scores, published.PROPOSED):
         with_variant = f"{_with(scores, proposed)}{sized}"
         if suite == "full":
             values = [item for item in published.load(1) if item.metric == "rmse"]
@@ -186,6 +184,11 @@ def _spearman(theirs: Draws, ours: Draws) -> Draws:
 def _with(scores: Scores, proposed: str) -> str:
     row = scores.row(proposed)
     return "" if proposed == published.PROPOSED or row is None else f", with {row.title}"
+
+
+def stand_ins(scores: Scores, runner: str) -> list[str]:
+    """A published model's own runner, and those of our variants of it that have results."""
+    return [name for name in published.variants(runner) if name == runner or scores.row(name) is not None]
 
 
 def title(scores: Scores, runner: str, item: PublishedValue) -> str:

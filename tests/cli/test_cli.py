@@ -140,6 +140,8 @@ def test_report_writes_tables_and_every_number(bench: Bench, finished: str, tmp_
     assert {item.name for item in folder.iterdir()} == {
         *(f"{table}.{extension}" for table in ("table1", "costs_full") for extension in ("tex", "csv", "md")),
         "metrics_full.csv",
+        "numbers.tex",
+        "tables.tex",
     }
     assert json.loads(bench("report", "--json", "--out", str(tmp_path / "elsewhere"), plugins=QUICK).stdout)["files"]
     assert (tmp_path / "elsewhere" / "table1.tex").read_text() == (folder / "table1.tex").read_text()
