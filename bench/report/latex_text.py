@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _ASCII = {
@@ -59,6 +60,7 @@ _SIGNS = {
     "\u00a0": "~",
     "\u202f": r"\,",
     "\u2009": r"\,",
+    "\u200b": r"\allowbreak{}",
     "ß": r"\ss{}",
     "æ": r"\ae{}",
     "Æ": r"\AE{}",
@@ -98,6 +100,8 @@ _GREEK = frozenset((
 ))
 _GREEK_CAPITALS = frozenset(("gamma", "delta", "theta", "xi", "pi", "sigma", "upsilon", "phi", "psi", "omega"))
 # fmt: on
+_LONG_WORD, _PUNCTUATION = re.compile(r"\S{30,}"), re.compile(r"[/,;:=._-]+")
+"""Names of data sets and paths of files may fill a line and have to break somewhere: after punctuation."""
 _FIRST_PRINTED, _LAST_ASCII = 0x20, 0x7E
 
 
@@ -108,7 +112,7 @@ def escape(text: str) -> str:
     and the reader sees that something stood there.
     """
     written: list[str] = []
-    for character in text:
+    for character in _LONG_WORD.sub(lambda word: _PUNCTUATION.sub("\\g<0>\u200b", word[0]), text):
         # Two of these in a row would print as one sign.
         if character in "-'" and written and written[-1] == character:
             written.append("{}")

@@ -158,7 +158,8 @@ def plain_value(value: Value | None, column: Column) -> str:
 
 def _characters(table: Table, columns: Sequence[Column]) -> int:
     """Width of a table in characters, with two between columns."""
-    widths = [max(len(f"{row.label} ({row.note})" if row.note else row.label) for row in table.rows)]
+    labels = (f"{row.label} ({row.note})" if row.note else row.label for row in table.rows)
+    widths = [max(len(text) for text in (table.label_heading, *labels))]
     for column in columns:
         shown = (plain_value(row.values.get(column.key), column) for row in table.rows)
         widths.append(max(len(text) for text in (column.label, *shown)))

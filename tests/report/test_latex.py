@@ -16,9 +16,12 @@ from bench.report.model import Column, Row, Table, Value, words
 needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 STRANGE = (
     "all ASCII: "
-    + "".join(chr(code) for code in range(0x20, 0x7F))
+    + " ".join(chr(code) for code in range(0x20, 0x7F))
     + " 0.25°, R² ÷ × − ± – — … ≤ ≥ ≈ m⁻² d⁻¹ CO₂ ā ē ī ő ş ů "
     "Zürich Łódź Ærø ß Σ μ ∂GPP/∂T “quoted” ‘so’ 中 ą \u00a0 \t \n -- ''' `` [x] * 100 %"
+    + " "
+    + "/a/folder" * 30
+    + " simulated:cells=20000,years=3,seed=0"
 )
 
 
@@ -37,6 +40,11 @@ STRANGE = (
         ("Σ μ", r"$\Sigma$ $\mu$"),
         ("中", "[U+4E2D]"),
         ("a\tb\nc", "a b c"),
+        (
+            "/a/very/long/folder/of/somebody_x",
+            r"/\allowbreak{}a/\allowbreak{}very/\allowbreak{}long/\allowbreak{}folder/"
+            r"\allowbreak{}of/\allowbreak{}somebody\_\allowbreak{}x",
+        ),
     ],
 )
 def test_characters_print_as_they_stand(text: str, source: str) -> None:
