@@ -17,7 +17,7 @@ from bench.report.tables import GAP_WEEK, TABLE2_DENOMINATOR
 
 RANK_AGREEMENT = 0.5
 """Spearman's correlation from which on two orders of models count as the same in the large."""
-FEWEST_RANKED = 3
+FEWEST_RANKED = 4
 """Models below which a rank correlation says nothing."""
 
 

@@ -68,6 +68,7 @@ class Scores:
         self._reader = reader
         scored = (reader.block_sums(record, "test", "all", "plain") for row in found for record in row.records)
         self._blocks = tuple(sorted({int(block) for sums in scored if sums is not None for block in sums["block"]}))
+        self._weights = bootstrap_weights(max(len(self._blocks), 1), DRAWS, BOOTSTRAP_SEED)
         self._rows = {row.key.runner: row for row in found if row.key.view in (None, self.view)}
         self._known: dict[tuple[str, ...], Score | None] = {}
 
@@ -95,7 +96,6 @@ class Scores:
         if row is None:
             return None
         values, draws = [], []
-        weights = bootstrap_weights(len(self._blocks), DRAWS, BOOTSTRAP_SEED)
         for record in row.records:
             sums = self._reader.block_sums(record, part, group, "plain")
             if sums is None and part == "fitted" and not row.step_means:
@@ -104,5 +104,7 @@ class Scores:
                 continue
             values.append(float(METRICS[metric].of({name: np.asarray(sums[name].sum()) for name in STATISTICS})))
             # A training sample may have no cell in a block; all parts and models share the draws of all blocks.
-            draws.append(bootstrap(sums.set_index("block").reindex(self._blocks, fill_value=0.0), metric, weights))
+            draws.append(
+                bootstrap(sums.set_index("block").reindex(self._blocks, fill_value=0.0), metric, self._weights)
+            )
         return Score(float(np.mean(values)), np.mean(draws, axis=0)) if values else None
