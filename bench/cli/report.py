@@ -65,7 +65,7 @@ def command(
     from bench.report import checking, latex_document, macros, render
     from bench.report.metrics_file import all_metrics
     from bench.report.model import Table
-    from bench.report.selection import StatisticsReader, select
+    from bench.report.selection import StatisticsReader, runs, select
     from bench.report.subject import subject
     from bench.report.tables import costs, gap_week, table1, table2, table3
     from bench.suggest import unknown
@@ -81,9 +81,10 @@ def command(
         raise BenchError("--expectations is read by --check only; add it.")
     store = existing_store(store_path)
     present = [name for name in SUITES if any(manifest.suite == name for manifest in store.manifests())]
-    wanted = [suite] if suite else present
-    if not wanted:
+    if not present:
         raise BenchError(f"Store {store.root} holds no run; run `bench run --suite full` first.")
+    asked = [name for name in present if runs(store, name, dataset, profile)]
+    wanted = [suite] if suite else asked or present[:1]  # of the latter, `select` says what it has no run of
     folder = out or store.root / "report"
     if folder.exists() and not folder.is_dir():
         raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
@@ -129,9 +130,13 @@ def command(
         write(latex_document.NUMBERS, macros.numbers(numbers, facts))
         write(f"{latex_document.NAME}.tex", latex_document.document(list(tables)))
         complaints: list[str] = []
+        no_pdf: BenchError | None = None
         if pdf:
-            path, complaints = latex_document.compile_pdf(folder)
-            written.append(str(path))
+            try:
+                path, complaints = latex_document.compile_pdf(folder)
+                written.append(str(path))
+            except BenchError as error:
+                no_pdf = error  # said last: the tables and the check do not need it
     if as_json:
         answer: dict[str, object] = {"files": written}
         if result is not None:
@@ -143,4 +148,6 @@ def command(
             click.echo(sentence)
     for sentence in (*complaints, *(f"Broken: {text}" for text in (result.broken if result is not None else ()))):
         click.echo(sentence, err=True)
+    if no_pdf is not None:
+        raise no_pdf
     return 1 if result is not None and result.broken else 0

@@ -105,6 +105,18 @@ class RowResult:
     problems: tuple[str, ...]
 
 
+def runs(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
+    """Manifests of a suite's runs of a data set (with or without its options) and a profile, oldest first."""
+    return [
+        manifest
+        for manifest in store.manifests()
+        if manifest.suite == suite
+        and manifest.cells
+        and (dataset is None or dataset in (manifest.cells[0].dataset, manifest.cells[0].dataset.partition(":")[0]))
+        and (profile is None or manifest.cells[0].profile == profile)
+    ]
+
+
 def select(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> Selection:
     """The cells of a suite's table.
 
@@ -117,14 +129,7 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
     Raises:
         BenchError: no such run was ever started in this store, or a record is damaged.
     """
-    fitting = [
-        manifest
-        for manifest in store.manifests()
-        if manifest.suite == suite
-        and manifest.cells
-        and (dataset is None or dataset in (manifest.cells[0].dataset, manifest.cells[0].dataset.partition(":")[0]))
-        and (profile is None or manifest.cells[0].profile == profile)
-    ]
+    fitting = runs(store, suite, dataset, profile)
     if not fitting:
         asked = "".join(f", {name} {value}" for name, value in (("data set", dataset), ("profile", profile)) if value)
         raise BenchError(

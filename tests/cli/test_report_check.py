@@ -146,6 +146,16 @@ def test_two_data_sets_or_profiles_never_share_a_report(store: Store, other: dic
     assert report(store, "--suite", "full") == 0
 
 
+def test_naming_the_data_set_leaves_out_suites_that_have_no_run_of_it(store: Store) -> None:
+    split = {"kind": "fewshot", "test_year": 2020, "weeks": [40], "train_cells": 12, "sample_seed": 0}
+    cell = make_cell(suite="fewshot", split=split, dataset="moon", dataset_fingerprint="0" * 64)
+    add_manifest(store, "2026-02-01T00:00:00Z", [cell], suite="fewshot")
+    assert report(store, "--dataset", "toy") == 0
+    assert not (store.root / "report" / "table2.md").exists()
+    with pytest.raises(BenchError, match="holds no run of suite 'full', data set mars"):
+        report(store, "--dataset", "mars")
+
+
 def test_other_data_sets_of_one_suite_are_mentioned(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     add_manifest(store, "2025-01-01T00:00:00Z", [make_cell(dataset="moon", profile="paper")])
     assert report(store) == 0
@@ -153,11 +163,13 @@ def test_other_data_sets_of_one_suite_are_mentioned(store: Store, capsys: pytest
 
 
 def test_missing_tex_is_one_sentence_after_the_tables_are_written(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BenchError, match="--pdf needs pdflatex, which is not installed"):
-        report(store, "--pdf")
+        report(store, "--pdf", *expected(store, BROKEN))
+    captured = capsys.readouterr()
+    assert "Broken: table1, dual_branch" in captured.err and "1 broken" in captured.out
     assert {"table1.tex", "numbers.tex", "tables.tex"} <= {item.name for item in (store.root / "report").iterdir()}
 
 
