@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.data.datasets import OpenedDataset
-from bench.data.splits import fewshot_parameters, full_parameters
+from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.data.views import DEFAULT_VIEW, VIEWS
 from bench.errors import BenchError
 from bench.runners import registry
@@ -131,6 +131,7 @@ def _cells(
     cube = dataset.cube
     # A built data set is named with its options; a folder's path stays out of the id.
     name = dataset.spec if dataset.spec.partition(":")[0] == cube.name else cube.name
+    sizes = [len(make_split(cube, split).train) for split in splits]
     cells = []
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
@@ -150,7 +151,7 @@ def _cells(
             repetitions = list(range(options.first_repetition, options.first_repetition + options.repetitions))
         else:
             repetitions = [0]  # the same numbers whatever the seed
-        for split in splits:
+        for split, n_train in zip(splits, sizes, strict=True):
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
                     cells.append(
@@ -161,7 +162,7 @@ def _cells(
                             split=split,
                             runner=entry.name,
                             runner_version=entry.version,
-                            parameters=entry.parameters_for(options.profile),
+                            parameters=entry.parameters_for(options.profile, n_train),
                             view=view,
                             profile=options.profile,
                             repetition=repetition,
