@@ -362,10 +362,11 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Our Method",
         "bench.runners.dual_branch:DualBranchPlusRunner",
         "the dual-branch idea with seasonal low-rank conditions per cell; ensemble of three",
+        version=2,
         requires=("torch",),
         uses_view=False,
         profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
-        cost=Cost(10, 2500, memory_gb=0.8),
+        cost=Cost(10, 5000, memory_gb=0.8),
     ),
     RunnerEntry(
         "dual_branch",
