@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bench.data.borders import border_cells
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import IndexArray, Part, Split
 from bench.errors import BenchError
@@ -29,7 +30,8 @@ STATISTICS = ("n", "weight", "error", "absolute_error", "squared_error", "target
 """Columns of a statistics table: sums over samples of 1, w, w·e, w·|e|, w·e², w·y, w·y², where e = prediction −
 target."""
 KEYS = ("part", "group", "weighting", "block")
-"""Index columns: train/test/fitted; all, season, land_cover, week, or seen/unseen groups; plain/area; block id."""
+"""Index columns: train/test/fitted; all, season, land_cover, week, border or seen/unseen
+groups; plain/area; block id."""
 BLOCK_DEGREES = 2.0
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 WEIGHTINGS = ("plain", "area")
@@ -184,6 +186,10 @@ def _groups(cube: Cube, split: Split, part: Part) -> tuple[dict[str, Masks], dic
     dominant = cube.land_cover_class[part.cells]
     for index in np.unique(dominant):
         cells[f"land_cover:{cube.static_names[index].removeprefix('land_cover_')}"] = (dominant == index, all_times)
+    if split.parameters["kind"] == "ablation":
+        at_border = border_cells(cube.lon[split.test.cells], cube.lat[split.test.cells])
+        outer = np.isin(part.cells, split.test.cells[at_border])
+        cells |= {"border:outer": (outer, all_times), "border:inner": (~outer, all_times)}
     seen = np.isin(part.cells, split.train.cells)
     if not seen.all():
         cells["cells:seen"] = (seen, all_times)

@@ -14,6 +14,9 @@ import numpy as np
 BOOTSTRAP_SEED = 2020
 """Seed of the spatial block bootstrap, shared by all rows of a table so that their intervals are paired."""
 
+ROW_SAMPLE_SEED = 52
+"""Seed of the sample of training rows that a runner takes where it cannot take all."""
+
 
 def derive_seed(dataset: str, runner: str, repetition: int) -> int:
     """A seed in 0 … 2³¹ − 1 for one repetition of one runner on one data set."""

@@ -41,7 +41,9 @@ def json_option(function: CommandT) -> CommandT:
 def suite_options(function: CommandT) -> CommandT:
     """The options that choose cells and resources, shared by `run` and `plan`."""
     options = (
-        click.option("--suite", required=True, metavar="NAME", help="full (Table 1) or fewshot (Tables 2 and 3)."),
+        click.option(
+            "--suite", required=True, metavar="NAME", help="full (Table 1), fewshot (Tables 2 and 3) or ablation."
+        ),
         click.option(
             "--dataset",
             default="auto",
@@ -56,8 +58,10 @@ def suite_options(function: CommandT) -> CommandT:
             metavar="NAME",
             help="smoke, laptop or paper.",
         ),
-        click.option("--only", metavar="A,B", default="", help="Keep these runners or families."),
-        click.option("--skip", metavar="A,B", default="", help="Leave these runners or families out."),
+        click.option(
+            "--only", metavar="A,B", default="", help="Keep these runners or families; ablation: experiments."
+        ),
+        click.option("--skip", metavar="A,B", default="", help="Leave these out."),
         click.option("--with", "extra", metavar="A,B", default="", help="fewshot: add these tabular runners."),
         click.option(
             "--view",
@@ -82,13 +86,13 @@ def suite_options(function: CommandT) -> CommandT:
             default="1,10,20,30,40",
             show_default=True,
             metavar="W,W",
-            help="fewshot: 8-day steps of the year, 1-46.",
+            help="fewshot, ablation: 8-day steps of the year, 1-46.",
         ),
         click.option(
             "--train-cells",
             default="",
             metavar="N,N",
-            help="fewshot: sampled cells  [default: 6000, or 30 % of fewer than 20,000].",
+            help="fewshot, ablation: sampled cells  [default, fewshot: 6000, or 30 % of fewer than 20,000].",
         ),
         click.option(
             "--jobs", type=int, default=None, help="Cells at once  [default: one per core, fewer if memory is short]."

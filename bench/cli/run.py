@@ -19,6 +19,7 @@ Examples:
   bench run --suite full --profile smoke --dataset simulated:cells=200
   bench run --suite full --only lightgbm,reference --repeats 3
   bench run --suite fewshot --weeks 1,10,20,30,40 --with lightgbm
+  bench run --suite ablation --only nodes,geometry --repeats 3
   bench run --suite full --retry failed                     # repeat what failed, timed out or ran out of memory"""
 )
 @suite_options

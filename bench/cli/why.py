@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +12,7 @@ from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError
 from bench.records import Record
 from bench.runners import registry
+from bench.suites import ablation
 from bench.suites.cells import EVALUATION_VERSION, Cell, differences
 
 
@@ -69,11 +71,17 @@ def _current(cell: Cell) -> Cell:
         return cell  # a plug-in that is not loaded: nothing to compare with
     present = {
         "runner_version": entry.version,
-        "parameters": entry.parameters_for(cell.profile),
+        "parameters": _parameters(cell),
         "packages": entry.package_versions(),
         "evaluation": EVALUATION_VERSION,
     }
     return cell.model_copy(update=present)
+
+
+def _parameters(cell: Cell) -> dict[str, Any]:
+    if cell.override is None:
+        return registry.get(cell.runner).parameters_for(cell.profile)
+    return ablation.parameters_of(cell.runner, cell.override, cell.profile, cell.split["train_cells"])
 
 
 def _answer(

@@ -1,4 +1,4 @@
-"""The data sets: one entry each, opened by a short text such as ``northchina`` or ``simulated:cells=2000,years=2``.
+"""The data sets: one entry each, opened by a short text such as ``northchina`` or ``simulated:cells=800,years=2``.
 
 Whatever the origin, opening a data set gives a `Cube` that lies in the cache as memory-mapped Zarr; building happens
 once, under a lock, and is published by one rename.
@@ -94,7 +94,7 @@ def entries() -> dict[str, DatasetEntry]:
             "simulated",
             "made: any size, real land mask, 26 ERA5-Land variables, hidden vegetation, GPP by the PML_V2 equations",
             _build_simulated,
-            options={"cells": 2000, "years": 2, "seed": 0},
+            options={"cells": 800, "years": 2, "seed": 0},
         ),
     )
     return {entry.name: entry for entry in listed}

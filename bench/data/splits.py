@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,6 +129,36 @@ def fewshot_parameters(
     return base | {"kind": "fewshot", "weeks": list(weeks), "train_cells": train_cells, "sample_seed": sample_seed}
 
 
+def ablation_parameters(
+    cube: Cube,
+    weeks: Sequence[int],
+    train_cells: int | None,
+    sample_seed: int,
+    *,
+    step_stride: int,
+    train_years: int | None,
+    max_cells: int | None = None,
+) -> dict[str, Any]:
+    """Parameters of the `ablation` split: sampled cells train in some steps, all cells test in the named weeks.
+
+    Args:
+        cube: the data.
+        weeks: 8-day steps that are scored; the same steps of the training years always train.
+        train_cells: at most so many sampled cells; None for all.
+        sample_seed: seed of the sample.
+        step_stride: beside `weeks`, every so-manieth step of a year trains, from the first.
+        train_years: only so many years before the test year train; None for all.
+        max_cells: as in `full_parameters`.
+
+    Raises:
+        BenchError: fewer than one training cell.
+    """
+    n_cells = full_parameters(cube, max_cells)["max_cells"] or cube.n_cells
+    size = n_cells if train_cells is None else min(train_cells, n_cells)
+    sample = fewshot_parameters(cube, weeks, size, sample_seed, max_cells)
+    return sample | {"kind": "ablation", "step_stride": step_stride, "train_years": train_years}
+
+
 def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:
     """Rebuilds a split from its parameters; the same cube and parameters always give the same indices."""
     cells = np.arange(cube.n_cells)
@@ -136,7 +167,11 @@ def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:
     testing = cube.year == parameters["test_year"]
     train_times, test_times = np.flatnonzero(~testing), np.flatnonzero(testing)
     train_cells, scored_times = cells, train_times
-    if parameters["kind"] == "fewshot":
+    if parameters["kind"] == "ablation":
+        step, first = cube.step_of_year[train_times], parameters["test_year"] - (parameters["train_years"] or math.inf)
+        chosen = ((step - 1) % parameters["step_stride"] == 0) | np.isin(step, parameters["weeks"])
+        train_times = train_times[chosen & (cube.year[train_times] >= first)]
+    if parameters["kind"] in ("fewshot", "ablation"):
         # A permutation cut at n gives nested samples: the first 300 cells are among the first 600.
         order = np.random.default_rng([parameters["sample_seed"], 46]).permutation(len(cells))
         train_cells = np.sort(cells[order[: parameters["train_cells"]]])

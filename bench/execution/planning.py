@@ -19,6 +19,7 @@ from bench.execution.process import Limits
 from bench.host import available_cores
 from bench.records import Record
 from bench.runners import registry
+from bench.runners.registry import TRAINING_ROWS
 from bench.store import Store
 from bench.suites.cells import Cell
 
@@ -121,12 +122,15 @@ def estimate(cell: Cell, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
     split = make_split(cube, cell.split)
     columns = len(view_columns(cube, cell.view)) if cell.view else 1
     n_train, n_test = len(split.train), len(split.test)
-    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_train * columns / 1e6 * (
+    n_fitted = min(n_train, cell.parameters.get(TRAINING_ROWS, n_train))
+    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_fitted * columns / 1e6 * (
         0.1 if cell.profile == "smoke" else 1.0
     )
     pairs = len(split.train.cells) ** 2 * len(split.test.times)
     seconds += entry.cost.seconds_per_million_pairs * pairs / 1e6
-    memory = entry.cost.memory_gb * 1e9 + entry.cost.bytes_per_value * (n_train + n_test) * columns
+    comparisons = n_fitted * (n_test + len(split.scored_train))
+    seconds += entry.cost.seconds_per_billion_comparisons * comparisons / 1e9
+    memory = entry.cost.memory_gb * 1e9 + entry.cost.bytes_per_value * (n_fitted + n_test) * columns
     measured = [
         record.wall_seconds
         for record in known
@@ -188,7 +192,8 @@ def _state(
     if entry.refused_after is not None and expected.seconds > entry.refused_after:
         return "too long", (
             f"would take about {expected.seconds / 3600:.1f} hours on one core, its limit is "
-            f"{entry.refused_after / 3600:g}; use {entry.instead} instead, fewer --train-cells or fewer --weeks"
+            f"{entry.refused_after / 3600:g}; use {entry.instead} instead, a smaller data set, fewer --train-cells or "
+            "fewer --weeks"
         )
     if old is None:
         return "missing", None

@@ -183,7 +183,7 @@ def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Outcome:
 
 def _row(table: Table, name: str) -> Row | None:
     """The row of a runner; one that is not done in full has not run, since more repetitions may change its mean."""
-    return next((row for row in table.rows if row.name == name and not row.note), None)
+    return next((row for row in table.rows if row.name == name and row.complete), None)
 
 
 def table(outcomes: Sequence[Outcome], source: str, circumstances: str) -> Table:

@@ -66,6 +66,7 @@ class Row:
         note: shown after the label, such as ``2/3 seeds``.
         cells: ids of the cells that the numbers come from.
         name: name of its runner, with view and sample size where the label has them; "" where a row is no model.
+        complete: whether all repetitions that were planned are done.
     """
 
     label: str
@@ -75,6 +76,7 @@ class Row:
     note: str = ""
     cells: tuple[str, ...] = ()
     name: str = ""
+    complete: bool = True
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from bench.records import Manifest, Record
 from bench.runners import registry
 from bench.seeds import BOOTSTRAP_SEED
 from bench.store import Store
+from bench.suites import ablation
 from bench.suites.cells import Cell
 
 DRAWS = 1000
@@ -69,17 +70,19 @@ class Estimate:
 
 @dataclass(frozen=True)
 class RowKey:
-    """What makes one row of a table: repetitions of the same runner, view and sample size.
+    """What makes one row of a table: repetitions of the same runner, view, sample size and variant.
 
     Attributes:
         runner: name.
         view: feature view or None.
         train_cells: few-shot sample size or None.
+        variant: what is changed in the runner, ablation suite only.
     """
 
     runner: str
     view: str | None
     train_cells: int | None
+    variant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,9 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
 
 def _same_table(cell: Cell, reference: Cell) -> bool:
     def fixed(split: dict[str, Any]) -> str:
-        varying = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
+        varying: tuple[str, ...] = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
+        if split["kind"] == "ablation":
+            varying = ("sample_seed",)
         return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
 
     return (cell.dataset_fingerprint, cell.profile, cell.evaluation, fixed(cell.split)) == (
@@ -167,15 +172,19 @@ def _same_table(cell: Cell, reference: Cell) -> bool:
 
 
 def _variant(cell: Cell) -> str:
-    """What must agree between repetitions that are averaged: version, parameters and packages of the runner."""
-    return json.dumps([cell.runner_version, cell.parameters, cell.packages], sort_keys=True)
+    """What must agree between repetitions that are averaged: version, parameters and packages of the runner.
+
+    Of ablation cells the base must agree: what each changes in it is what the table is about.
+    """
+    parameters = cell.parameters if cell.override is None else ablation.base_parameters(cell)
+    return json.dumps([cell.runner_version, parameters, cell.packages], sort_keys=True)
 
 
 def rows(selection: Selection) -> list[RowResult]:
     """Rows of a table: cells grouped over repetitions, in registry order."""
     grouped: dict[RowKey, list[Cell]] = {}
     for cell in selection.cells:
-        grouped.setdefault(RowKey(cell.runner, cell.view, cell.split.get("train_cells")), []).append(cell)
+        grouped.setdefault(RowKey(cell.runner, cell.view, cell.split.get("train_cells"), cell.variant), []).append(cell)
     found = []
     for key, cells in grouped.items():
         entry = registry.entries().get(key.runner)

@@ -8,7 +8,7 @@ from bench.metrics import BLOCK_DEGREES
 from bench.report import published
 from bench.report.model import Column, Row, Table, Value
 from bench.report.selection import CONFIDENCE, Estimate, RowResult, Selection, StatisticsReader, rows
-from bench.runners.registry import FAMILIES
+from bench.runners.registry import FAMILIES, TRAINING_ROWS
 
 TABLE1_DENOMINATOR = "lightgbm_large"
 """The paper's best tabular model: ratios of Table 1 are taken to it."""
@@ -205,10 +205,19 @@ def _value(estimate: Estimate) -> Value:
 def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
     if row.records:
         values = values | {"runs": Value(len(row.records))}
-    note = "" if len(row.records) == row.planned else f"{len(row.records)} of {row.planned} done"
-    cells = tuple(record.cell_id for record in row.records)
-    name = row.key.runner + label.removeprefix(row.title)
-    return Row(label, row.family, values, row.family != _REFERENCE, note, cells, name)
+    notes = [] if len(row.records) == row.planned else [f"{len(row.records)} of {row.planned} done"]
+    sampled = {record.cell.parameters.get(TRAINING_ROWS): record.n_train for record in row.records}
+    notes += [f"learnt from {rows:,} of {n_train:,} training samples" for rows, n_train in sampled.items() if rows]
+    return Row(
+        label,
+        row.family,
+        values,
+        row.family != _REFERENCE,
+        "; ".join(notes),
+        tuple(record.cell_id for record in row.records),
+        row.key.runner + label.removeprefix(row.title),
+        len(row.records) == row.planned,
+    )
 
 
 def _sized(row: RowResult, found: Sequence[RowResult]) -> str:

@@ -18,7 +18,6 @@ from bench.runners.base import Runner
 
 LABEL = "target"
 _MEMORY_TOLD_GB = 4096
-_BLOCK_ROWS = 500_000  # AutoGluon copies what it predicts: blocks bound the copy
 _SEED_NAMES = {"GBM": "seed", "XGB": "seed", "CAT": "random_seed", "RF": "random_state", "FASTAI": "random_seed"}
 """How each of AutoGluon's models names its seed (`seed_name` of its classes); nearest neighbours have none."""
 
@@ -38,8 +37,9 @@ class AutoGluonRunner(Runner):
         hyperparameters = dict(task.parameters["hyperparameters"])
         if key in _SEED_NAMES:
             hyperparameters[_SEED_NAMES[key]] = task.seed
-        frame = task.table(task.train).to_frame()
-        frame[LABEL] = task.train_target.reshape(-1)
+        table, target = task.training_table()
+        frame = table.to_frame()
+        frame[LABEL] = target
         self._predictor = TabularPredictor(
             label=LABEL,
             problem_type="regression",
@@ -69,9 +69,8 @@ class AutoGluonRunner(Runner):
 
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the fitted model, (n_cells, n_times)."""
-        rows = self.task.table(part).to_frame()
-        blocks = [
-            self._predictor.predict(rows.iloc[start : start + _BLOCK_ROWS], model=self._model).to_numpy(np.float32)
-            for start in range(0, len(rows), _BLOCK_ROWS)
-        ]
-        return np.concatenate(blocks).reshape(len(part.cells), len(part.times))
+        predicted = np.empty((len(part.cells), len(part.times)), np.float32)
+        for block, table in self.task.tables(part):
+            values = self._predictor.predict(table.to_frame(), model=self._model).to_numpy(np.float32)
+            predicted[block] = values.reshape(-1, len(part.times))
+        return predicted

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.data.views import FeatureTable, build_view
+from bench.runners.registry import TRAINING_ROWS
+from bench.seeds import ROW_SAMPLE_SEED
+
+_BLOCK_ROWS = 500_000
+"""Rows of a feature view that are made at once: with 33 columns 66 MB."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,35 @@ class Task:
     def table(self, part: Part) -> FeatureTable:
         """Rows of the task's feature view for a part."""
         return build_view(self.cube, part, self.view)
+
+    def tables(self, part: Part) -> Iterator[tuple[slice, FeatureTable]]:
+        """The same rows in blocks of whole cells, each with its place among the part's cells, in bounded memory."""
+        cells = max(1, _BLOCK_ROWS // max(1, len(part.times)))
+        for start in range(0, len(part.cells), cells):
+            block = slice(start, start + cells)
+            yield block, self.table(Part(part.cells[block], part.times))
+
+    def training_table(self) -> tuple[FeatureTable, FloatArray]:
+        """Rows of the training part and their targets, (n_rows,).
+
+        Where the cell's parameters name a number of training rows, these are a sample without replacement, in the
+        part's order, drawn with a seed that depends on nothing but the two numbers: all runners of the same limit learn
+        from the same rows. Rows that are not drawn are never in memory together.
+        """
+        part, wanted = self.train, self.parameters.get(TRAINING_ROWS)
+        if wanted is None or wanted >= len(part):
+            return self.table(part), self.train_target.reshape(-1)
+        generator = np.random.default_rng([ROW_SAMPLE_SEED, len(part), wanted])
+        chosen = np.sort(generator.choice(len(part), wanted, replace=False, shuffle=False))
+        first, n_times = 0, len(part.times)
+        blocks = []
+        for block, table in self.tables(part):
+            end = len(part.cells[: block.stop]) * n_times
+            inside = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, end)]
+            blocks.append(table.values[inside - first])
+            columns, first = table.columns, end
+        print(f"learning from a sample of {wanted:,} of {len(part):,} training rows", flush=True)
+        return FeatureTable(np.concatenate(blocks), columns), self.train_target.reshape(-1)[chosen]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
@@ -16,7 +18,7 @@ class PyTorchFrameRunner(Runner):
         from models.pytorch_frame import PyTorchFrameOptions, PyTorchFrameRegressor, TrainingOptions
 
         task = self.task
-        table = task.table(task.train)
+        table, target = task.training_table()
         checkpoint = task.checkpoint / "training.pt"
         if checkpoint.exists():
             print(f"resuming from {checkpoint.name}", flush=True)
@@ -27,7 +29,7 @@ class PyTorchFrameRunner(Runner):
         try:
             self._estimator.fit(
                 table.values,
-                task.train_target.reshape(-1),
+                target,
                 table.columns,
                 checkpoint=checkpoint,
                 on_progress=lambda report: print(report, flush=True),
@@ -37,4 +39,7 @@ class PyTorchFrameRunner(Runner):
 
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the fitted model, (n_cells, n_times)."""
-        return self._estimator.predict(self.task.table(part).values).reshape(len(part.cells), len(part.times))
+        predicted = np.empty((len(part.cells), len(part.times)), np.float32)
+        for block, table in self.task.tables(part):
+            predicted[block] = self._estimator.predict(table.values).reshape(-1, len(part.times))
+        return predicted

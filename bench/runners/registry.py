@@ -22,6 +22,8 @@ from bench.suggest import unknown
 
 ENTRY_POINT_GROUP = "climate2gpp_bench.runners"
 PLUGINS_VARIABLE = "BENCH_PLUGINS"
+TRAINING_ROWS = "training_rows"
+"""Parameter of a cell whose training part has more rows than its runner takes: the size of the sample."""
 FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", "Our Method")
 """In the order of the tables; the paper's names where it has them."""
 
@@ -37,6 +39,8 @@ class Cost:
         bytes_per_value: memory per value (samples × columns, training and test).
         seconds_per_million_pairs: time on one core per million pairs of training cells and scored step, for models
             whose time grows with the square of the sample.
+        seconds_per_billion_comparisons: time on one core per billion pairs of a training row and a predicted row (of
+            the test or the scored training part), for models that compare every one with every other.
     """
 
     seconds: float = 2.0
@@ -44,6 +48,7 @@ class Cost:
     memory_gb: float = 0.3
     bytes_per_value: float = 12.0
     seconds_per_million_pairs: float = 0.0
+    seconds_per_billion_comparisons: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,10 @@ class RunnerEntry:
         thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
         by_name: whether a suite plans it only where ``--only`` or ``--with`` names it.
         refused_after: seconds; a cell that is expected to take longer is refused; None for never.
-        instead: the runner to name where a cell is refused.
+        instead: what to do where a cell is refused.
+        most_rows: profile → training rows that it takes at most; where a training part has more, it learns from a
+            seeded sample of so many, the same for every runner with that limit, and the table says so. Profiles that
+            are not named take all rows.
         only_profiles: profiles in which a suite plans it; empty for all.
         parameters: passed to the runner in the task.
         profiles: per profile, parameters that replace or add to `parameters`.
@@ -89,6 +97,7 @@ class RunnerEntry:
     refused_after: float | None = None
     instead: str = ""
     only_profiles: tuple[str, ...] = ()
+    most_rows: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cost: Cost = Cost()
@@ -105,9 +114,16 @@ class RunnerEntry:
                 f"Target {self.target!r} of runner {self.name!r} is not of the form module:object; correct it."
             )
 
-    def parameters_for(self, profile: str) -> dict[str, Any]:
-        """Parameters of this runner in a profile."""
-        return {**self.parameters, **self.profiles.get(profile, {})}
+    def parameters_for(self, profile: str, n_train: int = 0) -> dict[str, Any]:
+        """Parameters of this runner in a profile.
+
+        Args:
+            profile: name of the profile.
+            n_train: training samples; where they are more than the runner takes, ``training_rows`` says how many.
+        """
+        most = self.most_rows.get(profile, n_train)
+        sampled = {TRAINING_ROWS: most} if n_train > most else {}
+        return {**self.parameters, **self.profiles.get(profile, {}), **sampled}
 
     def package_versions(self) -> dict[str, str]:
         """Installed version of each required distribution; missing ones are left out."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from bench.data.datasets import OpenedDataset
 
 EVALUATION_VERSION = 1
 """Raise it when the stored statistics change their meaning; all stored cells then count as stale."""
@@ -29,6 +32,8 @@ class Cell(BaseModel):
         seed: derived seed; None for a runner without randomness.
         packages: versions of the distributions that the runner requires.
         evaluation: version of the statistics that are stored.
+        override: ablation suite: the settings in which the cell departs from its runner's base; None elsewhere. It
+            names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,11 +51,14 @@ class Cell(BaseModel):
     seed: int | None
     packages: dict[str, str]
     evaluation: int = EVALUATION_VERSION
+    override: dict[str, Any] | None = None
 
     @property
     def id(self) -> str:
         """16 hexadecimal digits, the same on every machine."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(
+            self.model_dump(mode="json", exclude={"override"}), sort_keys=True, separators=(",", ":")
+        )
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     @property
@@ -65,12 +73,26 @@ class Cell(BaseModel):
             self.view or "",
             self.profile,
             str(self.repetition),
+            self.variant or "",
         )
+
+    @property
+    def variant(self) -> str | None:
+        """Ablation suite: ``base`` or, for example, ``n_nodes=100``; None elsewhere."""
+        if self.override is None:
+            return None
+        return ", ".join(f"{key}={self.override[key]}" for key in sorted(self.override)) or "base"
 
     @property
     def label(self) -> str:
         """Short text for people: ``lightgbm [located] #0``."""
-        return f"{self.runner}{f' [{self.view}]' if self.view else ''} #{self.repetition}"
+        detail = self.view or self.variant
+        return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}"
+
+
+def name_of(dataset: OpenedDataset) -> str:
+    """A data set's name in a cell: a built one is named with its options; a folder's path stays out of the id."""
+    return dataset.spec if dataset.spec.partition(":")[0] == dataset.cube.name else dataset.cube.name
 
 
 def differences(old: Cell, new: Cell) -> dict[str, tuple[Any, Any]]:

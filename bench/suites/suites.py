@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.data.datasets import OpenedDataset
-from bench.data.splits import fewshot_parameters, full_parameters
+from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.data.views import DEFAULT_VIEW, VIEWS
 from bench.errors import BenchError
 from bench.runners import registry
@@ -15,7 +15,8 @@ from bench.runners.registry import FAMILIES, RunnerEntry
 from bench.seeds import derive_seed
 from bench.suggest import unknown
 from bench.suites import profiles
-from bench.suites.cells import Cell
+from bench.suites.ablation import ablation
+from bench.suites.cells import Cell, name_of
 
 PAPER_WEEKS = (1, 10, 20, 30, 40)
 
@@ -26,14 +27,14 @@ class SuiteOptions:
 
     Attributes:
         profile: name of the profile.
-        only: runner or family names to keep; empty keeps all of the suite.
-        skip: runner or family names to leave out.
+        only: runner or family names (ablation: experiments) to keep; empty keeps all of the suite.
+        skip: runner or family names (ablation: experiments) to leave out.
         extra: runners to add to the suite's own (few-shot: tabular baselines).
         views: feature views; each runner that reads a view gets one cell per view.
         first_repetition: number of the first repetition.
         repetitions: how many, for runners whose numbers depend on a seed.
-        weeks: few-shot: 8-day steps of the year that are scored.
-        train_cells: few-shot: sizes of the sample; empty for the default size.
+        weeks: few-shot, ablation: 8-day steps of the year that are scored.
+        train_cells: few-shot, ablation: sizes of the sample; empty for the default size.
     """
 
     profile: str = profiles.DEFAULT_PROFILE
@@ -78,7 +79,11 @@ def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
     return cells
 
 
-SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Cell]]] = {"full": full, "fewshot": fewshot}
+SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Cell]]] = {
+    "full": full,
+    "fewshot": fewshot,
+    "ablation": ablation,
+}
 
 
 def make_cells(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
@@ -129,8 +134,7 @@ def _cells(
     only_repetition: int | None = None,
 ) -> list[Cell]:
     cube = dataset.cube
-    # A built data set is named with its options; a folder's path stays out of the id.
-    name = dataset.spec if dataset.spec.partition(":")[0] == cube.name else cube.name
+    sizes = [len(make_split(cube, split).train) for split in splits]
     cells = []
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
@@ -150,18 +154,18 @@ def _cells(
             repetitions = list(range(options.first_repetition, options.first_repetition + options.repetitions))
         else:
             repetitions = [0]  # the same numbers whatever the seed
-        for split in splits:
+        for split, n_train in zip(splits, sizes, strict=True):
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
                     cells.append(
                         Cell(
                             suite=suite,
-                            dataset=name,
+                            dataset=name_of(dataset),
                             dataset_fingerprint=cube.fingerprint,
                             split=split,
                             runner=entry.name,
                             runner_version=entry.version,
-                            parameters=entry.parameters_for(options.profile),
+                            parameters=entry.parameters_for(options.profile, n_train),
                             view=view,
                             profile=options.profile,
                             repetition=repetition,

@@ -19,6 +19,13 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def _require_branches(branches: str) -> None:
+    _require(
+        branches in ("both", "features", "conditions"),
+        f"branches is {branches!r}; choose 'both', 'features' or 'conditions'.",
+    )
+
+
 @dataclass(frozen=True)
 class DualBranchOptions:
     """The paper's network; where the paper is silent, the default is this project's decision.
@@ -85,10 +92,7 @@ class DualBranchOptions:
             self.attention in ("linear", "softmax"),
             f"attention is {self.attention!r}; choose 'linear' or 'softmax'.",
         )
-        _require(
-            self.branches in ("both", "features", "conditions"),
-            f"branches is {self.branches!r}; choose 'both', 'features' or 'conditions'.",
-        )
+        _require_branches(self.branches)
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,10 @@ class DualBranchPlusOptions:
         importance_loss_weight: factor of L_interp (Eq. 18).
         ensemble: networks of different seeds whose outputs are averaged.
         steps_per_year: period of the conditions.
+        condition_groups: conditions shared by so many K-means groups of training cells, as the paper's by graph
+            nodes; None for one per training cell.
+        branches: ``both``; ``features`` puts the static features in the place of the condition; ``conditions``
+            leaves the climate out, so that a climatology remains.
 
     Raises:
         ValueError: a setting is out of range.
@@ -115,7 +123,7 @@ class DualBranchPlusOptions:
 
     harmonics: int = 3
     rank: int = 16
-    hidden: int = 128
+    hidden: int = 256
     layers: int = 3
     lags: tuple[tuple[int, int], ...] = ((1, 2), (3, 7))
     neighbours: int = 8
@@ -124,6 +132,8 @@ class DualBranchPlusOptions:
     importance_loss_weight: float = 1.0
     ensemble: int = 3
     steps_per_year: int = STEPS_PER_YEAR
+    condition_groups: int | None = None
+    branches: Branches = "both"
 
     def __post_init__(self) -> None:
         for name in ("rank", "hidden", "layers", "neighbours", "ensemble", "steps_per_year"):
@@ -132,6 +142,12 @@ class DualBranchPlusOptions:
         _require(0 <= self.masked_share < 1, "DualBranchPlusOptions.masked_share must lie in [0, 1).")
         for first, last in self.lags:
             _require(1 <= first <= last, f"The lag group ({first}, {last}) must satisfy 1 ≤ first ≤ last.")
+        _require(
+            self.condition_groups is None or self.condition_groups > self.neighbours,
+            f"condition_groups is {self.condition_groups}; it must be above the {self.neighbours} neighbours that "
+            "stand in for a group.",
+        )
+        _require_branches(self.branches)
 
     @property
     def window(self) -> int:

@@ -25,7 +25,7 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from models.dual_branch.decoder import Decoded, weighted_sum
-from models.dual_branch.graph import unit_sphere
+from models.dual_branch.graph import cluster_nodes, unit_sphere
 from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import DualBranchPlusOptions
 from models.training import Panel, SampleBatch, Scaling
@@ -67,11 +67,15 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         n_features, n_static = len(inputs.scaling.climate_mean), len(inputs.scaling.static_mean)
         self.register_buffer("basis", seasonal_basis(options.steps_per_year, options.harmonics), persistent=False)
         size = self.basis.shape[1] * options.rank
-        self.own = nn.Parameter(torch.randn(len(self.cell_points), size) * _OWN_SPREAD)
-        self.from_static = nn.Linear(n_static, size) if n_static else None
+        self.own: nn.Parameter | None = None
+        self.from_static: nn.Linear | None = None
+        if options.branches != "features":
+            self.own = nn.Parameter(torch.randn(len(self.cell_points), size) * _OWN_SPREAD)
+            self.from_static = nn.Linear(n_static, size) if n_static else None
         if self.from_static is not None:
             nn.init.normal_(self.from_static.weight, std=_STATIC_SPREAD)
-        n_inputs = (1 + len(options.lags)) * n_features + options.rank
+        n_climate = 0 if options.branches == "conditions" else (1 + len(options.lags)) * n_features
+        n_inputs = n_climate + (n_static if self.own is None else options.rank)
         self.predictor = self._perceptron(n_inputs, 1)
         self.explainer = self._perceptron(n_inputs, n_features + n_static)
 
@@ -90,17 +94,17 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         times: npt.NDArray[np.int64],
         seed: int,
     ) -> NetworkInputs:
-        """Fits the scaling and remembers where the training cells are.
+        """Fits the scaling and remembers where the training cells, or the centres of their groups, are.
 
         Args:
             options: sizes.
             panel: the data.
             cells: (sample,) training cells.
             times: (sample,) training times.
-            seed: unused; here for the common interface.
+            seed: of the clustering into groups; unused where every cell has its own condition.
 
         Raises:
-            ValueError: there are no more training cells than neighbours to stand in for one.
+            ValueError: there are no more training cells than neighbours to stand in for one, or fewer than groups.
         """
         seen = np.unique(cells)
         if len(seen) <= options.neighbours:
@@ -108,18 +112,21 @@ class DualBranchPlusNetwork(StandardisedNetwork):
                 f"{options.neighbours} neighbours are to stand in for a cell, but the training part has only "
                 f"{len(seen)} cells; lower DualBranchPlusOptions.neighbours."
             )
-        location = {
-            "lon": torch.from_numpy(panel.lon[seen].astype(np.float64)),
-            "lat": torch.from_numpy(panel.lat[seen].astype(np.float64)),
-        }
+        lon, lat = panel.lon[seen].astype(np.float64), panel.lat[seen].astype(np.float64)
+        if options.condition_groups is not None:
+            lon, lat = cluster_nodes(lon, lat, options.condition_groups, seed)
+        location = {"lon": torch.from_numpy(lon.copy()), "lat": torch.from_numpy(lat.copy())}
         return NetworkInputs(Scaling.of_samples(panel, cells, times), location)
 
     def place(self, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Placement:
-        """Own slot (−1 where the cell is unseen), neighbours and their inverse-distance weights, per cell."""
+        """Own slot (−1 where the cell is unseen), neighbours and their inverse-distance weights, per cell.
+
+        Where groups share their conditions, each cell, seen or not, belongs to the group with the nearest centre.
+        """
         count = self.options.neighbours
         found = cKDTree(self.cell_points).query(unit_sphere(lon, lat), k=count + 1)
         distance, slot = np.asarray(found[0]), np.asarray(found[1])
-        is_own = distance[:, 0] < _SAME_PLACE
+        is_own = (distance[:, 0] < _SAME_PLACE) | (self.options.condition_groups is not None)
         own = np.where(is_own, slot[:, 0], -1)
         # A seen cell is its own nearest: its neighbours start at the second.
         neighbours = np.where(is_own[:, None], slot[:, 1:], slot[:, :-1])
@@ -138,18 +145,22 @@ class DualBranchPlusNetwork(StandardisedNetwork):
     def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
         """See ``StandardisedNetwork``; in training a part of the samples is masked."""
         windows, static = self.standardise(batch)
-        condition = self._condition(static, batch.steps[:, -1], *placement)
-        groups = [windows[:, -1]]
-        for first, last in self.options.lags:
-            end = windows.shape[1] - first
-            groups.append(windows[:, end - (last - first) - 1 : end].mean(dim=1))
+        condition = static if self.own is None else self._condition(static, batch.steps[:, -1], self.own, *placement)
+        groups = []
+        if self.options.branches != "conditions":
+            groups.append(windows[:, -1])
+            for first, last in self.options.lags:
+                end = windows.shape[1] - first
+                groups.append(windows[:, end - (last - first) - 1 : end].mean(dim=1))
         inputs = torch.cat((*groups, condition), dim=1)
         weights = self.explainer(inputs)
         variables = torch.cat((windows[:, -1], static), dim=1)
         return Decoded(self.predictor(inputs)[:, 0], weights, weighted_sum(weights, variables))
 
-    def _condition(self, static: Tensor, steps: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:
-        """(batch, rank) condition of each sample at its step."""
+    def _condition(
+        self, static: Tensor, steps: Tensor, table: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor
+    ) -> Tensor:
+        """(batch, rank) condition of each sample at its step, from a table of the cells' own coefficients."""
         unknown = own < 0
         if self.training and self.options.masked_share > 0:
             unknown = unknown | (torch.rand(own.shape, device=own.device) < self.options.masked_share)
@@ -157,8 +168,8 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         # Padding the own row to that width would gather as many rows for every sample; two gathers of the
         # needed rows do less.
         known_at, unknown_at = (~unknown).nonzero()[:, 0], unknown.nonzero()[:, 0]
-        stand_in = (F.embedding(neighbours[unknown_at], self.own) * weights[unknown_at, :, None]).sum(dim=1)
-        rows = torch.cat((F.embedding(own[known_at], self.own), stand_in))
+        stand_in = (F.embedding(neighbours[unknown_at], table) * weights[unknown_at, :, None]).sum(dim=1)
+        rows = torch.cat((F.embedding(own[known_at], table), stand_in))
         coefficients = F.embedding(torch.cat((known_at, unknown_at)).argsort(), rows)
         if self.from_static is not None:
             coefficients = coefficients + self.from_static(static)

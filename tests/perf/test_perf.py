@@ -16,7 +16,7 @@ from tests.conftest import Bench, bench_environment
 
 torch = pytest.importorskip("torch")
 
-from bench.perf import gwr, machine, train, train_jobs, training_tasks  # noqa: E402
+from bench.perf import gwr, machine, scale, train, train_jobs, training_tasks  # noqa: E402
 from bench.perf.job import JobResult, run_job  # noqa: E402
 from bench.perf.operations import matrix_operations  # noqa: E402
 from models.dual_branch import DualBranchOptions, DualBranchRegressor, TrainingOptions  # noqa: E402
@@ -53,7 +53,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         answer = getattr(importlib.import_module(module), function)(**arguments)
         return JobResult(json.loads(json.dumps(answer)), 1)
 
-    for module in (gwr, machine, train):
+    for module in (gwr, machine, scale, train):
         monkeypatch.setattr(module, "run_job", call)
 
 
@@ -119,6 +119,28 @@ def test_train_report_has_rate_share_ratio_and_memory(in_this_process: None, mon
     assert memory["panel_bytes"] == 20 * 92 * 26 * 4 and memory["peak_memory_bytes"] > 0
 
 
+def test_scale_report_has_building_training_and_lightgbm_and_leaves_no_cube(
+    in_this_process: None, tmp_path: Path
+) -> None:
+    options = scale.ScaleOptions(
+        80, 2, tmp_path, threads=1, memory_seconds=0.1, lightgbm_rows=500, lightgbm_rounds=(2, 3)
+    )
+    report = scale.measure(options, lambda _: None)
+    assert report["build"]["samples"] == 80 * 92 and report["build"]["samples_per_second"] > 0
+    assert 80 * 92 * 27 * 4 < report["build"]["disk_bytes"] < 80 * 92 * scale.BYTES_PER_SAMPLE + 100_000
+    assert len(report["verify"]["fingerprint"]) == 64
+    assert report["train_disk"]["train_samples"] == report["train_disk"]["trained_samples"] == 80 * 46
+    assert report["train_disk"]["share_of_memory_rate"] > 0
+    assert [(row["rows"], row["rounds"]) for row in report["lightgbm"]] == [(500, 2), (500, 3)]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_scale_refuses_a_cube_that_the_disk_cannot_hold(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="name another folder with --work or fewer --cells"):
+        scale.measure(scale.ScaleOptions(200_000_000, 40, tmp_path), lambda _: None)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_training_is_counted_with_its_backward_pass() -> None:
     made = training_tasks.MODELS["dual_branch_plus"](training_tasks.random_data(40, 92), "cpu")
     forward = 0
@@ -163,6 +185,8 @@ def test_bench_perf_train_prints_one_document(bench: Bench) -> None:
         ("train --samples-seconds nan", "--samples-seconds is nan"),
         ("train --threads 0", "--threads is 0"),
         ("train --cells 0", "0 cells"),
+        ("scale --years 1", "--years must be at least 2"),
+        ("scale --work no/such", "no/such is no folder"),
         ("train --device gpu", "Unknown device 'gpu'"),
     ],
 )

@@ -24,7 +24,7 @@ TABLE = Table(
     (
         Row("GWR", "Spatial", {"rmse": Value(0.5)}, name="gwr"),
         Row("GNNWR", "Spatial", {"rmse": Value(0.6)}, name="gnnwr"),
-        Row("GTWR", "Spatial", {"rmse": Value(0.7)}, note="1 of 3 done", name="gtwr"),
+        Row("GTWR", "Spatial", {"rmse": Value(0.7)}, note="1 of 3 done", name="gtwr", complete=False),
     ),
 )
 
@@ -135,6 +135,6 @@ def read(path: Path, runners: dict[str, str]) -> Table:
     for (family, method), group in lines.groupby(["family", "method"], sort=False):
         ids = group["cells"].iloc[0].split()
         values = {line.column: Value(float(line.value)) for line in group.itertuples()}
-        rows.append(Row(method, family, values, note=group["note"].iloc[0], name=runners[ids[0]] if ids else ""))
+        rows.append(Row(method, family, values, name=runners[ids[0]] if ids else ""))
     columns = tuple(Column(key, key) for key in dict.fromkeys(lines["column"]))
     return Table(path.stem, "", "Method", columns, tuple(rows))

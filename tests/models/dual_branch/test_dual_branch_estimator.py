@@ -222,6 +222,46 @@ def test_branches_see_only_what_they_should():
     np.testing.assert_array_equal(features.predict(panel, cells, times), features.predict(elsewhere, cells, times))
 
 
+@pytest.mark.parametrize("changes", [{"branches": "features"}, {"branches": "conditions"}, {"condition_groups": 6}])
+def test_every_ablation_of_plus_trains_and_reloads(changes, tmp_path):
+    panel = make_panel()
+    cells, times = first_year()
+    estimator = plus(**changes).fit(panel, make_target(panel), cells, times)
+    predicted = estimator.predict(panel, cells, times + PERIOD)
+    estimator.save(tmp_path / "x.pt")
+    loaded = DualBranchPlusRegressor.load(tmp_path / "x.pt")
+    np.testing.assert_array_equal(loaded.predict(panel, cells, times + PERIOD), predicted)
+    assert np.isfinite(predicted).all()
+
+
+def test_branches_of_plus_see_only_what_they_should():
+    panel = make_panel()
+    cells, times = first_year()
+    target = make_target(panel)
+    moved = make_panel(climate=panel.climate + 1)
+    conditions = plus(branches="conditions").fit(panel, target, cells, times)
+    np.testing.assert_array_equal(conditions.predict(panel, cells, times), conditions.predict(moved, cells, times))
+    features = plus(branches="features").fit(panel, target, cells, times)
+    elsewhere = make_panel(lon=np.roll(panel.lon, 1), lat=np.roll(panel.lat, 1))
+    np.testing.assert_array_equal(features.predict(panel, cells, times), features.predict(elsewhere, cells, times))
+    other_land = make_panel(static=panel.static + 1)
+    assert not np.array_equal(features.predict(panel, cells, times), features.predict(other_land, cells, times))
+
+
+def test_cells_of_one_group_share_their_condition():
+    panel = make_panel(static=np.zeros((N_CELLS, 0), np.float32))
+    cells, times = first_year()
+    estimator = plus(condition_groups=6).fit(panel, make_target(panel), cells, times)
+    network = estimator._members[0]
+    own = network.place(panel.lon, panel.lat)[0].numpy()
+    assert set(own) == set(range(6)) and len(network.own) == 6
+    alike = make_panel(static=panel.static, climate=np.repeat(panel.climate[:1], N_CELLS, axis=0))
+    predicted = estimator.predict(alike, cells, times).reshape(N_CELLS, PERIOD)
+    for group in range(6):
+        assert np.ptp(predicted[own == group], axis=0).max() < 1e-5
+    assert len(np.unique(predicted[:, 0].round(4))) == 6
+
+
 def test_the_window_reaches_back_and_no_further():
     panel = make_panel()
     cells, times = first_year()
@@ -399,7 +439,16 @@ def test_letter_options_out_of_range_are_refused(change):
 
 
 @pytest.mark.parametrize(
-    "change", [{"rank": 0}, {"masked_share": 1.0}, {"lags": ((2, 1),)}, {"harmonics": -1}, {"ensemble": 0}]
+    "change",
+    [
+        {"rank": 0},
+        {"masked_share": 1.0},
+        {"lags": ((2, 1),)},
+        {"harmonics": -1},
+        {"ensemble": 0},
+        {"condition_groups": 3},
+        {"branches": "none"},
+    ],
 )
 def test_plus_options_out_of_range_are_refused(change):
     with pytest.raises(ValueError):

@@ -1,0 +1,277 @@
+"""The ablation suite: what each part of the proposed model is worth.
+
+A variant is one line of `VARIANTS`: the experiment that it belongs to, its label, its runner and the settings of that
+runner in which it departs from the base. To add one, add a line; to add an experiment, add one to `EXPERIMENTS` too.
+Each runner's base is run once and shared by all its experiments, as are variants that come to the same settings.
+
+All cells of one profile train on the same reduced sample with the same settings (`REDUCTIONS`), so that a run of all
+variants fits on a laptop; their errors compare with each other, not with those of other suites.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from bench.data.datasets import OpenedDataset
+from bench.data.splits import ablation_parameters
+from bench.errors import BenchError
+from bench.runners import registry
+from bench.seeds import derive_seed
+from bench.suggest import unknown
+from bench.suites import profiles
+from bench.suites.cells import Cell, name_of
+
+if TYPE_CHECKING:
+    from bench.suites.suites import SuiteOptions
+
+SUITE = "ablation"
+LETTER, PLUS = "dual_branch", "dual_branch_plus"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question, asked of one or both networks.
+
+    Attributes:
+        name: as in ``--only``.
+        title: as printed above its rows.
+        base: runner → what its base is in this experiment, as printed.
+    """
+
+    name: str
+    title: str
+    base: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One departure from the base.
+
+    Attributes:
+        experiment: name of its experiment.
+        label: as printed.
+        runner: name of the runner.
+        options: settings of the network that differ from the base's.
+    """
+
+    experiment: str
+    label: str
+    runner: str
+    options: Mapping[str, Any]
+
+
+EXPERIMENTS = (
+    Experiment("geometry", "Neighbours: on the sphere or on the plane", {LETTER: "on the sphere"}),
+    Experiment("nodes", "Number of graph nodes", {LETTER: "500 nodes"}),
+    Experiment("k", "Neighbours of a node", {LETTER: "8 neighbours"}),
+    Experiment("attention", "Attention", {LETTER: "linear"}),
+    Experiment("losses", "Loss weights, prediction : importance", {LETTER: "1 : 1", PLUS: "1 : 1"}),
+    Experiment("branches", "Branches", {LETTER: "both", PLUS: "both"}),
+    Experiment("conditions", "Conditions: shared or per cell", {LETTER: "500 nodes", PLUS: "per cell"}),
+    Experiment("graph", "Graph: fixed or learned", {LETTER: "fixed"}),
+)
+
+VARIANTS = (
+    Variant("geometry", "on the plane", LETTER, {"geometry": "plane"}),
+    Variant("nodes", "100 nodes", LETTER, {"n_nodes": 100}),
+    Variant("nodes", "2,000 nodes", LETTER, {"n_nodes": 2000}),
+    Variant("k", "4 neighbours", LETTER, {"k": 4}),
+    Variant("k", "16 neighbours", LETTER, {"k": 16}),
+    Variant("attention", "softmax", LETTER, {"attention": "softmax"}),
+    Variant("losses", "1 : 0.1", LETTER, {"importance_loss_weight": 0.1}),
+    Variant("losses", "0.1 : 1", LETTER, {"prediction_loss_weight": 0.1}),
+    Variant("losses", "1 : 0.1", PLUS, {"importance_loss_weight": 0.1}),
+    Variant("losses", "0.1 : 1", PLUS, {"prediction_loss_weight": 0.1}),
+    Variant("branches", "features only", LETTER, {"branches": "features"}),
+    Variant("branches", "conditions only", LETTER, {"branches": "conditions"}),
+    Variant("branches", "features only", PLUS, {"branches": "features"}),
+    Variant("branches", "conditions only", PLUS, {"branches": "conditions"}),
+    Variant("conditions", "a node per cell, at most 2,000", LETTER, {"n_nodes": 2000}),
+    Variant("conditions", "100 groups of cells", PLUS, {"condition_groups": 100}),
+    Variant("conditions", "500 groups of cells", PLUS, {"condition_groups": 500}),
+    Variant("graph", "fixed + learned", LETTER, {"learned_adjacency": True}),
+)
+
+BASE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    LETTER: {
+        "n_nodes": 500,
+        "k": 8,
+        "geometry": "sphere",
+        "attention": "linear",
+        "branches": "both",
+        "prediction_loss_weight": 1.0,
+        "importance_loss_weight": 1.0,
+        "learned_adjacency": False,
+    },
+    PLUS: {
+        "condition_groups": None,
+        "branches": "both",
+        "prediction_loss_weight": 1.0,
+        "importance_loss_weight": 1.0,
+    },
+}
+"""Per runner, every setting that some variant changes, at its base value."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How a profile makes all variants affordable; all variants the same.
+
+    Attributes:
+        train_cells: sampled training cells; None for all.
+        step_stride: of the training steps of the year, every so-manieth and the scored ones.
+        train_years: last years before the test year; None for all.
+        options: per runner, settings of the network, beside `BASE_OPTIONS`.
+        training: per runner, settings of the training.
+    """
+
+    train_cells: int | None = None
+    step_stride: int = 1
+    train_years: int | None = None
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+REDUCTIONS: Mapping[str, Reduction] = {
+    "smoke": Reduction(
+        train_cells=120,
+        step_stride=23,
+        train_years=1,
+        options={
+            LETTER: {"width": 8, "blocks": 1, "window": 2},
+            PLUS: {"ensemble": 1, "rank": 4, "hidden": 16, "layers": 1},
+        },
+        training={LETTER: {"epochs": 1, "decay_after": 1}, PLUS: {"epochs": 2}},
+    ),
+    "laptop": Reduction(
+        train_cells=2000,
+        step_stride=5,
+        train_years=1,
+        options={LETTER: {"width": 32, "window": 4}, PLUS: {"ensemble": 1}},
+        training={LETTER: {"epochs": 8, "decay_after": 6, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
+    ),
+    "paper": Reduction(),
+}
+
+
+def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+    """Ablations: the proposed model with one part changed at a time, on one reduced sample.
+
+    ``only`` and ``skip`` name experiments. Each repetition draws its own sample; all variants share it.
+    """
+    if len(options.train_cells) > 1:
+        raise BenchError("--suite ablation takes one size of the sample; give one number to --train-cells.")
+    profile, reduction = profiles.get(options.profile), REDUCTIONS[options.profile]
+    size = options.train_cells[0] if options.train_cells else reduction.train_cells
+    chosen = chosen_experiments(options.only, options.skip)
+    cells: dict[str, Cell] = {}
+    for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
+        split = ablation_parameters(
+            dataset.cube,
+            options.weeks,
+            size,
+            repetition,
+            step_stride=reduction.step_stride,
+            train_years=reduction.train_years,
+            max_cells=profile.max_cells,
+        )
+        for runner, override in _settings(chosen, split["train_cells"]):
+            entry = registry.get(runner)
+            cell = Cell(
+                suite=SUITE,
+                dataset=name_of(dataset),
+                dataset_fingerprint=dataset.cube.fingerprint,
+                split=split,
+                runner=runner,
+                runner_version=entry.version,
+                parameters=parameters_of(runner, override, options.profile, split["train_cells"]),
+                view=None,
+                profile=options.profile,
+                repetition=repetition,
+                seed=derive_seed(dataset.cube.name, runner, repetition),
+                packages=entry.package_versions(),
+                override=override,
+            )
+            cells.setdefault(cell.id, cell)
+    return list(cells.values())
+
+
+def chosen_experiments(only: Sequence[str], skip: Sequence[str] = ()) -> list[Experiment]:
+    """Experiments that are named (or all), less those left out, in the order of `EXPERIMENTS`.
+
+    Raises:
+        BenchError: a name is no experiment.
+    """
+    known = [experiment.name for experiment in EXPERIMENTS]
+    for name in (*only, *skip):
+        if name not in known:
+            raise unknown("experiment", name, known, "--only and --skip of --suite ablation name experiments")
+    return [item for item in EXPERIMENTS if (not only or item.name in only) and item.name not in skip]
+
+
+def variants_of(experiment: Experiment, runner: str) -> list[Variant]:
+    """The variants of one runner in an experiment, its base not counted."""
+    return [item for item in VARIANTS if item.experiment == experiment.name and item.runner == runner]
+
+
+def override_of(variant: Variant, train_cells: int) -> dict[str, Any]:
+    """The settings in which a variant differs from its base, as its cell stores them.
+
+    There can be no more nodes, or groups of cells, than training cells: more are capped at one per training cell. What
+    then equals the base leaves nothing, and the variant is the base.
+
+    Args:
+        variant: the variant.
+        train_cells: number of training cells.
+    """
+    base = _base_options(variant.runner, train_cells)
+    return {key: value for key, value in _capped(variant.options, train_cells).items() if value != base[key]}
+
+
+def parameters_of(runner: str, override: Mapping[str, Any], profile: str, train_cells: int) -> dict[str, Any]:
+    """Parameters of a cell: those of the runner in that profile, reduced, with the base's settings and an override's.
+
+    Args:
+        runner: name of the runner.
+        override: from `override_of`; empty for the base.
+        profile: name of the profile.
+        train_cells: number of training cells.
+    """
+    given, reduction = registry.get(runner).parameters_for(profile), REDUCTIONS[profile]
+    own = {key: value for key, value in given.items() if key in ("options", "training")}  # nodes are given by number
+    if runner in reduction.training:
+        own["training"] = dict(reduction.training[runner])
+    reduced = reduction.options.get(runner, own.get("options", {}))
+    return own | {"options": {**reduced, **_base_options(runner, train_cells), **override}}
+
+
+def base_parameters(cell: Cell) -> dict[str, Any]:
+    """Parameters of an ablation cell with its override undone: equal for all cells that differ in nothing else."""
+    base = _base_options(cell.runner, cell.split["train_cells"])
+    undone = {key: base[key] for key in cell.override or ()}
+    return cell.parameters | {"options": cell.parameters["options"] | undone}
+
+
+def _settings(chosen: Sequence[Experiment], train_cells: int) -> list[tuple[str, dict[str, Any]]]:
+    """Runner and override of every cell of one repetition; equal ones may repeat."""
+    settings: list[tuple[str, dict[str, Any]]] = []
+    for experiment in chosen:
+        for runner in experiment.base:
+            settings.append((runner, {}))
+            settings += [(runner, override_of(item, train_cells)) for item in variants_of(experiment, runner)]
+    return settings
+
+
+def _base_options(runner: str, train_cells: int) -> dict[str, Any]:
+    return _capped(BASE_OPTIONS[runner], train_cells)
+
+
+def _capped(options: Mapping[str, Any], train_cells: int) -> dict[str, Any]:
+    capped = dict(options)
+    if "n_nodes" in capped:
+        capped["n_nodes"] = min(capped["n_nodes"], train_cells)
+    if (capped.get("condition_groups") or 0) >= train_cells:
+        capped["condition_groups"] = None
+    return capped

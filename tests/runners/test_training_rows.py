@@ -1,0 +1,85 @@
+"""Training parts that are larger than what a runner takes: a seeded sample of rows, and what plan and table say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.data.cube import Cube
+from bench.data.datasets import OpenedDataset
+from bench.data.splits import full_parameters, make_split
+from bench.execution import planning
+from bench.execution.process import Limits
+from bench.runners import base, registry
+from bench.runners.base import Task
+from bench.runners.registry import TRAINING_ROWS, RunnerEntry
+from bench.suites.suites import SuiteOptions, make_cells
+from tests.conftest import make_cube
+
+
+def _task(cube: Cube, parameters: dict[str, object], view: str = "located") -> Task:
+    split = make_split(cube, full_parameters(cube, None))
+    return Task(
+        cube, split.train, split.train.of(cube.target), view, 0, 1, parameters, Path(), Path(), tuple(range(1, 47))
+    )
+
+
+def test_the_sample_is_rows_of_the_whole_table_with_their_own_targets_however_it_is_cut(
+    cube: Cube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything, targets = _task(cube, {}).training_table()
+    assert len(everything.values) == len(targets) == 30 * 46
+    sample, sample_targets = _task(cube, {TRAINING_ROWS: 200}).training_table()
+    monkeypatch.setattr(base, "_BLOCK_ROWS", 100)
+    cut, cut_targets = _task(cube, {TRAINING_ROWS: 200}).training_table()
+    np.testing.assert_array_equal(sample.values, cut.values)
+    np.testing.assert_array_equal(sample_targets, cut_targets)
+    place = {row.tobytes(): index for index, row in enumerate(everything.values)}
+    found = np.array([place[row.tobytes()] for row in sample.values])
+    assert len(np.unique(found)) == 200 and (np.diff(found) > 0).all()
+    np.testing.assert_array_equal(targets[found], sample_targets)
+
+
+def test_blocks_of_a_part_hold_the_rows_of_its_table(cube: Cube, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_BLOCK_ROWS", 46 * 7)
+    task = _task(cube, {})
+    whole = task.table(task.train).values.reshape(30, 46, -1)
+    seen = 0
+    for block, table in task.tables(task.train):
+        np.testing.assert_array_equal(table.values.reshape(-1, 46, whole.shape[2]), whole[block])
+        seen += len(whole[block])
+    assert seen == 30
+
+
+def test_only_a_training_part_that_is_too_large_changes_a_cell() -> None:
+    entry = replace(registry.get("lightgbm"), most_rows={"laptop": 1000})
+    assert TRAINING_ROWS not in entry.parameters_for("laptop", 1000)
+    assert entry.parameters_for("laptop", 1001) == entry.parameters_for("laptop") | {TRAINING_ROWS: 1000}
+    assert TRAINING_ROWS not in entry.parameters_for("paper", 5000)
+
+
+def test_a_cell_names_its_sample_and_nearest_neighbours_are_refused_where_they_would_take_days(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dataset = OpenedDataset(make_cube(n_cells=3000), Path(), "toy", "")
+    options = SuiteOptions(only=("lightgbm", "knn_unif"))
+    assert all(TRAINING_ROWS not in cell.parameters for cell in make_cells("full", dataset, options))
+    limits = Limits(1, 8_000_000_000, None)
+    before = planning.plan(make_cells("full", dataset, options), dataset.cube, None, limits)
+    assert {item.cell.runner: item.state for item in before} == {"lightgbm": "missing", "knn_unif": "missing"}
+
+    def known() -> dict[str, RunnerEntry]:
+        small = {"laptop": 100_000}
+        return {name: replace(found[name], most_rows=small, refused_after=60.0) for name in ("lightgbm", "knn_unif")}
+
+    found = dict(registry.entries())
+    monkeypatch.setattr(registry, "entries", known)
+    cells = make_cells("full", dataset, options)
+    assert [cell.parameters[TRAINING_ROWS] for cell in cells] == [100_000, 100_000]
+    [neighbours] = [item for item in planning.plan(cells, dataset.cube, None, limits) if item.cell.runner == "knn_unif"]
+    # 100,000 rows are compared with 138,000 test rows and as many training rows, at 2.5 s per billion pairs.
+    assert neighbours.estimate.seconds == pytest.approx(8 + 1.1 + 100_000 * 276_000 / 1e9 * 2.5, abs=1)
+    assert neighbours.state == "too long" and "use lightgbm instead, a smaller data set" in str(neighbours.reason)
