@@ -108,6 +108,8 @@ class DualBranchPlusOptions:
         importance_loss_weight: factor of L_interp (Eq. 18).
         ensemble: networks of different seeds whose outputs are averaged.
         steps_per_year: period of the conditions.
+        gradient_consistency_weight: factor of the mean squared difference between the importance weights of the
+            climate features and the network's own input gradients (``gradients``); 0 leaves it out.
 
     Raises:
         ValueError: a setting is out of range.
@@ -124,11 +126,13 @@ class DualBranchPlusOptions:
     importance_loss_weight: float = 1.0
     ensemble: int = 3
     steps_per_year: int = STEPS_PER_YEAR
+    gradient_consistency_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("rank", "hidden", "layers", "neighbours", "ensemble", "steps_per_year"):
             _require(getattr(self, name) >= 1, f"DualBranchPlusOptions.{name} must be at least 1.")
-        _require(self.harmonics >= 0, "DualBranchPlusOptions.harmonics must not be negative.")
+        for name in ("harmonics", "gradient_consistency_weight"):
+            _require(getattr(self, name) >= 0, f"DualBranchPlusOptions.{name} must not be negative.")
         _require(0 <= self.masked_share < 1, "DualBranchPlusOptions.masked_share must lie in [0, 1).")
         for first, last in self.lags:
             _require(1 <= first <= last, f"The lag group ({first}, {last}) must satisfy 1 ≤ first ≤ last.")
