@@ -46,6 +46,7 @@ def command(
     from bench.disk import disk_errors, write_atomically
     from bench.metrics import WEIGHTINGS
     from bench.report import render
+    from bench.report.interpretability import interpretability
     from bench.report.metrics_file import all_metrics
     from bench.report.selection import StatisticsReader, select
     from bench.report.tables import costs, table1, table2, table3
@@ -71,8 +72,9 @@ def command(
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
             selection = select(store, name, dataset, profile)
-            for make in makers[name]:
-                table = make(selection, reader, weighting)
+            tables = [make(selection, reader, weighting) for make in makers[name]]
+            explained = interpretability(store, selection)
+            for table in [*tables, explained] if explained is not None else tables:
                 files = {"tex": render.latex(table), "csv": render.as_csv(table), "md": render.markdown(table)}
                 for extension, content in files.items():
                     path = folder / f"{table.name}.{extension}"

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 from bench.errors import BenchError
 from bench.suggest import unknown
@@ -24,6 +24,10 @@ ENTRY_POINT_GROUP = "climate2gpp_bench.runners"
 PLUGINS_VARIABLE = "BENCH_PLUGINS"
 FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", "Our Method")
 """In the order of the tables; the paper's names where it has them."""
+
+Explains = Literal["sensitivity", "contribution", "share"]
+"""What the numbers of `Runner.explain` mean: the change of the prediction per standard deviation of the feature, the
+part of the prediction that is due to the feature's value, or an unsigned share in what the model knows."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,8 @@ class RunnerEntry:
         refused_after: seconds; a cell that is expected to take longer is refused; None for never.
         instead: the runner to name where a cell is refused.
         only_profiles: profiles in which a suite plans it; empty for all.
+        explains: what its importance weights mean, so that they are scored against the right truth; None where it has
+            none, or none that should be scored.
         parameters: passed to the runner in the task.
         profiles: per profile, parameters that replace or add to `parameters`.
         cost: for planning.
@@ -89,6 +95,7 @@ class RunnerEntry:
     refused_after: float | None = None
     instead: str = ""
     only_profiles: tuple[str, ...] = ()
+    explains: Explains | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cost: Cost = Cost()
@@ -100,6 +107,8 @@ class RunnerEntry:
             )
         if self.family not in FAMILIES:
             raise unknown("family", self.family, FAMILIES, f"runner {self.name!r} must name one of these")
+        if self.explains is not None and self.explains not in get_args(Explains):
+            raise unknown("kind of explanation", self.explains, get_args(Explains), f"correct runner {self.name!r}")
         if ":" not in self.target:
             raise BenchError(
                 f"Target {self.target!r} of runner {self.name!r} is not of the form module:object; correct it."
