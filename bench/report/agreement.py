@@ -106,7 +106,7 @@ def agreement(
     member = np.zeros((n_blocks, len(block)))
     member[block, np.arange(len(block))] = 1.0
 
-    def mean_score(values: Doubles, valid: npt.NDArray[np.bool_]) -> MeanScore:
+    def mean_score(values: Doubles, valid: Any) -> MeanScore:
         """Values and their validity, both (cell, …), summed per block."""
         axes = tuple(range(1, valid.ndim))
         return MeanScore(member @ np.where(valid, values, 0.0).sum(axis=axes), member @ valid.sum(axis=axes))

@@ -58,22 +58,22 @@ class Explanation:
 
 
 class TruthReader:
-    """The recorded truth of one data set; each file is read once, where it is wanted."""
+    """The recorded truth of one data set, kept while a table is made.
+
+    Attributes:
+        features: names of the climate features.
+        block: (cell,) index of the spatial block of every cell of the cube.
+        n_blocks: number of blocks.
+    """
 
     def __init__(self, store: Store, fingerprint: str) -> None:
         self._folder = dataset_folder(store, fingerprint)
         self._read: dict[str, tuple[Explanation, float]] = {}
+        self.features = tuple(_frame(self._folder / SENSITIVITIES).columns.drop(_SAMPLE))
         places = _frame(self._folder / "cells.parquet", ["lon", "lat"])
         ids = spatial_block(places["lon"].to_numpy(np.float64), places["lat"].to_numpy(np.float64))
         names, self.block = np.unique(ids, return_inverse=True)
         self.n_blocks = len(names)
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the climate features."""
-        from pyarrow import parquet
-
-        return tuple(name for name in parquet.read_schema(self._folder / SENSITIVITIES).names if name not in _SAMPLE)
 
     def of(self, kind: Explains) -> tuple[Explanation, float]:
         """What explanations of a kind are compared with, and below which it is taken as 0."""
@@ -234,5 +234,5 @@ def _caption(selection: Selection) -> str:
         "(absolute values). Dominant driver: share of samples in which the feature of the largest true sensitivity has "
         f"the largest weight. In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks of "
         f"{BLOCK_DEGREES:g}° and over seeds. Contributions are scored against sensitivity × standardised value, "
-        "unsigned shares against absolute sensitivities. Every sample counts the same. Bold: best, reference rows aside."
+        "unsigned shares against absolute sensitivities. Every sample counts the same. Bold: best but for reference rows."
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.runners.registry import Cost, RunnerEntry
+from bench.runners.registry import Cost, Explains, RunnerEntry
 
 _TABULAR = "Tabular Machine Learning"
 _TREES = ("lightgbm",)
+_EXPLAINED_SAMPLES = 2000
+"""TreeSHAP of thousands of trees takes a tenth of a second a sample."""
 
 
 def _autogluon(
@@ -23,23 +25,31 @@ def _autogluon(
     laptop: Mapping[str, Any] | None = None,
     thread_invariant: bool = False,
     seeded: bool = True,
+    explained_by: tuple[str, Explains] | None = None,
 ) -> RunnerEntry:
-    """An AutoGluon model: `key` is AutoGluon's own, hyperparameters not named keep AutoGluon's defaults."""
+    """An AutoGluon model: `key` is AutoGluon's own, hyperparameters not named keep AutoGluon's defaults.
+
+    `explained_by` names a class that explains the model and what its numbers mean; such an entry is only by name.
+    """
     base = dict(hyperparameters or {})
+    runner, explains = explained_by or ("autogluon:AutoGluonRunner", None)
     return RunnerEntry(
         name=name,
         title=title,
         family=_TABULAR,
-        target="bench.runners.autogluon:AutoGluonRunner",
+        target=f"bench.runners.{runner}",
         summary=summary,
         requires=("autogluon.tabular", *requires),
-        parameters={"model": key, "hyperparameters": base},
+        parameters={"model": key, "hyperparameters": base}
+        | ({"explained_samples": _EXPLAINED_SAMPLES} if explained_by else {}),
         profiles={
             "smoke": {"hyperparameters": base | dict(smoke or {})},
             "laptop": {"hyperparameters": base | dict(laptop or {})},
         },
         thread_invariant=thread_invariant,
         seeded=seeded,
+        by_name=explained_by is not None,
+        explains=explains,
         cost=cost,
     )
 
@@ -124,6 +134,26 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         Cost(10, 30),
         _TREES,
         smoke={"num_boost_round": 30},
+    ),
+    _autogluon(
+        "lightgbm_shap",
+        "LightGBM, TreeSHAP",
+        "GBM",
+        "the same LightGBM with its TreeSHAP contributions in a random part of the cells; only by name",
+        Cost(250, 30),
+        _TREES,
+        smoke={"num_boost_round": 30},
+        explained_by=("autogluon_explained:TreeShapRunner", "contribution"),
+    ),
+    _autogluon(
+        "lightgbm_permutation",
+        "LightGBM, permutation",
+        "GBM",
+        "the same LightGBM with its permutation importance on training samples, one number per feature; only by name",
+        Cost(60, 30),
+        _TREES,
+        smoke={"num_boost_round": 30},
+        explained_by=("autogluon_explained:PermutationRunner", "share"),
     ),
     _autogluon(
         "lightgbm_xt",
@@ -359,6 +389,38 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         explains="sensitivity",
         profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
         cost=Cost(10, 2500, memory_gb=0.8),
+    ),
+    RunnerEntry(
+        "dual_branch_plus_gradient",
+        "Ours, plus, gradients",
+        "Our Method",
+        "bench.runners.dual_branch:DualBranchGradientRunner",
+        "the same network, explained by the derivatives of its prediction; only by name",
+        requires=("torch",),
+        uses_view=False,
+        by_name=True,
+        explains="sensitivity",
+        profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
+        cost=Cost(10, 2500, memory_gb=0.8),
+    ),
+    RunnerEntry(
+        "dual_branch_plus_consistent",
+        "Ours, plus, consistent weights",
+        "Our Method",
+        "bench.runners.dual_branch:DualBranchPlusRunner",
+        "the same network, trained so that its weights agree with its own derivatives; only by name",
+        requires=("torch",),
+        uses_view=False,
+        by_name=True,
+        explains="sensitivity",
+        parameters={"options": {"gradient_consistency_weight": 1.0}},
+        profiles={
+            "smoke": {
+                "options": {"gradient_consistency_weight": 1.0, "ensemble": 1},
+                "training": {"epochs": 2},
+            }
+        },
+        cost=Cost(10, 5000, memory_gb=0.8),
     ),
     RunnerEntry(
         "dual_branch",

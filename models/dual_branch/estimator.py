@@ -75,8 +75,8 @@ class _Estimator(Generic[_Options]):
 
     @property
     def _gradient_consistency_weight(self) -> float:
-        plus = isinstance(self.options, DualBranchPlusOptions)
-        return self.options.gradient_consistency_weight if plus else 0.0
+        options = self.options
+        return options.gradient_consistency_weight if isinstance(options, DualBranchPlusOptions) else 0.0
 
     def fit(
         self,
