@@ -234,5 +234,5 @@ def _caption(selection: Selection) -> str:
         "(absolute values). Dominant driver: share of samples in which the feature of the largest true sensitivity has "
         f"the largest weight. In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks of "
         f"{BLOCK_DEGREES:g}° and over seeds. Contributions are scored against sensitivity × standardised value, "
-        "unsigned shares against absolute sensitivities. Every sample counts the same. Bold: best but for reference rows."
+        "unsigned shares against absolute sensitivities. Every sample counts the same. Bold: best."
     )
