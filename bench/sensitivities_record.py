@@ -38,7 +38,7 @@ def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: 
     """Writes the true sensitivities of the test year, unless they are there, and says whether they are there now.
 
     Two files with one row per cell and step of the test year: ``sensitivities.parquet`` has the derivative of each
-    climate feature per standard deviation of that feature over all cells of the training years, and
+    climate feature per standard deviation of that feature in the training years (over the cells that are kept), and
     ``contributions.parquet`` the same times the standardised value of the feature.
 
     Args:
@@ -79,7 +79,7 @@ def _kept_cells(cube: Cube) -> npt.NDArray[np.int64]:
 
 def _per_deviation(cube: Cube, part: Part) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """(n_cells, n_times, feature) sensitivities per training standard deviation, and contributions."""
-    mean, deviation = _training_moments(cube)
+    mean, deviation = _training_moments(cube, part.cells)
     shape = (len(part.cells), len(part.times), len(cube.feature_names))
     sensitivity, contribution = np.empty(shape, np.float32), np.empty(shape, np.float32)
     for start in range(0, len(part.cells), _CELLS_AT_ONCE):
@@ -91,14 +91,13 @@ def _per_deviation(cube: Cube, part: Part) -> tuple[npt.NDArray[np.float32], npt
     return sensitivity, contribution
 
 
-def _training_moments(cube: Cube) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """(feature,) mean and standard deviation over all cells and steps of the training years; 1 where nothing varies."""
+def _training_moments(
+    cube: Cube, cells: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(feature,) mean and standard deviation over the cells and the steps of the training years; 1 for no variation."""
     times = np.flatnonzero(cube.year < cube.year.max())
-    blocks = [
-        Part(np.arange(start, min(start + _CELLS_AT_ONCE, cube.n_cells)), times)
-        for start in range(0, cube.n_cells, _CELLS_AT_ONCE)
-    ]
-    count = cube.n_cells * len(times)
+    blocks = [Part(cells[start : start + _CELLS_AT_ONCE], times) for start in range(0, len(cells), _CELLS_AT_ONCE)]
+    count = len(cells) * len(times)
     mean = sum(block.of(cube.climate).sum(axis=(0, 1), dtype=np.float64) for block in blocks) / count
     squares = sum(((block.of(cube.climate) - mean) ** 2).sum(axis=(0, 1)) for block in blocks)
     deviation = np.sqrt(np.asarray(squares) / count)

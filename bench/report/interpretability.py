@@ -108,7 +108,7 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
     resampling = np.concatenate(
         [np.ones((1, truth.n_blocks)), bootstrap_weights(truth.n_blocks, DRAWS, BOOTSTRAP_SEED)]
     )
-    several_sizes = len({row.key.train_cells for row in explained}) > 1
+    sizes, views = {row.key.train_cells for row in explained}, {row.key.view for row in explained} - {None}
     table_rows = list(_references(truth, _scored_times(store, explained), resampling))
     for row in explained:
         records = [record for record in row.records if IMPORTANCE in record.files]
@@ -117,7 +117,9 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
         per_seed = [_score(store, record, truth, kind, resampling) for record in records]
         values = {name: _estimate([seed[name] for seed in per_seed]) for name in SCORES if name in per_seed[0]}
         values["runs"] = Value(len(records))
-        label = f"{row.title} ({row.key.train_cells} cells)" if several_sizes else row.title
+        which = [row.key.view] if row.key.view and len(views) > 1 else []
+        which += [f"{row.key.train_cells} cells"] if len(sizes) > 1 else []
+        label = f"{row.title} ({', '.join(which)})" if which else row.title
         incomplete = "" if len(records) == row.planned else f"{len(records)} of {row.planned} done"
         note = ", ".join(filter(None, (_NOTES[kind], incomplete)))
         cells = tuple(record.cell_id for record in records)
