@@ -15,8 +15,8 @@ from bench.runners.autogluon import AutoGluonRunner
 class TreeShapRunner(AutoGluonRunner):
     """LightGBM with its own TreeSHAP contributions (Lundberg et al. 2020, Nature Machine Intelligence 2:56–67).
 
-    With AutoGluon's thousands of trees a contribution takes a tenth of a second a sample, so a random part of the cells
-    is explained; parameter: ``explained_samples``.
+    AutoGluon grows thousands of trees, which makes contributions slow, so a random part of the cells is explained;
+    parameter: ``explained_samples``.
     """
 
     def explain(self, part: Part) -> FloatArray:

@@ -10,7 +10,7 @@ from bench.runners.registry import Cost, Explains, RunnerEntry
 _TABULAR = "Tabular Machine Learning"
 _TREES = ("lightgbm",)
 _EXPLAINED_SAMPLES = 2000
-"""TreeSHAP of thousands of trees takes a tenth of a second a sample."""
+"""Samples that are followed through thousands of trees for TreeSHAP, or exchanged for permutation importance."""
 
 
 def _autogluon(
@@ -140,7 +140,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "LightGBM, TreeSHAP",
         "GBM",
         "the same LightGBM with its TreeSHAP contributions in a random part of the cells; only by name",
-        Cost(250, 30),
+        Cost(150, 30),
         _TREES,
         smoke={"num_boost_round": 30},
         explained_by=("autogluon_explained:TreeShapRunner", "contribution"),
