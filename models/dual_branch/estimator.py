@@ -74,9 +74,11 @@ class _Estimator(Generic[_Options]):
         return self.options.ensemble if isinstance(self.options, DualBranchPlusOptions) else 1
 
     @property
-    def _gradient_consistency_weight(self) -> float:
+    def _consistency(self) -> tuple[float, bool]:
         options = self.options
-        return options.gradient_consistency_weight if isinstance(options, DualBranchPlusOptions) else 0.0
+        if not isinstance(options, DualBranchPlusOptions):
+            return 0.0, True
+        return options.gradient_consistency_weight, options.gradient_consistency_two_way
 
     def fit(
         self,
@@ -292,6 +294,7 @@ class _Estimator(Generic[_Options]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
             network = type(self)._network(self.options, samples.inputs).to(device)
+        consistency_weight, two_way = self._consistency
         task = RegressionTask(
             module=network,
             data=samples.data,
@@ -301,7 +304,8 @@ class _Estimator(Generic[_Options]):
             target=torch.from_numpy(samples.values).to(device),
             loss_weights=(self.options.prediction_loss_weight, self.options.importance_loss_weight),
             identity=samples.identity,
-            gradient_consistency_weight=self._gradient_consistency_weight,
+            gradient_consistency_weight=consistency_weight,
+            gradient_consistency_two_way=two_way,
         )
         return task, training
 

@@ -46,7 +46,7 @@ def decode_with_gradients(
     static = batch.static.detach().requires_grad_()
     decoded = network(batch._replace(windows=windows, static=static), placement, conditions)
     by_window, by_static = torch.autograd.grad(
-        decoded.prediction.sum(), (windows, static), create_graph=trainable, materialize_grads=True
+        decoded.prediction.sum(), (windows, static), create_graph=trainable, retain_graph=True, materialize_grads=True
     )
     return decoded, torch.cat((by_window[:, -1] * network.climate_scale, by_static * network.static_scale), dim=1)
 
@@ -56,7 +56,7 @@ def consistency_loss(weights: Tensor, gradients: Tensor, n_climate: int) -> Tens
 
     Args:
         weights: (batch, feature + static_feature) w_j.
-        gradients: same shape, ∂ŷ/∂x_j; the loss pulls at both.
+        gradients: same shape, ∂ŷ/∂x_j; the loss pulls at both where they are trainable.
         n_climate: climate features, which come first.
     """
     return F.mse_loss(weights[:, :n_climate].float(), gradients[:, :n_climate].float())

@@ -110,6 +110,8 @@ class DualBranchPlusOptions:
         steps_per_year: period of the conditions.
         gradient_consistency_weight: factor of the mean squared difference between the importance weights of the
             climate features and the network's own input gradients (``gradients``); 0 leaves it out.
+        gradient_consistency_two_way: whether that loss also pulls the gradients, and so the prediction, towards the
+            weights; if not, the weights follow the gradients.
 
     Raises:
         ValueError: a setting is out of range.
@@ -127,6 +129,7 @@ class DualBranchPlusOptions:
     ensemble: int = 3
     steps_per_year: int = STEPS_PER_YEAR
     gradient_consistency_weight: float = 0.0
+    gradient_consistency_two_way: bool = True
 
     def __post_init__(self) -> None:
         for name in ("rank", "hidden", "layers", "neighbours", "ensemble", "steps_per_year"):

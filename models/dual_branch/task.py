@@ -46,6 +46,7 @@ class RegressionTask:
         loss_weights: factors of L_dep and L_interp.
         identity: fingerprint of model and data.
         gradient_consistency_weight: factor of the consistency loss; 0 leaves it out.
+        gradient_consistency_two_way: whether that loss pulls at the gradients too.
     """
 
     module: StandardisedNetwork
@@ -57,6 +58,7 @@ class RegressionTask:
     loss_weights: tuple[float, float]
     identity: str
     gradient_consistency_weight: float = 0.0
+    gradient_consistency_two_way: bool = True
 
     @property
     def n_samples(self) -> int:
@@ -74,7 +76,8 @@ class RegressionTask:
         if self.gradient_consistency_weight == 0:  # a gradient costs about as much as the rest of the step
             decoded = self.module(batch, placement, conditions)
             return combined_loss(decoded, self.target[positions], *self.loss_weights)
-        decoded, gradients = decode_with_gradients(self.module, batch, placement, conditions, trainable=True)
+        two_way = self.gradient_consistency_two_way
+        decoded, gradients = decode_with_gradients(self.module, batch, placement, conditions, trainable=two_way)
         loss = combined_loss(decoded, self.target[positions], *self.loss_weights)
         n_climate = batch.windows.shape[-1]
         return loss + self.gradient_consistency_weight * consistency_loss(decoded.weights, gradients, n_climate)

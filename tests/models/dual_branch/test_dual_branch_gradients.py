@@ -88,6 +88,26 @@ def test_the_loss_is_that_of_a_literal_loop_over_samples_and_features():
     torch.testing.assert_close(task.loss(positions).double(), expected, rtol=1e-5, atol=1e-7)
 
 
+def test_one_way_the_prediction_is_left_alone():
+    slopes = {}
+    for two_way in (True, False):
+        task, _ = double_task(
+            plus(
+                ensemble=1,
+                gradient_consistency_weight=1.0,
+                gradient_consistency_two_way=two_way,
+                prediction_loss_weight=0.0,
+                importance_loss_weight=0.0,
+            )
+        )
+        object.__setattr__(task, "placement", tuple(p.double() if p.is_floating_point() else p for p in task.placement))
+        task.loss(torch.arange(20)).backward()
+        slopes[two_way] = [parameter.grad for parameter in task.module.predictor.parameters()]
+        assert any(parameter.grad.abs().max() > 0 for parameter in task.module.explainer.parameters())
+    assert any(slope is not None and slope.abs().max() > 0 for slope in slopes[True])
+    assert all(slope is None or slope.abs().max() == 0 for slope in slopes[False])
+
+
 def test_weight_zero_is_the_old_loss_to_the_bit_and_the_old_numbers():
     panel = make_panel()
     task = plus(ensemble=1).task(panel, make_target(panel), *first_year())
