@@ -13,6 +13,8 @@ import numpy as np
 
 BOOTSTRAP_SEED = 2020
 """Seed of the spatial block bootstrap, shared by all rows of a table so that their intervals are paired."""
+SENSITIVITY_SAMPLE_SEED = 46
+"""Seed of the sample of cells whose true sensitivities are kept where a data set is too large for all."""
 
 ROW_SAMPLE_SEED = 52
 """Seed of the sample of training rows that a runner takes where it cannot take all."""

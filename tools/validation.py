@@ -8,6 +8,9 @@ the blocks: cells that are never seen) and, of the other cells, blocks of 1.5° 
 other times). With ``--train-cells`` only the few-shot suite's sample of so many cells is used at all, and the unseen
 cells are single cells of it (20 %), since few-shot tests at cells between those sampled.
 
+How far the importance weights are from the model's own gradients at unseen cells (`gradient_mismatch`, 0 is perfect) is
+recorded beside the errors; true sensitivities play no part.
+
 Every run appends a line to ``tables/reference/validation/<dataset>.csv``; figures about choices come from there.
 """
 
@@ -19,6 +22,7 @@ import importlib.metadata
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +43,11 @@ COLUMNS = (
     "rmse_unseen",
     "seconds",
     "torch",
+    "gradient_mismatch",
 )
 
 Mask = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.int64]
 
 
 def cut(
@@ -172,7 +178,15 @@ def validate(
         cells, times = samples(mask)
         error = estimator.predict(panel, cells, times) - target[cells, times]
         record[name] = round(float(np.sqrt(np.mean(np.square(error, dtype=np.float64)))), 4)
+    record["gradient_mismatch"] = round(_gradient_mismatch(estimator, panel, *samples(unseen)), 4)
     return record
+
+
+def _gradient_mismatch(estimator: Any, panel: Any, cells: Indices, times: Indices) -> float:
+    """Root mean square of (weight − the model's own gradient) ÷ that of the gradient, over the climate features."""
+    weights = estimator.explain(panel, cells, times).weights[:, : panel.n_features].astype(np.float64)
+    gradients = estimator.gradients(panel, cells, times)[:, : panel.n_features]
+    return float(np.sqrt(np.mean((weights - gradients) ** 2) / np.mean(gradients.astype(np.float64) ** 2)))
 
 
 def _settings(assignments: list[str]) -> dict[str, object]:

@@ -63,6 +63,7 @@ def command(
     from bench.disk import disk_errors, write_atomically
     from bench.metrics import WEIGHTINGS
     from bench.report import checking, latex_document, macros, render
+    from bench.report.interpretability import interpretability
     from bench.report.metrics_file import all_metrics
     from bench.report.model import Table
     from bench.report.selection import StatisticsReader, runs, select
@@ -115,6 +116,9 @@ def command(
         for name, selection in selections.items():
             for make in makers[name]:
                 write_table(make(selection, reader, weighting))
+            explained = interpretability(store, selection)
+            if explained is not None:
+                write_table(explained)
             write(f"metrics_{name}.csv", all_metrics(selection, reader))
         weeks = {
             "table1": None,

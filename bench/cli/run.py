@@ -40,6 +40,7 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
     from bench.execution.progress import PlainProgress, Progress, for_terminal
     from bench.execution.schedule import Interrupted, run_cells, to_run
     from bench.records import Manifest
+    from bench.sensitivities_record import record_sensitivities
     from bench.store import Store
     from bench.suggest import unknown
 
@@ -69,6 +70,7 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
         cells=[item.cell for item in planned],
     )
     store.add_manifest(manifest)
+    record_sensitivities(store, cube, {item.cell.runner for item in planned}, say)
     pending = to_run(planned, states)
     say(f"Data set {cube.name} ({cube.n_cells} cells × {cube.n_times} steps): {request.dataset.reason}.")
     say(

@@ -49,6 +49,8 @@ FEATURES = {
     "U2": "m s-1",
     "Prcp": "mm d-1",
 }
+DRIVERS = ("Tmax", "Tmin", "Tavg", "q", "Pa", "Rs")
+"""The features that enter the equations."""
 WITHHELD = ("LAI", "Albedo", "Emiss")
 MAX_WATER_PERCENT = 50.0
 """Cells with at least this share of water are left out."""
@@ -110,14 +112,47 @@ def build(folder: Path) -> Cube:
 def forcing_from_cube(cube: Cube, part: Part) -> pml.PmlForcing:
     """The drivers of the PML_V2 equations for a part, (n_cells, n_times), from this data set's features."""
     climate = part.of(cube.climate)
-    columns = {
-        name: climate[:, :, cube.feature_names.index(name)] for name in ("Tmax", "Tmin", "Tavg", "q", "Pa", "Rs")
-    }
+    columns = {name: climate[:, :, cube.feature_names.index(name)] for name in DRIVERS}
     return _forcing(columns, cube.time[part.times])
 
 
+def true_sensitivities(
+    cube: Cube, cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """The exact partial derivative of GPP with respect to each climate feature, by autograd through the equations.
+
+    Every other feature and the leaf area are held. The vapour pressure deficit is made of Tmax, Tmin, q and Pa, so its
+    part goes to them; Rln, U2 and Prcp do not enter the equations and have zero.
+
+    Args:
+        cube: this data set.
+        cells: (cell,) indices.
+        times: (time,) indices.
+
+    Returns:
+        by feature name, (cell, time), gC m-2 d-1 per unit of the feature.
+    """
+    import torch
+
+    part = Part(cells, times)
+    climate = part.of(cube.climate).astype(np.float64)
+    drivers = {
+        name: torch.from_numpy(climate[:, :, cube.feature_names.index(name)].copy()).requires_grad_()
+        for name in DRIVERS
+    }
+    lai = torch.from_numpy(part.of(cube.withheld["LAI"]).astype(np.float64))
+    fractions = torch.from_numpy(cube.static[cells, : cube.n_land_cover].astype(np.float64))
+    co2 = torch.from_numpy(pml.carbon_dioxide(cube.time[times])).expand(lai.shape)
+    deficit = pml.vapour_pressure_deficit(*(drivers[name] for name in ("Tmax", "Tmin", "q", "Pa")))
+    forcing = pml.PmlForcing(tavg=drivers["Tavg"], vpd=deficit, rs=drivers["Rs"], co2=co2)
+    total = pml.gross_primary_productivity(forcing, lai, fractions).sum()
+    gradients = torch.autograd.grad(total, list(drivers.values()))
+    sensitivities = {name: np.zeros(lai.shape) for name in cube.feature_names}
+    return sensitivities | {name: gradient.numpy() for name, gradient in zip(drivers, gradients, strict=True)}
+
+
 def _forcing(values: dict[str, npt.NDArray[Any]], time: npt.NDArray[np.datetime64]) -> pml.PmlForcing:
-    double = {name: values[name].astype(np.float64) for name in ("Tmax", "Tmin", "Tavg", "q", "Pa", "Rs")}
+    double = {name: values[name].astype(np.float64) for name in DRIVERS}
     return pml.PmlForcing(
         tavg=double["Tavg"],
         vpd=pml.vapour_pressure_deficit(double["Tmax"], double["Tmin"], double["q"], double["Pa"]),

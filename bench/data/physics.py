@@ -11,6 +11,41 @@ from bench.data.splits import Part
 from bench.errors import BenchError
 
 
+def knows_sensitivities(cube: Cube) -> bool:
+    """Whether the equations made the target and everything that entered them is in the cube."""
+    needed = {"northchina": {"LAI"}, "simulated": {"LAI", "capacity"}}
+    return cube.name in needed and needed[cube.name] <= set(cube.withheld)
+
+
+def true_sensitivities(cube: Cube, part: Part) -> npt.NDArray[np.float64]:
+    """The exact ∂GPP/∂x of every climate feature, all other features and the hidden vegetation held.
+
+    Args:
+        cube: a data set of which `knows_sensitivities` holds.
+        part: which samples.
+
+    Returns:
+        (n_cells, n_times, feature), gC m-2 d-1 per unit of the feature; 0 for features that do not enter the equations.
+
+    Raises:
+        BenchError: the truth is not known.
+    """
+    if not knows_sensitivities(cube):
+        raise BenchError(
+            f"Data set {cube.name!r} has no known sensitivities; only 'northchina' and 'simulated' with their hidden "
+            "vegetation have."
+        )
+    if cube.name == "northchina":
+        from bench.data import northchina
+
+        by_name = northchina.true_sensitivities(cube, part.cells, part.times)
+    else:
+        from bench.data import simulated
+
+        by_name = simulated.true_sensitivities(cube, part.cells, part.times)
+    return np.stack([by_name[name] for name in cube.feature_names], axis=-1)
+
+
 def gpp_with_lai(cube: Cube, part: Part, lai: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """GPP of the equations with the cube's climate and the given leaf area.
 

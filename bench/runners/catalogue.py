@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.runners.registry import Cost, RunnerEntry
+from bench.runners.registry import Cost, Explains, RunnerEntry
 
 _TABULAR = "Tabular Machine Learning"
 _TREES = ("lightgbm",)
 _MOST_ROWS = {"laptop": 2_000_000, "paper": 10_000_000}
 """Rows that a tabular model learns from at most: 10 million rows of 33 columns are 1.3 GB, of which libraries make
 several copies. The paper names no limit for its 50 million."""
+_EXPLAINED_SAMPLES = 2000
+"""Samples that are followed through thousands of trees for TreeSHAP, or exchanged for permutation importance."""
 
 
 def _autogluon(
@@ -28,17 +30,23 @@ def _autogluon(
     seeded: bool = True,
     refused_after: float | None = None,
     instead: str = "",
+    explained_by: tuple[str, Explains] | None = None,
 ) -> RunnerEntry:
-    """An AutoGluon model: `key` is AutoGluon's own, hyperparameters not named keep AutoGluon's defaults."""
+    """An AutoGluon model: `key` is AutoGluon's own, hyperparameters not named keep AutoGluon's defaults.
+
+    `explained_by` names a class that explains the model and what its numbers mean; such an entry is only by name.
+    """
     base = dict(hyperparameters or {})
+    runner, explains = explained_by or ("autogluon:AutoGluonRunner", None)
     return RunnerEntry(
         name=name,
         title=title,
         family=_TABULAR,
-        target="bench.runners.autogluon:AutoGluonRunner",
+        target=f"bench.runners.{runner}",
         summary=summary,
         requires=("autogluon.tabular", *requires),
-        parameters={"model": key, "hyperparameters": base},
+        parameters={"model": key, "hyperparameters": base}
+        | ({"explained_samples": _EXPLAINED_SAMPLES} if explained_by else {}),
         profiles={
             "smoke": {"hyperparameters": base | dict(smoke or {})},
             "laptop": {"hyperparameters": base | dict(laptop or {})},
@@ -48,6 +56,8 @@ def _autogluon(
         most_rows=_MOST_ROWS,
         refused_after=refused_after,
         instead=instead,
+        by_name=explained_by is not None,
+        explains=explains,
         cost=cost,
     )
 
@@ -92,6 +102,7 @@ def _frame(
 _NEIGHBOURS = Cost(8, 1, seconds_per_billion_comparisons=2.5)
 """In some 30 columns a tree of neighbours visits nearly all rows, so the time is that of comparing all with all."""
 _NEIGHBOURS_LIMIT = 12 * 3600.0
+_CONSISTENT = {"gradient_consistency_weight": 1.0, "gradient_consistency_two_way": False}
 _LARGE = {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_data_in_leaf": 3}
 """AutoGluon's former preset 'GBMLarge', spelled out because the string is refused since AutoGluon 1.3."""
 
@@ -136,6 +147,26 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         Cost(10, 30),
         _TREES,
         smoke={"num_boost_round": 30},
+    ),
+    _autogluon(
+        "lightgbm_shap",
+        "LightGBM, TreeSHAP",
+        "GBM",
+        "the same LightGBM with its TreeSHAP contributions in a random part of the cells; only by name",
+        Cost(150, 30),
+        _TREES,
+        smoke={"num_boost_round": 30},
+        explained_by=("autogluon_explained:TreeShapRunner", "contribution"),
+    ),
+    _autogluon(
+        "lightgbm_permutation",
+        "LightGBM, permutation",
+        "GBM",
+        "the same LightGBM with its permutation importance on training samples, one number per feature; only by name",
+        Cost(60, 30),
+        _TREES,
+        smoke={"num_boost_round": 30},
+        explained_by=("autogluon_explained:PermutationRunner", "share"),
     ),
     _autogluon(
         "lightgbm_xt",
@@ -260,6 +291,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         version=2,
         requires=("torch", "scikit-learn"),
         uses_view=False,
+        explains="sensitivity",
         seeded=False,
         step_means=True,
         cost=Cost(5, 100, memory_gb=0.9),
@@ -272,6 +304,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "the same GWR; bandwidth by held-out cells on raw samples, predictions within the range of training",
         requires=("torch", "scikit-learn"),
         uses_view=False,
+        explains="sensitivity",
         seeded=False,
         step_means=True,
         cost=Cost(8, 100, memory_gb=0.9),
@@ -284,6 +317,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "the same GWR by the mgwr package, as a cross-check; only by name (fails where a local design is singular)",
         requires=("mgwr",),
         uses_view=False,
+        explains="sensitivity",
         seeded=False,
         step_means=True,
         by_name=True,
@@ -300,6 +334,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "random forests at anchor cells and a global one, blended, per 8-day step; tuned by out-of-bag error",
         requires=("scikit-learn", "torch"),
         uses_view=False,
+        explains="share",
         step_means=True,
         thread_invariant=True,
         profiles={"smoke": {"anchors": 3, "trees": 30, "bandwidths": (0.3,)}},
@@ -313,6 +348,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "geographically neural network weighted regression per 8-day step; distances to landmark cells",
         requires=("torch", "scikit-learn"),
         uses_view=False,
+        explains="sensitivity",
         step_means=True,
         parameters={"ridge": 0.3},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
@@ -327,6 +363,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         version=2,
         requires=("torch", "scikit-learn"),
         uses_view=False,
+        explains="sensitivity",
         seeded=False,
         step_means=True,
         cost=Cost(15, 2000, memory_gb=1.4),
@@ -339,6 +376,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "the same GTWR; bandwidths by held-out cells on raw samples, predictions within the range of training",
         requires=("torch", "scikit-learn"),
         uses_view=False,
+        explains="sensitivity",
         seeded=False,
         step_means=True,
         cost=Cost(15, 3000, memory_gb=1.4),
@@ -351,6 +389,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "geographically and temporally neural network weighted regression on the panel of cells and steps",
         requires=("torch", "scikit-learn"),
         uses_view=False,
+        explains="sensitivity",
         step_means=True,
         parameters={"ridge": 0.3},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
@@ -365,8 +404,41 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         version=2,
         requires=("torch",),
         uses_view=False,
+        explains="sensitivity",
         profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
         cost=Cost(10, 5000, memory_gb=0.8),
+    ),
+    RunnerEntry(
+        "dual_branch_plus_gradient",
+        "Ours, plus, gradients",
+        "Our Method",
+        "bench.runners.dual_branch:DualBranchGradientRunner",
+        "the same network, explained by the derivatives of its prediction; only by name",
+        requires=("torch",),
+        uses_view=False,
+        by_name=True,
+        explains="sensitivity",
+        profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
+        cost=Cost(10, 5000, memory_gb=0.8),
+    ),
+    RunnerEntry(
+        "dual_branch_plus_consistent",
+        "Ours, plus, consistent weights",
+        "Our Method",
+        "bench.runners.dual_branch:DualBranchPlusRunner",
+        "the same network, whose weights are trained to follow its own derivatives; only by name",
+        requires=("torch",),
+        uses_view=False,
+        by_name=True,
+        explains="sensitivity",
+        parameters={"options": _CONSISTENT},  # chosen on a validation part, see docs/interpretability.md
+        profiles={
+            "smoke": {
+                "options": _CONSISTENT | {"ensemble": 1},
+                "training": {"epochs": 2},
+            }
+        },
+        cost=Cost(10, 7000, memory_gb=0.8),
     ),
     RunnerEntry(
         "dual_branch",
@@ -376,6 +448,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "the paper's dual-branch network, to the letter of its equations",
         requires=("torch",),
         uses_view=False,
+        explains="sensitivity",
         parameters={"node_share": 0.95},  # chosen on a validation part, see models/dual_branch/README.md
         profiles={
             "smoke": {

@@ -74,6 +74,16 @@ class DualBranchPlusRunner(Runner):
         return DualBranchPlusRegressor(DualBranchPlusOptions(**parameters.get("options", {})), training)
 
 
+class DualBranchGradientRunner(DualBranchPlusRunner):
+    """The same network, explained by the derivatives of its prediction instead of by its importance weights."""
+
+    def explain(self, part: Part) -> FloatArray:
+        """∂ŷ/∂x of every standardised climate and static feature at the step, (n_cells, n_times, feature)."""
+        cells, times = _samples(part)
+        gradients: FloatArray = self._estimator.gradients(self._panel, cells, times)
+        return gradients.reshape(len(part.cells), len(part.times), -1)
+
+
 MOST_NODES = 2000
 """Beyond it the graph costs more than the samples; the paper names no number."""
 

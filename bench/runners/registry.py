@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args
 
 from bench.errors import BenchError
 from bench.suggest import unknown
@@ -26,6 +26,10 @@ TRAINING_ROWS = "training_rows"
 """Parameter of a cell whose training part has more rows than its runner takes: the size of the sample."""
 FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", "Our Method")
 """In the order of the tables; the paper's names where it has them."""
+
+Explains = Literal["sensitivity", "contribution", "share"]
+"""What the numbers of `Runner.explain` mean: the change of the prediction per standard deviation of the feature, the
+part of the prediction that is due to the feature's value, or an unsigned share in what the model knows."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,8 @@ class RunnerEntry:
             seeded sample of so many, the same for every runner with that limit, and the table says so. Profiles that
             are not named take all rows.
         only_profiles: profiles in which a suite plans it; empty for all.
+        explains: what its importance weights mean, so that they are scored against the right truth; None where it has
+            none, or none that should be scored.
         parameters: passed to the runner in the task.
         profiles: per profile, parameters that replace or add to `parameters`.
         cost: for planning.
@@ -98,6 +104,7 @@ class RunnerEntry:
     instead: str = ""
     only_profiles: tuple[str, ...] = ()
     most_rows: Mapping[str, int] = field(default_factory=dict)
+    explains: Explains | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cost: Cost = Cost()
@@ -109,6 +116,8 @@ class RunnerEntry:
             )
         if self.family not in FAMILIES:
             raise unknown("family", self.family, FAMILIES, f"runner {self.name!r} must name one of these")
+        if self.explains is not None and self.explains not in get_args(Explains):
+            raise unknown("kind of explanation", self.explains, get_args(Explains), f"correct runner {self.name!r}")
         if ":" not in self.target:
             raise BenchError(
                 f"Target {self.target!r} of runner {self.name!r} is not of the form module:object; correct it."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
@@ -13,6 +14,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.dual_branch.decoder import Decoded
+from models.dual_branch.gradients import decode_with_gradients
 from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
 from models.dual_branch.plus_network import DualBranchPlusNetwork
@@ -21,6 +24,7 @@ from models.training import (
     DevicePanel,
     Panel,
     ProgressCallback,
+    SampleBatch,
     Scaling,
     TrainingOptions,
     TrainingResult,
@@ -68,6 +72,13 @@ class _Estimator(Generic[_Options]):
     @property
     def _ensemble(self) -> int:
         return self.options.ensemble if isinstance(self.options, DualBranchPlusOptions) else 1
+
+    @property
+    def _consistency(self) -> tuple[float, bool]:
+        options = self.options
+        if not isinstance(options, DualBranchPlusOptions):
+            return 0.0, True
+        return options.gradient_consistency_weight, options.gradient_consistency_two_way
 
     def fit(
         self,
@@ -151,6 +162,39 @@ class _Estimator(Generic[_Options]):
         Raises:
             ValueError: as in ``predict``.
         """
+        sums = self._averaged(
+            panel, cells, times, _decode, torch.inference_mode, (1, panel.n_features + panel.n_static, 1)
+        )
+        return Explanation(sums[0][:, 0], sums[1], sums[2][:, 0])
+
+    def gradients(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
+        """The derivatives of the predictions themselves, which importance weights may or may not agree with.
+
+        Args:
+            panel: as in ``predict``.
+            cells: (sample,) cell index in ``panel``.
+            times: (sample,) time index in ``panel``.
+
+        Returns:
+            (sample, feature + static_feature) float32, in the units of ``Explanation.weights``, earlier steps held.
+
+        Raises:
+            ValueError: as in ``predict``.
+        """
+        return self._averaged(
+            panel, cells, times, _differentiate, torch.enable_grad, (panel.n_features + panel.n_static,)
+        )[0]
+
+    def _averaged(
+        self,
+        panel: Panel,
+        cells: IndexArray,
+        times: IndexArray,
+        output: Callable[[StandardisedNetwork, SampleBatch, Placement, Tensor | None], tuple[Tensor, ...]],
+        mode: Callable[[], AbstractContextManager[object]],
+        widths: tuple[int, ...],
+    ) -> list[FloatArray]:
+        """Means over the ensemble of what ``output`` says about the samples, each (sample, width) float32."""
         if self._inputs is None:
             raise ValueError("The estimator is not fitted; call fit or load first.")
         expected = (len(self._inputs.scaling.climate_mean), len(self._inputs.scaling.static_mean))
@@ -162,22 +206,22 @@ class _Estimator(Generic[_Options]):
         panel.check_samples(cells, times)
         device = self.training.resolve_device()
         data = self._open(panel, device)
-        sums = [np.zeros(len(cells), np.float32), np.zeros((len(cells), sum(expected)), np.float32)]
-        sums.append(np.zeros(len(cells), np.float32))
+        sums = [np.zeros((len(cells), width), np.float32) for width in widths]
         for network in self._members:
             network.to(device)
-            with torch.inference_mode(), self.training.autocast(device):
+            with mode(), self.training.autocast(device):
                 placement = _to_device(network.place(panel.lon, panel.lat), device)
-                conditions = network.conditions()
+                with torch.no_grad():
+                    conditions = network.conditions()
                 for start in range(0, len(cells), _PREDICTION_BATCH):
                     part = slice(start, start + _PREDICTION_BATCH)
                     batch = data.gather(_index(cells[part], device), _index(times[part], device))
-                    decoded = network(batch, tuple(tensor[batch.cells] for tensor in placement), conditions)
+                    decoded = output(network, batch, tuple(tensor[batch.cells] for tensor in placement), conditions)
                     for total, values in zip(sums, decoded, strict=True):
-                        total[part] += values.float().cpu().numpy()
+                        total[part] += values.float().cpu().numpy().reshape(len(values), -1)
         for total in sums:
             total /= len(self._members)
-        return Explanation(*sums)
+        return sums
 
     def save(self, path: Path) -> None:
         """Stores the fitted estimator in one file of tensors and plain containers.
@@ -250,6 +294,7 @@ class _Estimator(Generic[_Options]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
             network = type(self)._network(self.options, samples.inputs).to(device)
+        consistency_weight, two_way = self._consistency
         task = RegressionTask(
             module=network,
             data=samples.data,
@@ -259,6 +304,8 @@ class _Estimator(Generic[_Options]):
             target=torch.from_numpy(samples.values).to(device),
             loss_weights=(self.options.prediction_loss_weight, self.options.importance_loss_weight),
             identity=samples.identity,
+            gradient_consistency_weight=consistency_weight,
+            gradient_consistency_two_way=two_way,
         )
         return task, training
 
@@ -289,6 +336,19 @@ def _to_device(placement: Placement, device: torch.device) -> Placement:
 
 def _index(index: IndexArray, device: torch.device) -> Tensor:
     return torch.from_numpy(index.astype(np.int64)).to(device)
+
+
+def _decode(
+    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
+) -> tuple[Tensor, ...]:
+    decoded: Decoded = network(batch, placement, conditions)
+    return tuple(decoded)
+
+
+def _differentiate(
+    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
+) -> tuple[Tensor, ...]:
+    return (decode_with_gradients(network, batch, placement, conditions)[1],)
 
 
 class DualBranchRegressor(_Estimator[DualBranchOptions]):

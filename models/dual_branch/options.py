@@ -116,6 +116,10 @@ class DualBranchPlusOptions:
             nodes; None for one per training cell.
         branches: ``both``; ``features`` puts the static features in the place of the condition; ``conditions``
             leaves the climate out, so that a climatology remains.
+        gradient_consistency_weight: factor of the mean squared difference between the importance weights of the
+            climate features and the network's own input gradients (``gradients``); 0 leaves it out.
+        gradient_consistency_two_way: whether that loss also pulls the gradients, and so the prediction, towards the
+            weights; if not, the weights follow the gradients.
 
     Raises:
         ValueError: a setting is out of range.
@@ -134,11 +138,14 @@ class DualBranchPlusOptions:
     steps_per_year: int = STEPS_PER_YEAR
     condition_groups: int | None = None
     branches: Branches = "both"
+    gradient_consistency_weight: float = 0.0
+    gradient_consistency_two_way: bool = True
 
     def __post_init__(self) -> None:
         for name in ("rank", "hidden", "layers", "neighbours", "ensemble", "steps_per_year"):
             _require(getattr(self, name) >= 1, f"DualBranchPlusOptions.{name} must be at least 1.")
-        _require(self.harmonics >= 0, "DualBranchPlusOptions.harmonics must not be negative.")
+        for name in ("harmonics", "gradient_consistency_weight"):
+            _require(getattr(self, name) >= 0, f"DualBranchPlusOptions.{name} must not be negative.")
         _require(0 <= self.masked_share < 1, "DualBranchPlusOptions.masked_share must lie in [0, 1).")
         for first, last in self.lags:
             _require(1 <= first <= last, f"The lag group ({first}, {last}) must satisfy 1 ≤ first ≤ last.")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from models.dual_branch.decoder import combined_loss
+from models.dual_branch.gradients import consistency_loss, decode_with_gradients
 from models.dual_branch.network import Placement, StandardisedNetwork
 from models.training import DevicePanel
 
@@ -44,6 +45,8 @@ class RegressionTask:
         target: (sample,) float32, on the device.
         loss_weights: factors of L_dep and L_interp.
         identity: fingerprint of model and data.
+        gradient_consistency_weight: factor of the consistency loss; 0 leaves it out.
+        gradient_consistency_two_way: whether that loss pulls at the gradients too.
     """
 
     module: StandardisedNetwork
@@ -54,6 +57,8 @@ class RegressionTask:
     target: Tensor
     loss_weights: tuple[float, float]
     identity: str
+    gradient_consistency_weight: float = 0.0
+    gradient_consistency_two_way: bool = True
 
     @property
     def n_samples(self) -> int:
@@ -68,5 +73,11 @@ class RegressionTask:
         """
         batch = self.data.gather(self.cells[positions].long(), self.times[positions].long())
         conditions, placement = self.module.conditions_of(tuple(part[batch.cells] for part in self.placement))
-        decoded = self.module(batch, placement, conditions)
-        return combined_loss(decoded, self.target[positions], *self.loss_weights)
+        if self.gradient_consistency_weight == 0:  # a gradient costs about as much as the rest of the step
+            decoded = self.module(batch, placement, conditions)
+            return combined_loss(decoded, self.target[positions], *self.loss_weights)
+        two_way = self.gradient_consistency_two_way
+        decoded, gradients = decode_with_gradients(self.module, batch, placement, conditions, trainable=two_way)
+        loss = combined_loss(decoded, self.target[positions], *self.loss_weights)
+        n_climate = batch.windows.shape[-1]
+        return loss + self.gradient_consistency_weight * consistency_loss(decoded.weights, gradients, n_climate)

@@ -18,7 +18,8 @@ def fresh_registry() -> object:
 
 
 def test_the_papers_nine_autogluon_models_are_there() -> None:
-    titles = {entry.title for entry in registry.entries().values() if entry.family == "Tabular Machine Learning"}
+    tabular = [entry for entry in registry.entries().values() if entry.family == "Tabular Machine Learning"]
+    titles = {entry.title for entry in tabular if not entry.by_name}
     assert titles == {
         "LightGBM",
         "LightGBMXT",
@@ -102,3 +103,8 @@ def test_profiles_change_only_what_they_name() -> None:
     assert entry.parameters_for("paper")["hyperparameters"]["num_leaves"] == 128
     assert entry.parameters_for("smoke")["hyperparameters"]["num_leaves"] == 128
     assert "num_boost_round" not in entry.parameters_for("laptop")["hyperparameters"]
+
+
+def test_what_an_explanation_means_is_one_of_three_words() -> None:
+    with pytest.raises(BenchError, match="kind of explanation 'gradient'"):
+        RunnerEntry("mine", "Mine", "Spatial", "a:B", "", explains="gradient")  # type: ignore[arg-type]
