@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.report.selection import Selection, StatisticsReader
 
 
 @click.command(
@@ -28,6 +32,9 @@ Examples:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="Folder for the files  [default: STORE/report]."
 )
+@click.option(
+    "--figures/--no-figures", "with_figures", default=True, help="Draw the figures (PDF and PNG)  [default: on]."
+)
 @json_option
 def command(
     store_path: Path | None,
@@ -36,9 +43,10 @@ def command(
     profile: str | None,
     weighting: str,
     out: Path | None,
+    with_figures: bool,
     as_json: bool,
 ) -> int:
-    """Render the tables from stored results: LaTeX, CSV and Markdown files, and the terminal.
+    """Render tables and figures from stored results: LaTeX, CSV and Markdown files, PDF and PNG, and the terminal.
 
     Beside each table stands metrics_<suite>.csv: every metric of every cell, train and test, per season, land cover
     and week, plain and area-weighted, with the cell's id.
@@ -84,5 +92,20 @@ def command(
             path = folder / f"metrics_{name}.csv"
             write_atomically(path, all_metrics(selection, reader).encode())
             written.append(str(path))
+            if with_figures:
+                written += _draw(selection, reader, folder / "figures", as_json)
     click.echo(json.dumps({"files": written}, indent=1) if as_json else f"Written: {', '.join(written)}")
     return 0
+
+
+def _draw(selection: Selection, reader: StatisticsReader, folder: Path, as_json: bool) -> list[str]:
+    """Writes the figures of a selection and says which are left out and why; returns their paths."""
+    from bench.dataset_record import read_dataset_record
+    from bench.report.figures import figures, save
+
+    drawings = figures(selection, reader, read_dataset_record(reader.store, selection.cells[0].dataset_fingerprint))
+    folder.mkdir(exist_ok=True)
+    written = [str(path) for figure in drawings.figures for path in save(figure, folder)]
+    for sentence in drawings.left_out:
+        click.echo(f"No figure: {sentence}", err=as_json)
+    return written

@@ -1,0 +1,174 @@
+"""Figure 5 of the paper, maps of the weight of temperature and of predicted GPP; and maps of the residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Sheet
+
+from bench.climate_classes import TEMPERATURE_NAMES
+from bench.report.figures.geography import Grid, draw_cells, grid_of
+from bench.report.figures.model import Drawings, Figure
+from bench.report.figures.stored import (
+    NO_DATASET,
+    PROPOSED_FAMILY,
+    Context,
+    Floats,
+    cell_ids,
+    explaining,
+    mean_importance,
+    mean_predictions,
+    predictions,
+    representatives,
+)
+from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, feature_title
+from bench.report.selection import RowResult
+
+STEPS = (1, 10, 20, 30)
+"""The paper's weeks: 8-day steps of the test year."""
+_SHOWN_SHARE = 98.0  # per cent of the values within the colour scale: single extremes must not bleach the map
+
+
+def weight_maps(context: Context) -> Drawings:
+    """Figure 5 of every proposed model that has stored its importance weights."""
+    proposed = [row for row in context.shown if row.family == PROPOSED_FAMILY]
+    if not proposed:
+        return Drawings(left_out=(f"Figure 5 ({context.suite}): no cell of the proposed model is done.",))
+    drawings = Drawings()
+    for row in proposed:
+        reason = _why_not(context, row)
+        if reason:
+            drawings += Drawings(left_out=(f"Figure 5 ({context.suite}, {row.title}): {reason}.",))
+        else:
+            drawings += Drawings((_weight_figure(context, row),))
+    return drawings
+
+
+def residual_maps(context: Context) -> Drawings:
+    """Mean residual of every cell over the test steps, for the models that figures show."""
+    chosen = representatives(context)
+    if context.dataset is None:
+        return Drawings(left_out=(f"Residual maps ({context.suite}): {NO_DATASET}.",))
+    if not chosen:
+        return Drawings(left_out=(f"Residual maps ({context.suite}): no cell is done.",))
+    grid = _grid(context, chosen[0])
+
+    def draw() -> Sheet:
+        residuals = []
+        for row in chosen:
+            table = mean_predictions(context, row)
+            error = (table["prediction"].astype(np.float64) - table["target"]).groupby(table["cell"]).mean()
+            residuals.append(error)
+        limit = _limit(np.concatenate([error.to_numpy() for error in residuals]))
+        columns = 2 if grid.is_wide else 3
+        rows = -(-len(chosen) // columns)
+        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, rows, columns)), layout="constrained")
+        panels = sheet.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+        for axes in panels.ravel()[len(chosen) :]:
+            axes.set_visible(False)
+        for index, (axes, row, error) in enumerate(zip(panels.ravel(), chosen, residuals, strict=False)):
+            mesh = draw_cells(axes, grid, error.to_numpy(), SIGNED, (-limit, limit))
+            axes.set_title(f"{'abcdef'[index]}  {context.title_of(row)}", loc="left")
+        bar = sheet.colorbar(mesh, ax=panels, extend="both", shrink=0.6, aspect=30, pad=0.015)
+        bar.set_label(f"Mean residual, predicted − observed {context.target}")
+        return sheet
+
+    caption = (
+        "Mean residual (prediction − target) of every cell over the scored steps of the test year, "
+        f"for the proposed models, the best of each other family and the paper's denominator. {_extremes()} "
+        f"{grid.words} {context.circumstances(chosen)}"
+    )
+    name = f"{context.suite}_residual_maps"
+    return Drawings((Figure(name, "Mean residuals", caption, cell_ids(chosen), context.about(chosen), draw),))
+
+
+def temperature_of(feature_names: tuple[str, ...]) -> str | None:
+    """The data set's mean air temperature: the first of `TEMPERATURE_NAMES` that is a feature."""
+    return next((name for name in TEMPERATURE_NAMES if name in feature_names), None)
+
+
+def _why_not(context: Context, row: RowResult) -> str | None:
+    if context.dataset is None:
+        return NO_DATASET
+    if not explaining(row):
+        return "its cells hold no importance weights"
+    if temperature_of(context.dataset.description.feature_names) is None:
+        return f"no climate feature is called {', '.join(TEMPERATURE_NAMES)}"
+    weeks = context.selection.cells[0].split.get("weeks", STEPS)
+    if not set(weeks) & set(STEPS):
+        return f"none of the steps {', '.join(map(str, STEPS))} was scored"
+    return None
+
+
+def _weight_figure(context: Context, row: RowResult) -> Figure:
+    dataset = context.dataset
+    assert dataset is not None
+    temperature = temperature_of(dataset.description.feature_names)
+    assert temperature is not None
+    grid = _grid(context, row)
+
+    def draw() -> Sheet:
+        weights, predicted = mean_importance(context, row, [temperature]), mean_predictions(context, row)
+        step_of_time, date_of_time = dataset.times["step_of_year"].to_numpy(), dataset.times["time"]
+        times = [time for time in np.unique(weights["time"]).tolist() if step_of_time[time] in STEPS]
+        at = {time: (weights["time"] == time).to_numpy() for time in times}
+        shown = np.isin(weights["time"], times)
+        limit = _limit(weights.loc[shown, temperature].to_numpy())
+        largest = float(np.percentile(predicted.loc[shown, "prediction"], _SHOWN_SHARE))
+        shape = (len(times), 2) if grid.is_wide else (2, len(times))
+        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, *shape)), layout="constrained")
+        panels = sheet.subplots(*shape, sharex=True, sharey=True, squeeze=False)
+        panels = panels.T if grid.is_wide else panels
+        for column, time in enumerate(times):
+            date = pd.Timestamp(date_of_time.iloc[time])
+            when = f"Step {step_of_time[time]} (from {date.day} {date:%B})"
+            above = draw_cells(
+                panels[0, column], grid, weights.loc[at[time], temperature].to_numpy(), SIGNED, (-limit, limit)
+            )
+            below = draw_cells(
+                panels[1, column], grid, predicted.loc[at[time], "prediction"].to_numpy(), SIZES, (0.0, largest)
+            )
+            panels[0, column].set_title(when, loc="left")
+            if grid.is_wide:
+                panels[1, column].set_title(when, loc="left")
+        per_deviation = f"({context.target_units} per standard deviation)"
+        side = {"location": "bottom", "shrink": 0.8, "aspect": 40} if grid.is_wide else {"aspect": 20, "pad": 0.015}
+        bar = sheet.colorbar(above, ax=panels[0], extend="both", **side)
+        bar.set_label(f"Weight of {feature_title(temperature)}\n{per_deviation}")
+        bar = sheet.colorbar(below, ax=panels[1], extend="max", **side)
+        bar.set_label(f"Predicted {context.selection.manifest.target_name}\n({context.target_units})")
+        return sheet
+
+    caption = (
+        f"Weight of {temperature} in the prediction (Eq. 17) and predicted {context.selection.manifest.target_name} at "
+        f"steps {', '.join(map(str, STEPS))} of the test year, as far as they were scored (Figure 5 of the paper). "
+        f"{_extremes()} {grid.words} {context.circumstances([row])}"
+    )
+    name = f"{context.suite}_figure5_{row.key.runner}"
+    title = f"Weight of temperature and predicted {context.selection.manifest.target_name}, {row.title}"
+    return Figure(name, title, caption, cell_ids([row]), context.about([row]), draw)
+
+
+def _grid(context: Context, row: RowResult) -> Grid:
+    """The grid of the cells that were scored."""
+    assert context.dataset is not None
+    here = context.dataset.cells.iloc[np.unique(predictions(context, row.records[0])["cell"])]
+    return grid_of(here["lon"].to_numpy(), here["lat"].to_numpy())
+
+
+def _limit(values: Floats) -> float:
+    return float(np.percentile(np.abs(values), _SHOWN_SHARE)) or 1.0
+
+
+def _height(grid: Grid, rows: int, columns: int) -> float:
+    """Height of a sheet of maps, inches: panels keep their shape, and the rest is for titles and scales."""
+    west, east, south, north = grid.extent
+    stretch = 1.0 if east - west > 180 else 1.0 / np.cos(np.radians((south + north) / 2))
+    width = (PAGE_WIDTH - 0.9) / columns
+    return float(
+        min(9.0, rows * (width * stretch * (north - south) / (east - west) + 0.3) + (0.9 if grid.is_wide else 0.3))
+    )
+
+
+def _extremes() -> str:
+    return f"Colours end where {_SHOWN_SHARE:g} % of the values lie within."
