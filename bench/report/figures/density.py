@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure as Sheet
+from matplotlib.ticker import MaxNLocator
 
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, Floats, cell_ids, predictions, representatives
@@ -24,8 +25,9 @@ def observed_and_predicted(context: Context) -> Drawings:
         edges = _edges(context, chosen)
         counts = [density(context, row, edges) for row in chosen]
         most = max(float(count.max()) for count, _ in counts)
+        fewest = 1.0 / max(len(row.records) for row in chosen)  # one sample of one seed
         rows = -(-len(chosen) // _COLUMNS)
-        sheet = Sheet(figsize=(PAGE_WIDTH, 0.3 + 2.35 * rows), layout="constrained")
+        sheet = Sheet(figsize=(PAGE_WIDTH, 0.3 + 2.35 * rows), layout="compressed")
         panels = sheet.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
         for axes in panels[len(chosen) :]:
             axes.set_visible(False)
@@ -35,15 +37,23 @@ def observed_and_predicted(context: Context) -> Drawings:
                 edges,
                 edges,
                 np.ma.masked_equal(count.T, 0.0),
-                norm=LogNorm(1.0 / len(row.records), most),
+                norm=LogNorm(fewest, most),
                 cmap=SIZES,
                 rasterized=True,
             )
             axes.plot(edges[[0, -1]], edges[[0, -1]], color=QUIET, linewidth=0.8)
             axes.set_aspect("equal")
             axes.set_title(f"{'abcdef'[index]}  {context.title_of(row)}", loc="left")
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.text(
-                0.04, 0.96, _words(context, row, outside), transform=axes.transAxes, va="top", fontsize=SMALL_TEXT_SIZE
+                0.97,
+                0.04,
+                _words(context, row, outside),
+                transform=axes.transAxes,
+                ha="right",
+                fontsize=SMALL_TEXT_SIZE,
+                bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
             )
         sheet.supxlabel(f"Observed {context.target}", fontsize="medium")
         sheet.supylabel(f"Predicted {context.target}", fontsize="medium")

@@ -194,7 +194,9 @@ def _land(extent: tuple[float, float, float, float]) -> tuple[Floats, Floats, Fl
 def _ticks(low: float, high: float) -> Floats:
     span = high - low
     step = next(step for step in (1, 2, 5, 10, 20, 30, 60, 90) if span / step <= 4.5)
-    return np.arange(np.ceil(low / step) * step, high + 1e-9, step)
+    ticks = np.arange(np.ceil(low / step) * step, high + 1e-9, step)
+    inside: Floats = ticks[(ticks > low + 0.03 * span) & (ticks < high - 0.03 * span)]
+    return inside  # labels at the ends would run into the neighbouring map's
 
 
 def _degrees(value: float, positive: str, negative: str) -> str:

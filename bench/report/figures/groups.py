@@ -30,9 +30,9 @@ def errors_by_group(context: Context) -> Drawings:
         covers = samples[samples.index.str.startswith("land_cover:")].sort_values(ascending=False, kind="stable")
         groups = list(covers.index[:MOST_LAND_COVERS])
         tallest = max(len(seasons), len(groups))
-        sheet = Sheet(figsize=(PAGE_WIDTH, 1.1 + 0.115 * tallest * (len(chosen) + 1.5)), layout="constrained")
+        sheet = Sheet(figsize=(PAGE_WIDTH, 1.1 + 0.085 * tallest * (len(chosen) + 1.5)), layout="constrained")
         left, right = sheet.subplots(1, 2)
-        titles = {"all": "Whole year"} | {f"season:{name}": months for name, months in _MONTHS.items()}
+        titles = {"all": "All scored steps"} | {f"season:{name}": months for name, months in _MONTHS.items()}
         _points(left, context, chosen, seasons, [f"{titles[group]}\nn = {samples[group]:,}" for group in seasons])
         names = [land_cover_title(group.removeprefix("land_cover:")) for group in groups]
         labels = [f"{name}\nn = {covers[group]:,}" for name, group in zip(names, groups, strict=True)]
@@ -45,8 +45,8 @@ def errors_by_group(context: Context) -> Drawings:
 
     caption = (
         "RMSE on the test part by season and by land cover (commonest class of a cell; n: samples; at most the "
-        f"{MOST_LAND_COVERS} classes with most), with {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks of "
-        f"{BLOCK_DEGREES:g}°; no bar where a group lies in too few blocks. {context.circumstances(chosen)}"
+        f"{MOST_LAND_COVERS} classes with most), with {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks "
+        f"of {BLOCK_DEGREES:g}°; no bar where a group lies in too few blocks. {context.circumstances(chosen)}"
     )
     figure = Figure(
         f"{context.suite}_error_groups",

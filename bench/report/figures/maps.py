@@ -62,7 +62,7 @@ def residual_maps(context: Context) -> Drawings:
         limit = _limit(np.concatenate([error.to_numpy() for error in residuals]))
         columns = 2 if grid.is_wide else 3
         rows = -(-len(chosen) // columns)
-        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, rows, columns)), layout="constrained")
+        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, rows, columns, side=1.5, below=0.2)), layout="compressed")
         panels = sheet.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes in panels.ravel()[len(chosen) :]:
             axes.set_visible(False)
@@ -75,7 +75,8 @@ def residual_maps(context: Context) -> Drawings:
 
     caption = (
         "Mean residual (prediction − target) of every cell over the scored steps of the test year, "
-        f"for the proposed models, the best of each other family and the paper's denominator. {_extremes()} "
+        f"for the proposed models, those that the paper's tables divide by, and the best of other families. "
+        f"{_extremes()} "
         f"{grid.words} {context.circumstances(chosen)}"
     )
     name = f"{context.suite}_residual_maps"
@@ -116,12 +117,13 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
         limit = _limit(weights.loc[shown, temperature].to_numpy())
         largest = float(np.percentile(predicted.loc[shown, "prediction"], _SHOWN_SHARE))
         shape = (len(times), 2) if grid.is_wide else (2, len(times))
-        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, *shape)), layout="constrained")
+        room = {"side": 0.8, "below": 0.9} if grid.is_wide else {"side": 1.5, "below": 0.2}  # scales stand there
+        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, *shape, **room)), layout="compressed")
         panels = sheet.subplots(*shape, sharex=True, sharey=True, squeeze=False)
         panels = panels.T if grid.is_wide else panels
         for column, time in enumerate(times):
             date = pd.Timestamp(date_of_time.iloc[time])
-            when = f"Step {step_of_time[time]} (from {date.day} {date:%B})"
+            when = f"Step {step_of_time[time]} (from {date.day} {date:%b})"
             above = draw_cells(
                 panels[0, column], grid, weights.loc[at[time], temperature].to_numpy(), SIGNED, (-limit, limit)
             )
@@ -131,7 +133,7 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
             panels[0, column].set_title(when, loc="left")
             if grid.is_wide:
                 panels[1, column].set_title(when, loc="left")
-        per_deviation = f"({context.target_units} per standard deviation)"
+        per_deviation = f"({context.target_units} per SD)"
         side = {"location": "bottom", "shrink": 0.8, "aspect": 40} if grid.is_wide else {"aspect": 20, "pad": 0.015}
         bar = sheet.colorbar(above, ax=panels[0], extend="both", **side)
         bar.set_label(f"Weight of {feature_title(temperature)}\n{per_deviation}")
@@ -140,9 +142,9 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
         return sheet
 
     caption = (
-        f"Weight of {temperature} in the prediction (Eq. 17) and predicted {context.selection.manifest.target_name} at "
-        f"steps {', '.join(map(str, STEPS))} of the test year, as far as they were scored (Figure 5 of the paper). "
-        f"{_extremes()} {grid.words} {context.circumstances([row])}"
+        f"Weight of {temperature} in the prediction (Eq. 17; SD: standard deviation of the feature) and predicted "
+        f"{context.selection.manifest.target_name} at steps {', '.join(map(str, STEPS))} of the test year, as far as they were "
+        f"scored (Figure 5 of the paper). {_extremes()} {grid.words} {context.circumstances([row])}"
     )
     name = f"{context.suite}_figure5_{row.key.runner}"
     title = f"Weight of temperature and predicted {context.selection.manifest.target_name}, {row.title}"
@@ -160,14 +162,12 @@ def _limit(values: Floats) -> float:
     return float(np.percentile(np.abs(values), _SHOWN_SHARE)) or 1.0
 
 
-def _height(grid: Grid, rows: int, columns: int) -> float:
-    """Height of a sheet of maps, inches: panels keep their shape, and the rest is for titles and scales."""
+def _height(grid: Grid, rows: int, columns: int, *, side: float, below: float) -> float:
+    """Height of a sheet of maps that keep their shape, with room beside them and below them, inches."""
     west, east, south, north = grid.extent
     stretch = 1.0 if east - west > 180 else 1.0 / np.cos(np.radians((south + north) / 2))
-    width = (PAGE_WIDTH - 0.9) / columns
-    return float(
-        min(9.0, rows * (width * stretch * (north - south) / (east - west) + 0.3) + (0.9 if grid.is_wide else 0.3))
-    )
+    width = (PAGE_WIDTH - side) / columns
+    return float(min(9.0, rows * (width * stretch * (north - south) / (east - west) + 0.25) + below))
 
 
 def _extremes() -> str:

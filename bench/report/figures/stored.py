@@ -105,9 +105,10 @@ def shown_rows(found: Sequence[RowResult]) -> tuple[RowResult, ...]:
 
 
 def representatives(context: Context) -> tuple[RowResult, ...]:
-    """Rows for a figure with room for few: the proposed models, the best of every family, the paper's denominator.
+    """Rows for a figure with room for few, in the order of the families.
 
-    They come in the order of the families; `best` is by the test error, for showing only.
+    The proposed models come first, then the models that the paper's tables divide by, then the best of every other
+    family, reference rows last; the best is by the test error, which is good for showing and for nothing else.
     """
     errors = {}
     for row in context.shown:
@@ -118,9 +119,9 @@ def representatives(context: Context) -> tuple[RowResult, ...]:
         (row for row in context.shown if row.key.runner in errors), key=lambda row: errors[row.key.runner]
     )
     chosen = [row for row in candidates if row.family == PROPOSED_FAMILY][:MOST_SHOWN]
-    for family in reversed(FAMILIES):
-        chosen += [row for row in candidates if row.family == family and row not in chosen][:1]
     chosen += [row for row in candidates if row.key.runner in (TABLE1_DENOMINATOR, TABLE2_DENOMINATOR)]
+    for family in reversed(FAMILIES):
+        chosen += [row for row in candidates if row.family == family][:1]
     kept = list(dict.fromkeys(row.key.runner for row in chosen))[:MOST_SHOWN]
     return tuple(
         sorted(

@@ -131,16 +131,15 @@ def land_cover_title(name: str) -> str:
 
 
 def feature_title(name: str) -> str:
-    """A feature's name as printed: ERA5-Land's long ones without underscores and the marks of their aggregation."""
-    short = name.removesuffix("_sum").replace("_level_", " level ").replace("_layer_", " layer ").replace("_", " ")
+    """A feature's name as printed: ERA5-Land's long ones shortened and in words."""
+    short = re.sub(r"^(.*)_(\d+)m(?=_|$)", r"\2 m \1", name.removesuffix("_sum"))
+    short = short.replace("_level_", " level ").replace("_layer_", " layer ").replace("_", " ")
     for long, brief in (
         ("surface solar radiation downwards", "solar radiation down"),
         ("surface thermal radiation downwards", "thermal radiation down"),
         ("surface net", "net"),
         ("volumetric soil water", "soil water"),
         ("component of wind", "wind"),
-        (" 2m", " 2 m"),
-        (" 10m", " 10 m"),
     ):
         short = short.replace(long, brief)
     return short

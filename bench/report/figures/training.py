@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure as Sheet
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from bench.records import Record
 from bench.report.figures.model import Drawings, Figure
@@ -61,9 +62,9 @@ def training_curves(context: Context) -> Drawings:
     shown = [row for row, _ in found]
 
     def draw() -> Sheet:
-        columns = min(_COLUMNS, len(found))
+        columns = 2 if len(found) in (2, 4) else min(_COLUMNS, len(found))
         rows = -(-len(found) // columns)
-        sheet = Sheet(figsize=(PAGE_WIDTH * max(columns, 2) / _COLUMNS, 0.4 + 1.9 * rows), layout="constrained")
+        sheet = Sheet(figsize=(PAGE_WIDTH if columns > 1 else PAGE_WIDTH / 2, 0.4 + 1.9 * rows), layout="constrained")
         panels = sheet.subplots(rows, columns, squeeze=False).ravel()
         for axes in panels[len(found) :]:
             axes.set_visible(False)
@@ -73,8 +74,11 @@ def training_curves(context: Context) -> Drawings:
             epochs, means = mean_curve(curves)
             axes.plot(epochs, means, color=INK, linewidth=1.6)
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.yaxis.set_minor_formatter(lambda value, _: "")
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.set_xlim(0.5, epochs[-1] + 0.5)
             axes.set_title(f"{'abcdefghijkl'[index]}  {context.title_of(row)}", loc="left")
             noun = "training" if len(curves) == 1 else "trainings"
             words = f"{len(curves)} {noun}\nlast mean {means[-1]:.3g}"

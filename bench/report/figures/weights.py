@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure as Sheet
@@ -26,6 +27,7 @@ FEWEST_STEPS = 12
 """Fewer steps than this make no course over the year."""
 FEATURES = 6
 """Curves in each panel: those climate features whose weights are largest on the whole."""
+_TITLE_LETTERS = 36  # of a line above a panel
 
 
 @dataclass(frozen=True)
@@ -133,11 +135,13 @@ def _figure(context: Context, row: RowResult) -> Figure:
                     label=feature_title(found.features[feature]),
                 )
             noun = "cell" if len(region.cells) == 1 else "cells"
-            axes.set_title(f"{'abcdef'[index]}  {region.title}\n({len(region.cells):,} {noun})", loc="left")
+            title = f"{'abcdef'[index]}  {region.title} ({len(region.cells):,}\N{NO-BREAK SPACE}{noun})"
+            axes.set_title(fill(title, _TITLE_LETTERS, break_on_hyphens=False), loc="left")
             axes.set_xlim(0.5, STEPS_PER_YEAR + 0.5)
             axes.set_xticks([1, 10, 20, 30, 40])
-        sheet.supxlabel("8-day step of the year", fontsize="medium")
-        sheet.supylabel(f"Mean importance weight\n({unit})", fontsize="medium", ha="center")
+        for axes in panels[3:]:
+            axes.set_xlabel("8-day step of the year")
+        sheet.supylabel(f"Mean importance weight ({unit})", fontsize="medium")
         handles, labels = panels[0].get_legend_handles_labels()
         sheet.legend(
             handles, labels, loc="outside lower center", ncols=3 if max(map(len, labels)) > 14 else len(labels)
