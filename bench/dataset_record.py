@@ -21,7 +21,7 @@ from bench.data.cube import Cube
 from bench.disk import disk_errors, sha256, write_atomically
 from bench.errors import BenchError
 from bench.records import SCHEMA_VERSION
-from bench.store import STORED_STAYS, Store
+from bench.store import STORED_STAYS, CorruptRecord, Store
 
 STEP_DAYS = 8
 """Length of a step; the last one of a year is shorter."""
@@ -91,7 +91,7 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
     """Describes a data set in the store, unless a readable description is there; files appear whole or not at all.
 
     Raises:
-        BenchError: the disk is full or may not be written.
+        BenchError: the disk is full or may not be written, or a newer version has described it.
     """
     folder = dataset_folder(store, cube.fingerprint)
     if _is_readable(store, cube.fingerprint):
@@ -123,7 +123,8 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
     """What the store knows of a data set, or None where no `bench run` has described it yet.
 
     Raises:
-        BenchError: the record is damaged or was written by a newer version.
+        CorruptRecord: the record is damaged.
+        BenchError: it was written by a newer version.
     """
     folder = dataset_folder(store, fingerprint)
     path = folder / "dataset.json"
@@ -146,7 +147,7 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
                 raise ValueError(f"{name} has changed")
         cells, times = (pd.read_parquet(folder / name) for name in _TABLES)
     except (ValueError, KeyError, TypeError, FileNotFoundError, ValidationError) as error:
-        raise BenchError(
+        raise CorruptRecord(
             f"The data set's record {folder} is damaged ({str(error).splitlines()[0]}); issue the `bench run` command "
             "again, which writes it anew."
         ) from error
@@ -156,7 +157,7 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
 def _is_readable(store: Store, fingerprint: str) -> bool:
     try:
         return read_dataset_record(store, fingerprint) is not None
-    except BenchError:
+    except CorruptRecord:
         return False
 
 

@@ -143,8 +143,8 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
 
     caption = (
         f"Weight of {temperature} in the prediction (Eq. 17; SD: standard deviation of the feature) and predicted "
-        f"{context.selection.manifest.target_name} at steps {', '.join(map(str, STEPS))} of the test year, as far as they were "
-        f"scored (Figure 5 of the paper). {_extremes()} {grid.words} {context.circumstances([row])}"
+        f"{context.selection.manifest.target_name} at steps {', '.join(map(str, STEPS))} of the test year, as far as "
+        f"they were scored (Figure 5 of the paper). {_extremes()} {grid.words} {context.circumstances([row])}"
     )
     name = f"{context.suite}_figure5_{row.key.runner}"
     title = f"Weight of temperature and predicted {context.selection.manifest.target_name}, {row.title}"
