@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.climate_classes import CLASSES, UNKNOWN, climate_classes, classify
+from bench.climate_classes import CLASSES, UNKNOWN, classify, climate_classes
 from bench.data.cube import Cube
 from tests.conftest import make_cube
 
@@ -75,9 +75,10 @@ def test_kelvin_and_metres_per_step_give_the_same_class() -> None:
     climate[:, :, 0] += 273.15
     climate[:, :, 2] *= np.where(cube.step_of_year == 46, 5, 8) / 1000
     names, units = ("temperature_2m", "Rs", "total_precipitation_sum"), ("K", "W m-2", "m")
-    assert climate_classes(replace(cube, climate=climate, feature_names=names, feature_units=units)).tolist() == [
-        "cold"
-    ] * 4
+    assert (
+        climate_classes(replace(cube, climate=climate, feature_names=names, feature_units=units)).tolist()
+        == ["cold"] * 4
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, Floats, cell_ids, predictions, representatives
-from bench.report.figures.style import PAGE_WIDTH, QUIET, SIZES, SMALL_TEXT_SIZE
+from bench.report.figures.style import PAGE_WIDTH, QUIET, SIZES, SMALL_TEXT_SIZE, columns_for, panels
 from bench.report.selection import RowResult
 
 BINS = 90
@@ -26,12 +26,10 @@ def observed_and_predicted(context: Context) -> Drawings:
         counts = [density(context, row, edges) for row in chosen]
         most = max(float(count.max()) for count, _ in counts)
         fewest = 1.0 / max(len(row.records) for row in chosen)  # one sample of one seed
-        rows = -(-len(chosen) // _COLUMNS)
+        rows = -(-len(chosen) // columns_for(len(chosen), _COLUMNS))
         sheet = Sheet(figsize=(PAGE_WIDTH, 0.3 + 2.35 * rows), layout="compressed")
-        panels = sheet.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
-        for axes in panels[len(chosen) :]:
-            axes.set_visible(False)
-        for index, (axes, row, (count, outside)) in enumerate(zip(panels, chosen, counts, strict=False)):
+        places = panels(sheet, len(chosen), _COLUMNS, shared=True)
+        for index, (axes, row, (count, outside)) in enumerate(zip(places, chosen, counts, strict=True)):
             axes.grid(False)
             mesh = axes.pcolormesh(
                 edges,
@@ -43,7 +41,7 @@ def observed_and_predicted(context: Context) -> Drawings:
             )
             axes.plot(edges[[0, -1]], edges[[0, -1]], color=QUIET, linewidth=0.8)
             axes.set_aspect("equal")
-            axes.set_title(f"{'abcdef'[index]}  {context.title_of(row)}", loc="left")
+            axes.set_title(f"{'abcdef'[index]}  {row.title}", loc="left")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.text(
@@ -57,7 +55,7 @@ def observed_and_predicted(context: Context) -> Drawings:
             )
         sheet.supxlabel(f"Observed {context.target}", fontsize="medium")
         sheet.supylabel(f"Predicted {context.target}", fontsize="medium")
-        bar = sheet.colorbar(mesh, ax=panels.tolist(), shrink=0.7, aspect=30, pad=0.015)
+        bar = sheet.colorbar(mesh, ax=places, shrink=0.7, aspect=30, pad=0.015)
         bar.set_label("Samples per bin (mean over seeds)")
         return sheet
 

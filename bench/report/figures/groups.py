@@ -73,7 +73,7 @@ def _points(axes: Axes, context: Context, chosen: tuple[RowResult, ...], groups:
             fmt=stroke.marker,
             color=stroke.colour,
             elinewidth=0.9,
-            label=context.title_of(row),
+            label=row.title,
         )
     for boundary in np.arange(1, len(groups)) - 0.5:
         axes.axhline(boundary, color="#cfcfcf", linewidth=0.5)

@@ -12,6 +12,8 @@ from bench.report.figures.stored import MOST_SHOWN, Context, cell_ids, represent
 from bench.report.figures.style import PAGE_WIDTH, STROKES, label_ends
 from bench.report.selection import CONFIDENCE, Estimate, RowResult
 
+LOWEST_R2 = -0.5
+"""A model that fails on few cells would otherwise hide the differences between the others."""
 Curve = Sequence[tuple[int, Estimate]]
 """Training cells and the metric, ascending."""
 
@@ -40,6 +42,7 @@ def learning_curves(context: Context) -> Drawings:
             axes.set_xticks([], minor=True)
             axes.set_xlabel("Training cells")
             axes.set_ylabel(label)
+        panels[1].set_ylim(max(LOWEST_R2, panels[1].get_ylim()[0]), min(1.0, panels[1].get_ylim()[1]))
         sheet.draw_without_rendering()  # settles the layout, which the places of the labels depend on
         for axes, metric in zip(panels, ("rmse", "r2"), strict=True):
             _label(axes, {row.title: curve(context, row, metric) for row in chosen})
@@ -47,7 +50,7 @@ def learning_curves(context: Context) -> Drawings:
 
     caption = (
         f"Test error over the number of training cells, all land cells, with {CONFIDENCE:.0%} intervals from the "
-        f"spatial block bootstrap. {context.circumstances(members)}"
+        f"spatial block bootstrap. The axis of R² ends at {LOWEST_R2:g}. {context.circumstances(members)}"
     )
     figure = Figure(
         f"{context.suite}_learning_curves", "Learning curves", caption, cell_ids(members), context.about(chosen), draw

@@ -21,7 +21,7 @@ from bench.report.figures.stored import (
     predictions,
     representatives,
 )
-from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, feature_title
+from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_title, panels
 from bench.report.selection import RowResult
 
 STEPS = (1, 10, 20, 30)
@@ -60,16 +60,14 @@ def residual_maps(context: Context) -> Drawings:
             error = (table["prediction"].astype(np.float64) - table["target"]).groupby(table["cell"]).mean()
             residuals.append(error)
         limit = _limit(np.concatenate([error.to_numpy() for error in residuals]))
-        columns = 2 if grid.is_wide else 3
+        columns = columns_for(len(chosen), 2 if grid.is_wide else 3)
         rows = -(-len(chosen) // columns)
         sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, rows, columns, side=1.5, below=0.2)), layout="compressed")
-        panels = sheet.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        for axes in panels.ravel()[len(chosen) :]:
-            axes.set_visible(False)
-        for index, (axes, row, error) in enumerate(zip(panels.ravel(), chosen, residuals, strict=False)):
+        places = panels(sheet, len(chosen), columns, shared=True)
+        for index, (axes, row, error) in enumerate(zip(places, chosen, residuals, strict=True)):
             mesh = draw_cells(axes, grid, error.to_numpy(), SIGNED, (-limit, limit))
-            axes.set_title(f"{'abcdef'[index]}  {context.title_of(row)}", loc="left")
-        bar = sheet.colorbar(mesh, ax=panels, extend="both", shrink=0.6, aspect=30, pad=0.015)
+            axes.set_title(f"{'abcdef'[index]}  {row.title}", loc="left")
+        bar = sheet.colorbar(mesh, ax=places, extend="both", shrink=0.6, aspect=30, pad=0.015)
         bar.set_label(f"Mean residual, predicted − observed {context.target}")
         return sheet
 
@@ -117,27 +115,27 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
         limit = _limit(weights.loc[shown, temperature].to_numpy())
         largest = float(np.percentile(predicted.loc[shown, "prediction"], _SHOWN_SHARE))
         shape = (len(times), 2) if grid.is_wide else (2, len(times))
-        room = {"side": 0.8, "below": 0.9} if grid.is_wide else {"side": 1.5, "below": 0.2}  # scales stand there
-        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, *shape, **room)), layout="compressed")
-        panels = sheet.subplots(*shape, sharex=True, sharey=True, squeeze=False)
-        panels = panels.T if grid.is_wide else panels
+        side, below = (0.8, 0.9) if grid.is_wide else (1.5, 0.2)  # where the scales stand
+        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, *shape, side=side, below=below)), layout="compressed")
+        places = sheet.subplots(*shape, sharex=True, sharey=True, squeeze=False)
+        places = places.T if grid.is_wide else places
         for column, time in enumerate(times):
             date = pd.Timestamp(date_of_time.iloc[time])
             when = f"Step {step_of_time[time]} (from {date.day} {date:%b})"
-            above = draw_cells(
-                panels[0, column], grid, weights.loc[at[time], temperature].to_numpy(), SIGNED, (-limit, limit)
+            upper = draw_cells(
+                places[0, column], grid, weights.loc[at[time], temperature].to_numpy(), SIGNED, (-limit, limit)
             )
-            below = draw_cells(
-                panels[1, column], grid, predicted.loc[at[time], "prediction"].to_numpy(), SIZES, (0.0, largest)
+            lower = draw_cells(
+                places[1, column], grid, predicted.loc[at[time], "prediction"].to_numpy(), SIZES, (0.0, largest)
             )
-            panels[0, column].set_title(when, loc="left")
+            places[0, column].set_title(when, loc="left")
             if grid.is_wide:
-                panels[1, column].set_title(when, loc="left")
+                places[1, column].set_title(when, loc="left")
         per_deviation = f"({context.target_units} per SD)"
-        side = {"location": "bottom", "shrink": 0.8, "aspect": 40} if grid.is_wide else {"aspect": 20, "pad": 0.015}
-        bar = sheet.colorbar(above, ax=panels[0], extend="both", **side)
+        scale = {"location": "bottom", "shrink": 0.8, "aspect": 40} if grid.is_wide else {"aspect": 20, "pad": 0.015}
+        bar = sheet.colorbar(upper, ax=places[0], extend="both", **scale)
         bar.set_label(f"Weight of {feature_title(temperature)}\n{per_deviation}")
-        bar = sheet.colorbar(below, ax=panels[1], extend="max", **side)
+        bar = sheet.colorbar(lower, ax=places[1], extend="max", **scale)
         bar.set_label(f"Predicted {context.selection.manifest.target_name}\n({context.target_units})")
         return sheet
 

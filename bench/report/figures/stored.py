@@ -60,11 +60,6 @@ class Context:
         """The target's units as printed."""
         return units(self.selection.manifest.target_units)
 
-    def title_of(self, row: RowResult) -> str:
-        """A row's title, with what tells it from other rows of the same runner."""
-        sizes = {other.key.train_cells for other in self.rows}
-        return f"{row.title} ({row.key.train_cells} cells)" if len(sizes) > 1 else row.title
-
     def about(self, shown: Sequence[RowResult]) -> dict[str, Any]:
         """Where a figure's numbers come from, for scripts."""
         first = self.selection.cells[0]
@@ -80,10 +75,13 @@ class Context:
     def circumstances(self, shown: Sequence[RowResult]) -> str:
         """Where a figure's numbers come from, as the end of its caption."""
         first = self.selection.cells[0]
-        seeds = "; ".join(f"{self.title_of(row)}: {_counted(row)}" for row in shown)
+        by_title: dict[str, list[RowResult]] = {}
+        for row in shown:
+            by_title.setdefault(row.title, []).append(row)
+        models = "; ".join(f"{title}{_sizes(found)}: {_seeds(found)}" for title, found in by_title.items())
         return (
             f"Data set {first.dataset} ({self.selection.manifest.dataset_title}); suite {first.suite}, profile "
-            f"{first.profile}, test year {first.split['test_year']}. Seeds averaged: {seeds}."
+            f"{first.profile}, test year {first.split['test_year']}. Seeds averaged: {models}."
         )
 
 
@@ -176,8 +174,15 @@ def _read(context: Context, record: Record, name: str, columns: Sequence[str]) -
     return pd.read_parquet(path, columns=["cell", "time", *columns])
 
 
-def _counted(row: RowResult) -> str:
-    return ", ".join(str(record.cell.repetition) for record in row.records)
+def _seeds(found: Sequence[RowResult]) -> str:
+    return ", ".join(
+        str(number) for number in sorted({record.cell.repetition for row in found for record in row.records})
+    )
+
+
+def _sizes(found: Sequence[RowResult]) -> str:
+    sizes = [f"{row.key.train_cells:,}" for row in found if row.key.train_cells is not None]
+    return f" ({', '.join(sizes)} training cells)" if sizes else ""
 
 
 def _rank(row: RowResult, commonest: str | None) -> tuple[bool, int]:

@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 PAGE_WIDTH = 7.1
 """Width of a two-column figure, inches."""
@@ -118,6 +119,30 @@ def house_style() -> Iterator[None]:
         mpl.rcdefaults()  # a user's own matplotlibrc must not change the figures
         mpl.rcParams.update(_RC)
         yield
+
+
+def panels(sheet: Figure, n: int, most_columns: int, *, shared: bool = False) -> list[Axes]:
+    """Makes exactly ``n`` panels in rows of equal length, as far as that goes.
+
+    Args:
+        sheet: an empty figure.
+        n: how many.
+        most_columns: in one row.
+        shared: whether all have the same axes.
+    """
+    columns = columns_for(n, most_columns)
+    rows = -(-n // columns)
+    made: list[Axes] = sheet.subplots(rows, columns, squeeze=False, sharex=shared, sharey=shared).ravel().tolist()
+    for axes in made[n:]:
+        axes.remove()
+    for axes in made[max(0, n - columns) : n]:  # nothing stands below them
+        axes.tick_params(labelbottom=True)
+    return made[:n]
+
+
+def columns_for(n: int, most_columns: int) -> int:
+    """Columns of `panels`: four stand two by two."""
+    return 2 if n == 4 else min(n, most_columns)
 
 
 def units(text: str) -> str:

@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from bench.records import Record
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, cell_ids
-from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES
+from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES, columns_for, panels
 from bench.report.selection import RowResult
 from models.progress import Progress
 
@@ -62,13 +62,11 @@ def training_curves(context: Context) -> Drawings:
     shown = [row for row, _ in found]
 
     def draw() -> Sheet:
-        columns = 2 if len(found) in (2, 4) else min(_COLUMNS, len(found))
+        columns = columns_for(len(found), _COLUMNS)
         rows = -(-len(found) // columns)
         sheet = Sheet(figsize=(PAGE_WIDTH if columns > 1 else PAGE_WIDTH / 2, 0.4 + 1.9 * rows), layout="constrained")
-        panels = sheet.subplots(rows, columns, squeeze=False).ravel()
-        for axes in panels[len(found) :]:
-            axes.set_visible(False)
-        for index, (axes, (row, curves)) in enumerate(zip(panels, found, strict=False)):
+        places = panels(sheet, len(found), _COLUMNS)
+        for index, (axes, (row, curves)) in enumerate(zip(places, found, strict=True)):
             for curve in curves:
                 axes.plot(curve.epochs, curve.losses, color=STROKES[2].colour, linewidth=0.6, alpha=0.45)
             epochs, means = mean_curve(curves)
@@ -79,7 +77,7 @@ def training_curves(context: Context) -> Drawings:
             axes.yaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.set_xlim(0.5, epochs[-1] + 0.5)
-            axes.set_title(f"{'abcdefghijkl'[index]}  {context.title_of(row)}", loc="left")
+            axes.set_title(f"{'abcdefghijkl'[index]}  {row.title}", loc="left")
             noun = "training" if len(curves) == 1 else "trainings"
             words = f"{len(curves)} {noun}\nlast mean {means[-1]:.3g}"
             axes.text(0.96, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL_TEXT_SIZE)

@@ -20,7 +20,7 @@ from bench.report.figures.stored import (
     explaining,
     importance,
 )
-from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_title
+from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_title, panels
 from bench.report.selection import RowResult
 
 FEWEST_STEPS = 12
@@ -117,12 +117,8 @@ def _figure(context: Context, row: RowResult) -> Figure:
     def draw() -> Sheet:
         found = courses(context, row)
         sheet = Sheet(figsize=(PAGE_WIDTH, 4.6), layout="constrained")
-        panels = sheet.subplots(2, 3, sharex=True, sharey=True, squeeze=False).ravel()
-        for index, axes in enumerate(panels):
-            if index >= len(found.regions):
-                axes.set_visible(False)
-                continue
-            region = found.regions[index]
+        places = panels(sheet, len(found.regions), 3, shared=True)
+        for index, (axes, region) in enumerate(zip(places, found.regions, strict=True)):
             axes.axhline(0, color="#7f7f7f", linewidth=0.7)
             for feature, stroke in zip(range(len(found.features)), STROKES, strict=False):
                 axes.plot(
@@ -139,12 +135,11 @@ def _figure(context: Context, row: RowResult) -> Figure:
             axes.set_title(fill(title, _TITLE_LETTERS, break_on_hyphens=False), loc="left")
             axes.set_xlim(0.5, STEPS_PER_YEAR + 0.5)
             axes.set_xticks([1, 10, 20, 30, 40])
-        for axes in panels[3:]:
-            axes.set_xlabel("8-day step of the year")
+        sheet.supxlabel("8-day step of the year", fontsize="medium")
         sheet.supylabel(f"Mean importance weight ({unit})", fontsize="medium")
-        handles, labels = panels[0].get_legend_handles_labels()
+        handles, labels = places[0].get_legend_handles_labels()
         sheet.legend(
-            handles, labels, loc="outside lower center", ncols=3 if max(map(len, labels)) > 14 else len(labels)
+            handles, labels, loc="outside upper center", ncols=3 if max(map(len, labels)) > 14 else len(labels)
         )
         return sheet
 
