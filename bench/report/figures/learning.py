@@ -42,7 +42,8 @@ def learning_curves(context: Context) -> Drawings:
             axes.set_xticks([], minor=True)
             axes.set_xlabel("Training cells")
             axes.set_ylabel(label)
-        panels[1].set_ylim(max(LOWEST_R2, panels[1].get_ylim()[0]), min(1.0, panels[1].get_ylim()[1]))
+        low, high = panels[1].get_ylim()
+        panels[1].set_ylim(max(LOWEST_R2, low), min(1.0, high))
         sheet.draw_without_rendering()  # settles the layout, which the places of the labels depend on
         for axes, metric in zip(panels, ("rmse", "r2"), strict=True):
             _label(axes, {row.title: curve(context, row, metric) for row in chosen})

@@ -60,12 +60,9 @@ def weight_courses(context: Context) -> Drawings:
             drawings += Drawings(left_out=(f"{what}: {NO_DATASET}.",))
         elif not explaining(row):
             drawings += Drawings(left_out=(f"{what}: its cells hold no importance weights.",))
-        elif len(_test_steps(context)) < FEWEST_STEPS:
-            drawings += Drawings(
-                left_out=(
-                    f"{what}: a course over the year needs more than the {len(_test_steps(context))} scored steps.",
-                )
-            )
+        elif (steps := len(_test_steps(context))) < FEWEST_STEPS:
+            reason = f"a course over the year needs at least {FEWEST_STEPS} scored steps, there are {steps}"
+            drawings += Drawings(left_out=(f"{what}: {reason}.",))
         else:
             drawings += Drawings((_figure(context, row),))
     return drawings
