@@ -15,6 +15,8 @@ from bench.report.selection import Selection, StatisticsReader, rows
 
 __all__ = ["Drawings", "Figure", "figures", "save"]
 
+SUITES = ("full", "fewshot")
+"""Suites that these figures are about; other suites bring their own."""
 _FAMILIES = (
     weight_courses,
     weight_maps,
@@ -37,6 +39,8 @@ def figures(selection: Selection, reader: StatisticsReader, dataset: DatasetReco
     Raises:
         BenchError: a stored file is damaged.
     """
+    if selection.cells[0].suite not in SUITES:
+        return Drawings()
     done = tuple(row for row in rows(selection) if row.records)
     context = Context(selection, reader, dataset, done, shown_rows(done))
     drawings = Drawings()

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, Floats, cell_ids, predictions, representatives
 from bench.report.figures.style import PAGE_WIDTH, QUIET, SIZES, SMALL_TEXT_SIZE, columns_for, panels
-from bench.report.selection import RowResult
+from bench.report.selection import CONFIDENCE, RowResult
 
 BINS = 90
 """Along each axis."""
@@ -26,8 +26,9 @@ def observed_and_predicted(context: Context) -> Drawings:
         counts = [density(context, row, edges) for row in chosen]
         most = max(float(count.max()) for count, _ in counts)
         fewest = 1.0 / max(len(row.records) for row in chosen)  # one sample of one seed
-        rows = -(-len(chosen) // columns_for(len(chosen), _COLUMNS))
-        sheet = Sheet(figsize=(PAGE_WIDTH, 0.3 + 2.35 * rows), layout="compressed")
+        columns = columns_for(len(chosen), _COLUMNS)
+        height = 0.3 + -(-len(chosen) // columns) * min(3.5, (PAGE_WIDTH - 1.1) / columns + 0.55)
+        sheet = Sheet(figsize=(PAGE_WIDTH, height), layout="compressed")
         places = panels(sheet, len(chosen), _COLUMNS, shared=True)
         for index, (axes, row, (count, outside)) in enumerate(zip(places, chosen, counts, strict=True)):
             axes.grid(False)
@@ -41,18 +42,11 @@ def observed_and_predicted(context: Context) -> Drawings:
             )
             axes.plot(edges[[0, -1]], edges[[0, -1]], color=QUIET, linewidth=0.8)
             axes.set_aspect("equal")
-            axes.set_title(f"{'abcdef'[index]}  {row.title}", loc="left")
+            axes.set_title(f"{'abcdef'[index]}  {row.title}", loc="left", pad=2.6 * SMALL_TEXT_SIZE + 6)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-            axes.text(
-                0.97,
-                0.04,
-                _words(context, row, outside),
-                transform=axes.transAxes,
-                ha="right",
-                fontsize=SMALL_TEXT_SIZE,
-                bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
-            )
+            words = _words(context, row, outside)
+            axes.text(0.0, 1.02, words, transform=axes.transAxes, va="bottom", fontsize=SMALL_TEXT_SIZE)
         sheet.supxlabel(f"Observed {context.target}", fontsize="medium")
         sheet.supylabel(f"Predicted {context.target}", fontsize="medium")
         bar = sheet.colorbar(mesh, ax=places, shrink=0.7, aspect=30, pad=0.015)
@@ -63,8 +57,9 @@ def observed_and_predicted(context: Context) -> Drawings:
         return Drawings(left_out=(f"Observed against predicted ({context.suite}): no cell is done.",))
     caption = (
         f"Observed against predicted {context.selection.manifest.target_name} of all samples of the test part, "
-        f"{BINS} × {BINS} bins over the range of the observed values; grey: equality. RMSE and R² are those of the "
-        f"tables, with their 95 % intervals. {context.circumstances(chosen)}"
+        f"{BINS} × {BINS} bins over the range of the observed values (outside: share of samples beyond it); grey: "
+        f"equality. RMSE and R² are those of the tables, with their {CONFIDENCE:.0%} intervals. "
+        f"{context.circumstances(chosen)}"
     )
     figure = Figure(
         f"{context.suite}_observed_predicted",
@@ -111,5 +106,5 @@ def _words(context: Context, row: RowResult, outside: float) -> str:
             known = f" [{estimate.low:.2f}, {estimate.high:.2f}]" if estimate.low == estimate.low else ""
             lines.append(f"{label} {estimate.value:.2f}{known}")
     if outside > 0.0005:
-        lines.append(f"{outside:.1%} outside")
+        lines[-1] += f", {outside:.1%} outside"
     return "\n".join(lines)

@@ -16,7 +16,7 @@ from bench.report.figures.style import INK, LAND
 Floats = npt.NDArray[np.float64]
 _MASK_DEGREES = 0.25
 _BOXES = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0)
-_FILLED = 0.75  # share of the land's boxes that must hold a cell: fewer leave a map of dots
+_FILLED = 0.9  # share of the land's boxes that must hold a cell: fewer leave a map of dots
 _MOST_COLUMNS = 4000  # of a grid: more are scattered points
 _MARGIN = 0.03  # of the extent
 _MASK_COLUMNS = 360  # columns of the mask on one map: more are finer than print

@@ -67,8 +67,9 @@ def residual_maps(context: Context) -> Drawings:
         for index, (axes, row, error) in enumerate(zip(places, chosen, residuals, strict=True)):
             mesh = draw_cells(axes, grid, error.to_numpy(), SIGNED, (-limit, limit))
             axes.set_title(f"{'abcdef'[index]}  {row.title}", loc="left")
-        bar = sheet.colorbar(mesh, ax=places, extend="both", shrink=0.6, aspect=30, pad=0.015)
-        bar.set_label(f"Mean residual, predicted − observed {context.target}")
+        scale = {"shrink": 0.6, "aspect": 30} if rows > 1 else {"aspect": 15}
+        bar = sheet.colorbar(mesh, ax=places, extend="both", pad=0.015, **scale)
+        bar.set_label(f"Mean residual of {context.selection.manifest.target_name}\n({context.target_units})")
         return sheet
 
     caption = (
