@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import io
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ import pandas as pd
 from bench.data.cube import STEPS_PER_YEAR, Cube
 from bench.data.physics import knows_sensitivities, true_sensitivities
 from bench.data.splits import Part
+from bench.dataset_record import dataset_folder
 from bench.disk import disk_errors, write_atomically
 from bench.runners import registry
 from bench.seeds import SENSITIVITY_SAMPLE_SEED
@@ -27,11 +27,6 @@ CONTRIBUTIONS = "contributions.parquet"
 MOST_VALUES = 10_000_000
 """Values (cells × steps × features) of one file; of a larger data set a sample of its cells is kept."""
 _CELLS_AT_ONCE = 512  # bounds the memory of the derivatives
-
-
-def dataset_folder(store: Store, fingerprint: str) -> Path:
-    """Where a store keeps what it knows of a data set."""
-    return store.root / "datasets" / fingerprint
 
 
 def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: Callable[[str], None]) -> bool:

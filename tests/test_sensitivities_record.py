@@ -12,7 +12,8 @@ import pytest
 from bench import sensitivities_record
 from bench.data.physics import gpp_with_lai
 from bench.data.splits import Part
-from bench.sensitivities_record import CONTRIBUTIONS, SENSITIVITIES, dataset_folder, record_sensitivities
+from bench.dataset_record import dataset_folder
+from bench.sensitivities_record import CONTRIBUTIONS, SENSITIVITIES, record_sensitivities
 from bench.store import Store
 from tests.conftest import make_cube
 from tests.data.test_physics import growing_season

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.report.selection import Selection, StatisticsReader
 
 
 @click.command(
@@ -38,6 +42,9 @@ Examples:
     help="Expectations file for --check  [default: the committed one of this data set and profile].",
 )
 @click.option("--pdf", is_flag=True, help="Compile all tables into tables.pdf with pdflatex.")
+@click.option(
+    "--figures/--no-figures", "with_figures", default=True, help="Draw the figures (PDF and PNG)  [default: on]."
+)
 @json_option
 def command(
     store_path: Path | None,
@@ -49,9 +56,10 @@ def command(
     check: bool,
     expectations: Path | None,
     pdf: bool,
+    with_figures: bool,
     as_json: bool,
 ) -> int:
-    """Render the tables from stored results: LaTeX, CSV and Markdown files, and the terminal.
+    """Render tables and figures from stored results: LaTeX, CSV and Markdown files, PDF and PNG, and the terminal.
 
     Beside each table stands metrics_<suite>.csv: every metric of every cell, train and test, per season, land cover
     and week, plain and area-weighted, with the cell's id. tables.tex is a document of all tables, numbers.tex has
@@ -120,6 +128,8 @@ def command(
             if explained is not None:
                 write_table(explained)
             write(f"metrics_{name}.csv", all_metrics(selection, reader))
+            if with_figures:
+                written += _draw(selection, reader, folder / "figures", as_json)
         weeks = {
             "table1": None,
             "table2": None,
@@ -155,3 +165,16 @@ def command(
     if no_pdf is not None:
         raise no_pdf
     return 1 if result is not None and result.broken else 0
+
+
+def _draw(selection: Selection, reader: StatisticsReader, folder: Path, as_json: bool) -> list[str]:
+    """Writes the figures of a selection and says which are left out and why; returns their paths."""
+    from bench.dataset_record import read_dataset_record
+    from bench.report.figures import figures, save
+
+    drawings = figures(selection, reader, read_dataset_record(reader.store, selection.cells[0].dataset_fingerprint))
+    folder.mkdir(exist_ok=True)
+    written = [str(path) for figure in drawings.figures for path in save(figure, folder)]
+    for sentence in drawings.left_out:
+        click.echo(f"No figure: {sentence}", err=as_json)
+    return written

@@ -36,6 +36,7 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
     1: some failed; 2: bad input; 130: interrupted, run the same command to resume.
     """
     from bench.cli.options import names
+    from bench.dataset_record import write_dataset_record
     from bench.execution.planning import RETRYABLE
     from bench.execution.progress import PlainProgress, Progress, for_terminal
     from bench.execution.schedule import Interrupted, run_cells, to_run
@@ -70,6 +71,7 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
         cells=[item.cell for item in planned],
     )
     store.add_manifest(manifest)
+    write_dataset_record(store, cube)
     record_sensitivities(store, cube, {item.cell.runner for item in planned}, say)
     pending = to_run(planned, states)
     say(f"Data set {cube.name} ({cube.n_cells} cells × {cube.n_times} steps): {request.dataset.reason}.")

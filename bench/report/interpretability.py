@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bench.dataset_record import dataset_folder
 from bench.errors import BenchError
 from bench.metrics import BLOCK_DEGREES, bootstrap_weights, spatial_block
 from bench.records import Record
@@ -23,7 +24,7 @@ from bench.report.selection import CONFIDENCE, DRAWS, RowResult, Selection, rows
 from bench.runners import registry
 from bench.runners.registry import FAMILIES, Explains
 from bench.seeds import BOOTSTRAP_SEED
-from bench.sensitivities_record import CONTRIBUTIONS, SENSITIVITIES, dataset_folder
+from bench.sensitivities_record import CONTRIBUTIONS, SENSITIVITIES
 from bench.store import Store
 
 IMPORTANCE = "importance.parquet"

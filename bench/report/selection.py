@@ -214,6 +214,11 @@ class StatisticsReader:
         self._store = store
         self._tables: dict[str, pd.DataFrame] = {}
 
+    @property
+    def store(self) -> Store:
+        """The store that it reads."""
+        return self._store
+
     def table(self, record: Record) -> pd.DataFrame:
         """The statistics table of a cell.
 

@@ -1,9 +1,9 @@
 """The one training loop of every torch model: index gathers, checkpoints, progress, determinism."""
 
+from models.progress import Progress, ProgressCallback
 from models.training.engine import TrainingResult, TrainingTask, train
 from models.training.options import TrainingOptions
 from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling
-from models.training.progress import Progress, ProgressCallback
 
 __all__ = [
     "DevicePanel",

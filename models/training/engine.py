@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from models.progress import Progress, ProgressCallback
 from models.training.checkpoint import (
     CHECKPOINT_FORMAT,
     load_plain,
@@ -23,7 +24,6 @@ from models.training.checkpoint import (
     save_atomically,
 )
 from models.training.options import TrainingOptions
-from models.training.progress import Progress, ProgressCallback
 
 _KIND = "training checkpoint"
 _SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds")  # they leave the numbers alone

@@ -142,9 +142,27 @@ def test_report_writes_tables_and_every_number(bench: Bench, finished: str, tmp_
         "metrics_full.csv",
         "numbers.tex",
         "tables.tex",
+        "figures",
     }
-    assert json.loads(bench("report", "--json", "--out", str(tmp_path / "elsewhere"), plugins=QUICK).stdout)["files"]
+    names = ("observed_predicted", "residual_maps", "error_groups")
+    drawn = {f"full_{name}.{extension}" for name in names for extension in ("pdf", "png", "json")}
+    assert {item.name for item in (folder / "figures").iterdir()} == drawn
+    assert "No figure: Learning curves (full): every run of this suite trains on all cells." in result.stdout
+    arguments = ("report", "--json", "--no-figures", "--out", str(tmp_path / "elsewhere"))
+    assert json.loads(bench(*arguments, plugins=QUICK).stdout)["files"]
     assert (tmp_path / "elsewhere" / "table1.tex").read_text() == (folder / "table1.tex").read_text()
+    assert not (tmp_path / "elsewhere" / "figures").exists()
+
+
+def test_a_run_with_nothing_to_do_still_describes_its_data_set(bench: Bench, finished: str, tmp_path: Path) -> None:
+    [described] = (tmp_path / "runs" / "datasets").iterdir()
+    content = {item.name: item.read_bytes() for item in described.iterdir()}
+    assert set(content) == {"dataset.json", "cells.parquet", "times.parquet"}
+    shutil.rmtree(tmp_path / "runs" / "datasets")  # as in a store of an earlier version
+    arguments = ("--suite", "full", "--profile", "smoke", "--dataset", finished, "--only", "noise_a,climatology")
+    result = bench("run", *arguments, plugins=QUICK)
+    assert result.returncode == 0 and "nothing to do; 2 done before" in result.stdout
+    assert {item.name: item.read_bytes() for item in described.iterdir()} == content
 
 
 def test_the_fewshot_suite_runs_and_gives_tables_2_and_3(bench: Bench, data: str, tmp_path: Path) -> None:
@@ -162,7 +180,7 @@ def test_the_fewshot_suite_runs_and_gives_tables_2_and_3(bench: Bench, data: str
     )
     result = bench("run", *arguments, "--train-cells", "5,10", "--with", "noise_a", "--repeats", "2", plugins=QUICK)
     assert result.returncode == 0 and "8 done" in result.stdout, result.stdout + result.stderr
-    report = bench("report", plugins=QUICK)
+    report = bench("report", "--no-figures", plugins=QUICK)
     assert "W40 RMSE" in report.stdout and "Unseen cells" in report.stdout and "(5 cells)" in report.stdout
     assert "GNNWR (not in this run)" in report.stdout
     assert (tmp_path / "runs" / "report" / "table3.tex").exists()

@@ -1,0 +1,49 @@
+"""Figures as pure functions of the store, one module per family of figures."""
+
+from __future__ import annotations
+
+from bench.dataset_record import DatasetRecord
+from bench.report.figures.density import observed_and_predicted
+from bench.report.figures.groups import errors_by_group
+from bench.report.figures.learning import learning_curves
+from bench.report.figures.maps import residual_maps, weight_maps
+from bench.report.figures.model import Drawings, Figure, save
+from bench.report.figures.stored import Context, shown_rows
+from bench.report.figures.training import training_curves
+from bench.report.figures.weights import weight_courses
+from bench.report.selection import Selection, StatisticsReader, rows
+
+__all__ = ["Drawings", "Figure", "figures", "save"]
+
+SUITES = ("full", "fewshot")
+"""Suites that these figures are about; other suites bring their own."""
+_FAMILIES = (
+    weight_courses,
+    weight_maps,
+    training_curves,
+    learning_curves,
+    observed_and_predicted,
+    residual_maps,
+    errors_by_group,
+)
+
+
+def figures(selection: Selection, reader: StatisticsReader, dataset: DatasetRecord | None) -> Drawings:
+    """All figures that a selection has results for, and why the others are left out; nothing is drawn yet.
+
+    Args:
+        selection: the cells.
+        reader: of the same store.
+        dataset: the store's record of the data set, or None where there is none.
+
+    Raises:
+        BenchError: a stored file is damaged.
+    """
+    if selection.cells[0].suite not in SUITES:
+        return Drawings()
+    done = tuple(row for row in rows(selection) if row.records)
+    context = Context(selection, reader, dataset, done, shown_rows(done))
+    drawings = Drawings()
+    for family in _FAMILIES:
+        drawings += family(context)
+    return drawings

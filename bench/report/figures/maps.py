@@ -1,0 +1,173 @@
+"""Figure 5 of the paper, maps of the weight of temperature and of predicted GPP; and maps of the residuals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure as Sheet
+
+from bench.climate_classes import TEMPERATURE_NAMES
+from bench.report.figures.geography import Grid, draw_cells, grid_of
+from bench.report.figures.model import Drawings, Figure
+from bench.report.figures.stored import (
+    NO_DATASET,
+    PROPOSED_FAMILY,
+    Context,
+    Floats,
+    cell_ids,
+    explaining,
+    mean_importance,
+    mean_predictions,
+    predictions,
+    representatives,
+)
+from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_title, panels
+from bench.report.selection import RowResult
+
+STEPS = (1, 10, 20, 30)
+"""The paper's weeks: 8-day steps of the test year."""
+_SHOWN_SHARE = 98.0  # per cent of the values within the colour scale: single extremes must not bleach the map
+
+
+def weight_maps(context: Context) -> Drawings:
+    """Figure 5 of every proposed model that has stored its importance weights."""
+    proposed = [row for row in context.shown if row.family == PROPOSED_FAMILY]
+    if not proposed:
+        return Drawings(left_out=(f"Figure 5 ({context.suite}): no cell of the proposed model is done.",))
+    drawings = Drawings()
+    for row in proposed:
+        reason = _why_not(context, row)
+        if reason:
+            drawings += Drawings(left_out=(f"Figure 5 ({context.suite}, {row.title}): {reason}.",))
+        else:
+            drawings += Drawings((_weight_figure(context, row),))
+    return drawings
+
+
+def residual_maps(context: Context) -> Drawings:
+    """Mean residual of every cell over the test steps, for the models that figures show."""
+    chosen = representatives(context)
+    if context.dataset is None:
+        return Drawings(left_out=(f"Residual maps ({context.suite}): {NO_DATASET}.",))
+    if not chosen:
+        return Drawings(left_out=(f"Residual maps ({context.suite}): no cell is done.",))
+    grid = _grid(context, chosen[0])
+
+    def draw() -> Sheet:
+        residuals = []
+        for row in chosen:
+            table = mean_predictions(context, row)
+            error = (table["prediction"].astype(np.float64) - table["target"]).groupby(table["cell"]).mean()
+            residuals.append(error)
+        limit = _limit(np.concatenate([error.to_numpy() for error in residuals]))
+        columns = columns_for(len(chosen), 2 if grid.is_wide else 3)
+        rows = -(-len(chosen) // columns)
+        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, rows, columns, side=1.5, below=0.2)), layout="compressed")
+        places = panels(sheet, len(chosen), columns, shared=True)
+        for index, (axes, row, error) in enumerate(zip(places, chosen, residuals, strict=True)):
+            mesh = draw_cells(axes, grid, error.to_numpy(), SIGNED, (-limit, limit))
+            axes.set_title(f"{'abcdef'[index]}  {row.title}", loc="left")
+        scale = {"shrink": 0.6, "aspect": 30} if rows > 1 else {"aspect": 15}
+        bar = sheet.colorbar(mesh, ax=places, extend="both", pad=0.015, **scale)
+        bar.set_label(f"Mean residual of {context.selection.manifest.target_name}\n({context.target_units})")
+        return sheet
+
+    caption = (
+        "Mean residual (prediction − target) of every cell over the scored steps of the test year, "
+        f"for the proposed models, those that the paper's tables divide by, and the best of other families. "
+        f"{_extremes()} "
+        f"{grid.words} {context.circumstances(chosen)}"
+    )
+    name = f"{context.suite}_residual_maps"
+    return Drawings((Figure(name, "Mean residuals", caption, cell_ids(chosen), context.about(chosen), draw),))
+
+
+def temperature_of(feature_names: tuple[str, ...]) -> str | None:
+    """The data set's mean air temperature: the first of `TEMPERATURE_NAMES` that is a feature."""
+    return next((name for name in TEMPERATURE_NAMES if name in feature_names), None)
+
+
+def _why_not(context: Context, row: RowResult) -> str | None:
+    if context.dataset is None:
+        return NO_DATASET
+    if not explaining(row):
+        return "its cells hold no importance weights"
+    if temperature_of(context.dataset.description.feature_names) is None:
+        return f"no climate feature is called {', '.join(TEMPERATURE_NAMES)}"
+    weeks = context.selection.cells[0].split.get("weeks", STEPS)
+    if not set(weeks) & set(STEPS):
+        return f"none of the steps {', '.join(map(str, STEPS))} was scored"
+    return None
+
+
+def _weight_figure(context: Context, row: RowResult) -> Figure:
+    dataset = context.dataset
+    assert dataset is not None
+    temperature = temperature_of(dataset.description.feature_names)
+    assert temperature is not None
+    grid = _grid(context, row)
+
+    def draw() -> Sheet:
+        weights, predicted = mean_importance(context, row, [temperature]), mean_predictions(context, row)
+        step_of_time, date_of_time = dataset.times["step_of_year"].to_numpy(), dataset.times["time"]
+        times = [time for time in np.unique(weights["time"]).tolist() if step_of_time[time] in STEPS]
+        at = {time: (weights["time"] == time).to_numpy() for time in times}
+        shown = np.isin(weights["time"], times)
+        limit = _limit(weights.loc[shown, temperature].to_numpy())
+        largest = float(np.percentile(predicted.loc[shown, "prediction"], _SHOWN_SHARE))
+        shape = (len(times), 2) if grid.is_wide else (2, len(times))
+        side, below = (0.8, 0.9) if grid.is_wide else (1.5, 0.2)  # where the scales stand
+        sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, *shape, side=side, below=below)), layout="compressed")
+        places = sheet.subplots(*shape, sharex=True, sharey=True, squeeze=False)
+        places = places.T if grid.is_wide else places
+        for column, time in enumerate(times):
+            date = pd.Timestamp(date_of_time.iloc[time])
+            when = f"Step {step_of_time[time]} (from {date.day} {date:%b})"
+            upper = draw_cells(
+                places[0, column], grid, weights.loc[at[time], temperature].to_numpy(), SIGNED, (-limit, limit)
+            )
+            lower = draw_cells(
+                places[1, column], grid, predicted.loc[at[time], "prediction"].to_numpy(), SIZES, (0.0, largest)
+            )
+            places[0, column].set_title(when, loc="left")
+            if grid.is_wide:
+                places[1, column].set_title(when, loc="left")
+        per_deviation = f"({context.target_units} per SD)"
+        scale = {"location": "bottom", "shrink": 0.8, "aspect": 40} if grid.is_wide else {"aspect": 20, "pad": 0.015}
+        bar = sheet.colorbar(upper, ax=places[0], extend="both", **scale)
+        bar.set_label(f"Weight of {feature_title(temperature)}\n{per_deviation}")
+        bar = sheet.colorbar(lower, ax=places[1], extend="max", **scale)
+        bar.set_label(f"Predicted {context.selection.manifest.target_name}\n({context.target_units})")
+        return sheet
+
+    caption = (
+        f"Weight of {temperature} in the prediction (Eq. 17; SD: standard deviation of the feature) and predicted "
+        f"{context.selection.manifest.target_name} at steps {', '.join(map(str, STEPS))} of the test year, as far as "
+        f"they were scored (Figure 5 of the paper). {_extremes()} {grid.words} {context.circumstances([row])}"
+    )
+    name = f"{context.suite}_figure5_{row.key.runner}"
+    title = f"Weight of temperature and predicted {context.selection.manifest.target_name}, {row.title}"
+    return Figure(name, title, caption, cell_ids([row]), context.about([row]), draw)
+
+
+def _grid(context: Context, row: RowResult) -> Grid:
+    """The grid of the cells that were scored."""
+    assert context.dataset is not None
+    here = context.dataset.cells.iloc[np.unique(predictions(context, row.records[0])["cell"])]
+    return grid_of(here["lon"].to_numpy(), here["lat"].to_numpy())
+
+
+def _limit(values: Floats) -> float:
+    return float(np.percentile(np.abs(values), _SHOWN_SHARE)) or 1.0
+
+
+def _height(grid: Grid, rows: int, columns: int, *, side: float, below: float) -> float:
+    """Height of a sheet of maps that keep their shape, with room beside them and below them, inches."""
+    west, east, south, north = grid.extent
+    stretch = 1.0 if east - west > 180 else 1.0 / np.cos(np.radians((south + north) / 2))
+    width = (PAGE_WIDTH - side) / columns
+    return float(min(9.0, rows * (width * stretch * (north - south) / (east - west) + 0.25) + below))
+
+
+def _extremes() -> str:
+    return f"Colours end where {_SHOWN_SHARE:g} % of the values lie within."

@@ -1,0 +1,189 @@
+"""What figures need from the store: which rows are shown, arrays averaged over seeds, and the words of a caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bench.dataset_record import DatasetRecord
+from bench.errors import BenchError
+from bench.records import Record
+from bench.report.figures.style import units
+from bench.report.selection import RowResult, Selection, StatisticsReader
+from bench.report.tables import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
+from bench.runners.registry import FAMILIES
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+PROPOSED_FAMILY = "Our Method"
+MOST_SHOWN = 6
+"""Models in one figure: more cannot be told apart in print."""
+IMPORTANCE = "importance.parquet"
+NO_DATASET = "the store does not describe its data set; issue the `bench run` command again, which does"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all figures of a selection share.
+
+    Attributes:
+        selection: the cells.
+        reader: reads their files.
+        dataset: the store's record of the data set, or None where there is none.
+        rows: all rows of the selection's table that have results.
+        shown: of each runner the row with the usual view and the most training cells.
+    """
+
+    selection: Selection
+    reader: StatisticsReader
+    dataset: DatasetRecord | None
+    rows: tuple[RowResult, ...]
+    shown: tuple[RowResult, ...]
+
+    @property
+    def suite(self) -> str:
+        """Name of the suite."""
+        return self.selection.cells[0].suite
+
+    @property
+    def target(self) -> str:
+        """The target with its units, as on an axis."""
+        return f"{self.selection.manifest.target_name} ({self.target_units})"
+
+    @property
+    def target_units(self) -> str:
+        """The target's units as printed."""
+        return units(self.selection.manifest.target_units)
+
+    def about(self, shown: Sequence[RowResult]) -> dict[str, Any]:
+        """Where a figure's numbers come from, for scripts."""
+        first = self.selection.cells[0]
+        return {
+            "suite": first.suite,
+            "dataset": first.dataset,
+            "dataset_fingerprint": first.dataset_fingerprint,
+            "profile": first.profile,
+            "models": [row.key.runner for row in shown],
+            "seeds": sorted({record.cell.repetition for row in shown for record in row.records}),
+        }
+
+    def circumstances(self, shown: Sequence[RowResult]) -> str:
+        """Where a figure's numbers come from, as the end of its caption."""
+        first = self.selection.cells[0]
+        by_title: dict[str, list[RowResult]] = {}
+        for row in shown:
+            by_title.setdefault(row.title, []).append(row)
+        models = "; ".join(f"{title}{_sizes(found)}: {_seeds(found)}" for title, found in by_title.items())
+        return (
+            f"Data set {first.dataset} ({self.selection.manifest.dataset_title}); suite {first.suite}, profile "
+            f"{first.profile}, test year {first.split['test_year']}. Seeds averaged: {models}."
+        )
+
+
+def cell_ids(shown: Sequence[RowResult]) -> tuple[str, ...]:
+    """Ids of all cells of some rows."""
+    return tuple(record.cell_id for row in shown for record in row.records)
+
+
+def shown_rows(found: Sequence[RowResult]) -> tuple[RowResult, ...]:
+    """Of each runner with results, the row with the commonest view and the most training cells."""
+    views = [row.key.view for row in found if row.key.view]
+    commonest = max(sorted(set(views)), key=views.count) if views else None
+    best: dict[str, RowResult] = {}
+    for row in found:
+        kept = best.get(row.key.runner)
+        if row.records and (kept is None or _rank(row, commonest) > _rank(kept, commonest)):
+            best[row.key.runner] = row
+    return tuple(best.values())
+
+
+def representatives(context: Context) -> tuple[RowResult, ...]:
+    """Rows for a figure with room for few, in the order of the families.
+
+    The proposed models come first, then the models that the paper's tables divide by, then the best of every other
+    family, reference rows last; the best is by the test error, which is good for showing and for nothing else.
+    """
+    errors = {}
+    for row in context.shown:
+        estimate = context.reader.estimate(row.records, "rmse")
+        if estimate is not None:
+            errors[row.key.runner] = estimate.value
+    candidates = sorted(
+        (row for row in context.shown if row.key.runner in errors), key=lambda row: errors[row.key.runner]
+    )
+    chosen = [row for row in candidates if row.family == PROPOSED_FAMILY][:MOST_SHOWN]
+    chosen += [row for row in candidates if row.key.runner in (TABLE1_DENOMINATOR, TABLE2_DENOMINATOR)]
+    for family in reversed(FAMILIES):
+        chosen += [row for row in candidates if row.family == family][:1]
+    kept = list(dict.fromkeys(row.key.runner for row in chosen))[:MOST_SHOWN]
+    return tuple(
+        sorted(
+            (row for row in candidates if row.key.runner in kept),
+            key=lambda row: FAMILIES.index(row.family) if row.family in FAMILIES else -1,
+        )
+    )
+
+
+def mean_predictions(context: Context, row: RowResult) -> pd.DataFrame:
+    """The test part of a row: cell, time, target and the prediction averaged over its seeds."""
+    return _mean_over_records(context, row.records, "predictions.parquet", ("target", "prediction"))
+
+
+def importance(context: Context, record: Record, features: Sequence[str]) -> pd.DataFrame:
+    """The stored importance weights of one cell: cell, time and one column per feature."""
+    return _read(context, record, IMPORTANCE, features)
+
+
+def mean_importance(context: Context, row: RowResult, features: Sequence[str]) -> pd.DataFrame:
+    """Importance weights of a row averaged over its seeds: cell, time and one column per feature."""
+    return _mean_over_records(context, explaining(row), IMPORTANCE, features)
+
+
+def explaining(row: RowResult) -> tuple[Record, ...]:
+    """The cells of a row that stored importance weights."""
+    return tuple(record for record in row.records if IMPORTANCE in record.files)
+
+
+def predictions(context: Context, record: Record) -> pd.DataFrame:
+    """The stored predictions of one cell."""
+    return _read(context, record, "predictions.parquet", ("target", "prediction"))
+
+
+def _mean_over_records(context: Context, records: Sequence[Record], name: str, columns: Sequence[str]) -> pd.DataFrame:
+    total = _read(context, records[0], name, columns)
+    values = total[list(columns)].to_numpy(np.float64)
+    for record in records[1:]:
+        other = _read(context, record, name, columns)
+        if not (other["cell"].equals(total["cell"]) and other["time"].equals(total["time"])):
+            raise BenchError(
+                f"Cells {records[0].cell_id} and {record.cell_id} hold different samples in {name}; run one of them "
+                "again (`bench run`, after deleting its folder)."
+            )
+        values += other[list(columns)].to_numpy(np.float64)
+    total[list(columns)] = values / len(records)
+    return total
+
+
+def _read(context: Context, record: Record, name: str, columns: Sequence[str]) -> pd.DataFrame:
+    path = context.reader.store.file(record, name)
+    return pd.read_parquet(path, columns=["cell", "time", *columns])
+
+
+def _seeds(found: Sequence[RowResult]) -> str:
+    return ", ".join(
+        str(number) for number in sorted({record.cell.repetition for row in found for record in row.records})
+    )
+
+
+def _sizes(found: Sequence[RowResult]) -> str:
+    sizes = [f"{row.key.train_cells:,}" for row in found if row.key.train_cells is not None]
+    return f" ({', '.join(sizes)} training cells)" if sizes else ""
+
+
+def _rank(row: RowResult, commonest: str | None) -> tuple[bool, int]:
+    return row.key.view in (commonest, None), row.key.train_cells or 0

@@ -1,0 +1,115 @@
+"""Training curves: loss by epoch, read from what the training engine printed into each cell's log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure as Sheet
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from bench.records import Record
+from bench.report.figures.model import Drawings, Figure
+from bench.report.figures.stored import Context, cell_ids
+from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES, columns_for, panels
+from bench.report.selection import RowResult
+from models.progress import Progress
+
+_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """The loss of one training.
+
+    Attributes:
+        label: what was trained, such as ``step_01``; empty where the model trains one thing.
+        epochs: counted from 1, or from where an unfinished training was taken up again.
+        losses: mean training loss of each of these epochs, in the model's own terms.
+    """
+
+    label: str
+    epochs: tuple[int, ...]
+    losses: tuple[float, ...]
+
+
+def loss_curves(log: str) -> list[LossCurve]:
+    """The trainings that a cell's log reports, in order; members of an ensemble are curves of their own.
+
+    Args:
+        log: text of ``log.txt``; lines that are no progress report are passed over.
+    """
+    curves: list[tuple[str, dict[int, float]]] = []
+    last: tuple[str, int, int] | None = None
+    for line in log.splitlines():
+        parsed = Progress.parse(line)
+        if parsed is None:
+            continue
+        label, report = parsed
+        if last is None or label != last[0] or (report.epoch, report.step) <= last[1:]:
+            curves.append((label, {}))  # time went back: another training begins
+        curves[-1][1][report.epoch] = report.loss  # the last report of an epoch is the mean over all its samples
+        last = (label, report.epoch, report.step)
+    return [LossCurve(label, tuple(losses), tuple(losses.values())) for label, losses in curves]
+
+
+def training_curves(context: Context) -> Drawings:
+    """Loss by epoch of every model of this project's training engine."""
+    found = [(row, curves) for row in context.shown if (curves := _curves(context, row))]
+    what = f"Training curves ({context.suite})"
+    if not found:
+        return Drawings(left_out=(f"{what}: no log of a cell that is done reports an epoch.",))
+    shown = [row for row, _ in found]
+
+    def draw() -> Sheet:
+        columns = columns_for(len(found), _COLUMNS)
+        rows = -(-len(found) // columns)
+        sheet = Sheet(figsize=(PAGE_WIDTH if columns > 1 else PAGE_WIDTH / 2, 0.4 + 1.9 * rows), layout="constrained")
+        places = panels(sheet, len(found), _COLUMNS)
+        for index, (axes, (row, curves)) in enumerate(zip(places, found, strict=True)):
+            for curve in curves:
+                axes.plot(curve.epochs, curve.losses, color=STROKES[2].colour, linewidth=0.6, alpha=0.45)
+            epochs, means = mean_curve(curves)
+            axes.plot(epochs, means, color=INK, linewidth=1.6)
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.set_xlim(0.5, epochs[-1] + 0.5)
+            axes.set_title(f"{'abcdefghijkl'[index]}  {row.title}", loc="left")
+            noun = "training" if len(curves) == 1 else "trainings"
+            words = f"{len(curves)} {noun}\nlast mean {means[-1]:.3g}"
+            axes.text(0.96, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL_TEXT_SIZE)
+        sheet.supxlabel("Epoch", fontsize="medium")
+        sheet.supylabel("Training loss (each model's own terms)", fontsize="medium")
+        return sheet
+
+    caption = (
+        "Training loss by epoch, thin: every training (seeds, members of an ensemble, and models that are fitted per "
+        "step), thick: their mean. Each model has its own loss: compare courses, not heights. A training that was "
+        f"taken up again begins where it was left. {context.circumstances(shown)}"
+    )
+    figure = Figure(
+        f"{context.suite}_training_curves", "Training curves", caption, cell_ids(shown), context.about(shown), draw
+    )
+    return Drawings((figure,))
+
+
+def mean_curve(curves: list[LossCurve]) -> tuple[list[int], list[float]]:
+    """Epochs that any curve reports, and the mean loss over the curves that report each."""
+    values: dict[int, list[float]] = {}
+    for curve in curves:
+        for epoch, loss in zip(curve.epochs, curve.losses, strict=True):
+            values.setdefault(epoch, []).append(loss)
+    epochs = sorted(values)
+    return epochs, [float(np.mean(values[epoch])) for epoch in epochs]
+
+
+def _curves(context: Context, row: RowResult) -> list[LossCurve]:
+    return [curve for record in row.records for curve in loss_curves(_log(context, record))]
+
+
+def _log(context: Context, record: Record) -> str:
+    path = context.reader.store.cells_dir / record.cell_id / "log.txt"
+    return path.read_text(errors="replace") if path.exists() else ""
