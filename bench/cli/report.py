@@ -16,6 +16,7 @@ from bench.errors import BenchError
 Examples:
   bench report                                  # every table that the store has runs for
   bench report --suite full --out tables/out
+  bench report --html                           # and one page with everything, for any browser, offline
   bench report --weighting area --dataset northchina --profile laptop"""
 )
 @store_option
@@ -28,6 +29,7 @@ Examples:
 @click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="Folder for the files  [default: STORE/report]."
 )
+@click.option("--html", "as_html", is_flag=True, help="Also write report.html: one self-contained page of everything.")
 @json_option
 def command(
     store_path: Path | None,
@@ -36,6 +38,7 @@ def command(
     profile: str | None,
     weighting: str,
     out: Path | None,
+    as_html: bool,
     as_json: bool,
 ) -> int:
     """Render the tables from stored results: LaTeX, CSV and Markdown files, and the terminal.
@@ -46,7 +49,11 @@ def command(
     from bench.disk import disk_errors, write_atomically
     from bench.metrics import WEIGHTINGS
     from bench.report import render
+    from bench.report.html.figure import PageFigure
+    from bench.report.html.overview import nothing_done
+    from bench.report.html.page import SuiteResult, render_page
     from bench.report.metrics_file import all_metrics
+    from bench.report.others import left_out
     from bench.report.selection import StatisticsReader, select
     from bench.report.tables import costs, table1, table2, table3
     from bench.suggest import unknown
@@ -67,12 +74,16 @@ def command(
     reader = StatisticsReader(store)
     makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
     written: list[str] = []
+    said: list[str] = []
+    suites: list[SuiteResult] = []
+    figures: list[PageFigure] = []
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
         for name in wanted:
             selection = select(store, name, dataset, profile)
-            for make in makers[name]:
-                table = make(selection, reader, weighting)
+            tables = tuple(make(selection, reader, weighting) for make in makers[name])
+            suites.append(SuiteResult(selection, tables))
+            for table in tables:
                 files = {"tex": render.latex(table), "csv": render.as_csv(table), "md": render.markdown(table)}
                 for extension, content in files.items():
                     path = folder / f"{table.name}.{extension}"
@@ -84,5 +95,14 @@ def command(
             path = folder / f"metrics_{name}.csv"
             write_atomically(path, all_metrics(selection, reader).encode())
             written.append(str(path))
-    click.echo(json.dumps({"files": written}, indent=1) if as_json else f"Written: {', '.join(written)}")
+            said += (
+                left_out(store, selection) if selection.done else (nothing_done(selection), *left_out(store, selection))
+            )
+        if as_html:
+            write_atomically(folder / "report.html", render_page(store, suites, figures, weighting))
+            written.append(str(folder / "report.html"))
+    if as_json:
+        click.echo(json.dumps({"files": written, "notes": said}, indent=1))
+    else:
+        click.echo("\n".join([*said, f"Written: {', '.join(written)}"]))
     return 0

@@ -1,0 +1,35 @@
+"""Command lines that bring a stored number back."""
+
+from __future__ import annotations
+
+import shlex
+
+from bench.suites.cells import Cell
+
+
+def reproduce(cell: Cell, dataset_spec: str) -> str:
+    """The command that runs this cell, and no other, into an empty store.
+
+    Args:
+        cell: what to run.
+        dataset_spec: text that opens its data.
+    """
+    words = ["bench", "run", "--suite", cell.suite, "--dataset", dataset_spec, "--profile", cell.profile]
+    words += ["--only", cell.runner]
+    if "weeks" in cell.split:  # only what the suite has not by itself needs --with, which does no harm to the others
+        words += ["--with", cell.runner, "--weeks", ",".join(map(str, cell.split["weeks"]))]
+        words += ["--train-cells", str(cell.split["train_cells"])]
+    if cell.view is not None:
+        words += ["--view", cell.view]
+    if cell.repetition:
+        words += ["--seed", str(cell.repetition)]
+    return shlex.join(words)
+
+
+def audit(cell: Cell, dataset_spec: str) -> str:
+    """The command that audits this cell's kind of split and the fit of its runner."""
+    words = ["bench", "data", "audit", dataset_spec, "--suite", cell.suite, "--profile", cell.profile]
+    if "weeks" in cell.split:
+        words += ["--weeks", ",".join(map(str, cell.split["weeks"]))]
+        words += ["--train-cells", str(cell.split["train_cells"])]
+    return shlex.join([*words, "--runner", cell.runner])
