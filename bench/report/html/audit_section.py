@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from bench.report.html.cells import describe_split
-from bench.report.html.elements import Html, bullets, code, element, join, link, plain_table
+from bench.report.html.elements import Html, bullets, code, definitions, element, join, link, plain_table
 from bench.report.selection import Selection
 from bench.report.split_audit import CellAudit
 from bench.suites.cells import Cell
@@ -14,13 +14,13 @@ from bench.suites.cells import Cell
 _UNKNOWN = "not known"
 
 
-def audit_section(selection: Selection, audits: Mapping[str, CellAudit], commands: Mapping[str, str]) -> Html:
+def audit_section(selection: Selection, audits: Mapping[str, CellAudit], command: str) -> Html:
     """The audit of a suite's splits.
 
     Args:
         selection: the cells of its tables.
         audits: id → audit, of the cells that are done.
-        commands: runner → command that audits its fit.
+        command: audits the fit of a runner.
     """
     audited = [cell for cell in selection.cells if cell.id in audits]
     if not audited:
@@ -47,7 +47,7 @@ def audit_section(selection: Selection, audits: Mapping[str, CellAudit], command
         if audits[cell.id].problem
     ]
     found = element("p", "What does not agree:", class_="warning") if problems else None
-    return join([splits, found, bullets(problems), _runners(audited, audits, commands)])
+    return join([splits, found, bullets(problems), _runners(audited, audits, command)])
 
 
 def _split(cells: list[Cell], audits: Mapping[str, CellAudit]) -> list[str]:
@@ -73,19 +73,19 @@ def _split(cells: list[Cell], audits: Mapping[str, CellAudit]) -> list[str]:
     ]
 
 
-def _runners(cells: list[Cell], audits: Mapping[str, CellAudit], commands: Mapping[str, str]) -> Html:
-    rows = []
-    for name in dict.fromkeys(cell.runner for cell in cells):
-        covered = any(audits[cell.id].covered for cell in cells if cell.runner == name)
-        rows.append(
-            [
-                code(name),
-                "yes, in the smoke profile" if covered else "no",
-                code(commands[name]),
-            ]
-        )
-    return plain_table(
-        "Does a fit depend on its training part alone?",
-        ("Runner", "Proved by the project's tests", "Command that proves it here, by two fits"),
-        rows,
-    )
+def _runners(cells: list[Cell], audits: Mapping[str, CellAudit], command: str) -> Html:
+    """Of which runners the project's tests prove that a fit reads the training part alone, and how to prove it here."""
+    names = {
+        covered: sorted({cell.runner for cell in cells if audits[cell.id].covered is covered})
+        for covered in (True, False)
+    }
+    facts = [
+        ("Proved by two fits in the project's tests, in the smoke profile", _names(names[True])),
+        ("No such test", _names(names[False])),
+        ("Command that proves it on these data", code(command)),
+    ]
+    return join([element("p", "Does a fit depend on its training part alone? No record can tell:"), definitions(facts)])
+
+
+def _names(names: list[str]) -> Html | None:
+    return join(map(code, names), ", ") if names else None

@@ -10,7 +10,7 @@ from typing import Any
 from bench.clock import human_seconds
 from bench.metrics import METRICS
 from bench.records import Record
-from bench.report.html.elements import Child, Html, anchor, code, definitions, element, join, link, plain_table
+from bench.report.html.elements import Child, Html, anchor, code, definitions, element, join, link, plain_table, prose
 from bench.report.html.results import row_anchor
 from bench.report.model import Table
 from bench.report.selection import Selection
@@ -29,6 +29,7 @@ class CellContext:
         audit: of its split; None where the cell is not done.
         uses: links to the table rows and figures that show it.
         command: runs it again.
+        proof: audits the fit of its runner.
     """
 
     state: str
@@ -36,6 +37,7 @@ class CellContext:
     audit: CellAudit | None
     uses: tuple[Html, ...]
     command: str
+    proof: str
 
 
 def state_of(cell: Cell, selection: Selection) -> tuple[str, str]:
@@ -59,20 +61,22 @@ def uses_of(tables: Sequence[Table]) -> dict[str, list[Html]]:
     return uses
 
 
+def runner_anchor(cell: Cell) -> str:
+    """Id of the section of a cell's runner."""
+    return f"runner-{anchor(cell.suite)}-{anchor(cell.runner)}"
+
+
 def provenance(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
     """A section for every runner of a suite and, in it, one for every cell."""
     grouped: dict[str, list[Cell]] = {}
     for cell in selection.cells:
         grouped.setdefault(cell.runner, []).append(cell)
-    suite = selection.cells[0].suite
     return element(
-        "div", *(_runner(name, cells, selection, contexts, suite) for name, cells in grouped.items()), class_="runners"
+        "div", *(_runner(name, cells, selection, contexts) for name, cells in grouped.items()), class_="runners"
     )
 
 
-def _runner(
-    name: str, cells: Sequence[Cell], selection: Selection, contexts: Mapping[str, CellContext], suite: str
-) -> Html:
+def _runner(name: str, cells: Sequence[Cell], selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
     entry = registry.entries().get(name)
     about = f"{entry.family}: {entry.summary}." if entry else "This runner's plug-in is not loaded here."
     return element(
@@ -80,7 +84,7 @@ def _runner(
         element("h4", entry.title if entry else name, " ", code(name)),
         element("p", about),
         *(_cell(cell, selection.records.get(cell.id), contexts[cell.id]) for cell in cells),
-        id=f"runner-{anchor(suite)}-{anchor(name)}",
+        id=runner_anchor(cells[0]),
     )
 
 
@@ -94,7 +98,7 @@ def _cell(cell: Cell, record: Record | None, context: CellContext) -> Html:
         element("span", context.state, class_=f"state {'good' if context.state == 'done' else 'bad'}"),
     )
     facts: list[tuple[str, Child]] = [
-        ("Why it is not done", context.reason or None),
+        ("Why it is not done", prose(context.reason) if context.reason else None),
         ("Shown in", join(context.uses, "; ") if context.uses else None),
         ("Runner", f"{cell.runner}, version {cell.runner_version}"),
         ("Seed", "none: this runner draws no random numbers" if cell.seed is None else str(cell.seed)),
@@ -109,7 +113,10 @@ def _cell(cell: Cell, record: Record | None, context: CellContext) -> Html:
     if record is not None:
         parts += _recorded(record)
     if context.audit is not None:
-        parts.append(definitions([("Split audit", audit_sentence(context.audit))]))
+        covered = "by two fits in the project's tests, smoke profile" if context.audit.covered else "not in a test"
+        proof = join([f"proved {covered}; here by ", code(context.proof)])
+        facts = [("Split audit", audit_sentence(context.audit)), ("Fit reads its training part alone", proof)]
+        parts.append(definitions(facts))
     parts.append(element("p", "To compute it again:"))
     parts.append(element("pre", code(context.command)))
     return element("details", summary, *parts, id=f"cell-{cell.id}", class_="cell")

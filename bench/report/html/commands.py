@@ -26,10 +26,10 @@ def reproduce(cell: Cell, dataset_spec: str) -> str:
     return shlex.join(words)
 
 
-def audit(cell: Cell, dataset_spec: str) -> str:
-    """The command that audits this cell's kind of split and the fit of its runner."""
+def audit(cell: Cell, dataset_spec: str, runner: str) -> str:
+    """The command that audits this cell's kind of split and the fit of a runner on it."""
     words = ["bench", "data", "audit", dataset_spec, "--suite", cell.suite, "--profile", cell.profile]
     if "weeks" in cell.split:
         words += ["--weeks", ",".join(map(str, cell.split["weeks"]))]
         words += ["--train-cells", str(cell.split["train_cells"])]
-    return shlex.join([*words, "--runner", cell.runner])
+    return shlex.join([*words, "--runner", runner])

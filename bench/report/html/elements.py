@@ -52,6 +52,14 @@ def code(text: str) -> Html:
     return element("code", text)
 
 
+def prose(text: str) -> Html:
+    """A sentence of the program, in which names and commands stand between backticks."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # a stray one: nothing is marked
+        return escaped(text)
+    return join(code(part) if index % 2 else part for index, part in enumerate(parts))
+
+
 def definitions(facts: Iterable[tuple[str, Child]]) -> Html:
     """A list of facts; those without a value are left out."""
     return element(

@@ -18,6 +18,7 @@ from bench.report.html.elements import (
     join,
     link,
     plain_table,
+    prose,
     scrollable,
 )
 from bench.report.selection import Selection, rows
@@ -73,7 +74,7 @@ def warnings(selections: Sequence[Selection], left_out: Sequence[str]) -> Html:
     shown = {(selection.cells[0].dataset_fingerprint, selection.cells[0].profile) for selection in selections}
     if len(shown) > 1:
         found.insert(0, "The suites below were run on different data sets or profiles: do not compare across them.")
-    return bullets(found, class_="warning")
+    return bullets(map(prose, found), class_="warning")
 
 
 def nothing_done(selection: Selection) -> str:
@@ -118,7 +119,7 @@ def coverage(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
 def failures(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
     """Every planned cell that is not done, with the reason."""
     found = [
-        join([link(f"cell-{cell.id}", cell.label), f": {contexts[cell.id].state}: {contexts[cell.id].reason}"])
+        join([link(f"cell-{cell.id}", cell.label), f": {contexts[cell.id].state}: ", prose(contexts[cell.id].reason)])
         for cell in selection.cells
         if contexts[cell.id].state != "done"
     ]
@@ -129,7 +130,7 @@ def damage(store: Store) -> Html:
     """Cells that cannot be read, and those that were set aside."""
     _, damaged = store.survey()
     aside = sorted(item.name for item in (store.root / "quarantine").glob("*"))
-    found: list[Child] = [join([code(cell_id), f": {reason}"]) for cell_id, reason in damaged.items()]
+    found: list[Child] = [join([code(cell_id), ": ", prose(reason)]) for cell_id, reason in damaged.items()]
     found += [
         join([code(name), ": found damaged and set aside; kept under quarantine/ for inspection"]) for name in aside
     ]
@@ -145,7 +146,7 @@ def dataset_facts(store: Store, selection: Selection) -> Html:
         described: Any = json.loads(path.read_text())
     except (OSError, ValueError):
         described = {}
-        facts.append(("Record", "this store holds no description of the data set (`bench data info` prints it)"))
+        facts.append(("Record", prose("this store holds no description of the data set; `bench data info` prints it")))
     if isinstance(described, dict):
         facts += [(key.replace("_", " ").capitalize(), _text(value)) for key, value in described.items()]
     return definitions(facts)

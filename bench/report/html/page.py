@@ -15,7 +15,7 @@ from importlib import resources
 
 from bench.report.html import commands, overview
 from bench.report.html.audit_section import audit_section
-from bench.report.html.cells import CellContext, provenance, state_of, uses_of
+from bench.report.html.cells import CellContext, provenance, runner_anchor, state_of, uses_of
 from bench.report.html.elements import Child, Html, code, element, join, link
 from bench.report.html.figure import PageFigure, figure_section
 from bench.report.html.guide import guide
@@ -166,14 +166,14 @@ def _results(suites: Sequence[SuiteResult]) -> _Section:
             class_="hint",
         )
     ]
-    body += [result_table(table, _ratio_note(table)) for _, table in tables]
+    body += [result_table(table, _sources(result), _ratio_note(table)) for result, table in tables]
     return _Section("results", "Results", join(body), tuple((table.name, _title(table)) for _, table in tables))
 
 
 def _times(suites: Sequence[SuiteResult]) -> _Section:
-    tables = [table for result in suites for table in result.tables if _is_cost(table)]
-    body = join(result_table(table) for table in tables)
-    return _Section("time", "Time and memory", body, tuple((table.name, _title(table)) for table in tables))
+    tables = [(result, table) for result in suites for table in result.tables if _is_cost(table)]
+    body = join(result_table(table, _sources(result)) for result, table in tables)
+    return _Section("time", "Time and memory", body, tuple((table.name, _title(table)) for _, table in tables))
 
 
 def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, CellContext]) -> _Section:
@@ -204,10 +204,10 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, Cell
     for result in suites:
         cells = result.selection.cells
         audits = {cell.id: audit for cell in cells if (audit := contexts[cell.id].audit) is not None}
-        proofs = {cell.runner: commands.audit(cell, specs[cell.id]) for cell in reversed(cells)}
+        command = commands.audit(cells[0], specs[cells[0].id], "NAME")
         parts += [
             element("h3", overview.suite_title(result.suite)),
-            audit_section(result.selection, audits, proofs),
+            audit_section(result.selection, audits, command),
         ]
     return _Section("audit", "Split audit", join(parts))
 
@@ -244,7 +244,8 @@ def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[Pag
             state, reason = state_of(cell, result.selection)
             audit = auditor.audit(result.selection.records[cell.id]) if state == "done" else None
             command = commands.reproduce(cell, specs[cell.id])
-            contexts[cell.id] = CellContext(state, reason, audit, tuple(shown.get(cell.id, ())), command)
+            proof = commands.audit(cell, specs[cell.id], cell.runner)
+            contexts[cell.id] = CellContext(state, reason, audit, tuple(shown.get(cell.id, ())), command, proof)
     return contexts
 
 
@@ -265,6 +266,10 @@ def _ratio_note(table: Table) -> list[Child]:
         for cell_id in row.cells
     ]
     return [join([f"Ratios divide by {entry.title}, cells ", join(cells, ", "), "."])]
+
+
+def _sources(result: SuiteResult) -> dict[str, str]:
+    return {cell.id: runner_anchor(cell) for cell in result.selection.cells}
 
 
 def _is_cost(table: Table) -> bool:

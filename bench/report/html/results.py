@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from bench.report.html.elements import Child, Html, bullets, element, join, link, scrollable
+from bench.report.html.elements import Child, Html, bullets, element, join, link, prose, scrollable
 from bench.report.model import Column, Row, Table, best_values, is_best
 from bench.report.render import MISSING, plain_value, shown_columns
 
@@ -15,11 +15,12 @@ def row_anchor(table: Table, index: int) -> str:
     return f"{table.name}-row-{index + 1}"
 
 
-def result_table(table: Table, notes: Sequence[Child] = ()) -> Html:
+def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child] = ()) -> Html:
     """A table with heading, caption and notes.
 
     Args:
         table: what to show; columns in which no row has a value are left out.
+        sources: cell id → anchor of the section of its runner.
         notes: lines below it, before those of the table itself.
     """
     title, _, circumstances = table.caption.partition(". ")
@@ -37,10 +38,10 @@ def result_table(table: Table, notes: Sequence[Child] = ()) -> Html:
     bodies = []
     for family, rows in table.families():
         head = element("tr", element("th", family, scope="rowgroup", colspan=len(columns) + 2), class_="family")
-        body = [_row(row, columns, best, anchors[id(row)]) for row in rows]
+        body = [_row(row, columns, best, anchors[id(row)], sources) for row in rows]
         bodies.append(element("tbody", head, *body))
     caption = element("caption", element("span", circumstances or title))
-    missing = [join(["Missing: ", note]) for note in table.notes]
+    missing = [join(["Missing: ", prose(note)]) for note in table.notes]
     return element(
         "section",
         element("h3", title),
@@ -54,13 +55,16 @@ def result_table(table: Table, notes: Sequence[Child] = ()) -> Html:
     )
 
 
-def _row(row: Row, columns: Sequence[Column], best: dict[str, float], anchor: str) -> Html:
+def _row(row: Row, columns: Sequence[Column], best: dict[str, float], anchor: str, sources: Mapping[str, str]) -> Html:
+    source = next((sources[item] for item in row.cells if item in sources), None)
     note = element("span", f" ({row.note})", class_="note") if row.note else None
     family = element("span", row.family, class_="family-of")  # seen once the table is sorted across families
     cells = join([link(f"cell-{item}", item[:6], aria_label=f"Cell {item}, {row.label}") for item in row.cells], " ")
     return element(
         "tr",
-        element("th", row.label, note, family, scope="row", data_value=row.label),
+        element(
+            "th", link(source, row.label) if source else row.label, note, family, scope="row", data_value=row.label
+        ),
         *(_value(row, column, is_best(row, column, best)) for column in columns),
         element("td", cells, class_="cells"),
         id=anchor,
@@ -71,7 +75,7 @@ def _value(row: Row, column: Column, best: bool) -> Html:
     value = row.values.get(column.key)
     if value is None or math.isnan(value.value):
         return element("td", element("span", MISSING, class_="missing"), class_="number")
-    number, _, interval = plain_value(value, column).partition(" ")
+    number, _, interval = plain_value(value, column).replace("-", "−").partition(" ")
     mark = element("span", " (best)", class_="unseen") if best else None
     return element(
         "td",
