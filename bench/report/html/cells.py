@@ -172,7 +172,7 @@ def audit_sentence(audit: CellAudit) -> str:
     if audit.problem:
         parts.append(f"PROBLEM: {audit.problem}")
     elif audit.geometry is None:
-        parts.append("no test sample can train, since all of them lie in the test year (by the split's rule)")
+        parts.append("none of them trains, since all lie in the test year (by the rule of the split)")
     else:
         parts.append(
             "split rebuilt from its parameters: the same test samples, "
@@ -198,4 +198,4 @@ def _seconds(value: float | None) -> str | None:
 
 
 def _metric(value: float | None) -> str:
-    return "–" if value is None else f"{value:.6f}"
+    return "–" if value is None else f"{value:.6f}".replace("-", "−")

@@ -21,9 +21,7 @@ def reproduce(cell: Cell, dataset_spec: str) -> str:
         words += ["--train-cells", str(cell.split["train_cells"])]
     if cell.view is not None:
         words += ["--view", cell.view]
-    if cell.repetition:
-        words += ["--seed", str(cell.repetition)]
-    return shlex.join(words)
+    return shlex.join([*words, "--seed", str(cell.repetition)])
 
 
 def audit(cell: Cell, dataset_spec: str, runner: str) -> str:
