@@ -99,7 +99,7 @@ def command(
                 left_out(store, selection) if selection.done else (nothing_done(selection), *left_out(store, selection))
             )
         if as_html:
-            write_atomically(folder / "report.html", render_page(store, suites, figures, weighting))
+            write_atomically(folder / "report.html", render_page(store, suites, figures, weighting=weighting))
             written.append(str(folder / "report.html"))
     if as_json:
         click.echo(json.dumps({"files": written, "notes": said}, indent=1))

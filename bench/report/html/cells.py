@@ -90,17 +90,17 @@ def _runner(name: str, cells: Sequence[Cell], selection: Selection, contexts: Ma
 
 def _cell(cell: Cell, record: Record | None, context: CellContext) -> Html:
     size = f", {cell.split['train_cells']:,} training cells" if "train_cells" in cell.split else ""
-    view = f", view {cell.view}" if cell.view else ""
     summary = element(
         "summary",
         code(cell.id),
-        f" repetition {cell.repetition}{view}{size}: ",
+        f" {cell.label}{size}: ",
         element("span", context.state, class_=f"state {'good' if context.state == 'done' else 'bad'}"),
     )
     facts: list[tuple[str, Child]] = [
         ("Why it is not done", prose(context.reason) if context.reason else None),
         ("Shown in", join(context.uses, "; ") if context.uses else None),
         ("Runner", f"{cell.runner}, version {cell.runner_version}"),
+        ("Repetition", str(cell.repetition)),
         ("Seed", "none: this runner draws no random numbers" if cell.seed is None else str(cell.seed)),
         ("Parameters", code(_json(cell.parameters)) if cell.parameters else "the runner's defaults"),
         ("Packages", _pairs(cell.packages) or "none beside the core"),

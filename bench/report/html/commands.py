@@ -16,7 +16,7 @@ def reproduce(cell: Cell, dataset_spec: str) -> str:
     """
     words = ["bench", "run", "--suite", cell.suite, "--dataset", dataset_spec, "--profile", cell.profile]
     words += ["--only", cell.runner]
-    if "weeks" in cell.split:  # only what the suite has not by itself needs --with, which does no harm to the others
+    if cell.suite == "fewshot":  # only what the suite has not by itself needs --with, which does no harm to the others
         words += ["--with", cell.runner, "--weeks", ",".join(map(str, cell.split["weeks"]))]
         words += ["--train-cells", str(cell.split["train_cells"])]
     if cell.view is not None:
@@ -25,9 +25,10 @@ def reproduce(cell: Cell, dataset_spec: str) -> str:
 
 
 def audit(cell: Cell, dataset_spec: str, runner: str) -> str:
-    """The command that audits this cell's kind of split and the fit of a runner on it."""
-    words = ["bench", "data", "audit", dataset_spec, "--suite", cell.suite, "--profile", cell.profile]
-    if "weeks" in cell.split:
+    """The command that audits a split like this cell's and the fit of a runner on it."""
+    suite = "fewshot" if "weeks" in cell.split else "full"
+    words = ["bench", "data", "audit", dataset_spec, "--suite", suite, "--profile", cell.profile]
+    if suite == "fewshot":
         words += ["--weeks", ",".join(map(str, cell.split["weeks"]))]
         words += ["--train-cells", str(cell.split["train_cells"])]
     return shlex.join([*words, "--runner", runner])

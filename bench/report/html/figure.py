@@ -42,7 +42,7 @@ def figure_section(figure: PageFigure, with_picture: bool, known_cells: frozense
     else:
         shown = element(
             "p",
-            f"Left out to keep this page small; the report folder has it as {figure.name}.png.",
+            f"Left out to keep this page small; the report folder has it as figures/{figure.name}.png.",
             class_="warning",
         )
     return element(

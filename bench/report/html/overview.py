@@ -21,9 +21,11 @@ from bench.report.html.elements import (
     prose,
     scrollable,
 )
-from bench.report.selection import Selection, rows
+from bench.report.selection import Selection
+from bench.runners import registry
 from bench.store import Store
 
+_NOT_SHOWN = ("schema_version", "fingerprint")
 _STATES = ("done", "failed", "timeout", "oom", "skipped", "stale", "missing")
 SUITE_TITLES = {"full": "Full suite", "fewshot": "Few-shot suite", "ablation": "Ablation suite"}
 
@@ -95,24 +97,16 @@ def coverage(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
     """How many cells of every row are done, and the states of the others."""
     states = {cell.id: contexts[cell.id].state for cell in selection.cells}
     present = [state for state in _STATES if state == "done" or state in states.values()]
-    body = []
-    for row in rows(selection):
-        ids = [
-            cell.id
-            for cell in selection.cells
-            if (cell.runner, cell.view, cell.split.get("train_cells"))
-            == (row.key.runner, row.key.view, row.key.train_cells)
-        ]
-        counts = Counter(states[item] for item in ids)
-        size = f", {row.key.train_cells:,} cells" if row.key.train_cells is not None else ""
-        view = f" [{row.key.view}]" if row.key.view else ""
-        body.append(
-            [
-                f"{row.title}{view}{size}",
-                str(row.planned),
-                *(str(counts[state]) if counts[state] else "" for state in present),
-            ]
-        )
+    grouped: dict[str, list[str]] = {}
+    for cell in selection.cells:
+        entry = registry.entries().get(cell.runner)
+        size = f", {cell.split['train_cells']:,} cells" if "train_cells" in cell.split else ""
+        name = cell.label.rpartition(" #")[0].replace(cell.runner, entry.title if entry else cell.runner, 1)
+        grouped.setdefault(f"{name}{size}", []).append(states[cell.id])
+    body = [
+        [name, str(len(found)), *(str(found.count(state)) if state in found else "" for state in present)]
+        for name, found in grouped.items()
+    ]
     return plain_table("Planned cells and their states", ("Row", "Planned", *present), body, "facts counts")
 
 
@@ -148,11 +142,15 @@ def dataset_facts(store: Store, selection: Selection) -> Html:
         described = {}
         facts.append(("Record", prose("this store holds no description of the data set; `bench data info` prints it")))
     if isinstance(described, dict):
-        facts += [(key.replace("_", " ").capitalize(), _text(value)) for key, value in described.items()]
+        nested = [item for value in described.values() if isinstance(value, dict) for item in value.items()]
+        plain = [(key, value) for key, value in described.items() if not isinstance(value, dict)]
+        facts += [(_words(key), _text(value)) for key, value in (*plain, *nested) if key not in _NOT_SHOWN]
     return definitions(facts)
 
 
+def _words(key: str) -> str:
+    return key[:1].upper() + key[1:].replace("_", " ")
+
+
 def _text(value: Any) -> str:
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {_text(item)}" for key, item in value.items())
     return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)

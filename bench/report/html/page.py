@@ -16,7 +16,7 @@ from importlib import resources
 from bench.report.html import commands, overview
 from bench.report.html.audit_section import audit_section
 from bench.report.html.cells import CellContext, provenance, runner_anchor, state_of, uses_of
-from bench.report.html.elements import Child, Html, code, element, join, link
+from bench.report.html.elements import Child, Html, anchor, bullets, code, element, join, link, prose
 from bench.report.html.figure import PageFigure, figure_section
 from bench.report.html.guide import guide
 from bench.report.html.results import result_table
@@ -28,6 +28,7 @@ from bench.report.tables import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners import registry
 from bench.store import Store
 
+_DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
 MAX_BYTES = 5_000_000
 """Pictures are left out, the last ones first, where the page would become larger than this."""
 
@@ -60,7 +61,11 @@ class _Section:
 
 
 def render_page(
-    store: Store, suites: Sequence[SuiteResult], figures: Sequence[PageFigure] = (), weighting: str = "plain"
+    store: Store,
+    suites: Sequence[SuiteResult],
+    figures: Sequence[PageFigure] = (),
+    not_drawn: Sequence[str] = (),
+    weighting: str = "plain",
 ) -> bytes:
     """The whole page as UTF-8.
 
@@ -68,6 +73,7 @@ def render_page(
         store: where the results are.
         suites: at least one.
         figures: rendered figures, in the order of the page.
+        not_drawn: one sentence for each figure that there is none of, and why.
         weighting: of the samples in the tables.
     """
     contexts = _contexts(store, suites, figures)
@@ -88,9 +94,10 @@ def render_page(
             written = figure_section(figure, False, known)
         budget -= len(written.encode())
         drawn.append(written)
-    if figures:
-        entries = tuple((f"figure-{figure.name}", figure.title) for figure in figures)
-        sections.insert(1, _Section("figures", "Figures", join(drawn), entries))
+    if figures or not_drawn:
+        entries = tuple((f"figure-{anchor(figure.name)}", figure.title) for figure in figures)
+        missing = bullets([prose(f"No figure: {sentence}") for sentence in not_drawn], class_="notes")
+        sections.insert(1, _Section("figures", "Figures", join([*drawn, missing]), entries))
     return _document(store, suites, sections)
 
 
@@ -150,7 +157,7 @@ def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_S
 def _contents(sections: Sequence[_Section]) -> Html:
     items = []
     for section in sections:
-        inner = [element("li", link(anchor, title)) for anchor, title in section.entries]
+        inner = [element("li", link(target, title)) for target, title in section.entries]
         items.append(element("li", link(section.anchor, section.title), element("ol", *inner) if inner else None))
     return element("nav", element("h2", "Contents"), element("ol", *items), aria_label="Contents")
 
@@ -216,15 +223,15 @@ def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str,
     parts: list[Child] = []
     entries = []
     for result in suites:
-        anchor = f"provenance-{result.suite}"
-        entries.append((anchor, overview.suite_title(result.suite)))
+        place = f"provenance-{result.suite}"
+        entries.append((place, overview.suite_title(result.suite)))
         parts.append(
             element(
                 "section",
                 element("h3", overview.suite_title(result.suite)),
                 overview.dataset_facts(store, result.selection),
                 provenance(result.selection, contexts),
-                id=anchor,
+                id=place,
             )
         )
     return _Section("provenance", "Provenance of every cell", join(parts), tuple(entries))
@@ -236,7 +243,7 @@ def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[Pag
     shown = uses_of([table for result in suites for table in result.tables])
     for figure in figures:
         for cell_id in figure.cell_ids:
-            shown.setdefault(cell_id, []).append(link(f"figure-{figure.name}", f"Figure: {figure.title}"))
+            shown.setdefault(cell_id, []).append(link(f"figure-{anchor(figure.name)}", f"Figure: {figure.title}"))
     contexts = {}
     for result in suites:
         auditor = SplitAuditor(store, result.selection)
@@ -256,9 +263,10 @@ def _specs(store: Store) -> dict[str, str]:
 
 def _ratio_note(table: Table) -> list[Child]:
     """Which cells the ratios of a table divide by."""
-    if not any(key.startswith("ratio") for row in table.rows for key in row.values):
+    runner = _DENOMINATORS.get(table.name)
+    if runner is None or not any(key.startswith("ratio") for row in table.rows for key in row.values):
         return []
-    entry = registry.get(TABLE1_DENOMINATOR if table.name == "table1" else TABLE2_DENOMINATOR)
+    entry = registry.get(runner)
     cells = [
         link(f"cell-{cell_id}", cell_id[:6])
         for row in table.rows

@@ -169,7 +169,8 @@ def suites_of(store: Store) -> list[SuiteResult]:
 
 
 def page_of(store: Store, *figures: PageFigure) -> bytes:
-    return render_page(store, suites_of(store), figures)
+    not_drawn = ("weights: nothing <explains> itself",) if figures else ()
+    return render_page(store, suites_of(store), figures, not_drawn)
 
 
 def describe_dataset(store: Store, cube: Cube, fingerprint: str) -> None:

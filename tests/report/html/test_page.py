@@ -98,7 +98,7 @@ def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: by
         noise = "0.600000" if record.cell.repetition else "0.500000"
         for part in (
             *record.files.values(),
-            f"Seed {record.cell.seed}",
+            f"Repetition {record.cell.repetition} Seed {record.cell.seed}",
             record.cell.dataset_fingerprint,
             '{"a": {"b": 1}}',
             "1 min 01 s",
@@ -136,7 +136,8 @@ def test_figures_are_embedded_as_long_as_the_page_stays_small(filled: Store) -> 
     for figure in figures:
         assert (base64.b64encode(figure.png) in page) is (figure.name != "huge")
     read = PageReader(page)
-    assert "the report folder has it as huge.png" in read.text
+    assert "No figure: weights: nothing <explains> itself" in read.text
+    assert "the report folder has it as figures/huge.png" in read.text
     assert read.attributes("href").count("#figure-small") == 2  # the contents and the cell that it shows
 
 
@@ -144,7 +145,7 @@ def test_the_description_of_the_data_set_and_the_rebuilt_split_are_shown(changea
     assert "no sample, by rule: their years differ" in PageReader(page_of(changeable)).text
     describe_dataset(changeable, make_cube(), "f" * 64)
     told = PageReader(page_of(changeable)).text
-    assert "licence: none <needed>" in told
+    assert "Licence none <needed>" in told
     assert "0 samples, rebuilt and counted" in told and "18 of 30" in told  # 12 of 30 cells train
     assert "PROBLEM" not in told and "What does not agree" not in told
 
