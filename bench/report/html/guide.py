@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bench.metrics import BLOCK_DEGREES
 from bench.report.html.elements import Html, code, definitions, element, join
-from bench.report.selection import CONFIDENCE, DRAWS
 
 
 def guide(weighting: str) -> Html:
@@ -40,11 +38,11 @@ def guide(weighting: str) -> Html:
                     ),
                     (
                         "[low, high]",
-                        f"A {CONFIDENCE:.0%} interval. Whole blocks of {BLOCK_DEGREES:g}° are drawn with replacement,"
-                        f" {DRAWS} times, because errors of neighbouring places are alike. It says how far the number"
-                        " could move with other places of the same kind; it says nothing about other years. Two "
-                        "intervals that overlap may still belong to models that differ, since all models share the "
-                        "same places.",
+                        "How far the number could move with other places of the same kind: whole blocks of "
+                        "neighbouring places are drawn again and again, because errors of neighbours are alike. Each"
+                        " table says the level and the size of the blocks. An interval says nothing about other "
+                        "years. Two intervals that overlap may still belong to models that differ, since all models "
+                        "share the same places.",
                     ),
                     (
                         "Train RMSE and gap",

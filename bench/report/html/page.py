@@ -164,14 +164,10 @@ def _contents(sections: Sequence[_Section]) -> Html:
 
 def _results(suites: Sequence[SuiteResult]) -> _Section:
     tables = [(result, table) for result in suites for table in result.tables if not _is_cost(table)]
+    sorting = "A click on a heading sorts by it; a third click restores the order."  # shown by the script that sorts
     body: list[Child] = [
-        element(
-            "p",
-            "A click on a heading sorts by it; a third click restores the order. ",
-            link("reading", "How to read this"),
-            ".",
-            class_="hint",
-        )
+        element("p", link("reading", "How to read this"), class_="hint"),
+        element("p", sorting, id="sorting", class_="hint", hidden=True),
     ]
     body += [result_table(table, _sources(result), _ratio_note(table)) for result, table in tables]
     return _Section("results", "Results", join(body), tuple((table.name, _title(table)) for _, table in tables))

@@ -30,7 +30,14 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
     heading = [
         element("th", table.label_heading, scope="col", data_sort="text"),
         *(
-            element("th", column.label, scope="col", data_sort="number", data_best=column.best, class_="number")
+            element(
+                "th",
+                column.label.replace("÷ ", "÷\u00a0"),
+                scope="col",
+                data_sort="number",
+                data_best=column.best,
+                class_="number",
+            )
             for column in columns
         ),
         element("th", "Cells", scope="col"),

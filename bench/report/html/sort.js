@@ -61,5 +61,6 @@ function openTarget() {
 }
 
 document.querySelectorAll("table.sortable").forEach(makeSortable);
+document.getElementById("sorting").hidden = false;
 window.addEventListener("hashchange", openTarget);
 openTarget();

@@ -67,6 +67,7 @@ def test_under_its_own_policy_the_page_works_without_a_word_on_the_console(fille
     assert console == []
     read = PageReader(document.encode())
     assert [tag for tag, _ in read.tags].count("button") >= 20  # the script ran: headings have become buttons
+    assert not any("hidden" in found for _, found in read.tags)  # and it has said so
 
 
 def test_the_policy_stops_any_other_script(filled: Store, tmp_path: Path) -> None:
