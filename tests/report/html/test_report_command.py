@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bench.cli.report import command
+from bench.data.splits import fewshot_parameters
 from bench.store import Store
 from tests.conftest import make_cube
 from tests.report.html.conftest import PageReader, page_of, publish
@@ -64,3 +65,14 @@ def test_of_two_data_sets_or_profiles_the_other_is_named(tmp_path: Path, change:
         f"cell-{older.id}"
         in Path(json.loads(report(store, *asked.split()[2:], "--json").stdout)["files"][-1]).read_text()
     )
+
+
+def test_suites_of_different_data_sets_are_not_to_be_compared(tmp_path: Path) -> None:
+    store, cube = Store(tmp_path / "runs", create=True), make_cube()
+    split = fewshot_parameters(cube, (40,), 12, 0)
+    cells = {"full": make_cell(), "fewshot": make_cell(suite="fewshot", dataset_fingerprint="0" * 64, split=split)}
+    for suite, cell in cells.items():
+        add_manifest(store, "2026-01-01T00:00:00Z", [cell], suite=suite)
+        publish(store, cell, cube, 1.0)
+    told = PageReader(page_of(store)).text
+    assert "run on different data sets or profiles: do not compare across them." in told
