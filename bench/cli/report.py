@@ -50,10 +50,9 @@ def command(
     from bench.metrics import WEIGHTINGS
     from bench.report import render
     from bench.report.html.figure import PageFigure
-    from bench.report.html.overview import nothing_done
     from bench.report.html.page import SuiteResult, render_page
     from bench.report.metrics_file import all_metrics
-    from bench.report.others import left_out
+    from bench.report.others import remarks
     from bench.report.selection import StatisticsReader, select
     from bench.report.tables import costs, table1, table2, table3
     from bench.suggest import unknown
@@ -95,9 +94,7 @@ def command(
             path = folder / f"metrics_{name}.csv"
             write_atomically(path, all_metrics(selection, reader).encode())
             written.append(str(path))
-            said += (
-                left_out(store, selection) if selection.done else (nothing_done(selection), *left_out(store, selection))
-            )
+            said += remarks(store, selection)
         if as_html:
             write_atomically(folder / "report.html", render_page(store, suites, figures, weighting=weighting))
             written.append(str(folder / "report.html"))

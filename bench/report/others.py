@@ -4,10 +4,30 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 
 from bench.report.selection import Selection, fixed_split, same_table
 from bench.store import Store
 from bench.suites.cells import Cell
+
+
+def remarks(store: Store, selection: Selection) -> tuple[str, ...]:
+    """What a reader of the tables of a suite has to be told beside them, one sentence each."""
+    return (*(() if selection.done else (nothing_done(selection),)), *left_out(store, selection))
+
+
+def nothing_done(selection: Selection) -> str:
+    """The sentence for a suite of which no cell is done."""
+    suite = selection.cells[0].suite
+    states = Counter(
+        record.status if record is not None else "missing"
+        for record in (selection.records.get(cell.id) for cell in selection.cells)
+    )
+    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    return (
+        f"No cell of suite {suite} is done ({counted}), so its tables hold no result of this store; the reasons are "
+        f"listed, and `bench run --suite {suite} --retry failed` with the options of that run repeats them."
+    )
 
 
 def left_out(store: Store, selection: Selection) -> tuple[str, ...]:

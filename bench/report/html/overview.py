@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,34 +62,18 @@ def _agreeing(values: Sequence[str]) -> list[Html]:
     return [element("td", value) for value in values]
 
 
-def warnings(selections: Sequence[Selection], left_out: Sequence[str]) -> Html:
+def warnings(selections: Sequence[Selection], remarks: Sequence[str]) -> Html:
     """What a reader has to know before the first number."""
-    found = list(left_out)
+    found = list(remarks)
     for selection in selections:
         suite = selection.cells[0].suite
-        if not selection.done:
-            found.insert(0, nothing_done(selection))
-        elif len(selection.done) < len(selection.cells):
+        if 0 < len(selection.done) < len(selection.cells):
             missing = len(selection.cells) - len(selection.done)
             found.append(f"{suite_title(suite)}: {missing} of {len(selection.cells)} planned cells are not done.")
     shown = {(selection.cells[0].dataset_fingerprint, selection.cells[0].profile) for selection in selections}
     if len(shown) > 1:
         found.insert(0, "The suites below were run on different data sets or profiles: do not compare across them.")
     return bullets(map(prose, found), class_="warning")
-
-
-def nothing_done(selection: Selection) -> str:
-    """The sentence for a suite of which no cell is done."""
-    suite = selection.cells[0].suite
-    states = Counter(
-        record.status if record is not None else "missing"
-        for record in (selection.records.get(cell.id) for cell in selection.cells)
-    )
-    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-    return (
-        f"No cell of suite {suite} is done ({counted}), so its tables hold no result of this store; the reasons are "
-        f"listed, and `bench run --suite {suite} --retry failed` with the options of that run repeats them."
-    )
 
 
 def coverage(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:

@@ -21,7 +21,7 @@ from bench.report.html.figure import PageFigure, figure_section
 from bench.report.html.guide import guide
 from bench.report.html.results import result_table
 from bench.report.model import Table
-from bench.report.others import left_out
+from bench.report.others import remarks
 from bench.report.selection import Selection
 from bench.report.split_audit import SplitAuditor
 from bench.report.tables import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
@@ -119,7 +119,7 @@ def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_S
         element("title", title),
         element("style", style),
     )
-    others = [sentence for selection in selections for sentence in left_out(store, selection)]
+    told = [sentence for selection in selections for sentence in remarks(store, selection)]
     body = element(
         "body",
         link("main", "Skip to the results", class_="skip"),
@@ -128,7 +128,7 @@ def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_S
             element("p", "climate2gpp-bench", class_="running"),
             element("h1", title),
             overview.at_a_glance(selections),
-            overview.warnings(selections, others),
+            overview.warnings(selections, told),
         ),
         _contents(sections),
         element(
