@@ -54,16 +54,28 @@ class SplitAudit:
 
 def audit_split(cube: Cube, split: Split) -> SplitAudit:
     """Measures overlap and distance between the two parts of a split."""
+    return audit_places(cube.lon, cube.lat, cube.time, split)
+
+
+def audit_places(lon: np.ndarray, lat: np.ndarray, time: np.ndarray, split: Split) -> SplitAudit:
+    """The same where only places and times are at hand, as in a report.
+
+    Args:
+        lon: (cell,) degrees east.
+        lat: (cell,) degrees north.
+        time: (time,) datetime64 of each step.
+        split: the split.
+    """
     from scipy.spatial import cKDTree
 
     train_cells, test_cells = split.train.cells, split.test.cells
     shared_cells = np.intersect1d(train_cells, test_cells)
     shared_times = np.intersect1d(split.train.times, split.test.times)
-    tree = cKDTree(unit_sphere(cube.lon[train_cells], cube.lat[train_cells]))
-    chord, _ = tree.query(unit_sphere(cube.lon[test_cells], cube.lat[test_cells]))
+    tree = cKDTree(unit_sphere(lon[train_cells], lat[train_cells]))
+    chord, _ = tree.query(unit_sphere(lon[test_cells], lat[test_cells]))
     distance = 2 * EARTH_RADIUS_KM * np.arcsin(np.clip(chord / 2, 0, 1))
     unseen = ~np.isin(test_cells, train_cells)
-    gap = cube.time[split.test.times].min() - cube.time[split.train.times].max()
+    gap = time[split.test.times].min() - time[split.train.times].max()
     return SplitAudit(
         n_train=len(split.train),
         n_test=len(split.test),

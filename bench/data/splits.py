@@ -161,10 +161,22 @@ def ablation_parameters(
 
 def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:
     """Rebuilds a split from its parameters; the same cube and parameters always give the same indices."""
-    cells = np.arange(cube.n_cells)
+    return split_of_grid(cube.n_cells, cube.year, cube.step_of_year, parameters)
+
+
+def split_of_grid(n_cells: int, year: IndexArray, step_of_year: IndexArray, parameters: Mapping[str, Any]) -> Split:
+    """Rebuilds a split where the cube itself is not at hand, as in a report.
+
+    Args:
+        n_cells: number of land cells.
+        year: (time,) calendar year of each step.
+        step_of_year: (time,) 8-day step of the year, 1–46.
+        parameters: of the split.
+    """
+    cells = np.arange(n_cells)
     if parameters["max_cells"] is not None:
-        cells = np.linspace(0, cube.n_cells - 1, parameters["max_cells"]).round().astype(np.int64)
-    testing = cube.year == parameters["test_year"]
+        cells = np.linspace(0, n_cells - 1, parameters["max_cells"]).round().astype(np.int64)
+    testing = year == parameters["test_year"]
     train_times, test_times = np.flatnonzero(~testing), np.flatnonzero(testing)
     train_cells, scored_times = cells, train_times
     if parameters["kind"] == "ablation":
@@ -175,7 +187,7 @@ def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:
         # A permutation cut at n gives nested samples: the first 300 cells are among the first 600.
         order = np.random.default_rng([parameters["sample_seed"], 46]).permutation(len(cells))
         train_cells = np.sort(cells[order[: parameters["train_cells"]]])
-        test_times = test_times[np.isin(cube.step_of_year[test_times], parameters["weeks"])]
-        scored_times = train_times[np.isin(cube.step_of_year[train_times], parameters["weeks"])]
+        test_times = test_times[np.isin(step_of_year[test_times], parameters["weeks"])]
+        scored_times = train_times[np.isin(step_of_year[train_times], parameters["weeks"])]
     train, test = Part(train_cells, train_times), Part(cells, test_times)
     return Split(train, test, Part(train_cells, scored_times), dict(parameters))

@@ -144,7 +144,7 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
     current: dict[str, str] = {}
     for manifest in fitting:  # oldest first: the newest version of a cell and of a runner replaces older ones
         for cell in manifest.cells:
-            if _same_table(cell, reference):
+            if same_table(cell, reference):
                 wanted[cell.address] = cell
                 current[cell.runner] = _variant(cell)
     order = {name: index for index, name in enumerate(registry.entries())}
@@ -156,19 +156,22 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
     return Selection(newest, tuple(cells), records, stale)
 
 
-def _same_table(cell: Cell, reference: Cell) -> bool:
-    def fixed(split: dict[str, Any]) -> str:
-        varying: tuple[str, ...] = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
-        if split["kind"] == "ablation":
-            varying = ("sample_seed",)
-        return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
-
-    return (cell.dataset_fingerprint, cell.profile, cell.evaluation, fixed(cell.split)) == (
+def same_table(cell: Cell, reference: Cell) -> bool:
+    """Whether two cells of one suite may stand in one table: same data, profile, evaluation and kind of split."""
+    return (cell.dataset_fingerprint, cell.profile, cell.evaluation, fixed_split(cell.split)) == (
         reference.dataset_fingerprint,
         reference.profile,
         reference.evaluation,
-        fixed(reference.split),
+        fixed_split(reference.split),
     )
+
+
+def fixed_split(split: dict[str, Any]) -> str:
+    """What all cells of a table must have in common of their splits, as text."""
+    varying: tuple[str, ...] = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
+    if split["kind"] == "ablation":
+        varying = ("sample_seed",)
+    return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
 
 
 def _variant(cell: Cell) -> str:

@@ -1,0 +1,201 @@
+"""Provenance on the page: everything that is known of each cell, so that any number can be traced and repeated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.clock import human_seconds
+from bench.metrics import METRICS
+from bench.records import Record
+from bench.report.html.elements import Child, Html, anchor, code, definitions, element, join, link, plain_table, prose
+from bench.report.html.results import row_anchor
+from bench.report.model import Table
+from bench.report.selection import Selection
+from bench.report.split_audit import CellAudit
+from bench.runners import registry
+from bench.suites.cells import Cell
+
+
+@dataclass(frozen=True)
+class CellContext:
+    """What the page knows of a cell beside its record.
+
+    Attributes:
+        state: done, failed, timeout, oom, skipped, missing or stale.
+        reason: one sentence for every state but done.
+        audit: of its split; None where the cell is not done.
+        uses: links to the table rows and figures that show it.
+        command: runs it again.
+        proof: audits the fit of its runner.
+    """
+
+    state: str
+    reason: str
+    audit: CellAudit | None
+    uses: tuple[Html, ...]
+    command: str
+    proof: str
+
+
+def state_of(cell: Cell, selection: Selection) -> tuple[str, str]:
+    """State of a cell in a table, and one sentence why where it is not done."""
+    record = selection.records.get(cell.id)
+    if cell.id in selection.stale:
+        return "stale", f"made by an older version of the runner; `bench why {cell.id}` says what changed"
+    if record is None:
+        return "missing", "planned, never ended; the same `bench run` goes on with it"
+    return record.status, "" if record.status == "done" else record.reason or "no reason was recorded"
+
+
+def uses_of(tables: Sequence[Table]) -> dict[str, list[Html]]:
+    """Cell id → links to the rows that show it."""
+    uses: dict[str, list[Html]] = {}
+    for table in tables:
+        title = table.caption.partition(". ")[0]
+        for index, row in enumerate(table.rows):
+            for cell_id in row.cells:
+                uses.setdefault(cell_id, []).append(link(row_anchor(table, index), f"{title}: {row.label}"))
+    return uses
+
+
+def runner_anchor(cell: Cell) -> str:
+    """Id of the section of a cell's runner."""
+    return f"runner-{anchor(cell.suite)}-{anchor(cell.runner)}"
+
+
+def provenance(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
+    """A section for every runner of a suite and, in it, one for every cell."""
+    grouped: dict[str, list[Cell]] = {}
+    for cell in selection.cells:
+        grouped.setdefault(cell.runner, []).append(cell)
+    return element(
+        "div", *(_runner(name, cells, selection, contexts) for name, cells in grouped.items()), class_="runners"
+    )
+
+
+def _runner(name: str, cells: Sequence[Cell], selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
+    entry = registry.entries().get(name)
+    about = f"{entry.family}: {entry.summary}." if entry else "This runner's plug-in is not loaded here."
+    return element(
+        "section",
+        element("h4", entry.title if entry else name, " ", code(name)),
+        element("p", about),
+        *(_cell(cell, selection.records.get(cell.id), contexts[cell.id]) for cell in cells),
+        id=runner_anchor(cells[0]),
+    )
+
+
+def _cell(cell: Cell, record: Record | None, context: CellContext) -> Html:
+    size = f", {cell.split['train_cells']:,} training cells" if "train_cells" in cell.split else ""
+    summary = element(
+        "summary",
+        code(cell.id),
+        f" {cell.label}{size}: ",
+        element("span", context.state, class_=f"state {'good' if context.state == 'done' else 'bad'}"),
+    )
+    facts: list[tuple[str, Child]] = [
+        ("Why it is not done", prose(context.reason) if context.reason else None),
+        ("Shown in", join(context.uses, "; ") if context.uses else None),
+        ("Runner", f"{cell.runner}, version {cell.runner_version}"),
+        ("Repetition", str(cell.repetition)),
+        ("Seed", "none: this runner draws no random numbers" if cell.seed is None else str(cell.seed)),
+        ("Parameters", code(_json(cell.parameters)) if cell.parameters else "the runner's defaults"),
+        ("Packages", _pairs(cell.packages) or "none beside the core"),
+        ("Data set", join([f"{cell.dataset}, fingerprint ", code(cell.dataset_fingerprint)])),
+        ("Split", describe_split(cell.split)),
+        ("Profile", cell.profile),
+        ("Evaluation", f"version {cell.evaluation}"),
+    ]
+    parts = [definitions(facts)]
+    if record is not None:
+        parts += _recorded(record)
+    if context.audit is not None:
+        covered = "by two fits in the project's tests, smoke profile" if context.audit.covered else "not in a test"
+        proof = join([f"proved {covered}; here by ", code(context.proof)])
+        facts = [("Split audit", audit_sentence(context.audit)), ("Fit reads its training part alone", proof)]
+        parts.append(definitions(facts))
+    parts.append(element("p", "To compute it again:"))
+    parts.append(element("pre", code(context.command)))
+    return element("details", summary, *parts, id=f"cell-{cell.id}", class_="cell")
+
+
+def _recorded(record: Record) -> list[Html]:
+    host = record.host
+    machine = (
+        f"{host.processor}, {host.logical_cores} cores, {host.memory_bytes / 1e9:.1f} GB; {host.platform}, "
+        f"Python {host.python}"
+    )
+    facts: list[tuple[str, Child]] = [
+        ("Training samples", _count(record.n_train)),
+        ("Test samples", _count(record.n_test)),
+        ("Fit", _seconds(record.fit_seconds)),
+        ("Prediction of the test part", _seconds(record.predict_seconds)),
+        ("Whole process", _seconds(record.wall_seconds)),
+        ("Peak memory", None if record.peak_memory_bytes is None else f"{record.peak_memory_bytes / 1e9:.2f} GB"),
+        ("Threads", _count(record.threads)),
+        ("Ran", f"{record.started} to {record.finished}"),
+        ("Machine", machine),
+        ("Version of this project", record.bench_version),
+        *((f"SHA-256 of {name}", code(digest)) for name, digest in sorted(record.files.items())),
+    ]
+    found = [definitions(facts)]
+    if record.metrics:
+        rows = [
+            [part, *(_metric(record.metrics[part].get(name)) for name in METRICS)] for part in sorted(record.metrics)
+        ]
+        heading = ["Part", *(metric.label for metric in METRICS.values())]
+        found.append(plain_table(f"All samples of cell {record.cell_id}, unweighted", heading, rows, "facts numbers"))
+    return found
+
+
+def describe_split(split: Mapping[str, Any]) -> str:
+    """Parameters of a split in words."""
+    words = [f"test year {split['test_year']}", "all other years train"]
+    if split.get("max_cells") is not None:
+        words.append(f"{split['max_cells']} evenly spaced cells")
+    if "weeks" in split:
+        words.append(f"{split['train_cells']:,} sampled cells train (sample {split['sample_seed']})")
+        words.append(f"weeks {', '.join(map(str, split['weeks']))} are scored, on all cells")
+    known = {"kind", "test_year", "max_cells", "weeks", "train_cells", "sample_seed"}
+    words += [f"{key} {value}" for key, value in split.items() if key not in known]
+    return f"{split.get('kind', '')}: {'; '.join(words)}".removeprefix(": ")
+
+
+def audit_sentence(audit: CellAudit) -> str:
+    """What is known about the split of a cell, in words."""
+    if audit.samples is None:
+        return f"{audit.problem}"
+    parts = [f"{audit.samples.n:,} test samples with digest {audit.samples.digest[:16]}"]
+    if audit.problem:
+        parts.append(f"PROBLEM: {audit.problem}")
+    elif audit.geometry is None:
+        parts.append("none of them trains, since all lie in the test year (by the rule of the split)")
+    else:
+        parts.append(
+            "split rebuilt from its parameters: the same test samples, "
+            f"{audit.geometry.shared_samples} shared with training"
+        )
+    return "; ".join(parts) + "."
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in sorted(values.items()))
+
+
+def _count(value: int | None) -> str | None:
+    return None if value is None else f"{value:,}"
+
+
+def _seconds(value: float | None) -> str | None:
+    return None if value is None else human_seconds(value)
+
+
+def _metric(value: float | None) -> str:
+    return "–" if value is None else f"{value:.6f}".replace("-", "−")

@@ -1,0 +1,59 @@
+"""A figure on the page: a picture as a data URI, with its caption and the cells that it shows."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.report.html.elements import Html, anchor, element, join, link
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A rendered figure.
+
+    Attributes:
+        name: file name without extension; becomes the anchor ``figure-<name>``.
+        title: heading, also the text for readers who do not see the picture.
+        caption: what is shown, on which data.
+        png: the picture.
+        cell_ids: cells that its numbers come from.
+    """
+
+    name: str
+    title: str
+    caption: str
+    png: bytes
+    cell_ids: tuple[str, ...]
+
+
+def figure_section(figure: PageFigure, with_picture: bool, known_cells: frozenset[str]) -> Html:
+    """A figure with its caption and links to its cells.
+
+    Args:
+        figure: what to show.
+        with_picture: False where the page would become too large: then the caption says where the file is.
+        known_cells: ids that have a section of their own on the page.
+    """
+    if with_picture:
+        data = base64.b64encode(figure.png).decode("ascii")
+        shown = element("img", src=f"data:image/png;base64,{data}", alt=f"{figure.title}. {figure.caption}")
+    else:
+        shown = element(
+            "p",
+            f"Left out to keep this page small; the report folder has it as figures/{figure.name}.png.",
+            class_="warning",
+        )
+    return element(
+        "figure",
+        element("h3", figure.title),
+        shown,
+        element("figcaption", figure.caption, _sources(figure.cell_ids, known_cells)),
+        id=f"figure-{anchor(figure.name)}",
+    )
+
+
+def _sources(cell_ids: Sequence[str], known_cells: frozenset[str]) -> Html | None:
+    links = [link(f"cell-{item}", item[:6]) if item in known_cells else item[:6] for item in cell_ids]
+    return join([" Cells: ", join(links, ", "), "."]) if links else None

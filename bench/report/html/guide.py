@@ -1,0 +1,96 @@
+"""The section 'How to read this': what the numbers mean, in plain words."""
+
+from __future__ import annotations
+
+from bench.report.html.elements import Html, code, definitions, element, join
+
+
+def guide(weighting: str) -> Html:
+    """The section; it explains what the tables of this page hold.
+
+    Args:
+        weighting: of the samples in the tables.
+    """
+    weights = (
+        "Every sample counts the same."
+        if weighting == "plain"
+        else "Samples count in proportion to the area of their grid cell, cos(latitude)."
+    )
+    return join(
+        [
+            definitions(
+                [
+                    (
+                        "Cell",
+                        "One run of one model: one split of the data, one seed. Its id is a hash of all that can "
+                        "change its numbers, so one id always means the same numbers. (A land cell is a square of "
+                        "the grid.)",
+                    ),
+                    (
+                        "RMSE, MAE, bias",
+                        "Root mean square error, mean absolute error and mean error of the predictions, in the "
+                        f"target's unit; smaller is better, and a bias of 0 is best. {weights}",
+                    ),
+                    (
+                        "R²",
+                        "The share of the target's variance that the predictions explain: 1 is perfect, 0 is no "
+                        "better than the mean of the test values, negative is worse than that.",
+                    ),
+                    (
+                        "[low, high]",
+                        "How far the number could move with other places of the same kind: whole blocks of "
+                        "neighbouring places are drawn again and again, because errors of neighbours are alike. Each"
+                        " table says the level and the size of the blocks. An interval says nothing about other "
+                        "years. Two intervals that overlap may still belong to models that differ, since all models "
+                        "share the same places.",
+                    ),
+                    (
+                        "Train RMSE and gap",
+                        "The same error on samples that the model learned from, and test minus train. A large gap "
+                        "means that the model remembers more than it understands; a small one with a large test "
+                        "error is no merit.",
+                    ),
+                    (
+                        "÷ and the paper's ratio",
+                        "The error divided by that of one baseline in the same table, beside the same quotient from "
+                        "the published table. On other data than the paper's only such ratios can be compared, not "
+                        "the errors.",
+                    ),
+                    (
+                        "Reference rows",
+                        "Rules that need no model, such as last year's value. A model that is not clearly better "
+                        "than they are has learned little. They are never marked as best.",
+                    ),
+                    (
+                        "Runs",
+                        "Repetitions with different seeds. Several are averaged; the interval is that of the average.",
+                    ),
+                    (
+                        "Week, seen, unseen",
+                        "A week is an 8-day step of the year, 1 to 46. In the few-shot suite a sample of land cells "
+                        "trains: these are seen, the others unseen.",
+                    ),
+                    (
+                        "Best of its column",
+                        "Set in bold type and shaded; each table says on what terms.",
+                    ),
+                ]
+            ),
+            element("h3", "Where a number comes from", id="trace"),
+            element(
+                "p",
+                "The last column of every row links to its cells. Each cell stores sums of its errors in ",
+                code("statistics.parquet"),
+                ", by part (train, test, fitted), group (all, a season, a land cover, a week) and block; a number of"
+                " a table is computed from the sums of exactly the cells that its row names, and nothing else. A "
+                "ratio also uses the cells of the row that it divides by, named below its table. The paper's numbers"
+                " are copied from its Tables 1 to 3 (arXiv:2502.06170). ",
+                code("metrics_<suite>.csv"),
+                " beside this page has every metric of every cell; ",
+                code("bench info CELL"),
+                " prints a record, ",
+                code("bench why CELL"),
+                " what would change it.",
+            ),
+        ]
+    )

@@ -1,0 +1,139 @@
+"""The head of the page, the coverage of each suite, and what failed and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.report.html.cells import CellContext
+from bench.report.html.elements import (
+    Child,
+    Html,
+    bullets,
+    code,
+    definitions,
+    element,
+    join,
+    link,
+    plain_table,
+    prose,
+    scrollable,
+)
+from bench.report.selection import Selection
+from bench.runners import registry
+from bench.store import Store
+
+_NOT_SHOWN = ("schema_version", "fingerprint")
+_STATES = ("done", "failed", "timeout", "oom", "skipped", "stale", "missing")
+SUITE_TITLES = {"full": "Full suite", "fewshot": "Few-shot suite", "ablation": "Ablation suite"}
+
+
+def suite_title(suite: str) -> str:
+    """A suite's name as a heading."""
+    return SUITE_TITLES.get(suite, f"Suite {suite}")
+
+
+def at_a_glance(selections: Sequence[Selection]) -> Html:
+    """What was run on what, and how much of it is there: one column per suite."""
+    first = [selection.cells[0] for selection in selections]
+    manifests = [selection.manifest for selection in selections]
+    facts: list[tuple[str, list[str]]] = [
+        ("Data set", [cell.dataset for cell in first]),
+        ("Title", [manifest.dataset_title for manifest in manifests]),
+        ("Why this data set", [manifest.dataset_reason for manifest in manifests]),
+        ("Target", [f"{manifest.target_name}, {manifest.target_units}" for manifest in manifests]),
+        ("Profile", [cell.profile for cell in first]),
+        ("Test year", [str(cell.split["test_year"]) for cell in first]),
+        ("Cells done", [f"{len(selection.done)} of {len(selection.cells)} planned" for selection in selections]),
+        ("Newest run", [manifest.created for manifest in manifests]),
+    ]
+    heading = element("tr", element("td"), *(element("th", suite_title(cell.suite), scope="col") for cell in first))
+    body = [element("tr", element("th", name, scope="row"), *_agreeing(values)) for name, values in facts]
+    caption = "What this page shows"
+    table = element("table", element("caption", caption), element("thead", heading), element("tbody", *body))
+    return scrollable(table, caption)
+
+
+def _agreeing(values: Sequence[str]) -> list[Html]:
+    """The values of a row, or one wide cell where all are the same."""
+    if len(set(values)) == 1:
+        return [element("td", values[0], colspan=len(values) if len(values) > 1 else None)]
+    return [element("td", value) for value in values]
+
+
+def warnings(selections: Sequence[Selection], remarks: Sequence[str]) -> Html:
+    """What a reader has to know before the first number."""
+    found = list(remarks)
+    for selection in selections:
+        suite = selection.cells[0].suite
+        if 0 < len(selection.done) < len(selection.cells):
+            missing = len(selection.cells) - len(selection.done)
+            found.append(f"{suite_title(suite)}: {missing} of {len(selection.cells)} planned cells are not done.")
+    shown = {(selection.cells[0].dataset_fingerprint, selection.cells[0].profile) for selection in selections}
+    if len(shown) > 1:
+        found.insert(0, "The suites below were run on different data sets or profiles: do not compare across them.")
+    return bullets(map(prose, found), class_="warning")
+
+
+def coverage(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
+    """How many cells of every row are done, and the states of the others."""
+    states = {cell.id: contexts[cell.id].state for cell in selection.cells}
+    present = [state for state in _STATES if state == "done" or state in states.values()]
+    grouped: dict[str, list[str]] = {}
+    for cell in selection.cells:
+        entry = registry.entries().get(cell.runner)
+        size = f", {cell.split['train_cells']:,} cells" if "train_cells" in cell.split else ""
+        name = cell.label.rpartition(" #")[0].replace(cell.runner, entry.title if entry else cell.runner, 1)
+        grouped.setdefault(f"{name}{size}", []).append(states[cell.id])
+    body = [
+        [name, str(len(found)), *(str(found.count(state)) if state in found else "" for state in present)]
+        for name, found in grouped.items()
+    ]
+    return plain_table("Planned cells and their states", ("Row", "Planned", *present), body, "facts counts")
+
+
+def failures(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
+    """Every planned cell that is not done, with the reason."""
+    found = [
+        join([link(f"cell-{cell.id}", cell.label), f": {contexts[cell.id].state}: ", prose(contexts[cell.id].reason)])
+        for cell in selection.cells
+        if contexts[cell.id].state != "done"
+    ]
+    return bullets(found) or element("p", "Nothing: every planned cell is done.")
+
+
+def damage(store: Store) -> Html:
+    """Cells that cannot be read, and those that were set aside."""
+    _, damaged = store.survey()
+    aside = sorted(item.name for item in (store.root / "quarantine").glob("*"))
+    found: list[Child] = [join([code(cell_id), ": ", prose(reason)]) for cell_id, reason in damaged.items()]
+    found += [
+        join([code(name), ": found damaged and set aside; kept under quarantine/ for inspection"]) for name in aside
+    ]
+    return bullets(found) or element("p", "No cell of the store is damaged, and none was set aside.")
+
+
+def dataset_facts(store: Store, selection: Selection) -> Html:
+    """What the store's own record of the data set says, and its fingerprint."""
+    cell = selection.cells[0]
+    facts: list[tuple[str, Child]] = [("Fingerprint", code(cell.dataset_fingerprint))]
+    path = store.root / "datasets" / cell.dataset_fingerprint / "dataset.json"
+    try:
+        described: Any = json.loads(path.read_text())
+    except (OSError, ValueError):
+        described = {}
+        facts.append(("Record", prose("this store holds no description of the data set; `bench data info` prints it")))
+    if isinstance(described, dict):
+        nested = [item for value in described.values() if isinstance(value, dict) for item in value.items()]
+        plain = [(key, value) for key, value in described.items() if not isinstance(value, dict)]
+        facts += [(_words(key), _text(value)) for key, value in (*plain, *nested) if key not in _NOT_SHOWN]
+    return definitions(facts)
+
+
+def _words(key: str) -> str:
+    return key[:1].upper() + key[1:].replace("_", " ")
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(_text, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,288 @@
+"""The page: every table, figure, audit and record of a report in one file that asks for nothing from anywhere.
+
+The file holds its style and its script; a Content-Security-Policy allows these two by their hashes, pictures as data
+URIs, and nothing else. Without the script everything is there, only unsorted. The same store always gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+from bench.report.html import commands, overview
+from bench.report.html.audit_section import audit_section
+from bench.report.html.cells import CellContext, provenance, runner_anchor, state_of, uses_of
+from bench.report.html.elements import Child, Html, anchor, bullets, code, element, join, link, prose
+from bench.report.html.figure import PageFigure, figure_section
+from bench.report.html.guide import guide
+from bench.report.html.results import result_table
+from bench.report.model import Table
+from bench.report.others import remarks
+from bench.report.selection import Selection
+from bench.report.split_audit import SplitAuditor
+from bench.report.tables import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
+from bench.runners import registry
+from bench.store import Store
+
+_DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
+MAX_BYTES = 5_000_000
+"""Pictures are left out, the last ones first, where the page would become larger than this."""
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """A suite on the page.
+
+    Attributes:
+        selection: the cells of its tables.
+        tables: in the order of the page.
+    """
+
+    selection: Selection
+    tables: tuple[Table, ...]
+
+    @property
+    def suite(self) -> str:
+        """Its name."""
+        return self.selection.cells[0].suite
+
+
+@dataclass(frozen=True)
+class _Section:
+    anchor: str
+    title: str
+    body: Html
+    entries: tuple[tuple[str, str], ...] = ()
+    """Anchors and titles of what is in it, for the contents list."""
+
+
+def render_page(
+    store: Store,
+    suites: Sequence[SuiteResult],
+    figures: Sequence[PageFigure] = (),
+    not_drawn: Sequence[str] = (),
+    weighting: str = "plain",
+) -> bytes:
+    """The whole page as UTF-8.
+
+    Args:
+        store: where the results are.
+        suites: at least one.
+        figures: rendered figures, in the order of the page.
+        not_drawn: one sentence for each figure that there is none of, and why.
+        weighting: of the samples in the tables.
+    """
+    contexts = _contexts(store, suites, figures)
+    sections = [
+        _results(suites),
+        _Section("reading", "How to read this", guide(weighting)),
+        _coverage(store, suites, contexts),
+        _audit(store, suites, contexts),
+        _times(suites),
+        _provenance(store, suites, contexts),
+    ]
+    known = frozenset(contexts)
+    budget = MAX_BYTES - len(_document(store, suites, sections))
+    drawn = []
+    for figure in figures:
+        written = figure_section(figure, True, known)
+        if len(written.encode()) > budget:
+            written = figure_section(figure, False, known)
+        budget -= len(written.encode())
+        drawn.append(written)
+    if figures or not_drawn:
+        entries = tuple((f"figure-{anchor(figure.name)}", figure.title) for figure in figures)
+        missing = bullets([prose(f"No figure: {sentence}") for sentence in not_drawn], class_="notes")
+        sections.insert(1, _Section("figures", "Figures", join([*drawn, missing]), entries))
+    return _document(store, suites, sections)
+
+
+def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_Section]) -> bytes:
+    assets = resources.files("bench.report.html")
+    style, script = (Html(assets.joinpath(name).read_text("utf-8")) for name in ("style.css", "sort.js"))
+    policy = (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    selections = [result.selection for result in suites]
+    title = f"Benchmark report: {', '.join(dict.fromkeys(item.cells[0].dataset for item in selections))}"
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", http_equiv="Content-Security-Policy", content=Html(policy.replace('"', "&quot;"))),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="referrer", content="no-referrer"),
+        element("title", title),
+        element("style", style),
+    )
+    told = [sentence for selection in selections for sentence in remarks(store, selection)]
+    body = element(
+        "body",
+        link("main", "Skip to the results", class_="skip"),
+        element(
+            "header",
+            element("p", "climate2gpp-bench", class_="running"),
+            element("h1", title),
+            overview.at_a_glance(selections),
+            overview.warnings(selections, told),
+        ),
+        _contents(sections),
+        element(
+            "main",
+            *(
+                element("section", element("h2", item.title), item.body, id=item.anchor, class_="chapter")
+                for item in sections
+            ),
+            id="main",
+        ),
+        element(
+            "footer",
+            element(
+                "p",
+                "Made by ",
+                code("bench report --html"),
+                " from the store alone; the same store gives the same page.",
+            ),
+        ),
+        element("p", id="status", role="status", class_="unseen"),
+        element("script", script),
+    )
+    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n".encode()
+
+
+def _contents(sections: Sequence[_Section]) -> Html:
+    items = []
+    for section in sections:
+        inner = [element("li", link(target, title)) for target, title in section.entries]
+        items.append(element("li", link(section.anchor, section.title), element("ol", *inner) if inner else None))
+    return element("nav", element("h2", "Contents"), element("ol", *items), aria_label="Contents")
+
+
+def _results(suites: Sequence[SuiteResult]) -> _Section:
+    tables = [(result, table) for result in suites for table in result.tables if not _is_cost(table)]
+    sorting = "A click on a heading sorts by it; a third click restores the order."  # shown by the script that sorts
+    body: list[Child] = [
+        element("p", link("reading", "How to read this"), class_="hint"),
+        element("p", sorting, id="sorting", class_="hint", hidden=True),
+    ]
+    body += [result_table(table, _sources(result), _ratio_note(table)) for result, table in tables]
+    return _Section("results", "Results", join(body), tuple((table.name, _title(table)) for _, table in tables))
+
+
+def _times(suites: Sequence[SuiteResult]) -> _Section:
+    tables = [(result, table) for result in suites for table in result.tables if _is_cost(table)]
+    body = join(result_table(table, _sources(result)) for result, table in tables)
+    return _Section("time", "Time and memory", body, tuple((table.name, _title(table)) for _, table in tables))
+
+
+def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, CellContext]) -> _Section:
+    parts: list[Child] = []
+    for result in suites:
+        parts += [
+            element("h3", overview.suite_title(result.suite)),
+            overview.coverage(result.selection, contexts),
+            element("h4", "Not done, and why"),
+            overview.failures(result.selection, contexts),
+        ]
+    parts += [element("h3", "Damaged cells"), overview.damage(store)]
+    return _Section("coverage", "Coverage, and what failed", join(parts))
+
+
+def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, CellContext]) -> _Section:
+    parts: list[Child] = [
+        element(
+            "p",
+            "Every model of a table must be scored on the same values, and none of them may train. The test samples "
+            "of every cell are stored; their digest is over places, times and target values. Where the store also "
+            "describes the places and times of its data set, each split is rebuilt from its parameters and compared "
+            "with what was scored. Fingerprints of the training values are not stored; the fingerprint of the whole "
+            "data set is, and with the parameters of the split it determines them.",
+        )
+    ]
+    specs = _specs(store)
+    for result in suites:
+        cells = result.selection.cells
+        audits = {cell.id: audit for cell in cells if (audit := contexts[cell.id].audit) is not None}
+        command = commands.audit(cells[0], specs[cells[0].id], "NAME")
+        parts += [
+            element("h3", overview.suite_title(result.suite)),
+            audit_section(result.selection, audits, command),
+        ]
+    return _Section("audit", "Split audit", join(parts))
+
+
+def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, CellContext]) -> _Section:
+    parts: list[Child] = []
+    entries = []
+    for result in suites:
+        place = f"provenance-{result.suite}"
+        entries.append((place, overview.suite_title(result.suite)))
+        parts.append(
+            element(
+                "section",
+                element("h3", overview.suite_title(result.suite)),
+                overview.dataset_facts(store, result.selection),
+                provenance(result.selection, contexts),
+                id=place,
+            )
+        )
+    return _Section("provenance", "Provenance of every cell", join(parts), tuple(entries))
+
+
+def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[PageFigure]) -> dict[str, CellContext]:
+    """What the page knows of every cell, by id."""
+    specs = _specs(store)
+    shown = uses_of([table for result in suites for table in result.tables])
+    for figure in figures:
+        for cell_id in figure.cell_ids:
+            shown.setdefault(cell_id, []).append(link(f"figure-{anchor(figure.name)}", f"Figure: {figure.title}"))
+    contexts = {}
+    for result in suites:
+        auditor = SplitAuditor(store, result.selection)
+        for cell in result.selection.cells:
+            state, reason = state_of(cell, result.selection)
+            audit = auditor.audit(result.selection.records[cell.id]) if state == "done" else None
+            command = commands.reproduce(cell, specs[cell.id])
+            proof = commands.audit(cell, specs[cell.id], cell.runner)
+            contexts[cell.id] = CellContext(state, reason, audit, tuple(shown.get(cell.id, ())), command, proof)
+    return contexts
+
+
+def _specs(store: Store) -> dict[str, str]:
+    """Cell id → text that opens its data, of the newest run that planned it."""
+    return {cell.id: manifest.dataset_spec for manifest in store.manifests() for cell in manifest.cells}
+
+
+def _ratio_note(table: Table) -> list[Child]:
+    """Which cells the ratios of a table divide by."""
+    runner = _DENOMINATORS.get(table.name)
+    if runner is None or not any(key.startswith("ratio") for row in table.rows for key in row.values):
+        return []
+    entry = registry.get(runner)
+    cells = [
+        link(f"cell-{cell_id}", cell_id[:6])
+        for row in table.rows
+        if row.label.startswith(entry.title) and row.family == entry.family
+        for cell_id in row.cells
+    ]
+    return [join([f"Ratios divide by {entry.title}, cells ", join(cells, ", "), "."])]
+
+
+def _sources(result: SuiteResult) -> dict[str, str]:
+    return {cell.id: runner_anchor(cell) for cell in result.selection.cells}
+
+
+def _is_cost(table: Table) -> bool:
+    return table.name.startswith("costs_")
+
+
+def _title(table: Table) -> str:
+    return table.caption.partition(". ")[0]
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"

@@ -1,0 +1,93 @@
+"""A result table on the page: sortable, with its intervals, marks of the best, and links to the cells of every row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from bench.report.html.elements import Child, Html, bullets, element, join, link, prose, scrollable
+from bench.report.model import Column, Row, Table, best_values, is_best
+from bench.report.render import MISSING, plain_value, shown_columns
+
+
+def row_anchor(table: Table, index: int) -> str:
+    """Id of a table's row, counted in the order of `Table.rows`."""
+    return f"{table.name}-row-{index + 1}"
+
+
+def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child] = ()) -> Html:
+    """A table with heading, caption and notes.
+
+    Args:
+        table: what to show; columns in which no row has a value are left out.
+        sources: cell id → anchor of the section of its runner.
+        notes: lines below it, before those of the table itself.
+    """
+    title, _, circumstances = table.caption.partition(". ")
+    columns = shown_columns(table)
+    best = best_values(table)
+    anchors = {id(row): row_anchor(table, index) for index, row in enumerate(table.rows)}
+    heading = [
+        element("th", table.label_heading, scope="col", data_sort="text"),
+        *(
+            element(
+                "th",
+                column.label.replace("÷ ", "÷\u00a0"),
+                scope="col",
+                data_sort="number",
+                data_best=column.best,
+                class_="number",
+            )
+            for column in columns
+        ),
+        element("th", "Cells", scope="col"),
+    ]
+    bodies = []
+    for family, rows in table.families():
+        head = element("tr", element("th", family, scope="rowgroup", colspan=len(columns) + 2), class_="family")
+        body = [_row(row, columns, best, anchors[id(row)], sources) for row in rows]
+        bodies.append(element("tbody", head, *body))
+    caption = element("caption", element("span", circumstances or title))
+    missing = [join(["Missing: ", prose(note)]) for note in table.notes]
+    return element(
+        "section",
+        element("h3", title),
+        scrollable(
+            element("table", caption, element("thead", element("tr", *heading)), *bodies, class_="sortable results"),
+            title,
+        ),
+        bullets([*notes, *missing], class_="notes"),
+        id=table.name,
+        class_="table",
+    )
+
+
+def _row(row: Row, columns: Sequence[Column], best: dict[str, float], anchor: str, sources: Mapping[str, str]) -> Html:
+    source = next((sources[item] for item in row.cells if item in sources), None)
+    note = element("span", f" ({row.note})", class_="note") if row.note else None
+    family = element("span", row.family, class_="family-of")  # seen once the table is sorted across families
+    cells = join([link(f"cell-{item}", item[:6], aria_label=f"Cell {item}, {row.label}") for item in row.cells], " ")
+    return element(
+        "tr",
+        element(
+            "th", link(source, row.label) if source else row.label, note, family, scope="row", data_value=row.label
+        ),
+        *(_value(row, column, is_best(row, column, best)) for column in columns),
+        element("td", cells, class_="cells"),
+        id=anchor,
+    )
+
+
+def _value(row: Row, column: Column, best: bool) -> Html:
+    value = row.values.get(column.key)
+    if value is None or math.isnan(value.value):
+        return element("td", element("span", MISSING, class_="missing"), class_="number")
+    number, _, interval = plain_value(value, column).replace("-", "−").partition(" ")
+    mark = element("span", " (best)", class_="unseen") if best else None
+    return element(
+        "td",
+        element("strong", number, mark) if best else number,
+        element("span", f" {interval}", class_="interval") if interval else None,
+        class_="number",
+        data_value=repr(float(value.value)),
+    )

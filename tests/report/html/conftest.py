@@ -1,0 +1,186 @@
+"""A store with every state that a cell can have, and what a browser's parser sees of a page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.data.cube import Cube
+from bench.data.splits import fewshot_parameters, make_split
+from bench.disk import sha256
+from bench.metrics import statistics_of
+from bench.records import Record
+from bench.report.html.figure import PageFigure
+from bench.report.html.page import SuiteResult, render_page
+from bench.report.selection import StatisticsReader, select
+from bench.report.tables import costs, table1, table2, table3
+from bench.runners import registry
+from bench.store import Store
+from bench.suites.cells import Cell
+from tests.conftest import make_cube
+from tests.report.test_tables import add_manifest
+from tests.support.nasty import NASTY
+from tests.test_store import HOST, make_cell
+
+_VOID = {"img", "meta"}
+_INLINE = {"a", "code", "span", "strong"}
+
+
+class PageReader(HTMLParser):
+    """Reads a page and keeps what tests ask for; complains of tags that do not match."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(page.decode())
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len({name for name, _ in attrs}) == len(attrs), f"an attribute twice in <{tag}>"
+        self.tags.append((tag, dict(attrs)))
+        self.texts.append("" if tag in _INLINE else " ")
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+        self.texts.append("" if tag in _INLINE else " ")
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.texts).split())
+
+    def attributes(self, name: str) -> list[str]:
+        return [value for _, found in self.tags for key, value in found.items() if key == name and value is not None]
+
+
+def publish(store: Store, cell: Cell, cube: Cube, noise: float, status: str = "done", reason: str = "") -> Record:
+    """Publishes a cell as `bench run` does: statistics, predictions of the test part and a record."""
+    work = store.new_work_folder(cell.id)
+    files = {}
+    split = make_split(cube, cell.split)
+    if status == "done":
+        generator = np.random.default_rng(cell.repetition)
+        predictions = {
+            name: (part.of(cube.target) + noise * generator.normal(size=(len(part.cells), len(part.times)))).astype(
+                np.float32
+            )
+            for name, part in (("train", split.scored_train), ("test", split.test))
+        }
+        statistics_of(cube, split, predictions).to_parquet(work / "statistics.parquet", index=False)
+        samples = {
+            "cell": np.repeat(split.test.cells, len(split.test.times)).astype(np.int32),
+            "time": np.tile(split.test.times, len(split.test.cells)).astype(np.int32),
+            "target": split.test.of(cube.target).reshape(-1),
+            "prediction": predictions["test"].reshape(-1),
+        }
+        pd.DataFrame(samples).to_parquet(work / "predictions.parquet", index=False)
+        files = {name: sha256(work / name) for name in ("statistics.parquet", "predictions.parquet")}
+    record = Record(
+        cell_id=cell.id,
+        cell=cell,
+        status=status,  # type: ignore[arg-type]
+        reason=reason or None,
+        n_train=len(split.train),
+        n_test=len(split.test),
+        metrics={"test": {"rmse": noise, "r2": 0.5, "mae": None, "bias": -0.25}} if status == "done" else {},
+        fit_seconds=61.0,
+        peak_memory_bytes=10**9,
+        threads=1,
+        files=files,
+        started="2026-01-01T00:00:00.000Z",
+        finished="2026-01-01T00:01:02.000Z",
+        host=HOST,
+        bench_version="0.1.0",
+    )
+    store.publish(work, record)
+    return record
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nasty() -> Iterator[None]:
+    """A registry with a runner whose title is markup."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_PLUGINS", "tests.support.nasty:NASTY")
+        registry.entries.cache_clear()
+        yield
+    registry.entries.cache_clear()
+
+
+@pytest.fixture
+def changeable(filled: Store, tmp_path: Path) -> Store:
+    """A copy of the store, for tests that change it."""
+    shutil.copytree(filled.root, tmp_path / "runs")
+    return Store(tmp_path / "runs")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Both suites; done, failed, timed out, missing, stale and set aside. Tests only read it."""
+    store, cube = Store(tmp_path_factory.mktemp("page") / "runs", create=True), make_cube()
+    located = {"view": "located"}
+    large = make_cell(runner="lightgbm_large", seed=5, **located)
+    plain = [make_cell(runner="lightgbm", repetition=index, seed=index, **located) for index in range(2)]
+    old = make_cell(runner="xgboost", repetition=0, **located)
+    new = make_cell(runner="xgboost", repetition=1, runner_version=2, **located)
+    late = make_cell(runner="catboost", **located)
+    missing = make_cell(runner="knn_unif", **located)
+    strange = make_cell(runner=NASTY.name)
+    reference = make_cell(runner="climatology")
+    add_manifest(store, "2026-01-01T00:00:00Z", [large, *plain, old, late, missing, strange, reference])
+    add_manifest(store, "2026-01-02T00:00:00Z", [new])
+    for cell, noise in ((large, 1.0), (plain[0], 0.5), (plain[1], 0.6), (old, 0.7), (new, 10.0), (reference, 0.01)):
+        publish(store, cell, cube, noise)
+    publish(store, late, cube, 1.0, "timeout", "no result within 6 s; see `bench info`")
+    publish(store, strange, cube, 1.0, "failed", 'it said </details><script>alert("x")</script> & \x00\x1b[31m')
+    few = [
+        make_cell(suite="fewshot", runner=name, split=fewshot_parameters(cube, (1, 40), 12, 0))
+        for name in ("gnnwr", "climatology")
+    ]
+    add_manifest(store, "2026-01-03T00:00:00Z", few, suite="fewshot")
+    for cell in few:
+        publish(store, cell, cube, 0.4)
+    (store.root / "quarantine" / "0123456789abcdef-1").mkdir()
+    return store
+
+
+def suites_of(store: Store) -> list[SuiteResult]:
+    reader = StatisticsReader(store)
+    makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
+    found = []
+    for suite, made in makers.items():
+        if any(manifest.suite == suite for manifest in store.manifests()):
+            selection = select(store, suite)
+            found.append(SuiteResult(selection, tuple(make(selection, reader) for make in made)))
+    return found
+
+
+def page_of(store: Store, *figures: PageFigure) -> bytes:
+    not_drawn = ("weights: nothing <explains> itself",) if figures else ()
+    return render_page(store, suites_of(store), figures, not_drawn)
+
+
+def describe_dataset(store: Store, cube: Cube, fingerprint: str) -> None:
+    """Writes the store's record of a data set as `bench run` does."""
+    folder = store.root / "datasets" / fingerprint
+    folder.mkdir(parents=True)
+    pd.DataFrame({"lon": cube.lon, "lat": cube.lat, "land_cover": "CRO", "climate": "?"}).to_parquet(
+        folder / "cells.parquet"
+    )
+    pd.DataFrame(
+        {"time": cube.time.astype("datetime64[ns]"), "year": cube.year, "step_of_year": cube.step_of_year}
+    ).to_parquet(folder / "times.parquet")
+    (folder / "dataset.json").write_text('{"name": "toy", "provenance": {"licence": "none <needed>"}}')

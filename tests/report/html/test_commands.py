@@ -1,0 +1,67 @@
+"""The printed command asks for the very cell, by its id."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bench.cli.plan import command as plan
+from bench.data.cube_zarr import write_cube
+from bench.data.datasets import OpenedDataset
+from bench.report.html import commands
+from bench.suites.cells import Cell
+from bench.suites.suites import SuiteOptions, make_cells
+from tests.conftest import make_cube
+
+
+@pytest.mark.parametrize("suite", ["full", "fewshot"])
+def test_the_command_plans_this_cell_and_no_other(suite: str, tmp_path: Path) -> None:
+    path = tmp_path / "a toy.zarr"
+    write_cube(path, make_cube())
+    dataset = OpenedDataset(make_cube(), path, str(path), "for tests")
+    options = SuiteOptions(
+        profile="smoke",
+        only=("climatology", "lightgbm", "dual_branch_plus"),
+        extra=("lightgbm",) if suite == "fewshot" else (),
+        views=("point",),
+        first_repetition=2,
+        weeks=(3, 40),
+        train_cells=(7,),
+    )
+    cells = make_cells(suite, dataset, options)
+    assert len(cells) == 3
+    for cell in cells:
+        assert planned(commands.reproduce(cell, str(path)), tmp_path) == [cell.id]
+        assert shlex.split(commands.audit(cell, str(path), cell.runner))[:4] == ["bench", "data", "audit", str(path)]
+
+
+def planned(command: str, folder: Path) -> list[str]:
+    words = shlex.split(command)
+    assert words[:2] == ["bench", "run"]
+    result = CliRunner().invoke(plan, [*words[2:], "--store", str(folder / "none"), "--json"])
+    assert result.exit_code == 0, result.output
+    return [row["id"] for row in json.loads(result.stdout)["cells"]]
+
+
+def test_dataset_names_are_quoted() -> None:
+    cell = Cell.model_validate(
+        {
+            "suite": "full",
+            "dataset": "toy",
+            "dataset_fingerprint": "f",
+            "split": {"test_year": 2020},
+            "runner": "x",
+            "runner_version": 1,
+            "parameters": {},
+            "view": None,
+            "profile": "smoke",
+            "repetition": 0,
+            "seed": None,
+            "packages": {},
+        }
+    )
+    assert "--dataset 'a b; rm -rf c'" in commands.reproduce(cell, "a b; rm -rf c")

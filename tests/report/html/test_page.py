@@ -1,0 +1,173 @@
+"""The page holds everything, escapes everything, asks for nothing, and is the same for the same store."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+import numpy as np
+import pytest
+
+from bench.report.html.figure import PageFigure
+from bench.report.html.page import MAX_BYTES
+from bench.report.model import best_values, is_best
+from bench.report.render import shown_columns
+from bench.store import Store
+from tests.conftest import make_cube
+from tests.report.html.conftest import PageReader, describe_dataset, page_of, suites_of
+from tests.support.nasty import NASTY
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+
+
+@pytest.fixture(scope="module")
+def page(filled: Store) -> bytes:
+    return page_of(filled, PageFigure("map", "A map & more", "What <it> shows.", PNG, ("0" * 16,)))
+
+
+def test_tags_match_ids_are_unique_and_every_link_leads_somewhere(page: bytes) -> None:
+    read = PageReader(page)
+    ids = read.attributes("id")
+    assert len(set(ids)) == len(ids) > 40
+    links = read.attributes("href")
+    assert links and all(link.startswith("#") and link[1:] in ids for link in links)
+    assert not [name for _, found in read.tags for name in found if name.startswith("on") or name == "style"]
+
+
+def test_nothing_is_asked_for_from_anywhere(page: bytes) -> None:
+    read = PageReader(page)
+    assert all(source.startswith("data:image/png;base64,") for source in read.attributes("src"))
+    assert not {tag for tag, _ in read.tags} & {"link", "iframe", "object", "form", "base", "video", "svg"}
+    assert not re.search(rb"@import|url\(|https?:|//[a-z]+\.", page.replace(b"// ", b""))
+    [policy] = [found["content"] for tag, found in read.tags if found.get("http-equiv") == "Content-Security-Policy"]
+    assert policy is not None and policy.startswith("default-src 'none'; ")
+    for tag in ("style", "script"):
+        [content] = re.findall(rf"<{tag}>(.*?)</{tag}>".encode(), page, re.DOTALL)
+        assert base64.b64encode(hashlib.sha256(content).digest()).decode() in policy
+
+
+def test_tables_have_captions_and_scoped_headings_and_headings_do_not_skip_a_level(page: bytes) -> None:
+    read = PageReader(page)
+    tags = [tag for tag, _ in read.tags]
+    assert tags.count("table") == tags.count("caption") == tags.count("thead")
+    assert all(found.get("scope") in ("col", "row", "rowgroup") for tag, found in read.tags if tag == "th")
+    levels = [int(tag[1]) for tag in tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(found.get("alt") for tag, found in read.tags if tag == "img")
+    assert dict(read.tags[0][1]) == {"lang": "en"}
+
+
+def test_titles_reasons_and_captions_are_escaped_and_forbidden_characters_replaced(page: bytes) -> None:
+    read = PageReader(page)
+    assert [tag for tag, _ in read.tags].count("script") == 1
+    assert NASTY.title in read.text and NASTY.summary in read.text
+    assert 'it said </details><script>alert("x")</script> & \ufffd\ufffd[31m' in read.text
+    assert "What <it> shows." in read.text
+    assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", page)
+
+
+def test_every_number_stands_at_full_precision_with_its_interval_and_the_best_marked(
+    filled: Store, page: bytes
+) -> None:
+    read = PageReader(page)
+    values = [found["data-value"] for tag, found in read.tags if tag == "td" and "data-value" in found]
+    expected, marked = [], 0
+    tables = [table for result in suites_of(filled) for table in result.tables]
+    for table in sorted(tables, key=lambda table: table.name.startswith("costs_")):
+        best = best_values(table)
+        for row in table.rows:
+            for column in shown_columns(table):
+                if column.key in row.values:
+                    expected.append(repr(float(row.values[column.key].value)))
+                    marked += is_best(row, column, best)
+    assert values == expected and len(values) > 50
+    assert [tag for tag, _ in read.tags].count("strong") == marked > 5
+    assert re.search(r"\[[−\d.]+, [−\d.]+\]", read.text)
+
+
+def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: bytes) -> None:
+    text = page.decode()
+    [row] = re.findall(r'<tr id="table1-row-\d+"><th[^>]*><a href="(#[^"]+)">LightGBM</a>.*?</tr>', text)
+    assert f'id="{row[1:]}"' in text
+    for record in (item for item in filled.records() if item.cell.runner == "lightgbm"):
+        assert f'href="#cell-{record.cell_id}"' in text
+        [shown] = re.findall(rf'<details id="cell-{record.cell_id}".*?</details>', text, re.DOTALL)
+        told = PageReader(shown.encode()).text
+        noise = "0.600000" if record.cell.repetition else "0.500000"
+        for part in (
+            *record.files.values(),
+            f"Repetition {record.cell.repetition} Seed {record.cell.seed}",
+            record.cell.dataset_fingerprint,
+            '{"a": {"b": 1}}',
+            "1 min 01 s",
+            "1.00 GB",
+            f"test {noise} 0.500000 – −0.250000",
+            f"--only lightgbm --view located --seed {record.cell.repetition}",
+            "Table 1 of the paper): LightGBM",
+        ):
+            assert part in told, part
+
+
+def test_what_is_not_done_is_named_with_its_reason(page: bytes) -> None:
+    told = PageReader(page).text
+    assert "catboost [located] #0: timeout: no result within 6 s; see bench info" in told
+    assert "knn_unif [located] #0: missing: planned, never ended" in told
+    assert "xgboost [located] #0: stale: made by an older version" in told
+    assert "0123456789abcdef-1: found damaged and set aside" in told
+    assert "Full suite: 4 of 9 planned cells are not done." in told
+    assert "5 of 9 planned" in told
+
+
+def test_the_same_store_gives_the_same_bytes(filled: Store) -> None:
+    assert page_of(filled) == page_of(Store(filled.root))
+
+
+def test_figures_are_embedded_as_long_as_the_page_stays_small(filled: Store) -> None:
+    generator = np.random.default_rng(0)
+    done = next(record.cell_id for record in filled.records() if record.status == "done")
+    figures = [
+        PageFigure(name, f"Figure {name}", "", generator.bytes(size), (done,))
+        for name, size in (("small", 1000), ("huge", 4_000_000), ("last", 2000))
+    ]
+    page = page_of(filled, *figures)
+    assert len(page) < MAX_BYTES
+    for figure in figures:
+        assert (base64.b64encode(figure.png) in page) is (figure.name != "huge")
+    read = PageReader(page)
+    assert "No figure: weights: nothing <explains> itself" in read.text
+    assert "the report folder has it as figures/huge.png" in read.text
+    assert read.attributes("href").count("#figure-small") == 2  # the contents and the cell that it shows
+
+
+def test_the_description_of_the_data_set_and_the_rebuilt_split_are_shown(changeable: Store) -> None:
+    assert "no sample, by rule: their years differ" in PageReader(page_of(changeable)).text
+    describe_dataset(changeable, make_cube(), "f" * 64)
+    told = PageReader(page_of(changeable)).text
+    assert "Licence none <needed>" in told
+    assert "0 samples, rebuilt and counted" in told and "18 of 30" in told  # 12 of 30 cells train
+    assert "PROBLEM" not in told and "What does not agree" not in told
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_enough_contrast(page: bytes, scheme: str) -> None:
+    """WCAG 2.1, level AA: 4.5 to 1 for text."""
+    blocks = re.findall(r":root \{(.*?)\}", page.decode(), re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[0]))
+    if scheme == "dark":
+        colours |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[1]))
+    for text in ("ink", "muted", "accent", "good", "bad"):
+        for ground in ("paper", "shade", "best", "notice"):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+
+
+def contrast(first: str, second: str) -> float:
+    bright, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))

@@ -1,0 +1,12 @@
+"""A runner whose title and summary are markup, as a plug-in's may be."""
+
+from bench.runners.registry import RunnerEntry
+
+NASTY = RunnerEntry(
+    "nasty",
+    '<script>alert("x")</script> & <b>é</b>',
+    "Tabular Machine Learning",
+    "tests.support.runners:Noise",
+    "</section> \"quoted\" 'too'",
+    uses_view=False,
+)
