@@ -19,7 +19,7 @@ Examples:
   bench report --weighting area --dataset northchina --profile laptop"""
 )
 @store_option
-@click.option("--suite", default=None, help="Only this suite: full (Table 1) or fewshot (Tables 2 and 3).")
+@click.option("--suite", default=None, help="Only this suite: full, fewshot or ablation.")
 @click.option("--dataset", default=None, help="Name of the data set  [default: that of the newest run].")
 @click.option("--profile", default=None, help="Name of the profile  [default: that of the newest run].")
 @click.option(
@@ -46,6 +46,7 @@ def command(
     from bench.disk import disk_errors, write_atomically
     from bench.metrics import WEIGHTINGS
     from bench.report import render
+    from bench.report.ablation import ablation_table
     from bench.report.metrics_file import all_metrics
     from bench.report.selection import StatisticsReader, select
     from bench.report.tables import costs, table1, table2, table3
@@ -65,7 +66,7 @@ def command(
     if folder.exists() and not folder.is_dir():
         raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
     reader = StatisticsReader(store)
-    makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
+    makers = {"full": (table1, costs), "fewshot": (table2, table3, costs), "ablation": (ablation_table,)}
     written: list[str] = []
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,6 +82,10 @@ def command(
                 if not as_json:
                     render.print_table(table)
                     click.echo()
+            if name == "ablation":
+                from bench.report.ablation_figure import write_figure
+
+                written += write_figure(selection, reader, weighting, folder)
             path = folder / f"metrics_{name}.csv"
             write_atomically(path, all_metrics(selection, reader).encode())
             written.append(str(path))
