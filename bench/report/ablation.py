@@ -14,7 +14,7 @@ from bench.report.model import Column, Row, Table, Value
 from bench.report.selection import CONFIDENCE, DRAWS, RowResult, Selection, StatisticsReader, rows
 from bench.runners import registry
 from bench.seeds import BOOTSTRAP_SEED
-from bench.suites.ablation import EXPERIMENTS, Experiment, Variant, override_of, variants_of
+from bench.suites.ablation import EXPERIMENTS, Experiment, Variant, is_capped, override_of, variants_of
 from bench.suites.cells import variant_of
 
 BORDER, INNER = "border:outer", "border:inner"
@@ -160,10 +160,11 @@ def _finding(
         return Value(estimate.value, estimate.low if known else None, estimate.high if known else None)
 
     is_base = row is base
-    text = experiment.base[row.key.runner] + " (base)" if variant is None else variant.label
-    asked = 0 if variant is None else max(variant.options.get(key, 0) for key in ("n_nodes", "condition_groups"))
-    if asked > train_cells:
-        text += f" (capped: {train_cells} training cells)"
+    text = experiment.base[row.key.runner] if variant is None else variant.label
+    notes = ["base"] if variant is None else []
+    if is_capped(experiment, variant, row.key.runner, train_cells):
+        notes.append(f"capped: {train_cells} training cells")
+    text += f" ({'; '.join(notes)})" if notes else ""
     between = {
         group: None if is_base else difference(reader, row.records, base.records, group=group, weighting=weighting)
         for group in ("all", BORDER)
