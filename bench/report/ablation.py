@@ -86,9 +86,9 @@ def ablation_table(selection: Selection, reader: StatisticsReader, weighting: st
     lines = findings(selection, reader, weighting)
     columns = (
         Column("rmse", "RMSE"),
-        Column("difference", "− base"),
+        Column("difference", "− base", digits=4),
         Column("border", "RMSE at the border", in_latex=False),
-        Column("border_difference", "− base, at the border"),
+        Column("border_difference", "− base, at the border", digits=4),
         Column("inner", "RMSE elsewhere", in_latex=False),
         Column("fit_seconds", "Fit (s)", digits=1),
         Column("runs", "Runs", digits=0),

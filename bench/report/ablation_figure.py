@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
+import re
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +25,9 @@ _WIDTH = 7.1
 _LINE_HEIGHT = 0.19
 _PIXELS_PER_INCH = 170
 _QUIET = "#9a9a9a"
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SPREAD = 20
+"""Largest ÷ usual difference beyond which the axis becomes logarithmic."""
 _LOOKS = {LETTER: ("#0072b2", "o"), PLUS: ("#d55e00", "s")}
 """Colours of Okabe and Ito (2008); the markers tell the networks apart without them."""
 
@@ -41,7 +47,8 @@ def write_figure(selection: Selection, reader: StatisticsReader, weighting: str,
     lines = findings(selection, reader, weighting)
     if not any(line.difference for line in lines):
         return []
-    sheet = draw(lines, f"{selection.manifest.target_name}, {selection.manifest.target_units}")
+    units = re.sub(r"-(\d)", lambda found: "⁻" + found[1].translate(_SUPERSCRIPTS), selection.manifest.target_units)
+    sheet = draw(lines, units)
     written = []
     # No dates and no versions in the files, so that they change when the numbers do and only then.
     plain: dict[str, dict[str, Any]] = {
@@ -68,7 +75,14 @@ def draw(lines: Sequence[Finding], units: str) -> Figure:
     from matplotlib.figure import Figure
 
     compared = [line for line in lines if line.difference is not None]
-    nodes = [line for line in lines if line.experiment.name == "nodes" and line.rmse and line.fit_seconds is not None]
+    nodes = [
+        line
+        for line in lines
+        if line.experiment.name == "nodes"
+        and line.rmse is not None
+        and line.fit_seconds is not None
+        and (line.variant is None or not line.is_base)  # a variant capped at the base is the base once more
+    ]
     titles = len({line.experiment.name for line in compared})
     height = 1.0 + _LINE_HEIGHT * (len(compared) + titles)
     sheet = Figure(figsize=(_WIDTH, max(height, 2.6)), layout="constrained")
@@ -112,28 +126,42 @@ def _differences(axes: Axes, lines: Sequence[Finding], units: str) -> None:
     axes.axvline(0, color=_QUIET, linewidth=0.8, zorder=0.5)
     axes.set_yticks(positions, labels)
     axes.set_ylim(at - 0.5, -0.5)
+    linear = _linear_range([line.difference for line in lines if line.difference is not None])
+    if linear is not None:
+        axes.set_xscale("symlog", linthresh=linear)
+        axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(
-        f"RMSE − RMSE of the base ({units})\nwith {CONFIDENCE:.0%} intervals; filled: 0 lies outside; left: better",
+        f"RMSE − RMSE of the base ({units}){f', logarithmic beyond ±{linear:g}' if linear is not None else ''}\n"
+        f"with {CONFIDENCE:.0%} intervals; left is better; filled: 0 lies outside the interval",
         fontsize=7.5,
     )
 
 
 def _error_and_time(axes: Axes, lines: Sequence[Finding], units: str) -> None:
     colour, marker = _LOOKS[LETTER]
-    ordered = sorted(lines, key=lambda line: line.fit_seconds or 0.0)
-    seconds = [line.fit_seconds or 0.0 for line in ordered]
-    errors = [line.rmse for line in ordered if line.rmse is not None]
-    axes.plot(seconds, [error.value for error in errors], color=_QUIET, linewidth=0.8, zorder=1)
-    for line, second, error in zip(ordered, seconds, errors, strict=True):
-        axes.errorbar(
-            second, error.value, yerr=_whiskers(error), color=colour, marker=marker, markersize=4, linewidth=1.1
-        )
-        text = line.label.partition(": ")[2].replace(" (", "\n(")
-        axes.annotate(text, (second, error.value), (5, 5), textcoords="offset points", fontsize=6.5)
-    axes.margins(x=0.35)
-    axes.set_xlabel("Fit (s)", fontsize=7.5)
+    points = sorted(
+        ((line.fit_seconds, line.rmse.value, line) for line in lines if line.fit_seconds is not None and line.rmse),
+        key=lambda point: point[0],
+    )
+    axes.plot([x for x, _, _ in points], [y for _, y, _ in points], color=_QUIET, linewidth=0.8, zorder=1)
+    for x, y, line in points:
+        whiskers = None if line.difference is None else _whiskers(line.difference)
+        axes.errorbar(x, y, yerr=whiskers, color=colour, marker=marker, markersize=4, linewidth=1.1, capsize=2)
+        text = line.label.partition(": ")[2].partition(" (")[0] + ("\n(base)" if line.variant is None else "")
+        axes.annotate(text, (x, y), (4, 4), textcoords="offset points", fontsize=6.5)
+    axes.margins(x=0.3, y=0.15)
+    axes.set_xlabel("Fit (s)\nwhiskers: of the difference to the base", fontsize=7.5)
     axes.set_ylabel(f"RMSE ({units})", fontsize=7.5)
     axes.set_title("Number of graph nodes", fontsize=7.5)
+
+
+def _linear_range(differences: Sequence[Value]) -> float | None:
+    """Up to which difference the axis is linear, where a few large ones would hide all others; None for all of it."""
+    ends = [abs(end) for value in differences for end in (value.low, value.value, value.high) if end]
+    if not ends:
+        return None
+    linear = 10.0 ** math.floor(math.log10(statistics.median(ends)))
+    return linear if max(ends) > _SPREAD * linear else None
 
 
 def _whiskers(value: Value) -> list[list[float]] | None:
