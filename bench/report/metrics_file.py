@@ -29,6 +29,8 @@ def all_metrics(selection: Selection, reader: StatisticsReader) -> str:
     for record in selection.done:
         cell = record.cell
         frame = evaluate(reader.table(record).reset_index(drop=True))
+        if cell.variant is not None:
+            frame["variant"] = cell.variant
         frames.append(
             frame.assign(
                 cell=record.cell_id,
@@ -48,5 +50,7 @@ def all_metrics(selection: Selection, reader: StatisticsReader) -> str:
     if not frames:
         return ",".join(columns) + "\n"
     table = pd.concat(frames, ignore_index=True)
+    if "variant" in table:  # ablation suite only
+        columns.insert(columns.index("runner") + 1, "variant")
     table["n"] = table["n"].astype("int64")
     return str(table[columns].to_csv(index=False, lineterminator="\n", float_format="%.6g"))

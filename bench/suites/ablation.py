@@ -150,7 +150,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
         step_stride=5,
         train_years=1,
         options={LETTER: {"width": 32, "window": 4}, PLUS: {"ensemble": 1}},
-        training={LETTER: {"epochs": 8, "decay_after": 6, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
+        training={LETTER: {"epochs": 10, "decay_after": 7, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
     ),
     "paper": Reduction(),
 }
@@ -228,6 +228,20 @@ def override_of(variant: Variant, train_cells: int) -> dict[str, Any]:
     """
     base = _base_options(variant.runner, train_cells)
     return {key: value for key, value in _capped(variant.options, train_cells).items() if value != base[key]}
+
+
+def is_capped(experiment: Experiment, variant: Variant | None, runner: str, train_cells: int) -> bool:
+    """Whether what an experiment varies is more than the training cells allow.
+
+    Args:
+        experiment: the experiment.
+        variant: one of its variants; None for the base.
+        runner: name of the runner.
+        train_cells: number of training cells.
+    """
+    varied = {key for item in variants_of(experiment, runner) for key in item.options}
+    asked = {**BASE_OPTIONS[runner], **(variant.options if variant else {})}
+    return any((asked[key] or 0) > train_cells for key in varied & {"n_nodes", "condition_groups"})
 
 
 def parameters_of(runner: str, override: Mapping[str, Any], profile: str, train_cells: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -79,15 +80,18 @@ class Cell(BaseModel):
     @property
     def variant(self) -> str | None:
         """Ablation suite: ``base`` or, for example, ``n_nodes=100``; None elsewhere."""
-        if self.override is None:
-            return None
-        return ", ".join(f"{key}={self.override[key]}" for key in sorted(self.override)) or "base"
+        return None if self.override is None else variant_of(self.override)
 
     @property
     def label(self) -> str:
         """Short text for people: ``lightgbm [located] #0``."""
         detail = self.view or self.variant
         return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}"
+
+
+def variant_of(override: Mapping[str, Any]) -> str:
+    """``base``, or what an override changes: ``n_nodes=100``."""
+    return ", ".join(f"{key}={override[key]}" for key in sorted(override)) or "base"
 
 
 def name_of(dataset: OpenedDataset) -> str:

@@ -145,7 +145,7 @@ class DualBranchPlusNetwork(StandardisedNetwork):
     def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
         """See ``StandardisedNetwork``; in training a part of the samples is masked."""
         windows, static = self.standardise(batch)
-        condition = static if self.own is None else self._condition(static, batch.steps[:, -1], self.own, *placement)
+        condition = static if self.own is None else self._condition(static, batch.steps[:, -1], *placement)
         groups = []
         if self.options.branches != "conditions":
             groups.append(windows[:, -1])
@@ -157,10 +157,9 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         variables = torch.cat((windows[:, -1], static), dim=1)
         return Decoded(self.predictor(inputs)[:, 0], weights, weighted_sum(weights, variables))
 
-    def _condition(
-        self, static: Tensor, steps: Tensor, table: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor
-    ) -> Tensor:
-        """(batch, rank) condition of each sample at its step, from a table of the cells' own coefficients."""
+    def _condition(self, static: Tensor, steps: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:
+        """(batch, rank) condition of each sample at its step."""
+        assert self.own is not None
         unknown = own < 0
         if self.training and self.options.masked_share > 0:
             unknown = unknown | (torch.rand(own.shape, device=own.device) < self.options.masked_share)
@@ -168,8 +167,8 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         # Padding the own row to that width would gather as many rows for every sample; two gathers of the
         # needed rows do less.
         known_at, unknown_at = (~unknown).nonzero()[:, 0], unknown.nonzero()[:, 0]
-        stand_in = (F.embedding(neighbours[unknown_at], table) * weights[unknown_at, :, None]).sum(dim=1)
-        rows = torch.cat((F.embedding(own[known_at], table), stand_in))
+        stand_in = (F.embedding(neighbours[unknown_at], self.own) * weights[unknown_at, :, None]).sum(dim=1)
+        rows = torch.cat((F.embedding(own[known_at], self.own), stand_in))
         coefficients = F.embedding(torch.cat((known_at, unknown_at)).argsort(), rows)
         if self.from_static is not None:
             coefficients = coefficients + self.from_static(static)

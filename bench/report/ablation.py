@@ -1,0 +1,232 @@
+"""The table of the ablation suite: every variant beside its base, with paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.data.borders import DATE_LINE_DEGREES, HULL_DEGREES
+from bench.metrics import BLOCK_DEGREES, METRICS, STATISTICS, bootstrap, bootstrap_weights
+from bench.records import Record
+from bench.report.model import Column, Row, Table, Value
+from bench.report.selection import CONFIDENCE, DRAWS, RowResult, Selection, StatisticsReader, rows
+from bench.runners import registry
+from bench.seeds import BOOTSTRAP_SEED
+from bench.suites.ablation import EXPERIMENTS, Experiment, Variant, is_capped, override_of, variants_of
+from bench.suites.cells import variant_of
+
+BORDER, INNER = "border:outer", "border:inner"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of an experiment.
+
+    Attributes:
+        experiment: the question.
+        label: network and variant, as printed.
+        variant: None for the base.
+        result: what is stored of it.
+        rmse: of the test part.
+        difference: its RMSE − that of the base, paired; None for the base and where nothing can be paired.
+        border: RMSE of the cells at the border.
+        border_difference: as `difference`, of the cells at the border.
+        inner: RMSE of all other cells.
+        fit_seconds: mean over the runs.
+        is_base: whether its settings are those of the base, which also holds for a variant that was capped at them.
+    """
+
+    experiment: Experiment
+    label: str
+    variant: Variant | None
+    result: RowResult
+    rmse: Value | None
+    difference: Value | None
+    border: Value | None
+    border_difference: Value | None
+    inner: Value | None
+    fit_seconds: float | None
+    is_base: bool
+
+
+def findings(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> list[Finding]:
+    """Every line of every experiment that the selection has cells of, the base first.
+
+    Args:
+        selection: of the ablation suite.
+        reader: of the same store.
+        weighting: plain or area.
+
+    Raises:
+        BenchError: a stored file is damaged.
+    """
+    found = {(row.key.runner, row.key.variant): row for row in rows(selection)}
+    train_cells = selection.cells[0].split["train_cells"]
+    lines: list[Finding] = []
+    for experiment in EXPERIMENTS:
+        for runner in experiment.base:
+            base = found.get((runner, "base"))
+            present = [
+                (variant, row)
+                for variant in variants_of(experiment, runner)
+                for row in [found.get((runner, variant_of(override_of(variant, train_cells))))]
+                if row is not None
+            ]
+            if base is None or not present:
+                continue
+            for variant, row in [(None, base), *present]:
+                lines.append(_finding(experiment, variant, row, base, train_cells, reader, weighting))
+    return lines
+
+
+def ablation_table(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
+    """The ablation table: rows grouped by experiment, differences to the base of the same network."""
+    lines = findings(selection, reader, weighting)
+    columns = (
+        Column("rmse", "RMSE"),
+        Column("difference", "− base", digits=4),
+        Column("border", "RMSE at the border", in_latex=False),
+        Column("border_difference", "− base, at the border", digits=4),
+        Column("inner", "RMSE elsewhere", in_latex=False),
+        Column("fit_seconds", "Fit (s)", digits=1),
+        Column("runs", "Runs", digits=0),
+    )
+    problems = dict.fromkeys(problem for line in lines for problem in line.result.problems)
+    return Table(
+        "ablation", _caption(selection, weighting), "Variant", columns, tuple(map(_row, lines)), tuple(problems)
+    )
+
+
+def difference(
+    reader: StatisticsReader,
+    ours: Sequence[Record],
+    theirs: Sequence[Record],
+    *,
+    group: str = "all",
+    weighting: str = "plain",
+) -> Value | None:
+    """RMSE of `ours` − RMSE of `theirs` with an interval over spatial blocks and repetitions, or None without pairs.
+
+    Repetition i of both was trained on the same sample with the same seed, so repetitions are pairs; both are scored
+    under the same draws of blocks. Repetitions are resampled beside the blocks, their departures from their mean
+    widened by √(n / (n − 1)), since n of them spread less around their own mean than around the true one. One
+    repetition says nothing about other seeds: its interval is over blocks alone.
+    """
+    other = {record.cell.repetition: record for record in theirs}
+    values, draws = [], []
+    for record in ours:
+        pair = (record, other.get(record.cell.repetition))
+        sums = [reader.block_sums(item, "test", group, weighting) for item in pair if item is not None]
+        if len(sums) < 2 or any(item is None for item in sums):
+            continue
+        of_pair = [
+            (
+                float(METRICS["rmse"].of({name: np.asarray(item[name].sum()) for name in STATISTICS})),
+                bootstrap(item, "rmse", bootstrap_weights(len(item), DRAWS, BOOTSTRAP_SEED)),
+            )
+            for item in sums
+            if item is not None
+        ]
+        values.append(of_pair[0][0] - of_pair[1][0])
+        draws.append(of_pair[0][1] - of_pair[1][1])
+    if not values:
+        return None
+    drawn, n = np.array(draws), len(values)
+    mean = drawn.mean(axis=0)
+    if n > 1:
+        generator = np.random.default_rng([BOOTSTRAP_SEED, n])
+        shares = generator.multinomial(n, np.full(n, 1 / n), size=DRAWS).T / n
+        mean = mean + np.sqrt(n / (n - 1)) * ((shares * drawn).sum(axis=0) - mean)
+    low, high = np.nanquantile(mean, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Value(float(np.mean(values)), float(low), float(high))
+
+
+def _finding(
+    experiment: Experiment,
+    variant: Variant | None,
+    row: RowResult,
+    base: RowResult,
+    train_cells: int,
+    reader: StatisticsReader,
+    weighting: str,
+) -> Finding:
+    def rmse(group: str) -> Value | None:
+        estimate = reader.estimate(row.records, "rmse", group=group, weighting=weighting)
+        if estimate is None:
+            return None
+        known = estimate.low == estimate.low  # NaN: no interval
+        return Value(estimate.value, estimate.low if known else None, estimate.high if known else None)
+
+    is_base = row is base
+    text = experiment.base[row.key.runner] if variant is None else variant.label
+    notes = ["base"] if variant is None else []
+    if is_capped(experiment, variant, row.key.runner, train_cells):
+        notes.append(f"capped: {train_cells} training cells")
+    text += f" ({'; '.join(notes)})" if notes else ""
+    between = {
+        group: None if is_base else difference(reader, row.records, base.records, group=group, weighting=weighting)
+        for group in ("all", BORDER)
+    }
+    seconds = [record.fit_seconds for record in row.records if record.fit_seconds is not None]
+    return Finding(
+        experiment=experiment,
+        label=f"{registry.get(row.key.runner).title}: {text}",
+        variant=variant,
+        result=row,
+        rmse=rmse("all"),
+        difference=between["all"],
+        border=rmse(BORDER),
+        border_difference=between[BORDER],
+        inner=rmse(INNER),
+        fit_seconds=sum(seconds) / len(seconds) if seconds else None,
+        is_base=is_base,
+    )
+
+
+def _row(line: Finding) -> Row:
+    named = {
+        "rmse": line.rmse,
+        "difference": line.difference,
+        "border": line.border,
+        "border_difference": line.border_difference,
+        "inner": line.inner,
+        "fit_seconds": None if line.fit_seconds is None else Value(line.fit_seconds),
+        "runs": Value(len(line.result.records)) if line.result.records else None,
+    }
+    done, planned = len(line.result.records), line.result.planned
+    return Row(
+        line.label,
+        line.experiment.title,
+        {key: value for key, value in named.items() if value is not None},
+        ranked=False,
+        note="" if done == planned else f"{done} of {planned} done",
+        cells=tuple(record.cell_id for record in line.result.records),
+    )
+
+
+def _caption(selection: Selection, weighting: str) -> str:
+    first = selection.cells[0]
+    split = first.split
+    repetitions = sorted({cell.repetition for cell in selection.cells})
+    years = "all years" if split["train_years"] is None else f"the last {split['train_years']} year(s)"
+    stride = split["step_stride"]
+    steps = "all steps" if stride == 1 else f"the scored steps and one of every {stride}"
+    parts = [
+        f"Data set {first.dataset} ({selection.manifest.dataset_title})",
+        f"{selection.manifest.target_name} in {selection.manifest.target_units}",
+        f"trained on {split['train_cells']} cells, {years} of training, {steps}",
+        f"scored on steps {', '.join(map(str, split['weeks']))} of {split['test_year']} over all cells",
+        f"profile {first.profile}",
+        f"seeds {', '.join(map(str, repetitions))}",
+        f"{len(selection.done)} of {len(selection.cells)} cells done",
+        "area-weighted" if weighting == "area" else "",
+    ]
+    return (
+        f"What each part of the proposed model is worth. {'; '.join(filter(None, parts))}. Errors compare within this "
+        f"table only. In brackets: {CONFIDENCE:.0%} intervals; of errors over spatial blocks of {BLOCK_DEGREES:g}°, of "
+        "differences to the base (RMSE − its RMSE) over blocks and seeds, paired. Border: cells within "
+        f"{DATE_LINE_DEGREES:g}° of the date line or, on regional data, within {HULL_DEGREES:g}° of the hull of all "
+        "cells."
+    )
