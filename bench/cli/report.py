@@ -46,6 +46,7 @@ def command(
     from bench.disk import disk_errors, write_atomically
     from bench.metrics import WEIGHTINGS
     from bench.report import render
+    from bench.report.comparison import differences
     from bench.report.metrics_file import all_metrics
     from bench.report.selection import StatisticsReader, select
     from bench.report.tables import costs, table1, table2, table3
@@ -65,7 +66,7 @@ def command(
     if folder.exists() and not folder.is_dir():
         raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
     reader = StatisticsReader(store)
-    makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
+    makers = {"full": (table1, differences, costs), "fewshot": (table2, table3, differences, costs)}
     written: list[str] = []
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,8 @@ def command(
             selection = select(store, name, dataset, profile)
             for make in makers[name]:
                 table = make(selection, reader, weighting)
+                if make is differences and not table.rows:
+                    continue  # nothing to compare: a run without the proposed model, or of it alone
                 files = {"tex": render.latex(table), "csv": render.as_csv(table), "md": render.markdown(table)}
                 for extension, content in files.items():
                     path = folder / f"{table.name}.{extension}"

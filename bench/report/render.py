@@ -28,8 +28,12 @@ _LATEX_ESCAPES = {
     "×": r"$\times$",
     "−": "$-$",
     "–": "--",
+    "Δ": r"$\Delta$",
+    "†": r"$^\dagger$",
 }
 MISSING = "–"
+TIED = "†"
+"""Mark of values that cannot be told from the best of their column."""
 
 
 def latex(table: Table) -> str:
@@ -71,7 +75,7 @@ def as_csv(table: Table) -> str:
         for column in table.columns:
             value = row.values.get(column.key)
             if value is not None:
-                marked = "yes" if is_best(row, column, best) else ""
+                marked = "tied" if value.tied else "yes" if is_best(row, column, best) else ""
                 low, high = _number(value.low), _number(value.high)
                 line = [row.family, row.label, column.key, _number(value.value), low, high, marked, row.note]
                 writer.writerow([*line, " ".join(row.cells)])
@@ -135,7 +139,7 @@ def plain_value(value: Value | None, column: Column) -> str:
     """``0.949 [0.91, 0.99]``, or a dash."""
     if value is None or math.isnan(value.value):
         return MISSING
-    text = f"{value.value:.{column.digits}f}"
+    text = f"{value.value:.{column.digits}f}{TIED if value.tied else ''}"
     if column.interval and value.low is not None and value.high is not None:
         text += f" [{value.low:.{column.digits - 1}f}, {value.high:.{column.digits - 1}f}]"
     return text
@@ -146,7 +150,7 @@ def _latex_value(row: Row, column: Column, best: bool) -> str:
     if value is None or math.isnan(value.value):
         return "--"
     number = f"{value.value:.{column.digits}f}".replace("-", "$-$")
-    text = rf"\textbf{{{number}}}" if best else number
+    text = rf"\textbf{{{number}}}" if best else number + (escape(TIED) if value.tied else "")
     if column.interval and value.low is not None and value.high is not None:
         digits = column.digits - 1
         interval = f"[{value.low:.{digits}f}, {value.high:.{digits}f}]".replace("-", "$-$")
