@@ -10,9 +10,9 @@
   2002). Deviations are corrected for both.
 - Repetitions (seeds, and few-shot the samples of cells) and test years are few: they are drawn with replacement, and
   the deviation is widened by √(n ÷ (n − 1)), which drawing from n leaves out.
-- Each part of a deviation is divided by √(χ²_df ÷ df) with a draw of its own, which turns a normal distribution into
-  Student's t: n repetitions know their own variance with n − 1 degrees of freedom only. The parts add up
-  (Behrens–Fisher).
+- The parts of a deviation (places, repetitions, years) add up. n repetitions know their own variance with n − 1
+  degrees of freedom only; the degrees of freedom of the sum are Welch's (1947), and dividing every deviation by
+  √(χ²_df ÷ df), drawn anew, turns a normal distribution into Student's t.
 - An interval is the number ± the 95 % quantile of the absolute deviation (symmetric: Hall 1988), of the logarithm where
   the number is positive; the p-value is the share of deviations that are at least as large as the number.
 
@@ -42,7 +42,7 @@ DRAWS = 2000
 CONFIDENCE = 0.95
 WINDOW_BLOCKS = 2
 """Edge of a window in blocks. Chosen, with the next number, by measured coverage (docs/uncertainty.md)."""
-CORRELATION_DEGREES = 1.25
+CORRELATION_DEGREES = 1.1
 """Assumed correlation length of squared errors; on `northchina` they fall to 1 ÷ e within about a degree."""
 _LOST_DRAWS = 0.1
 """Share of draws that may be undefined (no variation in R²) before nothing is said."""
@@ -54,13 +54,13 @@ class BlockDraws:
 
     Attributes:
         weights: (draws, blocks) how often each block is drawn.
-        scale: (draws,) factors of deviations: small-sample correction × Student scale.
-        degrees_of_freedom: of the variance between blocks.
+        scale: small-sample correction, a factor of deviations.
+        freedom: degrees of freedom of the variance between blocks; NaN for one block, which says nothing about others.
     """
 
     weights: Floats
-    scale: Floats
-    degrees_of_freedom: float
+    scale: float
+    freedom: float
 
 
 @dataclass(frozen=True)
@@ -143,8 +143,7 @@ def _block_draws(layout: bytes, draws: int, window: int) -> BlockDraws:
             part += counts[:, inside]
     correction, freedom = _small_sample(blocks, window)
     drawn_share = n_drawn * window**2 / n_windows  # differs from 1 by rounding only
-    scale = np.sqrt(correction * drawn_share) * _student(generator, freedom, draws)
-    return BlockDraws(weights, scale, freedom)
+    return BlockDraws(weights, math.sqrt(correction * drawn_share), freedom)
 
 
 def _small_sample(blocks: Blocks, window: int) -> tuple[float, float]:
@@ -180,13 +179,6 @@ def _small_sample(blocks: Blocks, window: int) -> tuple[float, float]:
     squared = trace_squared - 2 * (kernel_sums @ kernel_sums) / n + (total_kernel / n) ** 2
     freedom = max(1.0, trace**2 / max(squared, 1e-12)) if trace > 1e-9 * n else 1.0
     return total_correlation / max(expected, 1e-3 * total_correlation), freedom
-
-
-def _student(generator: np.random.Generator, freedom: float, draws: int) -> Floats:
-    """(draws,) factors that turn a normal deviation into one of Student's t."""
-    if not freedom > 0:
-        return np.full(draws, np.nan)
-    return np.asarray(np.sqrt(freedom / generator.chisquare(freedom, draws)))
 
 
 def samples_of(sums: Sequence[Floats], blocks: BlockDraws, group: str = "") -> dict[str, Sample]:
@@ -238,21 +230,22 @@ def infer(
         value = np.log(number) if positive else number
         means = [item.under_blocks.mean(axis=0) for item in samples]
         base = of(means)
-        deviation = (base - value) * blocks.scale
+        parts = [((base - value) * blocks.scale, blocks.freedom)]
         n_years = max(item.n_years for item in samples)
         if n_years > 1:
             under = [item.under_blocks if item.under_years is None else item.under_years for item in samples]
             redrawn = of([item.mean(axis=0) for item in under])
-            deviation = deviation + (redrawn - base) * _few(n_years, len(base), "years")
+            parts.append(((redrawn - base) * math.sqrt(n_years / (n_years - 1)), n_years - 1))
         for group in dict.fromkeys(item.group for item in samples):
             n = min(len(item.values) for item in samples if item.group == group)
             if n > 1:
                 share = _shares(n, len(base), group)
-                parts = [
+                drawn = [
                     (item.under_blocks * share.T).sum(axis=0) if item.group == group else mean
                     for item, mean in zip(samples, means, strict=True)
                 ]
-                deviation = deviation + (of(parts) - base) * _few(n, len(base), group)
+                parts.append(((of(drawn) - base) * math.sqrt(n / (n - 1)), n - 1))
+        deviation = _with_students_tails(parts)
     size = np.sort(np.abs(deviation[np.isfinite(deviation)]))
     if len(size) < (1 - _LOST_DRAWS) * len(deviation):
         return Inference(number, float("nan"), float("nan"), float("nan"))
@@ -269,10 +262,15 @@ def _stream(*names: object) -> np.random.Generator:
     return np.random.default_rng([BOOTSTRAP_SEED, zlib.crc32("\0".join(map(str, names)).encode())])
 
 
-@lru_cache(maxsize=64)
-def _few(n: int, draws: int, name: str) -> Floats:
-    """(draws,) factors of deviations that come from drawing n repetitions or years with replacement."""
-    return math.sqrt(n / (n - 1)) * _student(_stream("scale", name, n), n - 1, draws)
+def _with_students_tails(parts: Sequence[tuple[Floats, float]]) -> Floats:
+    """(draws,) sum of the parts of a deviation, each with its degrees of freedom, spread like Student's t."""
+    variances = np.array([part[np.isfinite(part)].var() if np.isfinite(part).any() else 0.0 for part, _ in parts])
+    freedoms = np.array([freedom for _, freedom in parts])
+    freedom = variances.sum() ** 2 / (variances**2 / freedoms).sum() if variances.sum() > 0 else freedoms[0]
+    deviation = np.sum([part for part, _ in parts], axis=0)
+    if not freedom > 0:
+        return np.full_like(deviation, np.nan)
+    return np.asarray(deviation * np.sqrt(freedom / _stream("tails").chisquare(freedom, len(deviation))))
 
 
 @lru_cache(maxsize=64)

@@ -130,7 +130,7 @@ def test_holm_is_that_of_the_textbook() -> None:
 
 
 def test_intervals_cover_a_known_truth_where_plain_blocks_do_not() -> None:
-    """Squared errors that are correlated over two blocks, three seeds; 95 % intervals hold nine times in ten or more."""
+    """Squared errors with a correlation length of 1.25°, three seeds: 95 % intervals hold nine times in ten or more."""
     rows, columns, trials = 7, 8, 200
     blocks = layout(rows, columns)
     place = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1).reshape(-1, 2)
