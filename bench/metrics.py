@@ -4,11 +4,7 @@ A metric is a function of a few named statistics (sums over samples). Sums of di
 metric of a union is the function of the added sums: no mean of RMSEs is ever taken. Every sum is kept per spatial
 block, which gives the block bootstrap for the price of a weighted addition.
 
-On the bootstrap: errors of neighbouring cells, and of one cell at neighbouring steps, are correlated, so resampling
-single samples would give intervals far too narrow. Whole blocks of `BLOCK_DEGREES` (all steps of all cells in them)
-are drawn with replacement instead (Künsch 1989; Lahiri 2003). This assumes that blocks are nearly independent, which
-holds as far as the correlation length of the errors is well below the block's edge, and it says nothing about other
-test years. The blocks of one draw are shared by all models, so ratios and differences are paired.
+Where the test has several years, its sums are kept per year as well. `bench/uncertainty.py` makes intervals of them.
 """
 
 from __future__ import annotations
@@ -29,10 +25,12 @@ from bench.runners.base import Fitted
 STATISTICS = ("n", "weight", "error", "absolute_error", "squared_error", "target", "squared_target")
 """Columns of a statistics table: sums over samples of 1, w, w·e, w·|e|, w·e², w·y, w·y², where e = prediction −
 target."""
-KEYS = ("part", "group", "weighting", "block")
-"""Index columns: train/test/fitted; all, season, land_cover, week, border or seen/unseen
-groups; plain/area; block id."""
+KEYS = ("part", "group", "weighting", "block", "year")
+"""Index columns: train/test/fitted; all, season, land_cover, week, border or seen/unseen groups; plain/area; block id;
+year of the test where it has several, else 0."""
 BLOCK_DEGREES = 2.0
+BLOCK_COLUMNS = int(360 / BLOCK_DEGREES)
+"""Blocks round the globe: the id of a block is its row from the south pole × this + its column from 180° W."""
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 WEIGHTINGS = ("plain", "area")
 
@@ -96,10 +94,9 @@ def season_of(time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.str_]:
 
 def spatial_block(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """(cell,) id of the `BLOCK_DEGREES` block that a cell lies in."""
-    columns = int(360 / BLOCK_DEGREES)
     column = np.floor((lon + 180) / BLOCK_DEGREES).astype(np.int64)
     row = np.floor((lat + 90) / BLOCK_DEGREES).astype(np.int64)
-    return row * columns + column
+    return row * BLOCK_COLUMNS + column
 
 
 def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray]) -> pd.DataFrame:
@@ -116,7 +113,14 @@ def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray
     tables = []
     for name, prediction in predictions.items():
         part = split.scored_train if name == "train" else split.test
-        tables.append(_part_statistics(cube, split, part, prediction).assign(part=name))
+        years = cube.year[part.times]
+        several = name == "test" and len(np.unique(years)) > 1
+        time_sets, cell_sets = _groups(cube, split, part)
+        for year in np.unique(years) if several else (0,):
+            inside = years == year if several else np.ones(len(years), bool)
+            groups = {group: (cells, times & inside) for group, (cells, times) in (cell_sets | time_sets).items()}
+            sums = _sums(cube, part.cells, part.of(cube.target), prediction, groups)
+            tables.append(sums.assign(part=name, year=int(year)))
     table = pd.concat(tables, ignore_index=True)
     return table[[*KEYS, *STATISTICS]]
 
@@ -142,13 +146,8 @@ def fitted_statistics(cube: Cube, cells: IndexArray, fitted: Fitted) -> pd.DataF
     every_cell, steps = np.ones(len(cells), bool), np.array(fitted.steps)
     groups = {"all": (every_cell, np.ones(len(steps), bool))}
     groups |= {f"week:{step}": (every_cell, steps == step) for step in fitted.steps}
-    table = _sums(cube, cells, fitted.target, fitted.prediction, groups).assign(part="fitted")
+    table = _sums(cube, cells, fitted.target, fitted.prediction, groups).assign(part="fitted", year=0)
     return table[[*KEYS, *STATISTICS]]
-
-
-def _part_statistics(cube: Cube, split: Split, part: Part, prediction: FloatArray) -> pd.DataFrame:
-    time_sets, cell_sets = _groups(cube, split, part)
-    return _sums(cube, part.cells, part.of(cube.target), prediction, cell_sets | time_sets)
 
 
 def _sums(
@@ -202,7 +201,7 @@ def _groups(cube: Cube, split: Split, part: Part) -> tuple[dict[str, Masks], dic
 
 def evaluate(statistics: pd.DataFrame) -> pd.DataFrame:
     """Every metric of every (part, group, weighting) in a statistics table, exactly, from the added sums."""
-    keys = [key for key in KEYS if key != "block"]
+    keys = [key for key in KEYS if key not in ("block", "year")]
     total = statistics.groupby(keys, sort=True)[list(STATISTICS)].sum()
     sums = {name: total[name].to_numpy(np.float64) for name in STATISTICS}
     for metric in METRICS.values():
@@ -211,7 +210,10 @@ def evaluate(statistics: pd.DataFrame) -> pd.DataFrame:
 
 
 def bootstrap_weights(n_blocks: int, draws: int, seed: int) -> npt.NDArray[np.float64]:
-    """(draws, n_blocks) how often each block is drawn; the same for every model that was scored on the same blocks."""
+    """(draws, n_blocks) how often each block is drawn where blocks are taken as independent.
+
+    `bench.uncertainty.block_draws`, which the tables use, assumes less.
+    """
     if n_blocks < 1:
         raise BenchError("A bootstrap needs at least one spatial block; the selection is empty.")
     return (

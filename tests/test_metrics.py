@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,12 +10,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, r2_score
 
 from bench.data.cube import Cube
-from bench.data.splits import Split, fewshot_parameters, full_parameters, make_split
+from bench.data.splits import Part, Split, fewshot_parameters, full_parameters, make_split
 from bench.metrics import (
     METRICS,
     STATISTICS,
-    bootstrap,
-    bootstrap_weights,
     evaluate,
     season_of,
     spatial_block,
@@ -120,25 +120,17 @@ def test_blocks_are_two_degrees_wide_and_do_not_collide() -> None:
     assert np.bincount(np.unique(blocks, return_inverse=True)[1]).tolist() == [4] * (180 * 90)
 
 
-def test_the_block_interval_covers_the_truth_where_single_samples_would_not() -> None:
-    """Errors shared within a block: 95 % intervals of the mean squared error must cover about 95 % of the time."""
-    generator = np.random.default_rng(7)
-    n_blocks, per_block, trials = 60, 50, 200
-    covered = covered_naively = 0
-    for trial in range(trials):
-        block_error = generator.normal(size=(n_blocks, 1))  # the same error all over a block
-        squared = np.broadcast_to(block_error**2, (n_blocks, per_block))
-        frame = pd.DataFrame({name: np.full(n_blocks, float(per_block)) for name in STATISTICS})
-        frame["squared_error"] = squared.sum(axis=1)
-        draws = bootstrap(frame, "rmse", bootstrap_weights(n_blocks, 400, trial))
-        low, high = np.quantile(draws, [0.025, 0.975])
-        covered += low <= 1.0 <= high
-        deviation = squared.std() / np.sqrt(squared.size)
-        covered_naively += abs(squared.mean() - 1.0) <= 1.96 * deviation
-    assert covered / trials > 0.86
-    assert covered_naively / trials < 0.5
-
-
-def test_the_same_blocks_are_drawn_for_every_model() -> None:
-    np.testing.assert_array_equal(bootstrap_weights(12, 50, 3), bootstrap_weights(12, 50, 3))
-    assert (bootstrap_weights(12, 50, 3).sum(axis=1) == 12).all()
+def test_several_test_years_are_kept_apart_and_add_up_to_the_same_metrics() -> None:
+    cube = make_cube(n_years=4)
+    split = make_split(cube, full_parameters(cube))
+    last = np.flatnonzero(cube.year >= 2019)
+    two_years = replace(split, test=Part(split.test.cells, last))
+    together = statistics_of(cube, two_years, predictions_for(cube, two_years))
+    test = together.query("part == 'test'")
+    assert set(test["year"]) == {2019, 2020} and set(together.query("part == 'train'")["year"]) == {0}
+    row = picked(evaluate(together), "test", "all", "plain")
+    target, predicted = two_years.test.of(cube.target), predictions_for(cube, two_years)["test"]
+    assert row["n"] == target.size
+    assert row["rmse"] == pytest.approx(np.sqrt(np.mean((predicted.astype(float) - target) ** 2)), rel=1e-9)
+    one_year = statistics_of(cube, split, predictions_for(cube, split))
+    assert set(one_year["year"]) == {0}

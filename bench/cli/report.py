@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError
-
-if TYPE_CHECKING:
-    from bench.report.selection import Selection, StatisticsReader
 
 
 @click.command(
@@ -22,10 +18,11 @@ Examples:
   bench report --suite full --out tables/out
   bench report --weighting area --dataset northchina --profile laptop
   bench report --check                          # against the paper; exit code 1 when an expectation is broken
+  bench report --html                           # also report.html: everything on one page, offline
   bench report --pdf                            # also tables.pdf; needs TeX"""
 )
 @store_option
-@click.option("--suite", default=None, help="Only this suite: full (Table 1) or fewshot (Tables 2 and 3).")
+@click.option("--suite", default=None, help="Only this suite: full (Table 1), fewshot (Tables 2 and 3) or ablation.")
 @click.option("--dataset", default=None, help="Name of the data set  [default: that of the newest run].")
 @click.option("--profile", default=None, help="Name of the profile  [default: that of the newest run].")
 @click.option(
@@ -45,6 +42,7 @@ Examples:
 @click.option(
     "--figures/--no-figures", "with_figures", default=True, help="Draw the figures (PDF and PNG)  [default: on]."
 )
+@click.option("--html", "as_html", is_flag=True, help="Also write report.html: one self-contained page of everything.")
 @json_option
 def command(
     store_path: Path | None,
@@ -57,6 +55,7 @@ def command(
     expectations: Path | None,
     pdf: bool,
     with_figures: bool,
+    as_html: bool,
     as_json: bool,
 ) -> int:
     """Render tables and figures from stored results: LaTeX, CSV and Markdown files, PDF and PNG, and the terminal.
@@ -70,13 +69,14 @@ def command(
     """
     from bench.disk import disk_errors, write_atomically
     from bench.metrics import WEIGHTINGS
-    from bench.report import checking, latex_document, macros, render
-    from bench.report.interpretability import interpretability
+    from bench.report import checking, contents, latex_document, macros, render
+    from bench.report.html.page import SuiteResult, render_page
     from bench.report.metrics_file import all_metrics
     from bench.report.model import Table
+    from bench.report.others import remarks
     from bench.report.selection import StatisticsReader, runs, select
     from bench.report.subject import subject
-    from bench.report.tables import costs, gap_week, table1, table2, table3
+    from bench.report.tables import gap_week
     from bench.suggest import unknown
     from bench.suites.suites import SUITES
 
@@ -99,65 +99,65 @@ def command(
         raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
     reader = StatisticsReader(store)
     selections = {name: select(store, name, dataset, profile) for name in wanted}
-    about = subject(store, selections)
-    if about.others:
-        click.echo(about.others, err=True)
-    makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
+    about = subject(store, selections, needs_results=check)
+    notes = [remark for selection in selections.values() for remark in remarks(store, selection)]
     tables: dict[str, Table] = {}
+    on_page: list[SuiteResult] = []
+    figures: list[contents.Drawn] = []
     written: list[str] = []
 
     def write(name: str, content: str) -> None:
         write_atomically(folder / name, content.encode())
         written.append(str(folder / name))
 
-    def write_table(table: Table) -> None:
+    def write_table(table: Table) -> Table:
         tables[table.name] = table
         for extension, content in render.files(table).items():
             write(f"{table.name}.{extension}", content)
         if not as_json:
             render.print_table(table)
             click.echo()
+        return table
 
     result = None
+    complaints: list[str] = []
+    no_pdf: BenchError | None = None
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, selection in selections.items():
-            for make in makers[name]:
-                write_table(make(selection, reader, weighting))
-            explained = interpretability(store, selection)
-            if explained is not None:
-                write_table(explained)
+            made = tuple(write_table(table) for table in contents.tables_of(name, selection, reader, weighting))
+            on_page.append(SuiteResult(selection, made))
             write(f"metrics_{name}.csv", all_metrics(selection, reader))
             if with_figures:
-                written += _draw(selection, reader, folder / "figures", as_json)
-        weeks = {
-            "table1": None,
-            "table2": None,
-            "table3": gap_week(selections["fewshot"]) if "fewshot" in wanted else None,
-        }
-        numbers = [(table, weeks[name]) for name, table in tables.items() if name in weeks]
+                figures.append(contents.draw(name, selection, reader, weighting, folder / "figures"))
+                written += figures[-1].paths
         if check:
             result = checking.run(about, selections, reader, tables, expectations)
             for table in result.tables:
                 write_table(table)
+            on_page[0] = SuiteResult(on_page[0].selection, (*on_page[0].tables, *result.tables))
+        week = gap_week(selections["fewshot"]) if "fewshot" in selections else None
         facts = {"dataset": about.dataset, "dataset_title": about.title, "profile": about.profile}
-        write(latex_document.NUMBERS, macros.numbers(numbers, facts))
+        write(latex_document.NUMBERS, macros.numbers(contents.numbered(list(tables.values()), week), facts))
         write(f"{latex_document.NAME}.tex", latex_document.document(list(tables)))
-        complaints: list[str] = []
-        no_pdf: BenchError | None = None
+        if as_html:
+            shown = [figure for drawn in figures for figure in drawn.figures]
+            not_drawn = [sentence for drawn in figures for sentence in drawn.left_out]
+            write("report.html", render_page(store, on_page, shown, not_drawn, weighting).decode())
         if pdf:
             try:
                 path, complaints = latex_document.compile_pdf(folder)
                 written.append(str(path))
             except BenchError as error:
                 no_pdf = error  # said last: the tables and the check do not need it
+    notes += [f"No figure: {sentence}" for drawn in figures for sentence in drawn.left_out]
     if as_json:
-        answer: dict[str, object] = {"files": written}
+        answer: dict[str, object] = {"files": written, "notes": notes}
         if result is not None:
             answer["check"] = {"summary": result.summary, "broken": result.broken}
         click.echo(json.dumps(answer, indent=1, ensure_ascii=False))
     else:
-        click.echo(f"Written: {', '.join(written)}")
+        click.echo("\n".join([*notes, f"Written: {', '.join(written)}"]))
         for sentence in result.summary if result is not None else ():
             click.echo(sentence)
     for sentence in (*complaints, *(f"Broken: {text}" for text in (result.broken if result is not None else ()))):
@@ -165,16 +165,3 @@ def command(
     if no_pdf is not None:
         raise no_pdf
     return 1 if result is not None and result.broken else 0
-
-
-def _draw(selection: Selection, reader: StatisticsReader, folder: Path, as_json: bool) -> list[str]:
-    """Writes the figures of a selection and says which are left out and why; returns their paths."""
-    from bench.dataset_record import read_dataset_record
-    from bench.report.figures import figures, save
-
-    drawings = figures(selection, reader, read_dataset_record(reader.store, selection.cells[0].dataset_fingerprint))
-    folder.mkdir(exist_ok=True)
-    written = [str(path) for figure in drawings.figures for path in save(figure, folder)]
-    for sentence in drawings.left_out:
-        click.echo(f"No figure: {sentence}", err=as_json)
-    return written

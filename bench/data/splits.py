@@ -180,9 +180,9 @@ def split_of_grid(n_cells: int, year: IndexArray, step_of_year: IndexArray, para
     train_times, test_times = np.flatnonzero(~testing), np.flatnonzero(testing)
     train_cells, scored_times = cells, train_times
     if parameters["kind"] == "ablation":
-        step, first = cube.step_of_year[train_times], parameters["test_year"] - (parameters["train_years"] or math.inf)
+        step, first = step_of_year[train_times], parameters["test_year"] - (parameters["train_years"] or math.inf)
         chosen = ((step - 1) % parameters["step_stride"] == 0) | np.isin(step, parameters["weeks"])
-        train_times = train_times[chosen & (cube.year[train_times] >= first)]
+        train_times = train_times[chosen & (year[train_times] >= first)]
     if parameters["kind"] in ("fewshot", "ablation"):
         # A permutation cut at n gives nested samples: the first 300 cells are among the first 600.
         order = np.random.default_rng([parameters["sample_seed"], 46]).permutation(len(cells))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from bench.data.borders import DATE_LINE_DEGREES, HULL_DEGREES
-from bench.metrics import BLOCK_DEGREES, METRICS, STATISTICS, bootstrap, bootstrap_weights
-from bench.records import Record
+from bench.report.comparison import Measure, difference, interval_value
 from bench.report.model import Column, Row, Table, Value
-from bench.report.selection import CONFIDENCE, DRAWS, RowResult, Selection, StatisticsReader, rows
+from bench.report.selection import RowResult, Selection, StatisticsReader, rows
 from bench.runners import registry
-from bench.seeds import BOOTSTRAP_SEED
 from bench.suites.ablation import EXPERIMENTS, Experiment, Variant, is_capped, override_of, variants_of
 from bench.suites.cells import variant_of
+from bench.uncertainty import CONFIDENCE
 
 BORDER, INNER = "border:outer", "border:inner"
 
@@ -99,50 +95,6 @@ def ablation_table(selection: Selection, reader: StatisticsReader, weighting: st
     )
 
 
-def difference(
-    reader: StatisticsReader,
-    ours: Sequence[Record],
-    theirs: Sequence[Record],
-    *,
-    group: str = "all",
-    weighting: str = "plain",
-) -> Value | None:
-    """RMSE of `ours` − RMSE of `theirs` with an interval over spatial blocks and repetitions, or None without pairs.
-
-    Repetition i of both was trained on the same sample with the same seed, so repetitions are pairs; both are scored
-    under the same draws of blocks. Repetitions are resampled beside the blocks, their departures from their mean
-    widened by √(n / (n − 1)), since n of them spread less around their own mean than around the true one. One
-    repetition says nothing about other seeds: its interval is over blocks alone.
-    """
-    other = {record.cell.repetition: record for record in theirs}
-    values, draws = [], []
-    for record in ours:
-        pair = (record, other.get(record.cell.repetition))
-        sums = [reader.block_sums(item, "test", group, weighting) for item in pair if item is not None]
-        if len(sums) < 2 or any(item is None for item in sums):
-            continue
-        of_pair = [
-            (
-                float(METRICS["rmse"].of({name: np.asarray(item[name].sum()) for name in STATISTICS})),
-                bootstrap(item, "rmse", bootstrap_weights(len(item), DRAWS, BOOTSTRAP_SEED)),
-            )
-            for item in sums
-            if item is not None
-        ]
-        values.append(of_pair[0][0] - of_pair[1][0])
-        draws.append(of_pair[0][1] - of_pair[1][1])
-    if not values:
-        return None
-    drawn, n = np.array(draws), len(values)
-    mean = drawn.mean(axis=0)
-    if n > 1:
-        generator = np.random.default_rng([BOOTSTRAP_SEED, n])
-        shares = generator.multinomial(n, np.full(n, 1 / n), size=DRAWS).T / n
-        mean = mean + np.sqrt(n / (n - 1)) * ((shares * drawn).sum(axis=0) - mean)
-    low, high = np.nanquantile(mean, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Value(float(np.mean(values)), float(low), float(high))
-
-
 def _finding(
     experiment: Experiment,
     variant: Variant | None,
@@ -165,10 +117,10 @@ def _finding(
     if is_capped(experiment, variant, row.key.runner, train_cells):
         notes.append(f"capped: {train_cells} training cells")
     text += f" ({'; '.join(notes)})" if notes else ""
-    between = {
-        group: None if is_base else difference(reader, row.records, base.records, group=group, weighting=weighting)
-        for group in ("all", BORDER)
-    }
+    between: dict[str, Value | None] = {"all": None, BORDER: None}
+    for group in () if is_base else tuple(between):
+        found = difference(reader, row, base, Measure("rmse", group), weighting)
+        between[group] = None if found is None else interval_value(found)
     seconds = [record.fit_seconds for record in row.records if record.fit_seconds is not None]
     return Finding(
         experiment=experiment,
@@ -225,8 +177,8 @@ def _caption(selection: Selection, weighting: str) -> str:
     ]
     return (
         f"What each part of the proposed model is worth. {'; '.join(filter(None, parts))}. Errors compare within this "
-        f"table only. In brackets: {CONFIDENCE:.0%} intervals; of errors over spatial blocks of {BLOCK_DEGREES:g}°, of "
-        "differences to the base (RMSE − its RMSE) over blocks and seeds, paired. Border: cells within "
+        f"table only. In brackets: {CONFIDENCE:.0%} intervals over places and samples of cells "
+        "(docs/uncertainty.md); differences to the base (RMSE − its RMSE) are paired. Border: cells within "
         f"{DATE_LINE_DEGREES:g}° of the date line or, on regional data, within {HULL_DEGREES:g}° of the hull of all "
         "cells."
     )

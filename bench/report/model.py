@@ -41,11 +41,13 @@ class Value:
         low: lower end of its interval.
         high: upper end.
         text: shown instead of the number, for columns of words such as a verdict; the number is then NaN.
+        tied: whether it cannot be told from the best of its column, or is the best and cannot be told from the next.
     """
 
     value: float
     low: float | None = None
     high: float | None = None
+    tied: bool = False
     text: str | None = None
 
 
@@ -108,11 +110,12 @@ class Table:
 
 
 def best_values(table: Table) -> dict[str, float]:
-    """Column key → best value among ranked rows, compared after rounding to what is printed."""
+    """Column key → best value among ranked rows, compared after rounding; columns whose best is tied have none."""
     best: dict[str, float] = {}
     for column in table.columns:
         printed = _printed(table.rows, column)
-        if column.best and printed:
+        tied = any(row.values[column.key].tied for row in table.rows if column.key in row.values)
+        if column.best and printed and not tied:
             best[column.key] = min(printed) if column.best == "min" else max(printed)
     return best
 

@@ -18,6 +18,8 @@ PORTRAIT_CHARACTERS = 145
 """Tables that are wider stand sideways in LaTeX: scaled to the width of an upright page they could not be read."""
 PORTRAIT_LINES, SIDEWAYS_LINES = 42, 24
 """Lines of a page, above which a table is continued on the next one."""
+TIED = "†"
+"""Mark of values that cannot be told from the best of their column."""
 
 
 def latex(table: Table) -> str:
@@ -83,7 +85,7 @@ def as_csv(table: Table) -> str:
         for column in table.columns:
             value = row.values.get(column.key)
             if value is not None:
-                marked = "yes" if is_best(row, column, best) else ""
+                marked = "tied" if value.tied else "yes" if is_best(row, column, best) else ""
                 low, high = _number(value.low), _number(value.high)
                 text = _number(value.value) if value.text is None else value.text
                 line = [row.family, row.label, column.key, text, low, high, marked, row.note]
@@ -150,7 +152,7 @@ def plain_value(value: Value | None, column: Column) -> str:
         return value.text
     if value is None or math.isnan(value.value):
         return MISSING
-    text = f"{value.value:.{column.digits}f}"
+    text = f"{value.value:.{column.digits}f}{TIED if value.tied else ''}"
     if column.interval and value.low is not None and value.high is not None:
         text += f" [{value.low:.{column.digits - 1}f}, {value.high:.{column.digits - 1}f}]"
     return text
@@ -173,7 +175,7 @@ def _latex_value(row: Row, column: Column, best: bool) -> str:
     if value is None or math.isnan(value.value):
         return "--"
     number = f"{value.value:.{column.digits}f}".replace("-", "$-$")
-    text = rf"\textbf{{{number}}}" if best else number
+    text = rf"\textbf{{{number}}}" if best else number + (escape(TIED) if value.tied else "")
     if column.interval and value.low is not None and value.high is not None:
         digits = column.digits - 1
         interval = f"[{value.low:.{digits}f}, {value.high:.{digits}f}]".replace("-", "$-$")

@@ -7,7 +7,7 @@ earlier runs of the same data, split and profile. Cells that were planned but ar
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,17 +15,15 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.metrics import METRICS, STATISTICS, bootstrap, bootstrap_weights
+from bench.metrics import METRICS, STATISTICS
 from bench.records import Manifest, Record
 from bench.runners import registry
-from bench.seeds import BOOTSTRAP_SEED
 from bench.store import Store
 from bench.suites import ablation
 from bench.suites.cells import Cell
-
-DRAWS = 1000
-"""Bootstrap draws."""
-CONFIDENCE = 0.95
+from bench.uncertainty import CONFIDENCE as CONFIDENCE
+from bench.uncertainty import DRAWS as DRAWS
+from bench.uncertainty import Blocks, Floats, Inference, Sample, block_draws, infer, samples_of
 
 
 @dataclass(frozen=True)
@@ -210,12 +208,54 @@ def rows(selection: Selection) -> list[RowResult]:
     return found
 
 
+@dataclass(frozen=True)
+class BlockSums:
+    """Sums of one cell, part, group and weighting.
+
+    Attributes:
+        blocks: (blocks,) ids, ascending.
+        values: (statistics, years, blocks) in the order of `STATISTICS`; one year where years are not told apart.
+    """
+
+    blocks: Blocks
+    values: Floats
+
+    def on(self, blocks: Blocks) -> Floats:
+        """The sums on a larger set of blocks, 0 where there are none."""
+        values = np.zeros((*self.values.shape[:2], len(blocks)))
+        values[:, :, np.searchsorted(blocks, self.blocks)] = self.values
+        return values
+
+
+@dataclass(frozen=True)
+class Term:
+    """What an estimate is of: a part and group of the repetitions of one row.
+
+    Attributes:
+        records: of the repetitions.
+        part: train, test or fitted.
+        group: such as ``all`` or ``week:40``.
+    """
+
+    records: tuple[Record, ...]
+    part: str = "test"
+    group: str = "all"
+
+    @property
+    def repetitions(self) -> str:
+        """What a repetition repeats: few-shot a sample of cells, which all rows share, else the seed of one row."""
+        cell = self.records[0].cell
+        return "samples" if "sample_seed" in cell.split else f"{cell.runner} {cell.view}"
+
+
 class StatisticsReader:
     """Reads the stored sums of cells and turns them into estimates; keeps what it has read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._tables: dict[str, pd.DataFrame] = {}
+        self._sums: dict[tuple[str, str], BlockSums] = {}
+        self._samples: dict[tuple[Any, ...], dict[str, Sample]] = {}
 
     @property
     def store(self) -> Store:
@@ -229,19 +269,56 @@ class StatisticsReader:
             BenchError: the file is damaged.
         """
         if record.cell_id not in self._tables:
-            path = self._store.file(record, "statistics.parquet")
-            frame = pd.read_parquet(path)
-            frame["key"] = frame["part"] + "/" + frame["group"] + "/" + frame["weighting"]
-            self._tables[record.cell_id] = frame.set_index("key")
+            frame = pd.read_parquet(self._store.file(record, "statistics.parquet"))
+            if "year" not in frame:  # written before years were told apart
+                frame["year"] = 0
+            self._tables[record.cell_id] = frame
+            keys = frame["part"] + "/" + frame["group"] + "/" + frame["weighting"]
+            blocks, years = frame["block"].to_numpy(np.int64), frame["year"].to_numpy(np.int64)
+            values = frame[list(STATISTICS)].to_numpy(np.float64).T
+            for key, rows in keys.groupby(keys, sort=False).indices.items():
+                own, column = np.unique(blocks[rows], return_inverse=True)
+                of_year, year = np.unique(years[rows], return_inverse=True)
+                sums = np.zeros((len(STATISTICS), len(of_year), len(own)))
+                sums[:, year, column] = values[:, rows]
+                self._sums[record.cell_id, str(key)] = BlockSums(own, sums)
         return self._tables[record.cell_id]
 
     def block_sums(self, record: Record, part: str, group: str, weighting: str) -> pd.DataFrame | None:
-        """Sums per spatial block, ordered by block, or None where the cell has no such group."""
-        frame = self.table(record)
-        key = f"{part}/{group}/{weighting}"
-        if key not in frame.index:
+        """Sums per spatial block over all years, ordered by block, or None where the cell has no such group."""
+        self.table(record)
+        found = self._sums.get((record.cell_id, f"{part}/{group}/{weighting}"))
+        if found is None:
             return None
-        return frame.loc[[key]].sort_values("block")
+        return pd.DataFrame(found.values.sum(axis=1).T, columns=list(STATISTICS)).assign(block=found.blocks)
+
+    def infer(
+        self,
+        function: Callable[..., Floats],
+        metric: str,
+        terms: Sequence[Term],
+        *,
+        weighting: str = "plain",
+        positive: bool = False,
+    ) -> Inference | None:
+        """A function of one metric of several terms with its interval; all terms are scored under the same draws.
+
+        Args:
+            function: of the metric's mean over the repetitions of each term, such as a difference.
+            metric: name in `METRICS`.
+            terms: what the function is of.
+            weighting: plain or area.
+            positive: as in `bench.uncertainty.infer`.
+
+        Returns:
+            None where a term has no results.
+        """
+        sums = [self._of(term, weighting) for term in terms]
+        if not all(sums):
+            return None
+        blocks = np.unique(np.concatenate([item.blocks for own in sums for item in own]))
+        drawn = [self._drawn(term, weighting, own, blocks)[metric] for term, own in zip(terms, sums, strict=True)]
+        return infer(function, drawn, block_draws(blocks), positive=positive)
 
     def estimate(
         self,
@@ -252,26 +329,42 @@ class StatisticsReader:
         group: str = "all",
         weighting: str = "plain",
     ) -> Estimate | None:
-        """A metric over the repetitions of a row, with a spatial block bootstrap interval, or None without results."""
-        values, draws = [], []
-        for record in records:
-            sums = self.block_sums(record, part, group, weighting)
-            if sums is None:
-                continue
-            total = {name: np.asarray(sums[name].sum()) for name in STATISTICS}
-            values.append(float(METRICS[metric].of(total)))
-            draws.append(bootstrap(sums, metric, bootstrap_weights(len(sums), DRAWS, BOOTSTRAP_SEED)))
-        if not values:
+        """A metric over the repetitions of a row with its interval, or None without results."""
+        if not records:
             return None
-        with np.errstate(invalid="ignore"):
-            low, high = _interval(np.mean(draws, axis=0))
+        term = Term(tuple(records), part, group)
+        better = METRICS[metric].lower_is_better
+        rest = better is False  # R²: 1 − R² is positive like an error
+        found = self.infer(
+            (lambda mean: 1 - mean) if rest else (lambda mean: mean),
+            metric,
+            [term],
+            weighting=weighting,
+            positive=better is not None,
+        )
+        if found is None:
+            return None
+        value, low, high = found.value, found.low, found.high
+        if rest:
+            value, low, high = 1 - value, 1 - high, 1 - low
+        values = [
+            float(METRICS[metric].of(dict(zip(STATISTICS, item.values.sum(axis=(1, 2)), strict=True))))
+            for item in self._of(term, weighting)
+        ]
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-        return Estimate(float(np.mean(values)), low, high, spread)
+        return Estimate(value, low, high, spread)
 
+    def _of(self, term: Term, weighting: str) -> list[BlockSums]:
+        for record in term.records:
+            self.table(record)
+        key = f"{term.part}/{term.group}/{weighting}"
+        found = [self._sums.get((record.cell_id, key)) for record in term.records]
+        return [item for item in found if item is not None]
 
-def _interval(draws: np.ndarray) -> tuple[float, float]:
-    finite = draws[np.isfinite(draws)]
-    if len(finite) < 0.9 * len(draws):  # too many draws without variation to say anything
-        return float("nan"), float("nan")
-    low, high = np.quantile(finite, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return float(low), float(high)
+    def _drawn(self, term: Term, weighting: str, sums: Sequence[BlockSums], blocks: Blocks) -> dict[str, Sample]:
+        cells = tuple(record.cell_id for record in term.records)
+        key = (cells, term.part, term.group, weighting, blocks.tobytes())
+        if key not in self._samples:
+            every = [item.on(blocks) for item in sums]
+            self._samples[key] = samples_of(every, block_draws(blocks), term.repetitions)
+        return self._samples[key]

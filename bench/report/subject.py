@@ -1,4 +1,4 @@
-"""What one report is about: one data set and one profile, with at least one finished cell."""
+"""What one report is about: one data set and one profile."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ class Subject:
         dataset: name of the data set.
         title: its title.
         profile: name of the profile.
-        others: one sentence on what else the store holds, or "".
     """
 
     dataset: str
     title: str
     profile: str
-    others: str
 
     @property
     def circumstances(self) -> str:
@@ -33,15 +31,16 @@ class Subject:
         return f"Data set {self.dataset} ({self.title}), profile {self.profile}."
 
 
-def subject(store: Store, selections: Mapping[str, Selection]) -> Subject:
+def subject(store: Store, selections: Mapping[str, Selection], *, needs_results: bool = False) -> Subject:
     """What the tables of some suites are about together.
 
     Args:
         store: where they are from.
         selections: suite → its cells.
+        needs_results: whether a report without a finished cell has no sense.
 
     Raises:
-        BenchError: they are of two data sets or two profiles, or none of their cells is done.
+        BenchError: they are of two data sets or two profiles, or results are needed and no cell is done.
     """
     cells = {suite: selection.cells[0] for suite, selection in selections.items()}
     first = next(iter(cells.values()))
@@ -56,7 +55,7 @@ def subject(store: Store, selections: Mapping[str, Selection]) -> Subject:
                 f"The newest runs in store {store.root} are of different {what} ({listed}), which never share a "
                 f"report; name one with {option}."
             )
-    if not any(selection.done for selection in selections.values()):
+    if needs_results and not any(selection.done for selection in selections.values()):
         states = Counter(
             selection.records[cell.id].status if cell.id in selection.records else "missing"
             for selection in selections.values()
@@ -67,14 +66,5 @@ def subject(store: Store, selections: Mapping[str, Selection]) -> Subject:
             f"Store {store.root} holds no finished cell of {first.dataset}, profile {first.profile} ({listed}); "
             "`bench why RUNNER` says why, `bench run --retry failed` repeats them."
         )
-    here = (first.dataset, first.profile)
-    held = {(manifest.cells[0].dataset, manifest.cells[0].profile) for manifest in store.manifests() if manifest.cells}
-    others = "; ".join(f"{dataset}, profile {profile}" for dataset, profile in sorted(held - {here}))
-    sentence = (
-        f"The store also holds runs of {others}: --dataset and --profile choose; this report is about "
-        f"{first.dataset}, profile {first.profile}."
-        if others
-        else ""
-    )
     title = next(iter(selections.values())).manifest.dataset_title
-    return Subject(first.dataset, title, first.profile, sentence)
+    return Subject(first.dataset, title, first.profile)

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from bench.metrics import BLOCK_DEGREES
 from bench.report import published
+from bench.report.comparison import Measure, interval_value, mark_ties
 from bench.report.model import Column, Row, Table, Value
-from bench.report.selection import CONFIDENCE, Estimate, RowResult, Selection, StatisticsReader, rows
+from bench.report.selection import Estimate, RowResult, Selection, StatisticsReader, rows
 from bench.runners.registry import FAMILIES, TRAINING_ROWS
+from bench.uncertainty import CONFIDENCE, WINDOW_BLOCKS
 
 TABLE1_DENOMINATOR = "lightgbm_large"
 """The paper's best tabular model: ratios of Table 1 are taken to it."""
@@ -35,6 +37,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     for row in found:
         got = estimates[row.key]
         values = {name: _value(estimate) for name, estimate in got.items() if estimate is not None}
+        values |= _gap(reader, row, "all", weighting)
         denominator = denominators.get(row.key.view) or (
             next(iter(denominators.values())) if len(denominators) == 1 else None
         )
@@ -56,11 +59,13 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("mae", "MAE", best="min", in_latex=False),
         Column("bias", "Bias", in_latex=False),
         Column("train_rmse", "Train RMSE"),
-        Column("gap", "Gap"),
+        Column("gap", "Gap", interval=False),
         Column("ratio", "÷ LightGBM Large"),
         Column("paper_ratio", "Paper's ratio"),
         Column("runs", "Runs", digits=0),
     )
+    measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
+    table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = f"Comparison of methods (Table 1 of the paper). {_circumstances(selection, found, weighting)}"
     return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
@@ -125,6 +130,8 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     for week in weeks:
         columns.append(Column(f"ratio_{week}", f"W{week} ÷ GNNWR", in_latex=False, on_terminal=False))
         columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
+    measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
+    table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = f"Few-shot comparison by week (Table 2 of the paper). {_circumstances(selection, found, weighting)}"
     return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
 
@@ -152,10 +159,9 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
             fitted = reader.estimate(row.records, "rmse", part="train", group=group, weighting=weighting)
         if fitted is not None:
             values["fitted_rmse"] = _value(fitted)
-        if "test_rmse" in values:
-            for gap, error in (("gap", "train_rmse"), ("gap_published", "fitted_rmse")):
-                if error in values:
-                    values[gap] = Value(values["test_rmse"].value - values[error].value)
+        values |= _gap(reader, row, group, weighting)
+        if "test_rmse" in values and "fitted_rmse" in values:
+            values["gap_published"] = Value(values["test_rmse"].value - values["fitted_rmse"].value)
         paper_gap = published.lookup(paper, row.key.runner, "rmse", week=GAP_WEEK, part="gap")
         if paper_gap is not None:
             values["paper_gap"] = Value(paper_gap)
@@ -166,7 +172,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("train_r2", "Train R²", interval=False),
         Column("test_rmse", "Test RMSE", best="min"),
         Column("test_r2", "Test R²", best="max"),
-        Column("gap", "Gap", best="min"),
+        Column("gap", "Gap", best="min", interval=False),
         Column("fitted_rmse", "Train RMSE as published"),
         Column("gap_published", "Gap as published"),
         Column("paper_gap", "Paper's gap"),
@@ -174,6 +180,9 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("unseen_rmse", "Unseen cells", in_latex=False),
         Column("runs", "Runs", digits=0),
     )
+    measures = {f"test_{metric}": Measure(metric, group) for metric in ("rmse", "r2")}
+    measures["gap"] = Measure("rmse", group, gap=True)
+    table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
         f"Generalisation gap in week {week} (Table 3 of the paper). {_circumstances(selection, found, weighting)} "
         "As published: the training error is taken on what a model was fitted on, for spatial models means over the "
@@ -191,10 +200,14 @@ def gap_week(selection: Selection) -> int:
 def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Estimate | None]:
     got = {name: reader.estimate(row.records, name, weighting=weighting) for name in ("rmse", "r2", "mae", "bias")}
     got["train_rmse"] = reader.estimate(row.records, "rmse", part="train", weighting=weighting)
-    train, test = got["train_rmse"], got["rmse"]
-    if train is not None and test is not None:
-        got["gap"] = Estimate(test.value - train.value, float("nan"), float("nan"), float("nan"))
     return got
+
+
+def _gap(reader: StatisticsReader, row: RowResult, group: str, weighting: str) -> dict[str, Value]:
+    """Test − training RMSE, where there are results."""
+    measure = Measure("rmse", group, gap=True)
+    found = reader.infer(measure.of, "rmse", measure.terms(row.records), weighting=weighting) if row.records else None
+    return {"gap": interval_value(found)} if found is not None else {}
 
 
 def _value(estimate: Estimate) -> Value:
@@ -266,8 +279,10 @@ def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: 
     ]
     return (
         "; ".join(filter(None, parts))
-        + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks of {BLOCK_DEGREES:g}°. "
-        "Bold: best, reference rows aside. Train errors are on raw training samples."
+        + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows of "
+        f"{WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Bold: best, reference rows aside, if the "
+        "interval of its paired ratio to the runner-up excludes 1 (gaps: of the difference 0); †: cannot be told from "
+        "the best. Train errors are on raw training samples."
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.datasets import OpenedDataset
 from bench.report import render
-from bench.report.ablation import ablation_table, difference, findings
+from bench.report.ablation import ablation_table, findings
 from bench.report.ablation_figure import draw, write_figure
 from bench.report.metrics_file import all_metrics
 from bench.report.model import Row, Table
@@ -83,19 +83,6 @@ def test_capped_and_missing_variants_say_so(filled: Store) -> None:
         assert part in table.caption, table.caption
     assert "Ours: 100 nodes" in render.latex(table) and "tab:ablation" in render.latex(table)
     assert not pd.read_csv(pd.io.common.StringIO(render.as_csv(table))).duplicated(["family", "method", "column"]).any()
-
-
-def test_the_interval_of_a_difference_grows_with_what_seeds_disagree_about(filled: Store) -> None:
-    selection, reader = selected(filled)
-    by_variant = {name: [record for record in selection.done if record.cell.variant == name] for name in NOISE}
-    letter = [record for record in by_variant["base"] if record.cell.runner == "dual_branch"]
-    plane = by_variant["geometry=plane"]
-    alone = difference(reader, plane[:1], letter)
-    together = difference(reader, plane, letter)
-    assert alone is not None and together is not None and alone.value != together.value
-    assert difference(reader, plane[:1], letter[1:]) is None  # other repetitions are no pairs
-    same = difference(reader, letter, letter)
-    assert same is not None and (same.value, same.low, same.high) == (0, 0, 0)
 
 
 def test_a_newer_version_of_the_runner_makes_all_its_variants_stale(filled: Store, tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""What a report consists of: the tables and figures of every suite, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.report.ablation import ablation_table
+from bench.report.comparison import differences
+from bench.report.html.figure import PageFigure
+from bench.report.interpretability import interpretability
+from bench.report.model import Table
+from bench.report.selection import Selection, StatisticsReader
+from bench.report.tables import costs, table1, table2, table3
+from bench.suites.ablation import SUITE as ABLATION
+
+NUMBERED = ("table1", "table2", "table3")
+"""Tables whose numbers become LaTeX macros."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Figures as they were written.
+
+    Attributes:
+        paths: of the files.
+        figures: for the page.
+        left_out: one sentence for each figure that could not be drawn.
+    """
+
+    paths: tuple[str, ...]
+    figures: tuple[PageFigure, ...]
+    left_out: tuple[str, ...]
+
+
+def tables_of(suite: str, selection: Selection, reader: StatisticsReader, weighting: str) -> Iterator[Table]:
+    """The tables of a suite, made one by one; those that would have no row are left out.
+
+    Raises:
+        BenchError: a stored file is damaged.
+    """
+    if suite == ABLATION:
+        yield ablation_table(selection, reader, weighting)
+        return
+    for make in (table1,) if suite == "full" else (table2, table3):
+        yield make(selection, reader, weighting)
+    compared = differences(selection, reader, weighting)
+    if compared.rows:  # none: a run without the proposed model, or of it alone
+        yield compared
+    explained = interpretability(reader.store, selection)
+    if explained is not None:
+        yield explained
+    yield costs(selection, reader, weighting)
+
+
+def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: str, folder: Path) -> Drawn:
+    """Draws the figures of a suite into a folder.
+
+    Raises:
+        BenchError: a stored file is damaged, or the data set's record was written by a newer version.
+    """
+    from bench.dataset_record import read_dataset_record
+    from bench.report import ablation_figure
+    from bench.report.figures import figures, save
+
+    folder.mkdir(exist_ok=True)
+    if suite == ABLATION:
+        paths = ablation_figure.write_figure(selection, reader, weighting, folder)
+        pictures = [Path(path) for path in paths if path.endswith(".png")]
+        cells = tuple(record.cell_id for record in selection.done)
+        title, caption = "Ablations", "Paired differences to the base, and error against time for the number of nodes."
+        shown = tuple(PageFigure(path.stem, title, caption, path.read_bytes(), cells) for path in pictures)
+        return Drawn(tuple(paths), shown, ())
+    drawings = figures(selection, reader, read_dataset_record(reader.store, selection.cells[0].dataset_fingerprint))
+    written: list[Path] = []
+    on_page: list[PageFigure] = []
+    for figure in drawings.figures:
+        files = save(figure, folder)
+        written += files
+        picture = next(path for path in files if path.suffix == ".png").read_bytes()
+        on_page.append(PageFigure(figure.name, figure.title, figure.caption, picture, figure.cell_ids))
+    return Drawn(tuple(map(str, written)), tuple(on_page), tuple(drawings.left_out))
+
+
+def numbered(tables: Sequence[Table], gap_week: int | None) -> list[tuple[Table, int | None]]:
+    """The tables whose numbers become macros, each with the one week that all of it is about, if any."""
+    return [(table, gap_week if table.name == "table3" else None) for table in tables if table.name in NUMBERED]
