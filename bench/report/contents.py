@@ -13,6 +13,7 @@ from bench.report.interpretability import interpretability
 from bench.report.model import Table
 from bench.report.selection import Selection, StatisticsReader
 from bench.report.tables import costs, table1, table2, table3
+from bench.store import CorruptRecord
 from bench.suites.ablation import SUITE as ABLATION
 
 NUMBERED = ("table1", "table2", "table3")
@@ -55,10 +56,10 @@ def tables_of(suite: str, selection: Selection, reader: StatisticsReader, weight
 
 
 def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: str, folder: Path) -> Drawn:
-    """Draws the figures of a suite into a folder.
+    """Draws the figures of a suite into a folder; a damaged file costs the figures, not the tables.
 
     Raises:
-        BenchError: a stored file is damaged, or the data set's record was written by a newer version.
+        BenchError: the data set's record was written by a newer version.
     """
     from bench.dataset_record import read_dataset_record
     from bench.report import ablation_figure
@@ -72,7 +73,11 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
         title, caption = "Ablations", "Paired differences to the base, and error against time for the number of nodes."
         shown = tuple(PageFigure(path.stem, title, caption, path.read_bytes(), cells) for path in pictures)
         return Drawn(tuple(paths), shown, ())
-    drawings = figures(selection, reader, read_dataset_record(reader.store, selection.cells[0].dataset_fingerprint))
+    described = read_dataset_record(reader.store, selection.cells[0].dataset_fingerprint)
+    try:
+        drawings = figures(selection, reader, described)
+    except CorruptRecord as error:
+        return Drawn((), (), (f"All figures of suite {suite}: {error}",))
     written: list[Path] = []
     on_page: list[PageFigure] = []
     for figure in drawings.figures:
