@@ -107,6 +107,16 @@ def suite_options(function: CommandT) -> CommandT:
             default=None,
             help="Wall-clock limit of one cell in seconds  [default: the profile's].",
         ),
+        click.option(
+            "--processes-per-cell",
+            "processes",
+            type=int,
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Processes that train one cell together, each on a GPU of its own where there are GPUs "
+            "(dual-branch networks only).",
+        ),
         store_option,
     )
     for option in reversed(options):
@@ -156,6 +166,7 @@ def resolve(
     jobs: int | None,
     memory_gb: float | None,
     timeout_s: float | None,
+    processes: int,
     store_path: Path | None,
 ) -> Request:
     """Checks every option and opens the data.
@@ -180,10 +191,12 @@ def resolve(
         train_cells=whole_numbers(train_cells, "--train-cells"),
     )
     timeout = timeout_s if timeout_s is not None else profiles.get(profile).timeout_s
-    limits_for(1 if jobs is None else jobs, memory_gb, timeout)  # bad options are named before any data is built
+    limits_for(
+        1 if jobs is None else jobs, memory_gb, timeout, processes
+    )  # bad options are named before any data is built
     opened = open_dataset(dataset, say)
-    chosen_jobs = jobs if jobs is not None else default_jobs(make_cells(suite, opened, options), opened.cube)
-    limits = limits_for(chosen_jobs, memory_gb, timeout)
+    chosen_jobs = jobs if jobs is not None else default_jobs(make_cells(suite, opened, options), opened.cube, processes)
+    limits = limits_for(chosen_jobs, memory_gb, timeout, processes)
     return Request(suite, options, opened, limits, chosen_jobs, store_path or paths.default_store())
 
 

@@ -40,11 +40,13 @@ class Limits:
         threads: numeric threads.
         memory_bytes: resident memory of the process and its children.
         timeout_s: wall-clock limit, or None.
+        processes: that train the cell together, each with these threads, where its runner can use several.
     """
 
     threads: int
     memory_bytes: int
     timeout_s: float | None
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class CellProcess:
             "cube": str(cube.resolve()),
             "checkpoint": str(checkpoint.resolve()),
             "threads": limits.threads,
+            "processes": limits.processes,
             "memory_bytes": limits.memory_bytes,
             "parent": os.getpid(),
         }

@@ -188,11 +188,15 @@ def _start(
             lock.release()
             return record
         entry = registry.get(cell.runner)
-        threads = limits.threads if entry.thread_invariant else 1
+        own = replace(
+            limits,
+            threads=limits.threads if entry.thread_invariant else 1,
+            processes=limits.processes if entry.several_processes else 1,
+        )
         progress.started(cell.label)
         started = clock.now()
         return _Running(
-            CellProcess(cell, cube, work, store.checkpoint_folder(cell.id), replace(limits, threads=threads)),
+            CellProcess(cell, cube, work, store.checkpoint_folder(cell.id), own),
             lock,
             started,
         )
@@ -231,6 +235,7 @@ def _record(job: _Running, outcome: Outcome) -> Record:
             "wall_seconds": outcome.wall_seconds,
             "peak_memory_bytes": outcome.peak_memory_bytes,
             "threads": process.limits.threads,
+            "processes": process.limits.processes,
             "files": {name: sha256(process.work / name) for name in _FILES if (process.work / name).exists()}
             if done
             else {},

@@ -348,6 +348,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "the dual-branch idea with seasonal low-rank conditions per cell; ensemble of three",
         requires=("torch",),
         uses_view=False,
+        several_processes=True,
         profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
         cost=Cost(10, 2500, memory_gb=0.8),
     ),
@@ -359,6 +360,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "the paper's dual-branch network, to the letter of its equations",
         requires=("torch",),
         uses_view=False,
+        several_processes=True,
         parameters={"node_share": 0.95},  # chosen on a validation part, see models/dual_branch/README.md
         profiles={
             "smoke": {

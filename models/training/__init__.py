@@ -1,6 +1,7 @@
 """The one training loop of every torch model: index gathers, checkpoints, progress, determinism."""
 
 from models.training.engine import TrainingResult, TrainingTask, train
+from models.training.group import batch_rand, leave
 from models.training.options import TrainingOptions
 from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling
 from models.training.progress import Progress, ProgressCallback
@@ -15,5 +16,7 @@ __all__ = [
     "TrainingOptions",
     "TrainingResult",
     "TrainingTask",
+    "batch_rand",
+    "leave",
     "train",
 ]
