@@ -153,6 +153,7 @@ def _companions(work: Path, processes: int) -> Iterator[None]:
             write_atomically(work / "result.json", json.dumps(result).encode())
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # they start in another folder than this process did
     with companions(processes, [sys.executable, "-m", "bench.execution.child", str(work)], end):
         yield
 

@@ -26,7 +26,7 @@ def companions(
         on_failure: called from another thread with rank and exit code of one that fails. The first may then wait for
             it for ever, so this should end the program.
     """
-    from torch.distributed import TCPStore
+    from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, but not listed for type checkers
 
     # The meeting point is opened here, on a port that is free for certain, and not by the first to join.
     store = TCPStore(_LOOPBACK, 0, processes, is_master=True, wait_for_workers=False)

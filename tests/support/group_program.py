@@ -1,4 +1,4 @@
-"""Trains a small network with masked samples, alone or by several processes: ``group_program FOLDER [--processes N]``."""
+"""``group_program FOLDER [--processes N]`` trains a small network with masked samples, alone or by several."""
 
 from __future__ import annotations
 
