@@ -117,6 +117,15 @@ def suite_options(function: CommandT) -> CommandT:
             help="Processes that train one cell together, each on a GPU of its own where there are GPUs "
             "(dual-branch networks only).",
         ),
+        click.option(
+            "--gpus-per-cell",
+            "gpus",
+            type=int,
+            default=0,
+            show_default=True,
+            metavar="N",
+            help="GPUs that a cell asks a cluster for if its runner can use them; as many processes train it.",
+        ),
         store_option,
     )
     for option in reversed(options):
@@ -135,6 +144,7 @@ class Request:
         limits: of one cell.
         jobs: cells at once.
         store_path: the result store.
+        gpus: that a cell asks a cluster for.
     """
 
     suite: str
@@ -143,6 +153,7 @@ class Request:
     limits: Limits
     jobs: int
     store_path: Path
+    gpus: int
 
     def plan(self, store: Store | None) -> list[PlannedCell]:
         """The plan against a store."""
@@ -167,6 +178,7 @@ def resolve(
     memory_gb: float | None,
     timeout_s: float | None,
     processes: int,
+    gpus: int,
     store_path: Path | None,
 ) -> Request:
     """Checks every option and opens the data.
@@ -197,7 +209,7 @@ def resolve(
     opened = open_dataset(dataset, say)
     chosen_jobs = jobs if jobs is not None else default_jobs(make_cells(suite, opened, options), opened.cube, processes)
     limits = limits_for(chosen_jobs, memory_gb, timeout, processes)
-    return Request(suite, options, opened, limits, chosen_jobs, store_path or paths.default_store())
+    return Request(suite, options, opened, limits, chosen_jobs, store_path or paths.default_store(), gpus)
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -179,6 +179,21 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
     return sorted(planned, key=lambda item: (item.estimate.seconds, order[id(item.cell)]))
 
 
+def select_cells(planned: Sequence[PlannedCell], ids: Sequence[str]) -> list[PlannedCell]:
+    """The cells with these ids, in the order of the plan; all where none is named.
+
+    Raises:
+        BenchError: an id is not in the plan.
+    """
+    missing = [cell_id for cell_id in ids if cell_id not in {item.cell.id for item in planned}]
+    if missing:
+        raise BenchError(
+            f"--cell: the suite with these options has no cell {missing[0]}; `bench plan` with the same options lists "
+            "them (ids change with packages, parameters and data)."
+        )
+    return [item for item in planned if not ids or item.cell.id in ids]
+
+
 def _state(
     cell: Cell, old: Record | None, damage: str | None, expected: Estimate, limits: Limits
 ) -> tuple[State, str | None]:

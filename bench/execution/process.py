@@ -16,7 +16,7 @@ import psutil
 
 from bench.clock import Stopwatch
 from bench.disk import disk_errors
-from bench.records import Status
+from bench.records import Host, Status
 from bench.suites.cells import Cell
 
 THREAD_VARIABLES = (
@@ -60,6 +60,8 @@ class Outcome:
         result: what the child left in ``result.json``.
         wall_seconds: lifetime of the process.
         peak_memory_bytes: largest resident memory seen.
+        started: UTC, where another machine started it.
+        host: that machine.
     """
 
     status: Status
@@ -68,6 +70,8 @@ class Outcome:
     result: dict[str, Any]
     wall_seconds: float
     peak_memory_bytes: int
+    started: str | None = None
+    host: Host | None = None
 
     @property
     def disk_full(self) -> bool:

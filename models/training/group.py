@@ -134,8 +134,7 @@ class Group:
         self._losses = nn.parallel.DistributedDataParallel(
             _Losses(task),
             device_ids=[device] if device.type == "cuda" else None,
-            broadcast_buffers=False,  # no layer that is let in here changes its buffers
-            find_unused_parameters=True,  # they must stay without gradient, as in a single process
+            forward_sync_buffers=False,  # no layer that is let in here changes its buffers
         )
 
     def loss(self, positions: Tensor) -> tuple[Tensor, Tensor]:
