@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ ATTEMPTS = 4
 """How often a cell is sent out before a lost worker is held to be its own fault."""
 CANCEL_S = 15.0
 """How long cells may take to end after Ctrl-C before their workers are ended."""
+CONNECT_S = 10.0
+"""How long the cluster's address may take to answer."""
 _LOOK_S = 2.0  # between two looks at the size of the cluster
 _HEADROOM = 2  # memory cap of a cell as a multiple of what it is expected to need
 _GPU_PACKAGE = "torch"  # runners that require it can use a GPU
@@ -179,15 +182,24 @@ def _connect(address: str | None) -> Any:
         raise BenchError(
             "--engine ray needs the package ray: pip install 'climate2gpp-bench[ray]' --constraint constraints.txt."
         ) from error
+    where = address or os.environ.get("RAY_ADDRESS")
     try:
+        if where:
+            _require_answer(where)
         ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        where = address or os.environ.get("RAY_ADDRESS") or "this machine"
+    except (OSError, ValueError, RuntimeError) as error:
         raise BenchError(
-            f"No Ray cluster answers at {where} ({_last_line(error)}); start one with `ray start --head` or correct "
-            "--address."
+            f"No Ray cluster answers at {where or 'this machine'} ({_last_line(error)}); start one with "
+            "`ray start --head` or correct --address."
         ) from error
     return ray
+
+
+def _require_answer(address: str) -> None:
+    """Raises where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
 
 
 def _last_line(error: Exception) -> str:
