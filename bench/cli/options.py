@@ -203,6 +203,9 @@ def resolve(
         train_cells=whole_numbers(train_cells, "--train-cells"),
     )
     timeout = timeout_s if timeout_s is not None else profiles.get(profile).timeout_s
+    if gpus < 0:
+        raise BenchError(f"--gpus-per-cell is {gpus}; it must not be negative.")
+    processes = max(processes, gpus) if processes > 0 else processes
     limits_for(
         1 if jobs is None else jobs, memory_gb, timeout, processes
     )  # bad options are named before any data is built

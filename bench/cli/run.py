@@ -83,9 +83,9 @@ def command(
         options=dataclasses.asdict(request.options),
         cells=[item.cell for item in planned],
     )
-    if not cells or not any(  # the many runs of a job array would store it as many times
-        known.model_copy(update={"created": manifest.created}) == manifest for known in store.manifests()
-    ):
+    ids = {item.cell.id for item in planned}
+    # The many runs of a job array would store it as many times.
+    if not cells or all(ids != {cell.id for cell in known.cells} for known in store.manifests()):
         store.add_manifest(manifest)
     planned = select_cells(planned, names(cells))
     pending = to_run(planned, states)

@@ -44,11 +44,10 @@ def task_of(cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, li
         limits: what it may use.
         scratch: whether what the runner wrote is to come back, too.
     """
-    named_by_folder = "/" in dataset.spec or dataset.spec.endswith(".zarr")
     return {
         "cell": cell.model_dump(mode="json"),
         "bench_version": bench.__version__,
-        "spec": str(dataset.path.resolve()) if named_by_folder else dataset.spec,
+        "spec": dataset.portable_spec,
         "work": str(work.resolve()),
         "checkpoint": str(checkpoint.resolve()),
         "driver": socket.gethostname(),
