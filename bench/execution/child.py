@@ -146,10 +146,12 @@ def _companions(work: Path, processes: int) -> Iterator[None]:
     from models.training.launch import companions
 
     def end(rank: int, code: int) -> None:
+        if (work / f"result-{rank}.json").exists() and _word_of_companions(work) is None:
+            return  # it died while Python was unloading, its work done
         time.sleep(COMPANION_GRACE_S)
         reason = f"process {rank + 1} of {processes} of the training ended with exit code {code}; see the cell's log"
-        result = _word_of_companions(work) or {"status": "failed", "reason": reason}
         if not (work / "result.json").exists():
+            result = _word_of_companions(work) or {"status": "failed", "reason": reason}
             write_atomically(work / "result.json", json.dumps(result).encode())
         os.killpg(os.getpgid(0), signal.SIGKILL)
 
