@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -168,6 +168,8 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
     planned = []
     for cell in cells:
         expected = estimate(cell, cube, by_runner.get(cell.runner, ()))
+        if registry.get(cell.runner).several_processes:  # each of them opens the data and keeps a copy of the model
+            expected = replace(expected, memory_bytes=expected.memory_bytes * limits.processes)
         old = stored.get(cell.id)
         state, reason = _state(cell, old, damaged.get(cell.id), expected, limits)
         planned.append(
