@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +55,27 @@ class RayEngine:
         self.dataset, self.gpus, self.keep_artefacts = dataset, gpus, keep_artefacts
         self._jobs, self._threads, self._capped = jobs, 1, False
         self.remote = self.ray.remote(max_retries=0)(run_on_worker)
-        self.sent: list[RayCell] = []
+        self.cancelled: list[Any] = []
         if gpus and all(node.get("GPU", 0) < gpus for node in self._nodes()):
             self.close()
             raise BenchError(f"--gpus-per-cell is {gpus}, but no node of the Ray cluster has as many; ask for fewer.")
         self._room, self._looked = 0, Stopwatch()
 
     def limits(self, here: Limits, capped: bool) -> Limits:
-        """See `Engine`: without a cap, a cell may grow up to the largest node."""
+        """See `Engine`: without a cap, a cell may grow up to the largest node.
+
+        Raises:
+            BenchError: no node has as many cores as a cell has processes.
+        """
         nodes, self._capped = self._nodes(), capped
+        cores = [int(node.get("CPU", 0)) for node in nodes]
+        if max(cores) < here.processes:
+            raise BenchError(
+                f"A cell is to have {here.processes} processes, but no node of the Ray cluster has as many cores; use "
+                "a lower --processes-per-cell or --gpus-per-cell."
+            )
         if self._jobs:
-            cores = sum(node.get("CPU", 0) for node in nodes)
-            self._threads = max(1, int(min(cores // self._jobs, max(node.get("CPU", 0) for node in nodes))))
+            self._threads = max(1, min(sum(cores) // self._jobs, max(cores) // here.processes))
         largest = int(max(node.get("memory", 0) for node in nodes))
         memory = here.memory_bytes if capped else largest
         return Limits(self._threads, memory, here.timeout_s, here.processes)
@@ -96,13 +104,11 @@ class RayEngine:
             "num_gpus": min(self.gpus, limits.processes) if wants_gpu else 0,
             "memory": expected.memory_bytes,
         }
-        running = RayCell(self, cell, work, checkpoint, limits, demand, on_lost)
-        self.sent.append(running)
-        return running
+        return RayCell(self, cell, work, checkpoint, limits, demand, on_lost)
 
     def close(self) -> None:
         """Waits for cells that were taken back to end, and leaves the cluster."""
-        watch, waiting = Stopwatch(), [item.reference for item in self.sent if item.cancelled]
+        watch, waiting = Stopwatch(), self.cancelled
         while waiting and watch.seconds < CANCEL_S:
             _, waiting = self.ray.wait(waiting, num_returns=len(waiting), timeout=0.2)
         for reference in waiting:
@@ -112,10 +118,7 @@ class RayEngine:
     def _nodes(self) -> list[dict[str, float]]:
         """Resources of every living node."""
         alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        while not alive:  # the last worker was lost: whoever runs the cluster may bring another
-            time.sleep(_LOOK_S)
-            alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        return alive
+        return alive or [{}]  # whoever runs the cluster may bring another
 
 
 class RayCell:
@@ -132,7 +135,6 @@ class RayCell:
         on_lost: OnLost,
     ) -> None:
         self.cell, self.work, self.limits, self.watch = cell, work, limits, Stopwatch()
-        self.cancelled = False
         self._engine, self._demand, self._on_lost, self._attempts = engine, demand, on_lost, 0
         self._task = task_of(cell, engine.dataset, work, checkpoint, limits, engine.keep_artefacts)
         self._send()
@@ -165,8 +167,8 @@ class RayCell:
 
     def kill(self) -> None:
         """Takes the cell back; `RayEngine.close` waits until it has ended."""
-        self.cancelled = True
         self._engine.ray.cancel(self.reference, force=False)
+        self._engine.cancelled.append(self.reference)
 
     def _send(self) -> None:
         self._attempts += 1
