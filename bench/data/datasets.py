@@ -61,6 +61,11 @@ class OpenedDataset:
     spec: str
     reason: str
 
+    @property
+    def portable_spec(self) -> str:
+        """Text that opens the same data from any working directory."""
+        return str(self.path.resolve()) if _names_a_folder(self.spec) else self.spec
+
 
 def _build_northchina(path: Path, options: Mapping[str, int]) -> Cube:
     from bench.data import northchina
@@ -141,7 +146,7 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
     """
     if spec == "auto":
         return _open_auto(say)
-    if "/" in spec or spec.endswith(".zarr"):
+    if _names_a_folder(spec):
         folder = Path(spec)
         return OpenedDataset(open_cube(folder), folder, spec, "named by its folder")
     name, options = parse_spec(spec)
@@ -157,6 +162,10 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
                 say(f"Building data set {canonical} (once; kept in the cache).")
                 entry.build(path, options)
     return OpenedDataset(open_cube(path), path, canonical, "built now")
+
+
+def _names_a_folder(spec: str) -> bool:
+    return "/" in spec or spec.endswith(".zarr")
 
 
 def _open_auto(say: Callable[[str], None]) -> OpenedDataset:
