@@ -3,7 +3,7 @@
 from bench.data.simulated.build import SimulatedOptions, build_simulated
 from bench.data.simulated.land import choose_cells, is_land, land_mask
 from bench.data.simulated.truth import days_in_step, forcing_from_cube, step_dates, true_sensitivities
-from bench.data.simulated.weather import FEATURES
+from bench.data.era5_land import FEATURES
 
 __all__ = [
     "FEATURES",
