@@ -1,4 +1,4 @@
-"""Writes a synthetic archive in the file layouts of ERA5-Land, MCD12C1 and PML_V2, of any length, region and resolution.
+"""Writes a synthetic archive in the file layouts of ERA5-Land, MCD12C1 and PML_V2, of any length, region and grid.
 
     python -m tools.make_archive ARCHIVE --years 2019-2020 --degrees 0.5
 
@@ -85,7 +85,9 @@ def value(
     elapsed = float((day - np.datetime64("2000-01-01")).astype(int))
     place = np.sin(np.radians(lat * (2 + number % 5)))[:, None] * np.cos(np.radians(lon * (1 + number % 3)))[None, :]
     season = np.sin(2 * np.pi * elapsed / 365.25 + number)
-    weather = np.sin(0.7 * elapsed + np.radians(11 * lat))[:, None] + np.cos(0.4 * elapsed + np.radians(7 * lon))[None, :]
+    weather = (
+        np.sin(0.7 * elapsed + np.radians(11 * lat))[:, None] + np.cos(0.4 * elapsed + np.radians(7 * lon))[None, :]
+    )
     return np.asarray(middle + amplitude * (0.4 * place + 0.3 * season + 0.15 * weather))
 
 
@@ -101,7 +103,10 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
     path = folder / f"era5_land_{variable.short_name}_{year}.nc"
     middle, amplitude = CENTRES.get(variable.unit) or LENGTHS[variable.name]
     with netCDF4.Dataset(path, "w") as file:
-        for name, axis in (("latitude", lat[turn]), ("longitude", (lon % 360 if layout.from_greenwich else lon)[order])):
+        for name, axis in (
+            ("latitude", lat[turn]),
+            ("longitude", (lon % 360 if layout.from_greenwich else lon)[order]),
+        ):
             file.createDimension(name, len(axis))
             file.createVariable(name, "f8", (name,))[:] = axis
             file[name].units = "degrees_north" if name == "latitude" else "degrees_east"
@@ -155,8 +160,9 @@ def write_land_cover(folder: Path, year: int, layout: Layout) -> Path:
     west, south, east, north = layout.bounds
     file.attr("StructMetadata.0").set(
         SDC.CHAR,
-        f"GROUP=GridStructure\n\tXDim={len(lon)}\n\tYDim={len(lat)}\n\tUpperLeftPointMtrs=({west * 1e6:.6f},{north * 1e6:.6f})"
-        f"\n\tLowerRightMtrs=({east * 1e6:.6f},{south * 1e6:.6f})\n\tProjection=GCTP_GEO\nEND\n",
+        f"GROUP=GridStructure\n\tXDim={len(lon)}\n\tYDim={len(lat)}\n"
+        f"\tUpperLeftPointMtrs=({west * 1e6:.6f},{north * 1e6:.6f})\n"
+        f"\tLowerRightMtrs=({east * 1e6:.6f},{south * 1e6:.6f})\n\tProjection=GCTP_GEO\nEND\n",
     )
     layer = file.create(MAJORITY, SDC.UINT8, majority.shape)
     layer.setcompress(SDC.COMP_DEFLATE, 1)
@@ -219,7 +225,11 @@ def write_archive(root: Path, years: tuple[int, ...], layout: Layout) -> dict[st
                 write_era5(folders["era5"], variable, year, layout)
         write_land_cover(folders["land_cover"], year, layout)
         write_gpp(folders["gpp"], year, layout)
-    return {"--era5": f"{folders['era5']}/*.nc", "--land-cover": f"{folders['land_cover']}/*", "--gpp": f"{folders['gpp']}/*"}
+    return {
+        "--era5": f"{folders['era5']}/*.nc",
+        "--land-cover": f"{folders['land_cover']}/*",
+        "--gpp": f"{folders['gpp']}/*",
+    }
 
 
 def main() -> None:
@@ -230,7 +240,9 @@ def main() -> None:
     parser.add_argument("--degrees", type=float, default=0.5, help="cells of the ERA5-Land files")
     parser.add_argument("--cover-degrees", type=float, default=0.05)
     parser.add_argument("--gpp-degrees", type=float, default=0.1)
-    parser.add_argument("--bounds", type=float, nargs=4, default=WHOLE_EARTH, metavar=("WEST", "SOUTH", "EAST", "NORTH"))
+    parser.add_argument(
+        "--bounds", type=float, nargs=4, default=WHOLE_EARTH, metavar=("WEST", "SOUTH", "EAST", "NORTH")
+    )
     parser.add_argument("--hourly", action="store_true")
     parser.add_argument("--compression", type=int, default=1)
     words = parser.parse_args()

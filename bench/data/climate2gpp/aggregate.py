@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.calendar import Hours
-from bench.data.climate2gpp.grids import RegularGrid, Regridder
+from bench.data.climate2gpp.grids import Regridder, RegularGrid
 from bench.data.climate2gpp.inventory import Source, unit_of
 from bench.data.climate2gpp.readers import Layer
 from bench.data.climate2gpp.units import Unit, require_range, without_fills
@@ -64,16 +64,38 @@ def year_of_steps(
     """
     times, days = source.needed(year)
     units, notes = _units(source, year)
-    regridder = regridders.of(source.layers[0].grid)
+    regridder, read = regridders.of(source.layers[0].grid), _ReadAhead()
     steps = calendar.step_of(days)
     lengths = calendar.step_lengths(year)
     values = np.empty((STEPS_PER_YEAR, *regridders.target.shape), np.float32)
     for step in range(STEPS_PER_YEAR):
         chosen = np.flatnonzero(steps == step)
-        reading = _Step(source, units, times[chosen], days[chosen], int(lengths[step]))
+        reading = _Step(source, read, units, times[chosen], days[chosen], int(lengths[step]))
         values[step] = regridder.in_bands(reading.band, _bands(source.layers[0]))
         tick()
     return values, notes
+
+
+class _ReadAhead:
+    """Frames of the layer at work: a few more than were asked for, since the next step wants those."""
+
+    def __init__(self) -> None:
+        self._layer: Layer | None = None
+        self._rows = slice(0, 0)
+        self._first, self._values = 0, np.empty((0, 0, 0))
+
+    def __call__(self, layer: Layer, frames: npt.NDArray[np.int64], rows: slice, at_once: int) -> Floats:
+        """(frame, row, column) values in the file's unit; not to be written to."""
+        first, stop = int(frames[0]), int(frames[-1]) + 1
+        if stop - first != len(frames):
+            return layer.read(frames, rows)
+        known = layer is self._layer and rows == self._rows and first >= self._first
+        if not known or stop > self._first + len(self._values):
+            ahead = np.arange(first, min(first + at_once, len(layer.times)))
+            self._values = np.empty((0, 0, 0))  # the old ones go before the new ones come
+            self._values = layer.read(ahead, rows)
+            self._layer, self._rows, self._first = layer, rows, first
+        return self._values[first - self._first : stop - self._first]
 
 
 @dataclass(frozen=True)
@@ -81,6 +103,7 @@ class _Step:
     """The frames of one step."""
 
     source: Source
+    read: _ReadAhead
     units: dict[int, Unit]
     times: Hours
     days: npt.NDArray[np.datetime64]
@@ -103,18 +126,20 @@ class _Step:
     def _reduce(self, times: Hours, rows: slice, combine: np.ufunc) -> Floats:
         variable = self.source.variable
         # An amount of a whole step is spread over its days before it is held against the range of a day.
-        spread = self.length if self.source.kind == "step" and variable.aggregation == "sum" and not self.source.rate else 1
+        spread = (
+            self.length if self.source.kind == "step" and variable.aggregation == "sum" and not self.source.rate else 1
+        )
         result: Floats | None = None
-        for number, layer, frames in self._blocks(times, rows):
-            stored = without_fills(layer.read(frames, rows), variable.lowest)
+        for number, layer, frames, at_once in self._blocks(times, rows):
+            stored = without_fills(self.read(layer, frames, rows, at_once), variable.lowest)
             values = self.units[number].convert(stored)
-            require_range(variable, values / spread, f"{layer.path}, {str(times[0])[:10]}")
+            require_range(variable, values, spread, f"{layer.path}, {str(times[0])[:10]}")
             block: Floats = combine.reduce(values, axis=0)
             result = block if result is None else combine(result, block)
         assert result is not None  # a step has at least one frame
         return result
 
-    def _blocks(self, times: Hours, rows: slice) -> Iterator[tuple[int, Layer, npt.NDArray[np.int64]]]:
+    def _blocks(self, times: Hours, rows: slice) -> Iterator[tuple[int, Layer, npt.NDArray[np.int64], int]]:
         layer_of, frame_of = self.source.place(times)
         for number in dict.fromkeys(layer_of.tolist()):
             layer = self.source.layers[number]
@@ -122,7 +147,7 @@ class _Step:
             height = len(range(*rows.indices(layer.grid.shape[0])))
             at_once = max(1, BLOCK_BYTES // (8 * height * layer.grid.shape[1]))
             for start in range(0, len(frames), at_once):
-                yield number, layer, frames[start : start + at_once]
+                yield number, layer, frames[start : start + at_once], at_once
 
 
 def _units(source: Source, year: int) -> tuple[dict[int, Unit], list[str]]:
@@ -134,8 +159,8 @@ def _units(source: Source, year: int) -> tuple[dict[int, Unit], list[str]]:
         units[number], note = unit_of(source.variable, layer, source.kind)
         if units[number].rate != source.rate:
             raise BenchError(
-                f"{layer.where} is {'a flux' if units[number].rate else 'an amount'} in {units[number].name}, other files of "
-                f"{source.variable.name} are not; use files of one kind."
+                f"{layer.where} is {'a flux' if units[number].rate else 'an amount'} in {units[number].name}, other "
+                f"files of {source.variable.name} are not; use files of one kind."
             )
         notes += [f"{layer.path.name}: {source.variable.name} {note}"] if note else []
     return units, notes

@@ -36,10 +36,10 @@ CELLS_AT_ONCE = 512
 PROVENANCE = {
     "title": "Climate2GPP: ERA5-Land, MCD12C1 land cover and PML_V2 GPP, 8-day",
     "licence": "ERA5-Land: Copernicus licence; MCD12C1: open NASA data; PML_V2: CC-BY-4.0",
-    "citation": "Muñoz-Sabater et al. 2021 (ERA5-Land); Friedl and Sulla-Menashe 2022 (MCD12C1 v061); Zhang et al. 2019 "
-    "(PML_V2)",
-    "notes": "Radiation, evaporation and precipitation are sums over the days of a step (5 or 6 in the last of a year), the "
-    "rest are means; GPP is the daily mean of each step. Land cover is the mean of the training years.",
+    "citation": "Muñoz-Sabater et al. 2021 (ERA5-Land); Friedl and Sulla-Menashe 2022 (MCD12C1 v061); Zhang et al. "
+    "2019 (PML_V2)",
+    "notes": "Radiation, evaporation and precipitation are sums over the days of a step (5 or 6 in the last of a "
+    "year), the rest are means; GPP is the daily mean of each step. Land cover is the mean of the training years.",
 }
 
 
@@ -101,7 +101,9 @@ def build(
             work.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
     except Timeout as error:
-        raise BenchError(f"Another build is at work in {work}; wait for it or name another folder with --work.") from error
+        raise BenchError(
+            f"Another build is at work in {work}; wait for it or name another folder with --work."
+        ) from error
     try:
         return _build(inventory, out, WorkFolder(work), degrees, progress or Silent())
     finally:
@@ -189,9 +191,9 @@ def _land(covers: list[StageResult], target: RegularGrid) -> tuple[npt.NDArray[n
     mean = np.zeros((*target.shape, len(IGBP_CLASSES)))
     for result in covers:
         mean += result.open()
-    mean = (mean / len(covers)).reshape(-1, len(IGBP_CLASSES))
-    land = np.flatnonzero(mean[:, IGBP_CLASSES.index("water")] < MAX_WATER)  # false where unknown (NaN)
-    return land, mean[land].astype(np.float32)
+    by_cell = (mean / len(covers)).reshape(-1, len(IGBP_CLASSES))
+    land = np.flatnonzero(by_cell[:, IGBP_CLASSES.index("water")] < MAX_WATER)  # false where unknown (NaN)
+    return land, by_cell[land].astype(np.float32)
 
 
 def _complete(
@@ -212,8 +214,8 @@ def _complete(
     if not keep.any():
         worst = max(dropped, key=lambda name: dropped[name])
         raise BenchError(
-            f"No land cell has all variables in all steps ({worst} is missing in {dropped[worst]} of {len(keep)}); check "
-            "that the files cover the same region."
+            f"No land cell has all variables in all steps ({worst} is missing in {dropped[worst]} of {len(keep)}); "
+            "check that the files cover the same region."
         )
     return np.flatnonzero(keep), dropped
 

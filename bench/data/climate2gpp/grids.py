@@ -79,7 +79,8 @@ def source_grid(lat: npt.NDArray[Any], lon: npt.NDArray[Any], where: str) -> Reg
             )
         if np.abs(axis).max() > limit + 1e-3:
             raise BenchError(
-                f"{where}: {name} reach {axis[np.abs(axis).argmax()]:g}, which are no degrees; reproject it to EPSG:4326."
+                f"{where}: {name} reach {axis[np.abs(axis).argmax()]:g}, which are no degrees; reproject it to "
+                "EPSG:4326."
             )
     if columns[0] > columns[-1]:
         raise BenchError(f"{where}: longitudes run from east to west; turn the file round.")
@@ -119,14 +120,10 @@ class Regridder:
 
     def __init__(self, source: RegularGrid, target: RegularGrid) -> None:
         """Computes the two matrices of weights."""
-        from scipy import sparse
-
         self.source, self.target = source, target
-        self._rows = sparse.csr_matrix(
-            _overlaps(np.sin(np.radians(source.lat_edges)), np.sin(np.radians(target.lat_edges)), (0.0,))
-        )
+        self._rows = _overlaps(np.sin(np.radians(source.lat_edges)), np.sin(np.radians(target.lat_edges)), (0.0,))
         # Three turns of the Earth: source longitudes may lie anywhere between -180 and 360.
-        self._columns = sparse.csr_matrix(_overlaps(source.lon_edges, target.lon_edges, (-360.0, 0.0, 360.0)))
+        self._columns = _overlaps(source.lon_edges, target.lon_edges, (-360.0, 0.0, 360.0))
         height = np.abs(np.diff(np.sin(np.radians(target.lat_edges))))
         width = np.abs(np.diff(target.lon_edges))
         self.area = height[:, None] * width[None, :]
@@ -168,30 +165,44 @@ class Regridder:
             valid = np.isfinite(values)
             values[~valid] = 0.0
             rows = self._rows[:, start:stop]
-            total += rows @ (self._columns @ values.T).T
-            known += rows @ (self._columns @ valid.astype(np.float64).T).T
+            total += np.asarray(rows @ (self._columns @ values.T).T)
+            known += np.asarray(rows @ (self._columns @ valid.astype(np.float64).T).T)
         return total, known
 
 
-def _overlaps(source: Floats, target: Floats, turns: tuple[float, ...]) -> Floats:
-    """(target cell, source cell) length that each pair of intervals shares, summed over shifts of the source."""
-    low, high = np.minimum(source[:-1], source[1:]), np.maximum(source[:-1], source[1:])
-    left, right = np.minimum(target[:-1], target[1:])[:, None], np.maximum(target[:-1], target[1:])[:, None]
-    shared = np.zeros((len(left), len(low)))
-    for turn in turns:
-        shared += np.clip(np.minimum(right, high + turn) - np.maximum(left, low + turn), 0.0, None)
+def _overlaps(source: Floats, target: Floats, turns: tuple[float, ...]) -> Any:
+    """Sparse (target cell, source cell) lengths that intervals share, summed over shifts of the source."""
+    from scipy import sparse
+
+    # Source cells in ascending order, so that those that touch a target cell lie together.
+    order = np.arange(len(source) - 1)
+    if source[0] > source[-1]:
+        source, order = source[::-1], order[::-1]
     # What rounding leaves at edges that coincide is no overlap.
-    shared[shared < 1e-9 * np.abs(np.diff(target)).max()] = 0.0
-    return shared
+    least = 1e-9 * np.abs(np.diff(target)).max()
+    parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]] = []
+    for turn in turns:
+        low, high = source[:-1] + turn, source[1:] + turn
+        for cell, (one, other) in enumerate(zip(target[:-1], target[1:], strict=True)):
+            left, right = min(one, other), max(one, other)
+            touching = np.arange(np.searchsorted(high, left, "right"), np.searchsorted(low, right, "left"))
+            shared = np.minimum(right, high[touching]) - np.maximum(left, low[touching])
+            real = shared > least
+            parts.append((np.full(int(real.sum()), cell), order[touching[real]], shared[real]))
+    rows, columns, lengths = (np.concatenate(items) for items in zip(*parts, strict=True))
+    return sparse.csr_matrix((lengths, (rows, columns)), shape=(len(target) - 1, len(order)))
 
 
 def _edges(centres: Floats) -> Floats:
     step = (centres[-1] - centres[0]) / (len(centres) - 1)
-    return np.round(np.append(centres - step / 2, centres[-1] + step / 2), _DECIMALS)
+    edges: Floats = np.append(centres - step / 2, centres[-1] + step / 2)
+    return np.round(edges, _DECIMALS)
 
 
 def _smooth(axis: Floats) -> Floats:
     """Evenly spaced values: the ends rounded to what the spacing of float32 coordinates can tell."""
     step = (axis[-1] - axis[0]) / (len(axis) - 1)
     digits = 4 if abs(step) >= 1e-2 else _DECIMALS
-    return np.round(np.linspace(round(axis[0], digits), round(axis[-1], digits), len(axis)), _DECIMALS)
+    ends = np.round(axis[[0, -1]], digits)
+    regular: Floats = np.linspace(float(ends[0]), float(ends[1]), len(axis))
+    return np.round(regular, _DECIMALS)

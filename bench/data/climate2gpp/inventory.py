@@ -68,13 +68,16 @@ class Source:
 
     def needed(self, year: int) -> tuple[Hours, npt.NDArray[np.datetime64]]:
         """Returns the times of the frames that a year is made of, and the day that each belongs to."""
+        days: npt.NDArray[np.datetime64]
         days = calendar.step_starts(year) if self.kind == "step" else calendar.days(year)
+        midnights: Hours = days.astype("datetime64[h]")
         if self.kind != "hourly":
-            return days.astype("datetime64[h]"), days
+            return midnights, days
         if self.variable.daily == "total" and not self.rate:
-            return days.astype("datetime64[h]") + HOURS_PER_DAY, days
-        hours = (days.astype("datetime64[h]")[:, None] + np.arange(HOURS_PER_DAY)).reshape(-1)
-        return hours, np.repeat(days, HOURS_PER_DAY)
+            return midnights + np.timedelta64(HOURS_PER_DAY, "h"), days
+        hours: Hours = (midnights[:, None] + np.arange(HOURS_PER_DAY).astype("timedelta64[h]")).reshape(-1)
+        repeated: npt.NDArray[np.datetime64] = np.repeat(days, HOURS_PER_DAY)
+        return hours, repeated
 
     def missing(self, year: int) -> Hours:
         """Returns the times that the archive lacks of a year."""
@@ -239,7 +242,9 @@ def _era5_sources(paths: list[Path], say: Callable[[str], None]) -> tuple[dict[s
             raise BenchError(f"{path} holds none of the 26 variables (docs/climate2gpp.md); narrow --era5.")
         if count % 200 == 0:
             say(f"Looked into {count} of {len(paths)} ERA5-Land files.")
-    sources = {variable.name: _source(variable, layers[variable.name]) for variable in ERA5_LAND if variable.name in layers}
+    sources = {
+        variable.name: _source(variable, layers[variable.name]) for variable in ERA5_LAND if variable.name in layers
+    }
     hourly = sources.get("temperature_2m")
     if hourly is not None and hourly.kind == "hourly":
         for variable in ERA5_LAND:

@@ -103,7 +103,9 @@ def _hdf4_grid(path: Path, metadata: str, height: int, width: int) -> RegularGri
     """The grid that HDF-EOS metadata describe; the whole Earth from north and 180 W without them."""
     projection = re.search(r"Projection=(\w+)", metadata)
     if projection is not None and projection.group(1) != "GCTP_GEO":
-        raise BenchError(f"{path} is in the projection {projection.group(1)}, not in longitude and latitude; use MCD12C1.")
+        raise BenchError(
+            f"{path} is in the projection {projection.group(1)}, not in longitude and latitude; use MCD12C1."
+        )
     corners = {key: (float(x), float(y)) for key, x, y in _CORNER.findall(metadata)}
     west, north = (_packed_degrees(value) for value in corners.get("UpperLeftPointMtrs", (-180e6, 90e6)))
     east, south = (_packed_degrees(value) for value in corners.get("LowerRightMtrs", (180e6, -90e6)))
@@ -158,7 +160,7 @@ def _percent_bands(names: list[str]) -> Iterator[tuple[int, int]]:
 
 def _percentages(stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """(row, column, class) shares; NaN where unclassified."""
-    values = stored.astype(np.float64)
+    values: npt.NDArray[np.float64] = stored.astype(np.float64)
     values[(values < 0) | (values > 100)] = np.nan
     return values / 100.0
 
@@ -166,6 +168,6 @@ def _percentages(stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 def _majorities(stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """(row, column, class) 1 for the class of each pixel, else 0; NaN where unclassified."""
     values = np.nan_to_num(stored.astype(np.float64), nan=_UNCLASSIFIED)
-    shares = (values[..., None] == np.arange(len(MCD12C1_CLASSES))).astype(np.float64)
+    shares: npt.NDArray[np.float64] = (values[..., None] == np.arange(len(MCD12C1_CLASSES))).astype(np.float64)
     shares[values >= len(MCD12C1_CLASSES)] = np.nan
     return shares

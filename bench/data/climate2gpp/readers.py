@@ -251,8 +251,8 @@ def _dataset_layers(dataset: Any, path: Path) -> Iterator[Layer]:
         others = [key for key in squeezed.dims if key not in (lat, lon, time)]
         if others:
             raise BenchError(
-                f"{path}: variable {name!r} has the dimension {others[0]!r} of {squeezed.sizes[others[0]]}; keep one of "
-                "them (of expver, 1 is the final data)."
+                f"{path}: variable {name!r} has the dimension {others[0]!r} of {squeezed.sizes[others[0]]}; keep one "
+                "of them (of expver, 1 is the final data)."
             )
         if time is None:
             stamp = next((array.coords[key] for key in _TIMES if key in array.coords), None)

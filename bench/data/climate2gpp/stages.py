@@ -79,7 +79,9 @@ class WorkFolder:
                 self._write(self._checksums_file, json.dumps(self._checksums).encode())
             return str(self._checksums[key]["sha256"])
         except OSError as error:
-            raise BenchError(f"{path} cannot be read ({error.strerror}); correct that and run the command again.") from error
+            raise BenchError(
+                f"{path} cannot be read ({error.strerror}); correct that and run the command again."
+            ) from error
 
     def run(
         self,

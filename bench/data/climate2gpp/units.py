@@ -1,4 +1,4 @@
-"""Units of files: by the attribute, checked by the range of the values; by the range alone where there is no attribute."""
+"""Units of files: by the attribute, checked by the range of the values, or by the range alone without an attribute."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ class Unit:
 
     def convert(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Values in the table's unit."""
-        return values * self.factor + self.offset
+        return values if (self.factor, self.offset) == (1.0, 0.0) else values * self.factor + self.offset
 
 
 _LENGTHS = (
-    Unit("m", ("metre", "metres", "meter", "meters", "m of water equivalent", "m water equivalent", "m d-1", "m day-1")),
+    Unit(
+        "m", ("metre", "metres", "meter", "meters", "m of water equivalent", "m water equivalent", "m d-1", "m day-1")
+    ),
     Unit("mm", ("millimetre", "millimeter", "kg m-2", "mm d-1", "mm day-1", "mm/day", "mm/d"), 1e-3),
     Unit("cm", ("centimetre", "centimeter"), 1e-2, guessed=False),
     Unit("kg m-2 s-1", ("mm s-1", "kg/m2/s", "mm/s"), _SECONDS_PER_DAY * 1e-3, rate=True, guessed=False),
@@ -80,11 +82,14 @@ def without_fills(values: npt.NDArray[np.float64], lowest: float) -> npt.NDArray
         values: any shape, as stored.
         lowest: no true value, in any unit, lies below it.
     """
+    fills = [fill for fill in _FILLS if fill < lowest]
+    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if not (low <= max(fills, default=-_NO_NUMBER) or high >= _NO_NUMBER):
+        return values  # the usual case: nothing to search for
     wrong = np.abs(values) >= _NO_NUMBER
-    for fill in _FILLS:
-        if fill < lowest:
-            wrong |= values == fill
-    return np.where(wrong, np.nan, values) if wrong.any() else values
+    for fill in fills:
+        wrong |= values == fill
+    return np.where(wrong, np.nan, values)
 
 
 def decide_unit(
@@ -109,11 +114,13 @@ def decide_unit(
     span = f"{finite.min():.6g} to {finite.max():.6g}" if finite.size else "all missing"
     fitting = [unit for unit in units if _fits(variable, unit, finite)]
     if attribute:
-        stated = next((unit for unit in units if _spelled(attribute) in map(_spelled, (unit.name, *unit.spellings))), None)
+        stated = next(
+            (unit for unit in units if _spelled(attribute) in map(_spelled, (unit.name, *unit.spellings))), None
+        )
         if stated is None:
             raise BenchError(
-                f"{where} has units {attribute!r}; this project knows {', '.join(unit.name for unit in units)}: convert "
-                "the file."
+                f"{where} has units {attribute!r}; this project knows {', '.join(unit.name for unit in units)}: "
+                "convert the file."
             )
         if finite.size and stated not in fitting:
             guess = f" and look like {fitting[0].name}" if fitting else ""
@@ -141,13 +148,19 @@ def decide_unit(
     return chosen, f"no units attribute: taken as {chosen.name} by the range of the values"
 
 
-def require_range(variable: Era5LandVariable, values: npt.NDArray[np.float64], where: str) -> None:
+def require_range(variable: Era5LandVariable, values: npt.NDArray[np.float64], days: int, where: str) -> None:
     """Checks converted values against the table.
+
+    Args:
+        variable: which one.
+        values: any shape, in the table's unit, NaN where missing.
+        days: that an amount covers; the table's range is that of one.
+        where: for the message.
 
     Raises:
         BenchError: a value lies outside what the variable can be.
     """
-    low, high = np.nanmin(values, initial=np.inf), np.nanmax(values, initial=-np.inf)
+    low, high = np.fmin.reduce(values, axis=None) / days, np.fmax.reduce(values, axis=None) / days
     if low < variable.lowest or high > variable.highest:
         raise BenchError(
             f"{where}: {variable.name} has the value {low if low < variable.lowest else high:.6g} {variable.unit}, "
