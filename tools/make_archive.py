@@ -9,6 +9,7 @@ missing, as in the real files. Needs the extra ``build``.
 from __future__ import annotations
 
 import argparse
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,9 @@ LENGTHS = {
 }
 FILE_UNITS = {"J m-2": "J m**-2", "m s-1": "m s**-1", "m3 m-3": "m**3 m**-3"}
 """How the Climate Data Store writes units."""
+
+FRAMES_BYTES = 1 << 25
+"""Of frames written at once."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +129,16 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
         data.units = FILE_UNITS.get(variable.unit, variable.unit)
         if layout.packed:
             data.scale_factor, data.add_offset = amplitude / 15000.0, middle
-        for index, (stamp, values) in enumerate(_frames(variable, lat, lon, days, layout)):
-            time[index] = int(stamp.astype("datetime64[s]").astype(np.int64))
-            values[sea] = np.nan
-            data[index] = np.ma.masked_invalid(values[turn][:, order])
+        at_once = max(1, FRAMES_BYTES // (8 * sea.size))
+        frames = _frames(variable, lat, lon, days, layout)
+        written = 0
+        while block := list(itertools.islice(frames, at_once)):
+            values = np.stack([values for _, values in block])
+            values[:, sea] = np.nan
+            stamps = np.array([stamp for stamp, _ in block]).astype("datetime64[s]").astype(np.int64)
+            time[written : written + len(block)] = stamps
+            data[written : written + len(block)] = np.ma.masked_invalid(values[:, turn][:, :, order])
+            written += len(block)
     return path
 
 
