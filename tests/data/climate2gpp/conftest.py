@@ -8,16 +8,21 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("dask", reason="the extra 'build' is not installed")
-pytest.importorskip("pyhdf", reason="the extra 'build' is not installed")
-pytest.importorskip("rioxarray", reason="the extra 'build' is not installed")
-
 from bench.data.climate2gpp.inventory import Inventory, expand, take_stock
 from tools.make_archive import Layout, write_archive
 
+EXTRA = ("dask", "pyhdf", "rioxarray")
+"""What the tests of files need; Earth Engine's and cfgrib's say so themselves."""
 YEARS = (2019, 2020)
 LAYOUT = Layout(bounds=(100.0, 29.0, 104.0, 32.0), degrees=0.5, cover_degrees=0.25, gpp_degrees=0.25)
 """Land all over: 4 x 3 cells of 1 degree."""
+
+
+@pytest.fixture(scope="session")
+def extra() -> None:
+    """Skips these tests where the extra ``build`` is not installed."""
+    for module in EXTRA:
+        pytest.importorskip(module, reason="the extra 'build' is not installed")
 
 
 def stock(root: Path, years: tuple[int, ...] = YEARS) -> Inventory:
@@ -31,7 +36,7 @@ def stock(root: Path, years: tuple[int, ...] = YEARS) -> Inventory:
 
 
 @pytest.fixture(scope="session")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(tmp_path_factory: pytest.TempPathFactory, extra: None) -> Path:
     root = tmp_path_factory.mktemp("archive")
     write_archive(root, YEARS, LAYOUT)
     return root

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.data.climate2gpp.grids import RegularGrid, Regridder, source_grid, target_grid
+from bench.data.climate2gpp.grids import Regridder, RegularGrid, source_grid, target_grid
 from bench.errors import BenchError
 
 

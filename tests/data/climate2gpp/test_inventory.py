@@ -16,7 +16,7 @@ from bench.errors import BenchError
 from tests.data.climate2gpp.conftest import YEARS, replace_by_copy, stock
 from tools.make_archive import Layout, write_era5
 
-pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]
 
 
 def monthly(root: Path, leave_out: int | None = None) -> None:

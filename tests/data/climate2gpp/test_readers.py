@@ -20,7 +20,7 @@ from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
 
 # rioxarray multiplies transforms in a way that its own dependency means to drop.
-pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]
 ROWS = slice(None)
 FRAMES = np.array([0])
 
