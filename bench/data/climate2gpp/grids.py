@@ -165,8 +165,11 @@ class Regridder:
             valid = np.isfinite(values)
             values[~valid] = 0.0
             rows = self._rows[:, start:stop]
-            total += np.asarray(rows @ (self._columns @ values.T).T)
-            known += np.asarray(rows @ (self._columns @ valid.astype(np.float64).T).T)
+            touched = np.flatnonzero(np.diff(rows.indptr))
+            rows = rows[touched]
+            # Rows first: they lie together in memory, and what is left of them is little.
+            total[touched] += (self._columns @ (rows @ values).T).T
+            known[touched] += (self._columns @ (rows @ valid.astype(np.float64)).T).T
         return total, known
 
 
