@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bench.data.climate2gpp.aggregate import Regridders
 from bench.data.climate2gpp.grids import RegularGrid, source_grid
-from bench.data.climate2gpp.readers import GEOTIFF, HDF4, band_names, need, open_raster, readable
+from bench.data.climate2gpp.readers import GEOTIFF, HDF4, band_names, need, open_raster, readable, small_gdal_cache
 from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
 
@@ -138,7 +138,7 @@ def _open_geotiff(path: Path) -> _Cover:
     fill = raster.attrs.get("_FillValue")
 
     def read(start: int, stop: int) -> npt.NDArray[np.float64]:
-        with readable(path):
+        with readable(path), small_gdal_cache():
             chosen = np.asarray(raster.data[order, start:stop].compute(scheduler="synchronous"))
         stored = np.moveaxis(chosen, 0, -1).astype(np.float64)
         if fill is not None:

@@ -27,6 +27,7 @@ GEOTIFF = (".tif", ".tiff")
 HDF4 = (".hdf", ".hdf4")
 CHUNK = "64MiB"
 """Of lazy arrays; whole chunks of the file."""
+GDAL_CACHE_MB = 64
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
 _STATISTIC = re.compile(r"\b(min|max)(?:imum)?\b")
 _LATITUDES, _LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
@@ -74,7 +75,7 @@ class Layer:
         Raises:
             BenchError: the file ends early or is damaged.
         """
-        with readable(self.path):
+        with readable(self.path), small_gdal_cache():
             chosen = slice(int(frames[0]), int(frames[-1]) + 1) if _consecutive(frames) else frames
             raw = np.asarray(self.data[chosen, rows].compute(scheduler="synchronous"))
         values: npt.NDArray[np.float64] = raw.astype(np.float64)
@@ -95,6 +96,13 @@ def need(module: str, package: str) -> Any:
         raise BenchError(
             f"Package {package} is missing ({error}); install the extra: pip install 'climate2gpp-bench[build]'."
         ) from error
+
+
+def small_gdal_cache() -> Any:
+    """A context in which GDAL keeps at most ``GDAL_CACHE_MB`` of blocks; by default a twentieth of the memory."""
+    import rasterio
+
+    return rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB)
 
 
 @contextlib.contextmanager
@@ -171,7 +179,7 @@ def open_raster(path: Path) -> Any:
     """
     rioxarray = need("rioxarray", "rioxarray")
     dask = need("dask", "dask")
-    with readable(path), dask.config.set({"array.chunk-size": CHUNK}):
+    with readable(path), small_gdal_cache(), dask.config.set({"array.chunk-size": CHUNK}):
         raster = rioxarray.open_rasterio(path, chunks={"band": 1, "y": "auto", "x": -1}, lock=False)
         if raster.rio.crs is None:
             raise BenchError(f"{path} names no projection; set it with gdal_edit.py -a_srs EPSG:4326 if that is it.")

@@ -10,6 +10,7 @@ from bench.data.climate2gpp.inventory import TARGET
 from bench.data.climate2gpp.units import decide_unit, require_range, without_fills
 from bench.data.era5_land import ERA5_LAND, FEATURES, Era5LandVariable, by_file_name, by_name
 from bench.errors import BenchError
+from tests.conftest import ROOT
 
 
 def variable(name: str) -> Era5LandVariable:
@@ -97,6 +98,12 @@ def test_the_table_has_26_variables_with_names_of_their_own() -> None:
     assert len(names) == len(set(names))
     assert {row.aggregation for row in ERA5_LAND if row.name.endswith("_sum")} == {"sum"}
     assert {row.aggregation for row in ERA5_LAND if not row.name.endswith("_sum")} == {"mean"}
+
+
+def test_the_documented_table_is_the_one_in_code() -> None:
+    text = (ROOT / "docs" / "climate2gpp.md").read_text()
+    for row in ERA5_LAND:
+        assert f"| `{row.name}` | {row.unit} | {row.aggregation} | `{row.short_name}` | `{row.grib_name}` |" in text
 
 
 def test_a_real_era5_file_has_units_that_are_understood() -> None:
