@@ -92,9 +92,11 @@ def build(
         progress: is told of stages.
 
     Raises:
-        BenchError: a file is damaged or its values are wrong, the disk is full, no land cell is left, or another build
-            is at work in the same folder.
+        BenchError: a file is damaged or its values are wrong, the disk is full, no land cell is left, another build is
+            at work in the same folder, or ``out`` is a folder of something else.
     """
+    if out.exists() and not (out / "zarr.json").exists():
+        raise BenchError(f"{out} exists and is no cube; name another folder with --out, since that one is replaced.")
     lock = FileLock(str(work / ".lock"))
     try:
         with disk_errors(f"The work folder {work}", "nothing is lost"):

@@ -278,6 +278,12 @@ def test_a_disk_that_is_too_small_is_refused_before_the_long_stages(
     assert [file.name for file in (tmp_path / "work").glob("*.npy")] == ["land_cover-2019.npy"]
 
 
+def test_a_folder_of_something_else_is_not_replaced(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(BenchError, match="mine exists and is no cube; name another folder with --out"):
+        build(stock(archive), tmp_path / "mine", tmp_path / "work", DEGREES)
+
+
 def test_two_builds_do_not_share_a_work_folder(archive: Path, tmp_path: Path) -> None:
     from filelock import FileLock
 
