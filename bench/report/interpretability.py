@@ -7,7 +7,7 @@ scores mean, and what they cannot say, is in ``docs/interpretability.md``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -174,8 +174,7 @@ def _estimates(truth: TruthReader, per_seed: Sequence[Scored]) -> dict[str, Valu
             continue
         scored = np.stack([seed[name] for seed in per_seed])
         found = infer(lambda mean: mean, [Sample(scored[:, 0], scored[:, 1:], group="seeds")], truth.draws)
-        least = 0.0 if name in (SIGN, DOMINANT) else -1.0
-        values[name] = interval_value(replace(found, low=max(least, found.low), high=min(1.0, found.high)))
+        values[name] = interval_value(found.within(0 if name in (SIGN, DOMINANT) else -1, 1))
     return values
 
 
@@ -227,6 +226,7 @@ def _caption(selection: Selection) -> str:
         "largest feature. Rank: mean Spearman correlation over places, over steps, and over features of a sample "
         "(absolute values). Dominant driver: share of samples in which the feature of the largest true sensitivity has "
         f"the largest weight. In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows "
-        f"of {WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Contributions are scored against sensitivity × standardised value, "
-        "unsigned shares against absolute sensitivities. Every sample counts the same. Bold: best."
+        f"of {WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Contributions are scored against "
+        "sensitivity × standardised value, unsigned shares against absolute sensitivities. Every sample counts the same. "
+        "Bold: best."
     )

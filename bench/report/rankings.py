@@ -7,7 +7,7 @@ of two errors, of gaps of their difference. Where that interval holds 1 (0), the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -97,7 +97,7 @@ def _rank_correlation(heading: str, label: str, models: Sequence[Model], scores:
         found = scores.infer(lambda *errors: spearman(theirs, np.stack(errors)), runners, measure)
     if found is None:
         return _unknown(heading, label, 1.0, cells)
-    found = replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
+    found = found.within(-1, 1)
     verdict = _judged(found, RANK_AGREEMENT, found.value >= RANK_AGREEMENT)
     return Claim(heading, label, 1.0, found.value, interval_value(found), verdict, cells)
 

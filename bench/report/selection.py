@@ -21,8 +21,6 @@ from bench.runners import registry
 from bench.store import Store
 from bench.suites import ablation
 from bench.suites.cells import Cell
-from bench.uncertainty import CONFIDENCE as CONFIDENCE
-from bench.uncertainty import DRAWS as DRAWS
 from bench.uncertainty import Blocks, Floats, Inference, Sample, block_draws, infer, samples_of
 
 
@@ -55,7 +53,7 @@ class Estimate:
 
     Attributes:
         value: mean over the repetitions that are done.
-        low: lower end of the bootstrap interval of that mean.
+        low: lower end of the 95 % interval of that mean.
         high: upper end.
         spread: standard deviation over repetitions (NaN for one).
     """
