@@ -227,6 +227,6 @@ def _caption(selection: Selection) -> str:
         "(absolute values). Dominant driver: share of samples in which the feature of the largest true sensitivity has "
         f"the largest weight. In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows "
         f"of {WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Contributions are scored against "
-        "sensitivity × standardised value, unsigned shares against absolute sensitivities. Every sample counts the same. "
-        "Bold: best."
+        "sensitivity × standardised value, unsigned shares against absolute sensitivities. Every sample counts the "
+        "same. Bold: best."
     )
