@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From a bare machine to the tables: virtual environment, install, every suite, report. Re-running it resumes.
 #
-#   ./run_all.sh                     both suites, laptop profile, best data at hand, tables in runs/report
+#   ./run_all.sh                     both suites, laptop profile, best data at hand, tables and report.html in runs/report
 #   ./run_all.sh --profile smoke     the same in a few minutes
 #   ./run_all.sh --test              set up and pass the tests
 #   ./run_all.sh --dataset simulated --jobs 1        further words go to `bench run` of both suites
@@ -38,7 +38,7 @@ install() {
     local python
     python=$(find_python)
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[runners,test]'
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[runners,build,ray,test]'
     echo "$wanted" >"$stamp"
 }
 
@@ -83,6 +83,6 @@ for suite in full fewshot; do
     [ "$code" -gt "$worst" ] && worst=$code
 done
 stage "report"
-"$venv/bin/bench" report
+"$venv/bin/bench" report --html
 stage "done"
 exit "$worst"

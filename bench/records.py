@@ -41,7 +41,8 @@ class Record(BaseModel):
         predict_seconds: wall-clock time of predicting the test part.
         wall_seconds: the whole process, imports included.
         peak_memory_bytes: largest resident memory of the process and its children.
-        threads: numeric threads it was given.
+        threads: numeric threads it was given, each of its processes.
+        processes: that trained it together.
         started: UTC, ISO 8601.
         finished: UTC, ISO 8601.
         files: name → SHA-256 of the files beside the record.
@@ -65,6 +66,7 @@ class Record(BaseModel):
     wall_seconds: float | None = None
     peak_memory_bytes: int | None = None
     threads: int | None = None
+    processes: int | None = None
     started: str
     finished: str
     files: dict[str, str] = {}

@@ -18,7 +18,7 @@ _VERBS = {
     "ls": "List suites, runners, data sets, profiles, views or stored cells.",
     "info": "Show everything known of a runner, a data set or a stored cell.",
     "why": "Say why a cell is done, missing, failed or stale.",
-    "data": "Fetch, describe, verify and audit data sets.",
+    "data": "Fetch, build, describe, verify and audit data sets.",
     "perf": "Measure speed and memory of the own engines; print JSON.",
     "doctor": "Say what of this machine and its packages will not work, and what to do.",
     "completion": "Print the shell completion script.",

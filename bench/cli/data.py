@@ -1,4 +1,4 @@
-"""`bench data`: fetch, describe, verify and audit data sets."""
+"""`bench data`: fetch, build, describe, verify and audit data sets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bench.cli.data_build import command as build_command
 from bench.cli.options import json_option
 from bench.errors import BenchError
 
@@ -19,10 +20,14 @@ Examples:
   bench data fetch northchina
   bench data info simulated:cells=2000
   bench data verify northchina
+  bench data build climate2gpp --help
   bench data audit northchina --suite fewshot --weeks 40 --runner climatology""",
 )
 def command() -> None:
-    """Fetch, describe, verify and audit data sets."""
+    """Fetch, build, describe, verify and audit data sets."""
+
+
+command.add_command(build_command)
 
 
 @command.command()

@@ -119,7 +119,8 @@ def _data() -> list[Finding]:
         except BenchError as error:
             findings.append(Finding(f"data set {entry.name}", False, "unusable", str(error)))
             continue
-        found = location.folder is not None
+        # What only a command of its own builds is no defect of the machine.
+        found = location.folder is not None or entry.command is not None
         remedy = None if found else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR"
         findings.append(Finding(f"data set {entry.name}", found, location.reason, remedy))
     return findings

@@ -111,6 +111,25 @@ def suite_options(function: CommandT) -> CommandT:
             default=None,
             help="Wall-clock limit of one cell in seconds  [default: the profile's].",
         ),
+        click.option(
+            "--processes-per-cell",
+            "processes",
+            type=int,
+            default=1,
+            show_default=True,
+            metavar="N",
+            help="Processes that train one cell together, each on a GPU of its own where there are GPUs "
+            "(dual-branch networks only).",
+        ),
+        click.option(
+            "--gpus-per-cell",
+            "gpus",
+            type=int,
+            default=0,
+            show_default=True,
+            metavar="N",
+            help="GPUs that a cell asks a cluster for if its runner can use them; as many processes train it.",
+        ),
         store_option,
     )
     for option in reversed(options):
@@ -129,6 +148,7 @@ class Request:
         limits: of one cell.
         jobs: cells at once.
         store_path: the result store.
+        gpus: that a cell asks a cluster for.
     """
 
     suite: str
@@ -137,6 +157,7 @@ class Request:
     limits: Limits
     jobs: int
     store_path: Path
+    gpus: int
 
     def plan(self, store: Store | None) -> list[PlannedCell]:
         """The plan against a store."""
@@ -160,6 +181,8 @@ def resolve(
     jobs: int | None,
     memory_gb: float | None,
     timeout_s: float | None,
+    processes: int,
+    gpus: int,
     store_path: Path | None,
 ) -> Request:
     """Checks every option and opens the data.
@@ -184,11 +207,16 @@ def resolve(
         train_cells=whole_numbers(train_cells, "--train-cells"),
     )
     timeout = timeout_s if timeout_s is not None else profiles.get(profile).timeout_s
-    limits_for(1 if jobs is None else jobs, memory_gb, timeout)  # bad options are named before any data is built
+    if gpus < 0:
+        raise BenchError(f"--gpus-per-cell is {gpus}; it must not be negative.")
+    processes = max(processes, gpus) if processes > 0 else processes
+    limits_for(
+        1 if jobs is None else jobs, memory_gb, timeout, processes
+    )  # bad options are named before any data is built
     opened = open_dataset(dataset, say)
-    chosen_jobs = jobs if jobs is not None else default_jobs(make_cells(suite, opened, options), opened.cube)
-    limits = limits_for(chosen_jobs, memory_gb, timeout)
-    return Request(suite, options, opened, limits, chosen_jobs, store_path or paths.default_store())
+    chosen_jobs = jobs if jobs is not None else default_jobs(make_cells(suite, opened, options), opened.cube, processes)
+    limits = limits_for(chosen_jobs, memory_gb, timeout, processes)
+    return Request(suite, options, opened, limits, chosen_jobs, store_path or paths.default_store(), gpus)
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import Any
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from bench import clock
-from bench.cli.options import json_option, resolve, suite_options
+from bench.cli.options import Request, json_option, resolve, suite_options
 from bench.terminal import console
+
+if TYPE_CHECKING:
+    from bench.execution.slurm import ArrayOptions
+
+_NOT_FOR_RUN = ("jobs", "memory_gb", "store_path", "dataset")  # the script has its own
 
 
 @click.command(
@@ -17,11 +26,33 @@ from bench.terminal import console
 Examples:
   bench plan --suite full
   bench plan --suite full --profile paper --dataset simulated:cells=20000,years=20 --memory 8
-  bench plan --suite fewshot --weeks 40 --json"""
+  bench plan --suite fewshot --weeks 40 --json
+  bench plan --suite full --slurm array.sh --partition gpu --gpus-per-cell 1 && sbatch array.sh"""
 )
 @suite_options
+@click.option(
+    "--slurm",
+    "script",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Write a SLURM job array that runs what is left, one cell per index.",
+)
+@click.option("--partition", default=None, metavar="NAME", help="slurm: partition to run in.")
+@click.option("--at-once", type=int, default=16, show_default=True, help="slurm: indices that run at the same time.")
+@click.option("--cells-per-index", type=int, default=1, show_default=True, help="slurm: cells that an index runs.")
+@click.option("--minutes", type=int, default=None, help="slurm: time limit of an index  [default: by the cost model].")
+@click.option("--cores", type=int, default=None, help="slurm: cores of an index  [default: one per process of a cell].")
 @json_option
-def command(as_json: bool, **given: Any) -> int:
+def command(
+    as_json: bool,
+    script: Path | None,
+    partition: str | None,
+    at_once: int,
+    cells_per_index: int,
+    minutes: int | None,
+    cores: int | None,
+    **given: Any,
+) -> int:
     """Show what a run would do: every cell with its state and expected time, memory and disk.
 
     Cells that cannot fit into their memory cap, or whose model would take hours, are refused here, before anything
@@ -32,6 +63,13 @@ def command(as_json: bool, **given: Any) -> int:
     from bench.store import Store
 
     request = resolve(lambda text: click.echo(text, err=True), **given)
+    if script is not None:
+        from bench.execution.slurm import ArrayOptions
+
+        array = ArrayOptions(
+            partition, at_once, cells_per_index, minutes, cores or request.limits.processes, request.gpus
+        )
+        return _write_job_array(script, request, given, array)
     exists = (request.store_path / "store.json").exists()
     planned = request.plan(Store(request.store_path) if exists else None)
     open_cells = [item for item in planned if item.state not in ("done", *REFUSED)]
@@ -96,4 +134,30 @@ def command(as_json: bool, **given: Any) -> int:
         f"About {clock.human_seconds(seconds)} with {request.jobs} jobs, {disk / 1e6:.0f} MB of results in "
         f"{request.store_path}."
     )
+    return 0
+
+
+def _write_job_array(script: Path, request: Request, given: dict[str, Any], options: ArrayOptions) -> int:
+    """Writes the script and says how to submit it."""
+    from bench.disk import disk_errors, write_atomically
+    from bench.execution.slurm import NO_CAP, job_array
+    from bench.store import STORED_STAYS, Store
+
+    if given["memory_gb"] is None:  # cells run on other machines than this one
+        request = dataclasses.replace(request, limits=dataclasses.replace(request.limits, memory_bytes=NO_CAP))
+    planned = request.plan(Store(request.store_path, create=True))
+    context = click.get_current_context()
+    arguments = [f"--dataset={request.dataset.portable_spec}"]
+    for option in context.command.params:
+        name = option.name or ""
+        named = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if named and name in given and name not in _NOT_FOR_RUN:
+            arguments.append(f"{option.opts[0]}={given[name]}")
+    logs = script.with_name(script.name + ".logs")
+    text = job_array(planned, arguments, request.store_path, request.limits, options, logs)
+    with disk_errors(f"Script {script}", STORED_STAYS):
+        logs.mkdir(parents=True, exist_ok=True)
+        write_atomically(script, text.encode())
+    click.echo(f"{script} is written; submit it with: sbatch {shlex.quote(str(script))}")
+    click.echo(f"Store {request.store_path}, data and {script} must lie on a file system that all nodes share.")
     return 0

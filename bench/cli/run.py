@@ -20,15 +20,28 @@ Examples:
   bench run --suite full --only lightgbm,reference --repeats 3
   bench run --suite fewshot --weeks 1,10,20,30,40 --with lightgbm
   bench run --suite ablation --only nodes,geometry --repeats 3
-  bench run --suite full --retry failed                     # repeat what failed, timed out or ran out of memory"""
+  bench run --suite full --retry failed                     # repeat what failed, timed out or ran out of memory
+  bench run --suite full --engine ray --address head:6379 --gpus-per-cell 1    # on a Ray cluster"""
 )
 @suite_options
 @click.option(
     "--retry", metavar="STATES", default="", help="Repeat cells that ended as: failed (all kinds), timeout, oom."
 )
+@click.option("--engine", default="local", show_default=True, metavar="NAME", help="local or ray (a Ray cluster).")
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    default=None,
+    help="Of the Ray cluster  [default: $RAY_ADDRESS, one that runs on this machine, or a new one].",
+)
+@click.option(
+    "--cell", "cells", metavar="ID,ID", default="", help="Run only these cells of the suite (see bench plan)."
+)
 @click.option("--keep-artefacts", is_flag=True, help="Keep what a runner wrote (fitted models) beside its record.")
 @click.option("--quiet", is_flag=True, help="Say only how it ended.")
-def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
+def command(
+    retry: str, engine: str, address: str | None, cells: str, keep_artefacts: bool, quiet: bool, **given: Any
+) -> int:
     """Run a suite; re-issued, it finishes the remainder.
 
     Every cell (runner, view, seed) is a process of its own with a time limit and a memory cap; whatever happens to
@@ -37,7 +50,8 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
     """
     from bench.cli.options import names
     from bench.dataset_record import write_dataset_record
-    from bench.execution.planning import RETRYABLE
+    from bench.execution.engine import open_engine
+    from bench.execution.planning import RETRYABLE, select_cells
     from bench.execution.progress import PlainProgress, Progress, for_terminal
     from bench.execution.schedule import Interrupted, run_cells, to_run
     from bench.records import Manifest
@@ -58,6 +72,8 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
     store = Store(request.store_path, create=True)
     for path in store.set_damaged_manifests_aside():
         click.echo(f"Manifest {path.name} was damaged; it now lies in {store.root / 'quarantine'}.", err=True)
+    place = open_engine(engine, address, request.dataset, request.jobs, given["jobs"], request.gpus, keep_artefacts)
+    request = dataclasses.replace(request, limits=place.limits(request.limits, given["memory_gb"] is not None))
     planned = request.plan(store)
     manifest = Manifest(
         created=clock.now(),
@@ -70,25 +86,29 @@ def command(retry: str, keep_artefacts: bool, quiet: bool, **given: Any) -> int:
         options=dataclasses.asdict(request.options),
         cells=[item.cell for item in planned],
     )
-    store.add_manifest(manifest)
+    ids = {item.cell.id for item in planned}
+    # The many runs of a job array would store it as many times.
+    if not cells or all(ids != {cell.id for cell in known.cells} for known in store.manifests()):
+        store.add_manifest(manifest)
+    planned = select_cells(planned, names(cells))
     write_dataset_record(store, cube)
     record_sensitivities(store, cube, {item.cell.runner for item in planned}, say)
     pending = to_run(planned, states)
     say(f"Data set {cube.name} ({cube.n_cells} cells × {cube.n_times} steps): {request.dataset.reason}.")
     say(
         f"Suite {request.suite}, profile {request.options.profile}: {len(planned)} cells, {len(pending)} to run, "
-        f"{request.jobs} at once, "
+        f"{place.room()} at once, "
         f"store {request.store_path}."
     )
     progress: Progress = PlainProgress(len(pending), stream=io.StringIO()) if quiet else for_terminal(len(pending))
     watch = clock.Stopwatch()
     try:
-        summary = run_cells(
-            planned, store, request.dataset.path, request.limits, request.jobs, progress, states, keep_artefacts
-        )
+        summary = run_cells(planned, store, place, request.limits, progress, states, keep_artefacts)
     except Interrupted as stop:
         click.echo(f"Stopped by {stop}; finished cells are stored. Run the same command to resume.", err=True)
         return 130
+    finally:
+        place.close()
     ended = ", ".join(f"{count} {status}" for status, count in summary.counts.items()) or "nothing to do"
     click.echo(f"{ended}; {summary.already_done} done before; {clock.human_seconds(watch.seconds)}.")
     if summary.left:

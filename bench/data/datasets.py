@@ -25,6 +25,9 @@ from bench.suggest import unknown
 BUILD_VERSION = 1
 """Raise it when a builder's numbers change: cubes built by an older version are then built again."""
 
+CLIMATE2GPP_LAST_YEAR = 2020
+"""The paper's test year, the last one of the data set ``climate2gpp``."""
+
 
 @dataclass(frozen=True)
 class DatasetEntry:
@@ -36,6 +39,7 @@ class DatasetEntry:
         options: names and default values of its whole-number options.
         build: writes the cube to a path, given the options.
         source: public files that it needs, if any.
+        command: what makes its cube, where that takes more than opening it.
     """
 
     name: str
@@ -43,6 +47,7 @@ class DatasetEntry:
     build: Callable[[Path, Mapping[str, int]], Cube]
     options: Mapping[str, int] = field(default_factory=dict)
     source: fetch.Source | None = None
+    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ class OpenedDataset:
     path: Path
     spec: str
     reason: str
+
+    @property
+    def portable_spec(self) -> str:
+        """Text that opens the same data from any working directory."""
+        return str(self.path.resolve()) if _names_a_folder(self.spec) else self.spec
 
 
 def _build_northchina(path: Path, options: Mapping[str, int]) -> Cube:
@@ -79,6 +89,14 @@ def _build_simulated(path: Path, options: Mapping[str, int]) -> Cube:
     )
 
 
+def _refuse_climate2gpp(path: Path, options: Mapping[str, int]) -> Cube:
+    raise BenchError(
+        f"Data set climate2gpp of {options['years']} years to {CLIMATE2GPP_LAST_YEAR} on {options['grid'] / 100:g} "
+        "degrees is not built: run `bench data build climate2gpp` (see its --help), or name the folder of a cube that "
+        "was."
+    )
+
+
 def entries() -> dict[str, DatasetEntry]:
     """All data sets by name."""
     from bench.data import northchina
@@ -95,6 +113,14 @@ def entries() -> dict[str, DatasetEntry]:
             "made: any size, real land mask, 26 ERA5-Land variables, hidden vegetation, GPP by the PML_V2 equations",
             _build_simulated,
             options={"cells": 800, "years": 2, "seed": 0},
+        ),
+        DatasetEntry(
+            "climate2gpp",
+            "real: the paper's ERA5-Land, MCD12C1 and PML_V2, 8-day, built from files or Earth Engine exports; years "
+            "up to 2020, grid in hundredths of a degree",
+            _refuse_climate2gpp,
+            options={"years": 20, "grid": 50},
+            command="bench data build climate2gpp",
         ),
     )
     return {entry.name: entry for entry in listed}
@@ -141,7 +167,7 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
     """
     if spec == "auto":
         return _open_auto(say)
-    if "/" in spec or spec.endswith(".zarr"):
+    if _names_a_folder(spec):
         folder = Path(spec)
         return OpenedDataset(open_cube(folder), folder, spec, "named by its folder")
     name, options = parse_spec(spec)
@@ -157,6 +183,10 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
                 say(f"Building data set {canonical} (once; kept in the cache).")
                 entry.build(path, options)
     return OpenedDataset(open_cube(path), path, canonical, "built now")
+
+
+def _names_a_folder(spec: str) -> bool:
+    return "/" in spec or spec.endswith(".zarr")
 
 
 def _open_auto(say: Callable[[str], None]) -> OpenedDataset:
@@ -177,6 +207,9 @@ def at_hand(entry: DatasetEntry) -> fetch.Location:
         BenchError: ``BENCH_DATA_DIR`` is unusable.
     """
     cube = _cube_path(entry, entry.options)
+    if entry.command is not None:
+        built = (cube / "zarr.json").exists()
+        return fetch.Location(cube if built else None, "built" if built else f"made by `{entry.command}`")
     if entry.source is None:
         return fetch.Location(cube, "made on this machine")
     location = fetch.locate(entry.source)
@@ -201,6 +234,11 @@ def _choose_auto(say: Callable[[str], None]) -> fetch.Location:
         return fetch.Location(fetch.download(source), "downloaded now")
     except BenchError as error:
         return fetch.Location(None, str(error).rstrip("."))
+
+
+def cube_path(name: str, options: Mapping[str, int]) -> Path:
+    """Where in the cache the cube of a data set lies, built or not."""
+    return _cube_path(entries()[name], options)
 
 
 def _cube_path(entry: DatasetEntry, options: Mapping[str, int]) -> Path:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data import pml
+from bench.data.climate2gpp.readers import open_netcdf
 from bench.data.cube import STEPS_PER_YEAR, Cube
 from bench.data.fetch import Source, verify_file
 from bench.data.splits import Part
@@ -163,13 +164,11 @@ def _forcing(values: dict[str, npt.NDArray[Any]], time: npt.NDArray[np.datetime6
 
 def _read_meteorology(folder: Path) -> tuple[dict[str, npt.NDArray[np.float32]], Any, Any, npt.NDArray[np.datetime64]]:
     """Every variable as (grid cell, time) float32, with lon, lat of the grid cells and the time axis."""
-    import xarray as xr
-
     names = (*FEATURES, *WITHHELD)
     per_year: list[dict[str, npt.NDArray[np.float32]]] = []
     times: list[npt.NDArray[np.datetime64]] = []
     for year in YEARS:
-        with xr.open_dataset(folder / _METEOROLOGY.format(year=year), engine="netcdf4") as dataset:
+        with open_netcdf(folder / _METEOROLOGY.format(year=year), lazily=False) as dataset:
             ordered = dataset.transpose("latitude", "longitude", "time", ...)
             missing = [name for name in names if name not in ordered]
             if missing:

@@ -3,10 +3,14 @@
 It reads ``task.json``, fits and predicts, and leaves ``predictions.parquet``, ``statistics.parquet`` and
 ``result.json`` in the work folder. It never touches the store: publishing is the parent's work. If the parent dies, so
 does this process.
+
+A cell that is trained by several processes has companions: copies of this process that do the same up to the end of the
+fit. They differ by the variable ``RANK``, have scratch folders of their own, and leave only ``result-RANK.json``.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -16,6 +20,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +30,24 @@ from bench.errors import BenchError
 from bench.execution.process import DISK_FULL_EXIT
 from bench.suites.cells import Cell
 
+COMPANION_GRACE_S = 3.0
+"""After a companion failed: how long the first process may take to say why itself."""
+
 
 def main(work: Path) -> int:
     """Runs the cell that a work folder describes and returns the exit code."""
     task = json.loads((work / "task.json").read_text())
-    _die_with(task["parent"])
+    rank = int(os.environ["RANK"]) if task["processes"] > 1 and "RANK" in os.environ else 0
+    _die_with(task["parent"] if rank == 0 else os.getppid())
     _cap_memory(task["memory_bytes"])
-    scratch = work / "scratch"
+    scratch = work / (f"scratch-{rank}" if rank else "scratch")
     sys.path[:] = [str(Path(entry).resolve()) for entry in sys.path]  # relative entries would follow the chdir below
     result: dict[str, Any]
     try:
         scratch.mkdir()
         os.chdir(scratch)  # libraries that write into the working directory write there
-        result = _run(task, work, scratch)
+        with _companions(work, task["processes"]) if rank == 0 else contextlib.nullcontext():
+            result = _run(task, work, scratch, rank)
     except MemoryError:
         traceback.print_exc()
         result = {"status": "oom", "reason": f"memory cap of {task['memory_bytes'] / 1e9:.1f} GB reached"}
@@ -52,10 +62,12 @@ def main(work: Path) -> int:
         traceback.print_exc()
         kind = "oom" if _is_memory_error(error) else "failed"
         result = {"status": kind, "reason": f"{type(error).__name__}: {str(error).strip() or 'no message'}"[:500]}
+    if rank == 0 and result["status"] != "done":
+        result = _word_of_companions(work) or result  # the first sees only that a connection broke
     usage = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     result["max_rss_bytes"] = usage * 1024
     try:
-        write_atomically(work / "result.json", json.dumps(result).encode())
+        write_atomically(work / (f"result-{rank}.json" if rank else "result.json"), json.dumps(result).encode())
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return DISK_FULL_EXIT
@@ -63,7 +75,7 @@ def main(work: Path) -> int:
     return 0 if result["status"] == "done" else 1
 
 
-def _run(task: dict[str, Any], work: Path, scratch: Path) -> dict[str, Any]:
+def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
@@ -90,6 +102,12 @@ def _run(task: dict[str, Any], work: Path, scratch: Path) -> dict[str, Any]:
     times: dict[str, float] = {}
     with timed(times, "fit"):
         runner.fit()
+        if task["processes"] > 1:
+            from models.training import leave
+
+            leave()
+    if rank > 0:
+        return {"status": "done"}
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", cell.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", cell.runner)
@@ -117,6 +135,38 @@ def _run(task: dict[str, Any], work: Path, scratch: Path) -> dict[str, Any]:
         for part, row in table.iterrows()
     }
     return {"status": "done", "metrics": metrics, "n_train": len(split.train), "n_test": len(test), "times": times}
+
+
+@contextlib.contextmanager
+def _companions(work: Path, processes: int) -> Iterator[None]:
+    """Has the other processes of the cell at work for the time of a block, where there are any."""
+    if processes == 1:
+        yield
+        return
+    from models.training.launch import companions
+
+    def end(rank: int, code: int) -> None:
+        if (work / f"result-{rank}.json").exists() and _word_of_companions(work) is None:
+            return  # it died while Python was unloading, its work done
+        time.sleep(COMPANION_GRACE_S)
+        reason = f"process {rank + 1} of {processes} of the training ended with exit code {code}; see the cell's log"
+        if not (work / "result.json").exists():
+            result = _word_of_companions(work) or {"status": "failed", "reason": reason}
+            write_atomically(work / "result.json", json.dumps(result).encode())
+        os.killpg(os.getpgid(0), signal.SIGKILL)
+
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # they start in another folder than this process did
+    with companions(processes, [sys.executable, "-m", "bench.execution.child", str(work)], end):
+        yield
+
+
+def _word_of_companions(work: Path) -> dict[str, Any] | None:
+    """What a failed companion left, if any."""
+    for path in sorted(work.glob("result-*.json")):
+        word: dict[str, Any] = json.loads(path.read_text())
+        if word["status"] != "done":
+            return word
+    return None
 
 
 def _is_memory_error(error: Exception) -> bool:

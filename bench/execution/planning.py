@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -81,8 +81,14 @@ class PlannedCell:
     stale: bool
 
 
-def limits_for(jobs: int, memory_gb: float | None, timeout_s: float | None) -> Limits:
+def limits_for(jobs: int, memory_gb: float | None, timeout_s: float | None, processes: int = 1) -> Limits:
     """Limits of each of several cells that run at once; numeric threads are divided among them.
+
+    Args:
+        jobs: cells at once.
+        memory_gb: cap of one cell; None for an equal share.
+        timeout_s: wall-clock limit of one cell, or None.
+        processes: that train one cell together, where its runner can use several.
 
     Raises:
         BenchError: an option is out of range.
@@ -93,9 +99,11 @@ def limits_for(jobs: int, memory_gb: float | None, timeout_s: float | None) -> L
         raise BenchError(f"--memory is {memory_gb:g} GB; it must be a positive number.")
     if timeout_s is not None and not 0 < timeout_s < math.inf:
         raise BenchError(f"--timeout is {timeout_s:g} s; it must be a positive number.")
+    if processes < 1:
+        raise BenchError(f"--processes-per-cell is {processes}; it must be at least 1.")
     share = max(0, available_memory() - _RESERVE_BYTES) // jobs
     memory_bytes = int(memory_gb * 1e9) if memory_gb is not None else max(share, 500_000_000)
-    return Limits(max(1, available_cores() // jobs), memory_bytes, timeout_s)
+    return Limits(max(1, available_cores() // jobs), memory_bytes, timeout_s, processes)
 
 
 def available_memory() -> int:
@@ -107,10 +115,13 @@ def available_memory() -> int:
     return total
 
 
-def default_jobs(cells: Sequence[Cell], cube: Cube) -> int:
-    """One cell per core, or fewer where the largest of the cells would not fit into its share of the memory."""
+def default_jobs(cells: Sequence[Cell], cube: Cube, processes: int = 1) -> int:
+    """One cell per core, or per as many cores as a cell has processes; fewer where the memory is short.
+
+    The largest of the cells must fit into its share.
+    """
     largest = max(estimate(cell, cube).memory_bytes for cell in cells)
-    jobs = available_cores()
+    jobs = max(1, available_cores() // processes)
     while jobs > 1 and limits_for(jobs, None, None).memory_bytes < largest:
         jobs -= 1
     return jobs
@@ -161,6 +172,8 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
     planned = []
     for cell in cells:
         expected = estimate(cell, cube, by_runner.get(cell.runner, ()))
+        if registry.get(cell.runner).several_processes:  # each of them opens the data and keeps a copy of the model
+            expected = replace(expected, memory_bytes=expected.memory_bytes * limits.processes)
         old = stored.get(cell.id)
         state, reason = _state(cell, old, damaged.get(cell.id), expected, limits)
         planned.append(
@@ -170,6 +183,21 @@ def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits)
         )
     order = {id(cell): index for index, cell in enumerate(cells)}
     return sorted(planned, key=lambda item: (item.estimate.seconds, order[id(item.cell)]))
+
+
+def select_cells(planned: Sequence[PlannedCell], ids: Sequence[str]) -> list[PlannedCell]:
+    """The cells with these ids, in the order of the plan; all where none is named.
+
+    Raises:
+        BenchError: an id is not in the plan.
+    """
+    missing = [cell_id for cell_id in ids if cell_id not in {item.cell.id for item in planned}]
+    if missing:
+        raise BenchError(
+            f"--cell: the suite with these options has no cell {missing[0]}; `bench plan` with the same options lists "
+            "them (ids change with packages, parameters and data)."
+        )
+    return [item for item in planned if not ids or item.cell.id in ids]
 
 
 def _state(

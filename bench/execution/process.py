@@ -16,7 +16,7 @@ import psutil
 
 from bench.clock import Stopwatch
 from bench.disk import disk_errors
-from bench.records import Status
+from bench.records import Host, Status
 from bench.suites.cells import Cell
 
 THREAD_VARIABLES = (
@@ -40,11 +40,13 @@ class Limits:
         threads: numeric threads.
         memory_bytes: resident memory of the process and its children.
         timeout_s: wall-clock limit, or None.
+        processes: that train the cell together, each with these threads, where its runner can use several.
     """
 
     threads: int
     memory_bytes: int
     timeout_s: float | None
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Outcome:
         result: what the child left in ``result.json``.
         wall_seconds: lifetime of the process.
         peak_memory_bytes: largest resident memory seen.
+        started: UTC, where another machine started it.
+        host: that machine.
     """
 
     status: Status
@@ -66,6 +70,8 @@ class Outcome:
     result: dict[str, Any]
     wall_seconds: float
     peak_memory_bytes: int
+    started: str | None = None
+    host: Host | None = None
 
     @property
     def disk_full(self) -> bool:
@@ -91,6 +97,7 @@ class CellProcess:
             "cube": str(cube.resolve()),
             "checkpoint": str(checkpoint.resolve()),
             "threads": limits.threads,
+            "processes": limits.processes,
             "memory_bytes": limits.memory_bytes,
             "parent": os.getpid(),
         }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol, TextIO
 
 from bench.clock import Stopwatch, human_seconds
-from bench.execution.process import CellProcess
+from bench.execution.engine import RunningCell
 from bench.records import Record
 
 HEARTBEAT_S = 30.0
@@ -20,10 +20,13 @@ class Progress(Protocol):
     def started(self, label: str) -> None:
         """A cell started."""
 
+    def lost(self, label: str, why: str) -> None:
+        """A cell lost its worker and starts again on another."""
+
     def finished(self, record: Record) -> None:
         """A cell ended."""
 
-    def tick(self, running: Sequence[CellProcess]) -> None:
+    def tick(self, running: Sequence[RunningCell]) -> None:
         """Called often; `running` are the cells at work."""
 
     def close(self) -> None:
@@ -53,12 +56,16 @@ class PlainProgress:
         """Says which cell starts."""
         self._say(f"start  {label}")
 
+    def lost(self, label: str, why: str) -> None:
+        """Says which cell starts again."""
+        self._say(f"again  {label}: its worker was lost ({why})")
+
     def finished(self, record: Record) -> None:
         """Says how a cell ended."""
         self._count += 1
         self._say(f"[{self._count}/{self._total}] {describe(record)}")
 
-    def tick(self, running: Sequence[CellProcess]) -> None:
+    def tick(self, running: Sequence[RunningCell]) -> None:
         """Names the running cells every `HEARTBEAT_S`."""
         if running and self._heartbeat.seconds > HEARTBEAT_S:
             self._heartbeat = Stopwatch()
@@ -95,12 +102,16 @@ class RichProgress:
     def started(self, label: str) -> None:
         """Shown by the next tick."""
 
+    def lost(self, label: str, why: str) -> None:
+        """Prints which cell starts again."""
+        self._bars.console.print(f"{label}: its worker was lost ({why}); it starts again", markup=False)
+
     def finished(self, record: Record) -> None:
         """Prints the line and moves the bar."""
         self._bars.console.print(describe(record), markup=False, highlight=False)
         self._bars.advance(self._overall)
 
-    def tick(self, running: Sequence[CellProcess]) -> None:
+    def tick(self, running: Sequence[RunningCell]) -> None:
         """Names the running cells beside the bar."""
         names = ", ".join(f"{item.cell.label} {item.watch.seconds:.0f} s" for item in running)
         self._bars.update(self._overall, description=f"cells · {names}" if names else "cells")

@@ -21,11 +21,12 @@ import bench
 from bench import clock
 from bench.disk import sha256
 from bench.errors import BenchError
+from bench.execution.engine import Engine, RunningCell
 from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedCell
-from bench.execution.process import CellProcess, Limits, Outcome
+from bench.execution.process import Limits, Outcome
 from bench.execution.progress import Progress
 from bench.host import this_host
-from bench.records import Record, Status
+from bench.records import Host, Record, Status
 from bench.runners import registry
 from bench.store import ARTEFACTS, CorruptRecord, Store
 from bench.suites.cells import Cell
@@ -40,7 +41,7 @@ class Interrupted(Exception):
 
 @dataclass
 class _Running:
-    process: CellProcess
+    process: RunningCell
     lock: FileLock
     started: str
 
@@ -74,9 +75,8 @@ def to_run(planned: Sequence[PlannedCell], retry: Sequence[str] = ()) -> list[Pl
 def run_cells(
     planned: Sequence[PlannedCell],
     store: Store,
-    cube: Path,
+    engine: Engine,
     limits: Limits,
-    jobs: int,
     progress: Progress,
     retry: Sequence[str] = (),
     keep_artefacts: bool = False,
@@ -86,9 +86,8 @@ def run_cells(
     Args:
         planned: the plan, in the order to start.
         store: where results go.
-        cube: folder of the cube.
+        engine: runs the cells.
         limits: what one cell may use.
-        jobs: how many cells at once.
         progress: is told of every event.
         retry: see `to_run`.
         keep_artefacts: keep what a runner wrote into its scratch folder, as ``artefacts/`` beside the record.
@@ -123,7 +122,7 @@ def run_cells(
                     time.sleep(0.2)  # another run works on these: look again
                 if not waiting:
                     waiting, elsewhere = elsewhere, []
-                while waiting and len(running) < jobs:
+                while waiting and len(running) < engine.room():
                     item = waiting.pop(0)
                     lock = store.lock(item.cell.id)
                     try:
@@ -131,7 +130,7 @@ def run_cells(
                     except Timeout:
                         elsewhere.append(item)
                         continue
-                    started = _start(item, store, cube, limits, lock, progress)
+                    started = _start(item, store, engine, limits, lock, progress)
                     if isinstance(started, Record):
                         counts[started.status] = counts.get(started.status, 0) + 1
                     else:
@@ -163,7 +162,7 @@ def run_cells(
 def _start(
     item: PlannedCell,
     store: Store,
-    cube: Path,
+    engine: Engine,
     limits: Limits,
     lock: FileLock,
     progress: Progress,
@@ -188,11 +187,15 @@ def _start(
             lock.release()
             return record
         entry = registry.get(cell.runner)
-        threads = limits.threads if entry.thread_invariant else 1
+        own = replace(
+            limits,
+            threads=limits.threads if entry.thread_invariant else 1,
+            processes=limits.processes if entry.several_processes else 1,
+        )
         progress.started(cell.label)
         started = clock.now()
         return _Running(
-            CellProcess(cell, cube, work, store.checkpoint_folder(cell.id), replace(limits, threads=threads)),
+            engine.start(cell, item.estimate, work, store.checkpoint_folder(cell.id), own, progress.lost),
             lock,
             started,
         )
@@ -220,7 +223,7 @@ def _record(job: _Running, outcome: Outcome) -> Record:
     process, result = job.process, outcome.result
     done = outcome.status == "done"
     times = result.get("times", {})
-    return _base(process.cell, outcome.status, outcome.reason, job.started).model_copy(
+    return _base(process.cell, outcome.status, outcome.reason, outcome.started or job.started, outcome.host).model_copy(
         update={
             "interrupted": outcome.interrupted,
             "metrics": result["metrics"] if done else {},
@@ -231,6 +234,7 @@ def _record(job: _Running, outcome: Outcome) -> Record:
             "wall_seconds": outcome.wall_seconds,
             "peak_memory_bytes": outcome.peak_memory_bytes,
             "threads": process.limits.threads,
+            "processes": process.limits.processes,
             "files": {name: sha256(process.work / name) for name in _FILES if (process.work / name).exists()}
             if done
             else {},
@@ -238,7 +242,7 @@ def _record(job: _Running, outcome: Outcome) -> Record:
     )
 
 
-def _base(cell: Cell, status: Status, reason: str | None, started: str) -> Record:
+def _base(cell: Cell, status: Status, reason: str | None, started: str, host: Host | None = None) -> Record:
     return Record(
         cell_id=cell.id,
         cell=cell,
@@ -246,7 +250,7 @@ def _base(cell: Cell, status: Status, reason: str | None, started: str) -> Recor
         reason=reason,
         started=started,
         finished=clock.now(),
-        host=this_host(),
+        host=host or this_host(),
         bench_version=bench.__version__,
     )
 

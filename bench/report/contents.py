@@ -78,14 +78,19 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
         drawings = figures(selection, reader, described)
     except CorruptRecord as error:
         return Drawn((), (), (f"All figures of suite {suite}: {error}",))
+    left_out = list(drawings.left_out)
     written: list[Path] = []
     on_page: list[PageFigure] = []
     for figure in drawings.figures:
-        files = save(figure, folder)
+        try:
+            files = save(figure, folder)
+        except CorruptRecord as error:  # most files are read only when a figure is drawn
+            left_out.append(f"{figure.title}: {error}")
+            continue
         written += files
         picture = next(path for path in files if path.suffix == ".png").read_bytes()
         on_page.append(PageFigure(figure.name, figure.title, figure.caption, picture, figure.cell_ids))
-    return Drawn(tuple(map(str, written)), tuple(on_page), tuple(drawings.left_out))
+    return Drawn(tuple(map(str, written)), tuple(on_page), tuple(left_out))
 
 
 def numbered(tables: Sequence[Table], gap_week: int | None) -> list[tuple[Table, int | None]]:

@@ -405,6 +405,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         requires=("torch",),
         uses_view=False,
         explains="sensitivity",
+        several_processes=True,
         profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
         cost=Cost(10, 5000, memory_gb=0.8),
     ),
@@ -449,6 +450,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         requires=("torch",),
         uses_view=False,
         explains="sensitivity",
+        several_processes=True,
         parameters={"node_share": 0.95},  # chosen on a validation part, see models/dual_branch/README.md
         profiles={
             "smoke": {

@@ -150,7 +150,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
         step_stride=5,
         train_years=1,
         options={LETTER: {"width": 32, "window": 4}, PLUS: {"ensemble": 1}},
-        training={LETTER: {"epochs": 10, "decay_after": 7, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
+        training={LETTER: {"epochs": 6, "decay_after": 4, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
     ),
     "paper": Reduction(),
 }

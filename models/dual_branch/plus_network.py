@@ -28,7 +28,7 @@ from models.dual_branch.decoder import Decoded, weighted_sum
 from models.dual_branch.graph import cluster_nodes, unit_sphere
 from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import DualBranchPlusOptions
-from models.training import Panel, SampleBatch, Scaling
+from models.training import Panel, SampleBatch, Scaling, batch_rand
 
 _SAME_PLACE = 1e-7
 """Chord length on the unit sphere (0.6 m on the Earth) under which two cells are one."""
@@ -162,7 +162,7 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         assert self.own is not None
         unknown = own < 0
         if self.training and self.options.masked_share > 0:
-            unknown = unknown | (torch.rand(own.shape, device=own.device) < self.options.masked_share)
+            unknown = unknown | (batch_rand(len(own), own.device) < self.options.masked_share)
         # Each sample is a weighted sum over rows of the table: its own row, or those of its neighbours.
         # Padding the own row to that width would gather as many rows for every sample; two gathers of the
         # needed rows do less.

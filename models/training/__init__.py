@@ -2,6 +2,7 @@
 
 from models.progress import Progress, ProgressCallback
 from models.training.engine import TrainingResult, TrainingTask, train
+from models.training.group import batch_rand, leave
 from models.training.options import TrainingOptions
 from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling
 
@@ -15,5 +16,7 @@ __all__ = [
     "TrainingOptions",
     "TrainingResult",
     "TrainingTask",
+    "batch_rand",
+    "leave",
     "train",
 ]

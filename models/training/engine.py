@@ -23,6 +23,7 @@ from models.training.checkpoint import (
     restore_random_state,
     save_atomically,
 )
+from models.training.group import Alone, Gradients, Group, rank, require_agreement, size
 from models.training.options import TrainingOptions
 
 _KIND = "training checkpoint"
@@ -53,7 +54,11 @@ class TrainingTask(Protocol):
         """Fingerprint of model and data."""
 
     def loss(self, positions: Tensor) -> Tensor:
-        """Mean loss of the samples at ``positions`` ((batch,) int64, on the device), as a float32 scalar."""
+        """Mean loss of the samples at ``positions`` ((batch,) int64, on the device), as a float32 scalar.
+
+        Where several processes train, each calls it with its share of the batch; a random number per sample comes
+        from ``batch_rand``.
+        """
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,10 @@ def train(
     checkpoint: Path | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> TrainingResult:
-    """Trains ``task.module`` in place.
+    """Trains ``task.module`` in place, together with the other processes of a group started by ``torchrun``.
+
+    All processes of a group call it with the same task and options and end with the same parameters. The first of
+    them writes the checkpoint and reports.
 
     Args:
         task: model and data.
@@ -88,7 +96,8 @@ def train(
         on_progress: called at the end of each epoch and now and then within one.
 
     Raises:
-        ValueError: there is no sample, or the checkpoint belongs to another training or is damaged.
+        ValueError: there is no sample, the checkpoint belongs to another training or is damaged, or the model cannot
+            be trained by several processes.
         FloatingPointError: the loss became NaN or infinite; the message names epoch and step.
     """
     if task.n_samples < 1:
@@ -129,6 +138,8 @@ class _Loop:
     ) -> None:
         self.task, self.options, self.device = task, options, device
         self.checkpoint, self.on_progress = checkpoint, on_progress
+        self.first = rank() == 0
+        self.gradients: Gradients = Group(task, device) if size() > 1 else Alone(task)
         self.steps = math.ceil(task.n_samples / options.batch_size)
         self.optimizer = torch.optim.AdamW(
             task.module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
@@ -147,6 +158,8 @@ class _Loop:
     def run(self) -> TrainingResult:
         """Runs from the checkpoint, or the start, to the last epoch."""
         self._resume()
+        if size() > 1:
+            require_agreement(self.device, self.epoch, self.step)
         self.task.module.train()
         while self.epoch < self.options.epochs:
             order = self._order()
@@ -172,16 +185,15 @@ class _Loop:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         with options.autocast(self.device):
-            loss = self.task.loss(positions)
+            loss, mean = self.gradients.loss(positions)
         loss.backward()  # type: ignore[no-untyped-call]
         if options.gradient_clip is not None:
             nn.utils.clip_grad_norm_(self.task.module.parameters(), options.gradient_clip)
         self.optimizer.step()
-        detached = loss.detach()
         self.first_bad_step = torch.where(
-            torch.isfinite(detached), self.first_bad_step, self.first_bad_step.clamp(max=self.step)
+            torch.isfinite(mean), self.first_bad_step, self.first_bad_step.clamp(max=self.step)
         )
-        self.loss_sum += detached.double() * len(positions)
+        self.loss_sum += mean.double() * len(positions)
         self.samples_here += len(positions)
         self.step += 1
 
@@ -215,7 +227,7 @@ class _Loop:
 
     def _report(self, progress: Progress) -> None:
         self.last_progress = time.perf_counter()
-        if self.on_progress is not None:
+        if self.on_progress is not None and self.first:
             self.on_progress(progress)
 
     def _progress(self) -> Progress:
@@ -240,6 +252,9 @@ class _Loop:
     def _save(self) -> None:
         assert self.checkpoint is not None
         self._require_finite()  # a checkpoint with NaN parameters could never be continued
+        self.last_checkpoint = time.perf_counter()
+        if not self.first:
+            return
         content: dict[str, Any] = {
             "kind": _KIND,
             "format": CHECKPOINT_FORMAT,

@@ -8,6 +8,8 @@ from typing import Literal
 
 import torch
 
+from models.training.group import own_gpu
+
 Schedule = Literal["step", "one_cycle"]
 Precision = Literal["auto", "float32", "bfloat16"]
 WARM_UP_SHARE = 0.1
@@ -83,16 +85,16 @@ class TrainingOptions:
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1.0, total - warm_up)))
 
     def resolve_device(self) -> torch.device:
-        """The device to train on.
+        """The device to train on; of several processes of one machine, each gets a GPU of its own.
 
         Raises:
-            ValueError: a GPU is asked for and there is none.
+            ValueError: a GPU is asked for and there is none, or there are fewer than processes.
         """
         name = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
         device = torch.device(name)
         if device.type == "cuda" and not torch.cuda.is_available():
             raise ValueError(f"TrainingOptions.device is {self.device!r}, but torch sees no GPU here; use 'cpu'.")
-        return device
+        return own_gpu() if name == "cuda" else device
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """The mixed-precision context of forward passes on ``device``."""

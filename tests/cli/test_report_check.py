@@ -159,7 +159,7 @@ def test_naming_the_data_set_leaves_out_suites_that_have_no_run_of_it(store: Sto
 def test_other_data_sets_of_one_suite_are_mentioned(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     add_manifest(store, "2025-01-01T00:00:00Z", [make_cell(dataset="moon", profile="paper")])
     assert report(store) == 0
-    assert "also holds runs of moon, profile paper: --dataset and --profile choose" in capsys.readouterr().err
+    assert "Left out: 1 planned cell of suite full on data set moon, profile paper" in capsys.readouterr().out
 
 
 def test_missing_tex_is_one_sentence_after_the_tables_are_written(

@@ -98,6 +98,15 @@ class Peeking(Runner):
         return np.full((len(part.cells), len(part.times)), self._mean, np.float32)
 
 
+class Parting(Noise):
+    """Trained by two processes of which the second dies, while the first waits for it."""
+
+    def fit(self) -> None:
+        if os.environ["RANK"] == "0":
+            time.sleep(60)
+        os._exit(9)
+
+
 class Littering(Noise):
     """Writes a file into its scratch folder and one into its working directory."""
 
@@ -135,3 +144,4 @@ PEEKING = _entry("peeking", "Peeking")
 LITTERING = _entry("littering", "Littering")
 SLOW = [_entry(f"slow_{letter}", "Noise", parameters={"seconds": 1.5}) for letter in "abc"]
 UNAVAILABLE = _entry("unavailable", "Noise", requires=("a-package-that-does-not-exist",))
+PARTING = _entry("parting", "Parting", several_processes=True)

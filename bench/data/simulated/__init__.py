@@ -1,9 +1,9 @@
 """The ``simulated`` data set: always there, offline, of any size, and with a known truth."""
 
+from bench.data.era5_land import FEATURES
 from bench.data.simulated.build import SimulatedOptions, build_simulated
 from bench.data.simulated.land import choose_cells, is_land, land_mask
 from bench.data.simulated.truth import days_in_step, forcing_from_cube, step_dates, true_sensitivities
-from bench.data.simulated.weather import FEATURES
 
 __all__ = [
     "FEATURES",

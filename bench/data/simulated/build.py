@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.data.cube import STEPS_PER_YEAR, Cube
 from bench.data.cube_zarr import CubeWriter
+from bench.data.era5_land import FEATURES
 from bench.data.pml import IGBP_CLASSES, carbon_dioxide, gross_primary_productivity
 from bench.data.simulated.climate import Places, describe_places, normals
 from bench.data.simulated.fields import SmoothField, generator
@@ -25,7 +26,6 @@ from bench.data.simulated.vegetation import (
     leaf_area_index,
 )
 from bench.data.simulated.weather import (
-    FEATURES,
     WeatherFields,
     simulate_weather,
     weather_fields,

@@ -1,10 +1,7 @@
 """The simulated weather: departures from the average year, soil water and heat, 26 ERA5-Land variables.
 
-The paper uses 26 variables of ERA5-Land (Earth Engine: ``ECMWF/ERA5_LAND/DAILY_AGGR``) and does not list
-them; the 26 here are this project's choice. Names, units and signs are Earth Engine's (evaporation is
-negative: the flux is counted downwards). Radiation, precipitation and evaporation are sums over the days of a
-step, as in the paper; the rest are means. Leaf area index is not among them, and nothing here depends on the
-vegetation: as in ERA5-Land, evaporation does not see the leaves of the year.
+The variables are those of the table in ``bench.data.era5_land``, with its names, units, signs and sums. Nothing here
+depends on the vegetation: as in ERA5-Land, evaporation does not see the leaves of the year.
 """
 
 from __future__ import annotations
@@ -14,40 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.data.era5_land import FEATURES
 from bench.data.pml import saturation_vapour_pressure
 from bench.data.simulated.climate import Normals, Places, sigmoid
 from bench.data.simulated.fields import SmoothField, moving_field
 
 Floats = npt.NDArray[np.float64]
-FEATURES: dict[str, str] = {
-    "dewpoint_temperature_2m": "K",
-    "temperature_2m": "K",
-    "temperature_2m_min": "K",
-    "temperature_2m_max": "K",
-    "skin_temperature": "K",
-    "soil_temperature_level_1": "K",
-    "soil_temperature_level_2": "K",
-    "soil_temperature_level_3": "K",
-    "soil_temperature_level_4": "K",
-    "snow_cover": "%",
-    "snow_depth": "m",
-    "snow_depth_water_equivalent": "m",
-    "volumetric_soil_water_layer_1": "m3 m-3",
-    "volumetric_soil_water_layer_2": "m3 m-3",
-    "volumetric_soil_water_layer_3": "m3 m-3",
-    "volumetric_soil_water_layer_4": "m3 m-3",
-    "surface_pressure": "Pa",
-    "u_component_of_wind_10m": "m s-1",
-    "v_component_of_wind_10m": "m s-1",
-    "surface_solar_radiation_downwards_sum": "J m-2",
-    "surface_net_solar_radiation_sum": "J m-2",
-    "surface_thermal_radiation_downwards_sum": "J m-2",
-    "surface_net_thermal_radiation_sum": "J m-2",
-    "total_precipitation_sum": "m",
-    "total_evaporation_sum": "m",
-    "potential_evaporation_sum": "m",
-}
-"""The climate features and their units."""
 FREEZING = 273.15
 """0 degC in K."""
 SECONDS_PER_DAY = 86400.0

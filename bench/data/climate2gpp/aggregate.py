@@ -1,0 +1,180 @@
+"""From frames of hours or days to 8-day steps on the target grid, reading no more than a bounded block at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.data.climate2gpp import calendar
+from bench.data.climate2gpp.calendar import Hours
+from bench.data.climate2gpp.grids import Regridder, RegularGrid
+from bench.data.climate2gpp.inventory import Source, unit_of
+from bench.data.climate2gpp.readers import Layer
+from bench.data.climate2gpp.units import Unit, require_range, without_fills
+from bench.data.cube import STEPS_PER_YEAR
+from bench.errors import BenchError
+
+Floats = npt.NDArray[np.float64]
+BLOCK_BYTES = 1 << 27
+"""Of float64 values held at once; a few arrays of this size exist at the same time."""
+
+
+@dataclass
+class Regridders:
+    """The ways from source grids to one target grid, each computed once.
+
+    Attributes:
+        target: the grid of the cube.
+    """
+
+    target: RegularGrid
+    _known: list[Regridder] = field(default_factory=list)
+
+    def of(self, source: RegularGrid) -> Regridder:
+        """Returns the way from a grid."""
+        for regridder in self._known:
+            if regridder.source.same_as(source):
+                return regridder
+        self._known.append(Regridder(source, self.target))
+        return self._known[-1]
+
+
+def year_of_steps(
+    source: Source, year: int, regridders: Regridders, tick: Callable[[], None] = lambda: None
+) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """Returns a year of one variable on the target grid.
+
+    Means over all days of a step, or their sum: that of the last step covers its 5 or 6 days and is not scaled to 8. A
+    pixel counts in a step only if it has a value in every frame of it.
+
+    Args:
+        source: complete for that year.
+        year: which one.
+        regridders: to the target grid.
+        tick: called after every step.
+
+    Returns:
+        (46, row, column) float32 in the unit of the table, NaN where missing; and notes on units.
+
+    Raises:
+        BenchError: a file is damaged, or its unit or range is wrong.
+    """
+    times, days = source.needed(year)
+    units, notes = _units(source, year)
+    regridder, read = regridders.of(source.layers[0].grid), _ReadAhead()
+    steps = calendar.step_of(days)
+    lengths = calendar.step_lengths(year)
+    values = np.empty((STEPS_PER_YEAR, *regridders.target.shape), np.float32)
+    for step in range(STEPS_PER_YEAR):
+        chosen = np.flatnonzero(steps == step)
+        reading = _Step(source, read, units, times[chosen], days[chosen], int(lengths[step]))
+        values[step] = regridder.in_bands(reading.band, _bands(source.layers[0]))
+        tick()
+    return values, notes
+
+
+class _ReadAhead:
+    """Frames of the layer at work: a few more than were asked for, since the next step wants those."""
+
+    def __init__(self) -> None:
+        self._layer: Layer | None = None
+        self._rows = slice(0, 0)
+        self._first, self._values = 0, np.empty((0, 0, 0))
+
+    def __call__(self, layer: Layer, frames: npt.NDArray[np.int64], rows: slice, at_once: int) -> Floats:
+        """(frame, row, column) values in the file's unit; not to be written to."""
+        first, stop = int(frames[0]), int(frames[-1]) + 1
+        if stop - first != len(frames):
+            return layer.read(frames, rows)
+        known = layer is self._layer and rows == self._rows and first >= self._first
+        if not known or stop > self._first + len(self._values):
+            ahead = np.arange(first, min(first + at_once, len(layer.times)))
+            self._values = np.empty((0, 0, 0))  # the old ones go before the new ones come
+            self._values = layer.read(ahead, rows)
+            self._layer, self._rows, self._first = layer, rows, first
+        return self._values[first - self._first : stop - self._first]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The frames of one step."""
+
+    source: Source
+    read: _ReadAhead
+    units: dict[int, Unit]
+    times: Hours
+    days: npt.NDArray[np.datetime64]
+    length: int
+
+    def band(self, start: int, stop: int) -> Floats:
+        """Some rows of the source grid: the step's mean or sum."""
+        variable, rows = self.source.variable, slice(start, stop)
+        if self.source.kind == "hourly" and variable.daily in ("minimum", "maximum"):
+            extreme = np.minimum if variable.daily == "minimum" else np.maximum
+            daily = [self._reduce(self.times[self.days == day], rows, extreme) for day in np.unique(self.days)]
+            return np.asarray(sum(daily) / len(daily))
+        total = self._reduce(self.times, rows, np.add)
+        per_frame = total / len(self.times)
+        if variable.aggregation == "mean":
+            return per_frame
+        # Rates came as the total of a day each: their mean over all frames times the days is the sum.
+        return per_frame * self.length if self.source.rate else total
+
+    def _reduce(self, times: Hours, rows: slice, combine: np.ufunc) -> Floats:
+        variable = self.source.variable
+        # An amount of a whole step is spread over its days before it is held against the range of a day.
+        spread = (
+            self.length if self.source.kind == "step" and variable.aggregation == "sum" and not self.source.rate else 1
+        )
+        result: Floats | None = None
+        for number, layer, frames, at_once in self._blocks(times, rows):
+            stored = without_fills(self.read(layer, frames, rows, at_once), variable.lowest)
+            values = self.units[number].convert(stored)
+            require_range(variable, values, spread, f"{layer.path}, {str(times[0])[:10]}")
+            block: Floats = combine.reduce(values, axis=0)
+            result = block if result is None else combine(result, block)
+        assert result is not None  # a step has at least one frame
+        return result
+
+    def _blocks(self, times: Hours, rows: slice) -> Iterator[tuple[int, Layer, npt.NDArray[np.int64], int]]:
+        layer_of, frame_of = self.source.place(times)
+        for number in dict.fromkeys(layer_of.tolist()):
+            layer = self.source.layers[number]
+            frames = frame_of[layer_of == number]
+            height = len(range(*rows.indices(layer.grid.shape[0])))
+            at_once = max(1, BLOCK_BYTES // (8 * height * layer.grid.shape[1]))
+            for start in range(0, len(frames), at_once):
+                yield number, layer, frames[start : start + at_once], at_once
+
+
+def _units(source: Source, year: int) -> tuple[dict[int, Unit], list[str]]:
+    """The unit of each layer that a year is read from."""
+    layer_of, _ = source.place(source.needed(year)[0])
+    units, notes = {}, []
+    for number in np.unique(layer_of).tolist():
+        layer = source.layers[number]
+        units[number], note = unit_of(source.variable, layer, source.kind)
+        if units[number].rate != source.rate:
+            raise BenchError(
+                f"{layer.where} is {'a flux' if units[number].rate else 'an amount'} in {units[number].name}, other "
+                f"files of {source.variable.name} are not; use files of one kind."
+            )
+        notes += [f"{layer.path.name}: {source.variable.name} {note}"] if note else []
+    return units, notes
+
+
+def _bands(layer: Layer) -> list[tuple[int, int]]:
+    """Rows to read at once: all, or, of rasters too large for it, those that lie together in the file."""
+    height, width = layer.grid.shape
+    if 8 * height * width <= BLOCK_BYTES:
+        return [(0, height)]
+    largest = max(1, BLOCK_BYTES // (8 * width))
+    bounds = np.concatenate([[0], np.cumsum(layer.data.chunks[1])]).tolist()
+    return [
+        (start, min(start + largest, upper))
+        for lower, upper in zip(bounds[:-1], bounds[1:], strict=True)
+        for start in range(lower, upper, largest)
+    ]

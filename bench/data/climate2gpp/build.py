@@ -1,0 +1,296 @@
+"""Builds the cube of climate2gpp from an archive of files, stage by stage, in bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
+from bench.clock import Stopwatch
+from bench.data.climate2gpp import NAME, calendar
+from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
+from bench.data.climate2gpp.grids import RegularGrid, target_grid
+from bench.data.climate2gpp.inventory import Inventory, Source
+from bench.data.climate2gpp.land_cover import fractions
+from bench.data.climate2gpp.progress import BuildProgress, Silent
+from bench.data.climate2gpp.stages import StageResult, WorkFolder
+from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube_zarr import CubeWriter
+from bench.data.era5_land import FEATURES
+from bench.data.pml import IGBP_CLASSES
+from bench.disk import disk_errors
+from bench.errors import BenchError
+
+MAX_WATER = 0.5
+"""Cells with at least this share of water are no land."""
+CELLS_AT_ONCE = 512
+"""Cells that the last stage moves into the cube at a time."""
+PROVENANCE = {
+    "title": "Climate2GPP: ERA5-Land, MCD12C1 land cover and PML_V2 GPP, 8-day",
+    "licence": "ERA5-Land: Copernicus licence; MCD12C1: open NASA data; PML_V2: CC-BY-4.0",
+    "citation": "Muñoz-Sabater et al. 2021 (ERA5-Land); Friedl and Sulla-Menashe 2022 (MCD12C1 v061); Zhang et al. "
+    "2019 (PML_V2)",
+    "notes": "Radiation, evaporation and precipitation are sums over the days of a step (5 or 6 in the last of a "
+    "year), the rest are means; GPP is the daily mean of each step. Land cover is the mean of the training years.",
+}
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did.
+
+    Attributes:
+        cube: opened from disk.
+        inputs: SHA-256 by path.
+        notes: units that were converted and the like.
+        land_cells: cells with less than half water.
+        dropped: of these, cells left out because a variable is missing there, by the first such variable.
+        reused: stages that were finished before.
+        stages: all of them.
+        seconds: wall-clock time of this call.
+    """
+
+    cube: Cube
+    inputs: dict[str, str]
+    notes: tuple[str, ...]
+    land_cells: int
+    dropped: dict[str, int]
+    reused: int
+    stages: int
+    seconds: float
+
+
+def disk_estimate(n_land_cells: int, n_years: int) -> tuple[int, int]:
+    """Returns the bytes of the cube and of the work folder."""
+    values = 4 * n_land_cells * n_years * STEPS_PER_YEAR * (len(FEATURES) + 1)
+    return values + 4 * n_land_cells * len(IGBP_CLASSES), values
+
+
+def usual_land_cells(degrees: float) -> int:
+    """Returns about how many cells of the Earth's land a grid has (149 million km2, Antarctica among them)."""
+    return round(0.29 * (180.0 / degrees) * (360.0 / degrees) * np.pi / 4 * 1.1)
+
+
+def build(
+    inventory: Inventory, out: Path, work: Path, degrees: float, progress: BuildProgress | None = None
+) -> BuildReport:
+    """Builds the cube; called again after it was killed, it does the rest.
+
+    Args:
+        inventory: a complete archive.
+        out: folder of the cube, replaced if there.
+        work: folder of finished stages.
+        degrees: size of a cell.
+        progress: is told of stages.
+
+    Raises:
+        BenchError: a file is damaged or its values are wrong, the disk is full, no land cell is left, another build is
+            at work in the same folder, or ``out`` is a folder of something else.
+    """
+    if out.exists() and not (out / "zarr.json").exists():
+        raise BenchError(f"{out} exists and is no cube; name another folder with --out, since that one is replaced.")
+    lock = FileLock(str(work / ".lock"))
+    try:
+        with disk_errors(f"The work folder {work}", "nothing is lost"):
+            work.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+    except Timeout as error:
+        raise BenchError(
+            f"Another build is at work in {work}; wait for it or name another folder with --work."
+        ) from error
+    try:
+        return _build(inventory, out, WorkFolder(work), degrees, progress or Silent())
+    finally:
+        lock.release()
+
+
+def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, progress: BuildProgress) -> BuildReport:
+    watch = Stopwatch()
+    regridders = Regridders(target_grid(degrees))
+    n_stages = len(inventory.land_cover) + len(inventory.sources()) * len(inventory.years) + 1
+    progress.start(n_stages)
+    try:
+        inputs = {str(path): folder.checksum(path) for path in inventory.land_cover.values()}
+        covers = []
+        for year, path in inventory.land_cover.items():
+            with progress.stage(f"land cover {year}") as stage:
+                ingredients = {"file": inputs[str(path)], "degrees": degrees}
+                covers.append(folder.run(f"land_cover-{year}", ingredients, partial(_cover_stage, path, regridders)))
+                stage.reused = covers[-1].reused
+        land, cover = _land(covers, regridders.target)
+        if not len(land):
+            raise BenchError("No cell of the land cover has less than half water; check the --land-cover files.")
+        _require_space(out, folder, len(land), len(inventory.years))
+        results: dict[tuple[str, int], StageResult] = {}
+        for name, source in inventory.sources().items():
+            for year in inventory.years:
+                with progress.stage(f"{name} {year}") as stage:
+                    done = _climate_stage(folder, source, year, regridders, land, degrees, inputs, stage.tick)
+                    results[name, year], stage.reused = done, done.reused
+        with progress.stage("cube"), disk_errors(f"The cube {out}", "finished stages are kept"):
+            kept, dropped = _complete(results, inventory)
+            cube = _assemble(out, inventory, results, kept, land, cover, regridders.target, _digest(inputs, degrees))
+    finally:
+        progress.close()
+    finished = [*covers, *results.values()]
+    return BuildReport(
+        cube=cube,
+        inputs=inputs,
+        notes=tuple(dict.fromkeys(note for result in finished for note in result.notes)),
+        land_cells=len(land),
+        dropped=dropped,
+        reused=sum(result.reused for result in finished),
+        stages=n_stages,
+        seconds=watch.seconds,
+    )
+
+
+def _cover_stage(path: Path, regridders: Regridders) -> tuple[npt.NDArray[np.float32], list[str]]:
+    """Land cover of one year: (row, column, class) float32."""
+    return fractions(path, regridders), []
+
+
+def _climate_stage(
+    folder: WorkFolder,
+    source: Source,
+    year: int,
+    regridders: Regridders,
+    land: npt.NDArray[np.int64],
+    degrees: float,
+    inputs: dict[str, str],
+    tick: Any,
+) -> StageResult:
+    """One variable of one year: (land cell, 46) float32."""
+    checksums = []
+    for layer in source.layers_of(year):
+        checksums.append(folder.checksum(layer.path))
+        inputs[str(layer.path)] = checksums[-1]
+
+    def compute() -> tuple[npt.NDArray[np.float32], list[str]]:
+        values, notes = year_of_steps(source, year, regridders, tick)
+        return np.ascontiguousarray(values.reshape(STEPS_PER_YEAR, -1)[:, land].T), notes
+
+    ingredients = {
+        "files": checksums,
+        "variable": source.variable.name,
+        "year": year,
+        "degrees": degrees,
+        "land": hashlib.sha256(land.tobytes()).hexdigest(),
+    }
+    return folder.run(f"{source.variable.name}-{year}", ingredients, compute)
+
+
+def _land(covers: list[StageResult], target: RegularGrid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Flat indices of the land cells, and (land cell, class) mean fractions of all years."""
+    mean = np.zeros((*target.shape, len(IGBP_CLASSES)))
+    for result in covers:
+        mean += result.open()
+    by_cell = (mean / len(covers)).reshape(-1, len(IGBP_CLASSES))
+    land = np.flatnonzero(by_cell[:, IGBP_CLASSES.index("water")] < MAX_WATER)  # false where unknown (NaN)
+    return land, by_cell[land].astype(np.float32)
+
+
+def _complete(
+    results: dict[tuple[str, int], StageResult], inventory: Inventory
+) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
+    """Positions among the land cells of those that have every value, and how many each variable cost."""
+    keep: npt.NDArray[np.bool_] | None = None
+    dropped: dict[str, int] = {}
+    for name in inventory.sources():
+        for year in inventory.years:
+            known = np.isfinite(results[name, year].open()).all(axis=1)
+            before = len(known) if keep is None else int(keep.sum())
+            keep = known if keep is None else keep & known
+            lost = before - int(keep.sum())
+            if lost:
+                dropped[name] = dropped.get(name, 0) + lost
+    assert keep is not None  # there is at least one variable
+    if not keep.any():
+        worst = max(dropped, key=lambda name: dropped[name])
+        raise BenchError(
+            f"No land cell has all variables in all steps ({worst} is missing in {dropped[worst]} of {len(keep)}); "
+            "check that the files cover the same region."
+        )
+    return np.flatnonzero(keep), dropped
+
+
+def _assemble(
+    out: Path,
+    inventory: Inventory,
+    results: dict[tuple[str, int], StageResult],
+    kept: npt.NDArray[np.int64],
+    land: npt.NDArray[np.int64],
+    cover: npt.NDArray[np.float32],
+    target: RegularGrid,
+    digest: str,
+) -> Cube:
+    """Moves the stages' arrays into the cube, some cells at a time."""
+    row, column = np.divmod(land[kept], target.shape[1])
+    writer = CubeWriter(
+        out,
+        name=NAME,
+        lon=target.lon[column],
+        lat=target.lat[row],
+        time=np.concatenate([calendar.step_starts(year) for year in inventory.years]),
+        features=FEATURES,
+        static_features={f"land_cover_{name}": "1" for name in IGBP_CLASSES},
+        n_land_cover=len(IGBP_CLASSES),
+        target_name=inventory.target.variable.name,
+        target_units=inventory.target.variable.unit,
+        provenance={**PROVENANCE, "source": f"files with the joint SHA-256 {digest}"},
+    )
+    try:
+        writer.static[:] = cover[kept]
+        for start in range(0, len(kept), CELLS_AT_ONCE):
+            cells = kept[start : start + CELLS_AT_ONCE]
+            block = slice(start, start + len(cells))
+            climate = np.empty((len(cells), *writer.climate.shape[1:]), np.float32)
+            for number, year in enumerate(inventory.years):
+                steps = slice(number * STEPS_PER_YEAR, (number + 1) * STEPS_PER_YEAR)
+                for feature, name in enumerate(FEATURES):
+                    climate[:, steps, feature] = results[name, year].open()[cells]
+                writer.target[block, steps] = results[inventory.target.variable.name, year].open()[cells]
+            writer.climate[block] = climate
+            _release(writer.climate, writer.target)
+        return writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def _release(*arrays: npt.NDArray[Any]) -> None:
+    """Lets written pages leave this process; they remain in the files."""
+    for array in arrays:
+        pages: object = array.base
+        if isinstance(pages, mmap.mmap):
+            pages.madvise(mmap.MADV_DONTNEED)
+
+
+def _require_space(out: Path, folder: WorkFolder, n_cells: int, n_years: int) -> None:
+    """Refuses a build that the disk cannot hold, before the long stages start."""
+    for_cube, for_work = disk_estimate(n_cells, n_years)
+    there = sum(file.stat().st_size for file in folder.root.glob("*.npy") if not file.name.startswith("land_cover"))
+    existing = out.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    same = existing.stat().st_dev == folder.root.stat().st_dev
+    for where, needed in ((existing, for_cube + (for_work if same else 0)), (folder.root, for_work)):
+        free = shutil.disk_usage(where).free + there
+        if needed > free:
+            raise BenchError(
+                f"The build needs {needed / 1e9:.1f} GB more in {where}, where {free / 1e9:.1f} GB are free; free some "
+                "space or name other folders with --out and --work."
+            )
+
+
+def _digest(inputs: dict[str, str], degrees: float) -> str:
+    """One checksum of all inputs, whatever their names and order."""
+    return hashlib.sha256("".join((f"{degrees:g}", *sorted(inputs.values()))).encode()).hexdigest()

@@ -1,0 +1,165 @@
+"""Exports from Earth Engine: what is asked for, as plain data, and the request graph that asks for it.
+
+One request per year and group of variables. The server aggregates the days of each 8-day step (sums or means, as in
+``bench.data.era5_land``), averages over the area of the target cells (``reduceResolution``) and writes a GeoTIFF with
+one band per variable and step, named like ``temperature_2m_20190101``: what the readers of files read. Nothing here
+talks to a server; ``earth_engine_tasks`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bench.data.climate2gpp import calendar
+from bench.data.climate2gpp.readers import need
+from bench.data.era5_land import ERA5_LAND
+from bench.errors import BenchError
+
+NO_DATA = -9999.0
+"""Value of what is missing in the exported files."""
+LARGEST_EXPORT = 1_500_000_000
+"""Bytes of values in one file: larger ones are split into tiles by the server."""
+_FINEST = {"era5": 1024, "land_cover": 4096, "gpp": 65535}
+"""Source pixels that a target cell may have, which Earth Engine wants to be told: at 0.5 degrees 36, 121 and 12,300."""
+
+
+@dataclass(frozen=True)
+class Collections:
+    """Where Earth Engine keeps the data; the defaults are its public catalogue's names.
+
+    Attributes:
+        era5: daily aggregates of ERA5-Land, with the bands of ``bench.data.era5_land``.
+        land_cover: MCD12C1 v061, one image a year.
+        gpp: PML_V2 0.1.7, 8-day images.
+        gpp_band: its band of gross primary productivity.
+    """
+
+    era5: str = "ECMWF/ERA5_LAND/DAILY_AGGR"
+    land_cover: str = "MODIS/061/MCD12C1"
+    gpp: str = "CAS/IGSNRR/PML/V2_v017"
+    gpp_band: str = "GPP"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One export.
+
+    Attributes:
+        name: of the task and of the file.
+        kind: which of the three sources.
+        collection: image collection.
+        bands: of its images.
+        year: which one.
+        aggregation: over the days of a step; land cover has none.
+        degrees: size of a target cell.
+    """
+
+    name: str
+    kind: Literal["era5", "land_cover", "gpp"]
+    collection: str
+    bands: tuple[str, ...]
+    year: int
+    aggregation: Literal["mean", "sum", "none"]
+    degrees: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Columns and rows of the exported image."""
+        return round(360 / self.degrees), round(180 / self.degrees)
+
+    @property
+    def n_bands(self) -> int:
+        """Bands of the exported image."""
+        return len(self.bands) * (1 if self.aggregation == "none" else 46)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the exported file before compression."""
+        return 4 * self.size[0] * self.size[1] * self.n_bands
+
+
+def requests(years: tuple[int, ...], degrees: float, collections: Collections) -> list[Request]:
+    """Returns every export that a build needs.
+
+    Args:
+        years: consecutive years, the last one being the test year (it needs no land cover).
+        degrees: size of a target cell.
+        collections: where the data are.
+
+    Raises:
+        BenchError: the grid is too fine for single files.
+    """
+    per_band = 4 * round(360 / degrees) * round(180 / degrees) * 46
+    if per_band > LARGEST_EXPORT:
+        raise BenchError(
+            f"A grid of {degrees:g} degrees makes files of {per_band / 1e9:.1f} GB per variable and year; export 0.1 "
+            "degrees or coarser, or build finer grids from downloaded files (--source files)."
+        )
+    found = []
+    for year in years:
+        for name, aggregation, bands in _groups(max(1, LARGEST_EXPORT // per_band)):
+            found.append(
+                Request(f"era5_land_{name}_{year}", "era5", collections.era5, bands, year, aggregation, degrees)
+            )
+        if year in (years[:-1] or years):
+            cover = tuple(f"Land_Cover_Type_1_Percent_Class_{number}" for number in range(17))
+            found.append(Request(f"MCD12C1_{year}", "land_cover", collections.land_cover, cover, year, "none", degrees))
+        bands = (collections.gpp_band,)
+        found.append(Request(f"PML_V2_GPP_{year}", "gpp", collections.gpp, bands, year, "mean", degrees))
+    return found
+
+
+def _groups(largest: int) -> Iterator[tuple[str, Literal["mean", "sum"], tuple[str, ...]]]:
+    """Variables of one unit and one way to aggregate, at most so many."""
+    titles = {
+        "K": "temperature",
+        "%": "snow_cover",
+        "m3 m-3": "soil_water",
+        "Pa": "pressure",
+        "m s-1": "wind",
+        "J m-2": "radiation",
+    }
+    aggregations: tuple[Literal["mean", "sum"], ...] = ("mean", "sum")
+    for aggregation in aggregations:
+        units = dict.fromkeys(variable.unit for variable in ERA5_LAND if variable.aggregation == aggregation)
+        for unit in units:
+            names = [v.name for v in ERA5_LAND if v.aggregation == aggregation and v.unit == unit]
+            title = titles.get(unit, "snow_depth" if aggregation == "mean" else "water")
+            parts = [tuple(names[start : start + largest]) for start in range(0, len(names), largest)]
+            for number, part in enumerate(parts, 1):
+                yield title if len(parts) == 1 else f"{title}_{number}", aggregation, part
+
+
+def image(request: Request) -> Any:
+    """Returns the ``ee.Image`` of a request: the graph that the server will compute.
+
+    Raises:
+        BenchError: the package is missing.
+    """
+    ee = need("ee", "earthengine-api")
+    collection = ee.ImageCollection(request.collection)
+    first, after = f"{request.year}-01-01", f"{request.year + 1}-01-01"
+    if request.kind == "land_cover":
+        fine = collection.filterDate(first, after).first().select(list(request.bands))
+    else:
+        fine = ee.Image.cat([_step(collection, request, start, stop) for start, stop in _steps(request.year)])
+        # A composite has forgotten the grid of its images, which the average over the area needs.
+        fine = fine.setDefaultProjection(collection.first().select(request.bands[0]).projection())
+    coarse = fine.reduceResolution(reducer=ee.Reducer.mean(), maxPixels=_FINEST[request.kind])
+    return coarse.unmask(NO_DATA).toFloat()
+
+
+def _step(collection: Any, request: Request, start: str, stop: str) -> Any:
+    """The image of one step, with its date in the names of the bands."""
+    days = collection.filterDate(start, stop).select(list(request.bands))
+    combined = days.sum() if request.aggregation == "sum" else days.mean()
+    names = ("GPP",) if request.kind == "gpp" else request.bands
+    return combined.rename([f"{name}_{start.replace('-', '')}" for name in names])
+
+
+def _steps(year: int) -> list[tuple[str, str]]:
+    """First day of each step, and the day after its last."""
+    starts = [str(start) for start in calendar.step_starts(year)]
+    return list(zip(starts, [*starts[1:], f"{year + 1}-01-01"], strict=True))

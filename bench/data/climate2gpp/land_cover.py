@@ -1,0 +1,173 @@
+"""Land-cover fractions of the 17 IGBP classes on the target grid, from MCD12C1 as HDF4 or as GeoTIFF."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.data.climate2gpp.aggregate import Regridders
+from bench.data.climate2gpp.grids import RegularGrid, source_grid
+from bench.data.climate2gpp.readers import GEOTIFF, HDF4, band_names, need, open_raster, readable, small_gdal_cache
+from bench.data.pml import IGBP_CLASSES
+from bench.errors import BenchError
+
+MCD12C1_CLASSES: tuple[str, ...] = ("water", *(name for name in IGBP_CLASSES if name != "water"))
+"""IGBP class of each number of MCD12C1, 0 to 16 (Sulla-Menashe and Friedl 2022, user guide, table 3)."""
+MAJORITY, PERCENT = "Majority_Land_Cover_Type_1", "Land_Cover_Type_1_Percent"
+_UNCLASSIFIED = 255
+_ROWS = 180  # of the source read at once: 22 MB of percentages at 0.05 degrees
+_CLASS_BAND = re.compile(r"Percent(?:_Class)?_(\d+)$")
+_CORNER = re.compile(r"(UpperLeftPointMtrs|LowerRightMtrs)=\(([-\d.]+),([-\d.]+)\)")
+
+
+@dataclass(frozen=True)
+class _Cover:
+    """An opened file: which of its rows hold what share of each class."""
+
+    grid: RegularGrid
+    read: Callable[[int, int], npt.NDArray[np.float64]]
+
+
+def fractions(path: Path, regridders: Regridders) -> npt.NDArray[np.float32]:
+    """Returns the share of each class in each target cell.
+
+    Args:
+        path: MCD12C1 of one year: HDF4, or a GeoTIFF with bands ``Land_Cover_Type_1_Percent_Class_0`` to ``_16``, or
+            named by IGBP class, or ``Majority_Land_Cover_Type_1``.
+        regridders: to the target grid.
+
+    Returns:
+        (row, column, class) float32 in the order of ``IGBP_CLASSES``, adding up to 1; NaN where unknown.
+
+    Raises:
+        BenchError: the file is damaged, in another projection, or lacks the layers.
+    """
+    cover = _open(path)
+    regridder = regridders.of(cover.grid)
+    height = cover.grid.shape[0]
+    bands = [(start, min(start + _ROWS, height)) for start in range(0, height, _ROWS)]
+    totals = np.zeros((*regridders.target.shape, len(MCD12C1_CLASSES)))
+    for start, stop in bands:
+        shares = cover.read(start, stop)  # all classes of these rows, then one after the other
+        for number in range(len(MCD12C1_CLASSES)):
+            totals[..., number] += regridder.sums(partial(_of_class, shares, number), [(start, stop)])
+    known = totals.sum(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.where(known[..., None] > 0.5 * regridder.area[..., None], totals / known[..., None], np.nan)
+    order = [MCD12C1_CLASSES.index(name) for name in IGBP_CLASSES]
+    return means[..., order].astype(np.float32)
+
+
+def _of_class(shares: npt.NDArray[np.float64], number: int, start: int, stop: int) -> npt.NDArray[np.float64]:
+    return shares[..., number]
+
+
+def _open(path: Path) -> _Cover:
+    with readable(path):
+        if path.suffix.lower() in HDF4:
+            return _open_hdf4(path)
+        if path.suffix.lower() in GEOTIFF:
+            return _open_geotiff(path)
+    raise BenchError(f"{path} is no land cover that this project reads ({', '.join((*HDF4, *GEOTIFF))}).")
+
+
+def _open_hdf4(path: Path) -> _Cover:
+    sd = need("pyhdf.SD", "pyhdf")
+    file = sd.SD(str(path), sd.SDC.READ)
+    layers: dict[str, Any] = file.datasets()
+    name = PERCENT if PERCENT in layers else MAJORITY
+    if name not in layers:
+        raise BenchError(f"{path} has neither {PERCENT} nor {MAJORITY}; is it MCD12C1?")
+    height, width = layers[name][1][:2]
+    if name == PERCENT and layers[name][1][2:] != (len(MCD12C1_CLASSES),):
+        raise BenchError(f"{path}: {PERCENT} has the shape {layers[name][1]}, not 17 classes; is it MCD12C1 v061?")
+    grid = _hdf4_grid(path, str(file.attributes().get("StructMetadata.0", "")), height, width)
+    layer = file.select(name)
+    shares = _percentages if name == PERCENT else _majorities
+
+    def read(start: int, stop: int) -> npt.NDArray[np.float64]:
+        with readable(path):
+            return shares(np.asarray(layer[start:stop]))
+
+    return _Cover(grid, read)
+
+
+def _hdf4_grid(path: Path, metadata: str, height: int, width: int) -> RegularGrid:
+    """The grid that HDF-EOS metadata describe; the whole Earth from north and 180 W without them."""
+    projection = re.search(r"Projection=(\w+)", metadata)
+    if projection is not None and projection.group(1) != "GCTP_GEO":
+        raise BenchError(
+            f"{path} is in the projection {projection.group(1)}, not in longitude and latitude; use MCD12C1."
+        )
+    corners = {key: (float(x), float(y)) for key, x, y in _CORNER.findall(metadata)}
+    west, north = (_packed_degrees(value) for value in corners.get("UpperLeftPointMtrs", (-180e6, 90e6)))
+    east, south = (_packed_degrees(value) for value in corners.get("LowerRightMtrs", (180e6, -90e6)))
+    lat = north + (np.arange(height) + 0.5) * (south - north) / height
+    lon = west + (np.arange(width) + 0.5) * (east - west) / width
+    return source_grid(lat, lon, str(path))
+
+
+def _packed_degrees(value: float) -> float:
+    """Degrees from HDF-EOS's packed form, DDDMMMSSS.SS."""
+    sign, rest = (-1 if value < 0 else 1), abs(value)
+    degrees, rest = divmod(rest, 1e6)
+    minutes, seconds = divmod(rest, 1e3)
+    return float(sign * (degrees + minutes / 60 + seconds / 3600))
+
+
+def _open_geotiff(path: Path) -> _Cover:
+    raster = open_raster(path)
+    names = band_names(raster)
+    bands = dict(_percent_bands(names))
+    if len(bands) < len(MCD12C1_CLASSES):
+        found = next((index for index, name in enumerate(names) if MAJORITY in name or name == "LC_Type1"), None)
+        if found is None:
+            raise BenchError(
+                f"{path} has no bands {PERCENT}_Class_0 to _Class_16, no bands named by IGBP class, and no {MAJORITY}."
+            )
+        order, shares = [found], _majorities
+    else:
+        order, shares = [bands[number] for number in range(len(MCD12C1_CLASSES))], _percentages
+    fill = raster.attrs.get("_FillValue")
+
+    def read(start: int, stop: int) -> npt.NDArray[np.float64]:
+        with readable(path), small_gdal_cache():
+            chosen = np.asarray(raster.data[order, start:stop].compute(scheduler="synchronous"))
+        stored = np.moveaxis(chosen, 0, -1).astype(np.float64)
+        if fill is not None:
+            stored[stored == fill] = _UNCLASSIFIED
+        return shares(stored if shares is _percentages else stored[..., 0])
+
+    return _Cover(source_grid(raster["y"].values, raster["x"].values, str(path)), read)
+
+
+def _percent_bands(names: list[str]) -> Iterator[tuple[int, int]]:
+    """Class number and band of every band that holds the share of a class."""
+    for index, name in enumerate(names):
+        numbered = _CLASS_BAND.search(name)
+        if numbered is not None and int(numbered.group(1)) < len(MCD12C1_CLASSES):
+            yield int(numbered.group(1)), index
+        elif name in MCD12C1_CLASSES:
+            yield MCD12C1_CLASSES.index(name), index
+
+
+def _percentages(stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """(row, column, class) shares; NaN where unclassified."""
+    values: npt.NDArray[np.float64] = stored.astype(np.float64)
+    values[(values < 0) | (values > 100)] = np.nan
+    return values / 100.0
+
+
+def _majorities(stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """(row, column, class) 1 for the class of each pixel, else 0; NaN where unclassified."""
+    values = np.nan_to_num(stored.astype(np.float64), nan=_UNCLASSIFIED)
+    shares: npt.NDArray[np.float64] = (values[..., None] == np.arange(len(MCD12C1_CLASSES))).astype(np.float64)
+    shares[values >= len(MCD12C1_CLASSES)] = np.nan
+    return shares

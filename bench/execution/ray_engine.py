@@ -1,0 +1,209 @@
+"""Cells on a Ray cluster: each is one task of it, asks for what it needs, and is sent again if its worker is lost."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from bench.clock import Stopwatch
+from bench.data.datasets import OpenedDataset
+from bench.errors import BenchError
+from bench.execution.engine import OnLost
+from bench.execution.planning import Estimate
+from bench.execution.process import Limits, Outcome
+from bench.execution.remote import receive, run_on_worker, task_of
+from bench.runners import registry
+from bench.suites.cells import Cell
+
+ATTEMPTS = 4
+"""How often a cell is sent out before a lost worker is held to be its own fault."""
+CANCEL_S = 15.0
+"""How long cells may take to end after Ctrl-C before their workers are ended."""
+CONNECT_S = 10.0
+"""How long the cluster's address may take to answer."""
+_LOOK_S = 2.0  # between two looks at the size of the cluster
+_HEADROOM = 2  # memory cap of a cell as a multiple of what it is expected to need
+_GPU_PACKAGE = "torch"  # runners that require it can use a GPU
+
+
+class RayEngine:
+    """A Ray cluster.
+
+    Args:
+        dataset: the data; workers open the same by its spec.
+        address: of the cluster; None for ``RAY_ADDRESS``, a cluster that runs on this machine, or one of its own.
+        jobs: cells at once; None for one per core of the cluster.
+        gpus: that each cell asks for if its runner can use them.
+        keep_artefacts: bring back what runners wrote.
+
+    Raises:
+        BenchError: Ray is not installed, no cluster answers, or no node has so many GPUs.
+    """
+
+    def __init__(
+        self,
+        dataset: OpenedDataset,
+        *,
+        address: str | None = None,
+        jobs: int | None = None,
+        gpus: int = 0,
+        keep_artefacts: bool = False,
+    ) -> None:
+        self.ray = _connect(address)
+        self.dataset, self.gpus, self.keep_artefacts = dataset, gpus, keep_artefacts
+        self._jobs, self._threads, self._capped = jobs, 1, False
+        self.remote = self.ray.remote(max_retries=0)(run_on_worker)
+        self.cancelled: list[Any] = []
+        if gpus and all(node.get("GPU", 0) < gpus for node in self._nodes()):
+            self.close()
+            raise BenchError(f"--gpus-per-cell is {gpus}, but no node of the Ray cluster has as many; ask for fewer.")
+        self._room, self._looked = 0, Stopwatch()
+
+    def limits(self, here: Limits, capped: bool) -> Limits:
+        """See `Engine`: without a cap, a cell may grow up to the largest node.
+
+        Raises:
+            BenchError: no node has as many cores as a cell has processes.
+        """
+        nodes, self._capped = self._nodes(), capped
+        cores = [int(node.get("CPU", 0)) for node in nodes]
+        if max(cores) < here.processes:
+            raise BenchError(
+                f"A cell is to have {here.processes} processes, but no node of the Ray cluster has as many cores; use "
+                "a lower --processes-per-cell or --gpus-per-cell."
+            )
+        if self._jobs:
+            self._threads = max(1, min(sum(cores) // self._jobs, max(cores) // here.processes))
+        largest = int(max(node.get("memory", 0) for node in nodes))
+        memory = here.memory_bytes if capped else largest
+        return Limits(self._threads, memory, here.timeout_s, here.processes)
+
+    def room(self) -> int:
+        """See `Engine`: grows and shrinks with the cluster."""
+        if self._jobs:
+            return self._jobs
+        if not self._room or self._looked.seconds > _LOOK_S:
+            self._looked = Stopwatch()
+            self._room = max(1, int(sum(node.get("CPU", 0) for node in self._nodes())) // self._threads)
+        return self._room
+
+    def start(
+        self, cell: Cell, expected: Estimate, work: Path, checkpoint: Path, limits: Limits, on_lost: OnLost
+    ) -> RayCell:
+        """See `Engine`."""
+        cores = limits.threads * limits.processes
+        if not self._capped:
+            share = max(node.get("memory", 0) * cores / max(1, node.get("CPU", 0)) for node in self._nodes())
+            cap = max(_HEADROOM * expected.memory_bytes, int(share))
+            limits = Limits(limits.threads, min(limits.memory_bytes, cap), limits.timeout_s, limits.processes)
+        wants_gpu = self.gpus and _GPU_PACKAGE in registry.get(cell.runner).requires
+        demand = {
+            "num_cpus": cores,
+            "num_gpus": min(self.gpus, limits.processes) if wants_gpu else 0,
+            "memory": expected.memory_bytes,
+        }
+        return RayCell(self, cell, work, checkpoint, limits, demand, on_lost)
+
+    def close(self) -> None:
+        """Waits for cells that were taken back to end, and leaves the cluster."""
+        watch, waiting = Stopwatch(), self.cancelled
+        while waiting and watch.seconds < CANCEL_S:
+            _, waiting = self.ray.wait(waiting, num_returns=len(waiting), timeout=0.2)
+        for reference in waiting:
+            self.ray.cancel(reference, force=True)
+        self.ray.shutdown()
+
+    def _nodes(self) -> list[dict[str, float]]:
+        """Resources of every living node."""
+        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        return alive or [{}]  # whoever runs the cluster may bring another
+
+
+class RayCell:
+    """A cell that was sent to the cluster; see `RunningCell`."""
+
+    def __init__(
+        self,
+        engine: RayEngine,
+        cell: Cell,
+        work: Path,
+        checkpoint: Path,
+        limits: Limits,
+        demand: dict[str, Any],
+        on_lost: OnLost,
+    ) -> None:
+        self.cell, self.work, self.limits, self.watch = cell, work, limits, Stopwatch()
+        self._engine, self._demand, self._on_lost, self._attempts = engine, demand, on_lost, 0
+        self._task = task_of(cell, engine.dataset, work, checkpoint, limits, engine.keep_artefacts)
+        self._send()
+
+    def poll(self) -> Outcome | None:
+        """The outcome if the cell has ended, else None.
+
+        Raises:
+            BenchError: the worker cannot run cells of this driver.
+        """
+        ray = self._engine.ray
+        if not ray.wait([self.reference], timeout=0)[0]:
+            return None
+        try:
+            answer = ray.get(self.reference)
+        except ray.exceptions.RayTaskError as error:
+            raise BenchError(
+                f"A worker of the Ray cluster cannot run cells ({_last_line(error)}); install this package and its "
+                "runners on every node and run the same command again."
+            ) from error
+        except ray.exceptions.RayError as error:  # worker, node or result is lost
+            why = type(error).__name__
+            if self._attempts < ATTEMPTS:
+                self._on_lost(self.cell.label, why)
+                self._send()
+                return None
+            reason = f"its worker was lost {ATTEMPTS} times, at last by {why}; look at the nodes, then --retry failed"
+            return Outcome("failed", reason, False, {}, self.watch.seconds, 0)
+        return receive(answer, self.work)
+
+    def kill(self) -> None:
+        """Takes the cell back; `RayEngine.close` waits until it has ended."""
+        self._engine.ray.cancel(self.reference, force=False)
+        self._engine.cancelled.append(self.reference)
+
+    def _send(self) -> None:
+        self._attempts += 1
+        self.reference = self._engine.remote.options(name=self.cell.label, **self._demand).remote(self._task)
+
+
+def _connect(address: str | None) -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # without a GPU granted, a cell sees none
+    try:
+        import ray
+    except ImportError as error:
+        raise BenchError(
+            "--engine ray needs the package ray: pip install 'climate2gpp-bench[ray]' --constraint constraints.txt."
+        ) from error
+    where = address or os.environ.get("RAY_ADDRESS")
+    try:
+        if where:
+            _require_answer(where)
+        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BenchError(
+            f"No Ray cluster answers at {where or 'this machine'} ({_last_line(error)}); start one with "
+            "`ray start --head` or correct --address."
+        ) from error
+    return ray
+
+
+def _require_answer(address: str) -> None:
+    """Raises where nobody listens; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip().rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,161 @@
+"""A cell on a cluster's worker: the same child process as at home, in a folder that goes back to the driver.
+
+`task_of` and `receive` run on the driver, `run_on_worker` on the worker. What travels is plain data. No file system is
+shared; where it is, a training goes on from the store's checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import socket
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+import bench
+from bench import clock
+from bench.data.datasets import OpenedDataset, open_dataset
+from bench.errors import BenchError
+from bench.execution.process import CellProcess, Limits, Outcome
+from bench.host import this_host
+from bench.records import Host
+from bench.runners import registry
+from bench.suites.cells import Cell
+
+_POLL_S = 0.1
+_KEPT = ("log.txt", "statistics.parquet", "predictions.parquet", "importance.parquet")
+
+
+def task_of(cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, limits: Limits, scratch: bool) -> Any:
+    """What a worker must know to run a cell.
+
+    Args:
+        cell: what to run.
+        dataset: as the driver opened it.
+        work: the driver's folder for the result.
+        checkpoint: the driver's folder for an unfinished training.
+        limits: what it may use.
+        scratch: whether what the runner wrote is to come back, too.
+    """
+    return {
+        "cell": cell.model_dump(mode="json"),
+        "bench_version": bench.__version__,
+        "spec": dataset.portable_spec,
+        "work": str(work.resolve()),
+        "checkpoint": str(checkpoint.resolve()),
+        "driver": socket.gethostname(),
+        "limits": asdict(limits),
+        "plugins": os.environ.get(registry.PLUGINS_VARIABLE, ""),
+        "scratch": scratch,
+    }
+
+
+def receive(answer: dict[str, Any], work: Path) -> Outcome:
+    """Unpacks what a worker returned into the driver's folder.
+
+    Args:
+        answer: of `run_on_worker`.
+        work: folder of the cell.
+
+    Raises:
+        BenchError: the worker has other data or other packages than the driver.
+    """
+    if "error" in answer:
+        raise BenchError(answer["error"])
+    for name, content in answer["files"].items():
+        path = work / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content.tofile(path)
+    return Outcome(**answer["outcome"], started=answer["started"], host=Host.model_validate(answer["host"]))
+
+
+def run_on_worker(task: dict[str, Any]) -> dict[str, Any]:
+    """Runs a cell and returns its files and how it ended; a mistake in the set-up is returned as a sentence.
+
+    Args:
+        task: of `task_of`.
+    """
+    os.environ[registry.PLUGINS_VARIABLE] = task["plugins"]
+    try:
+        cell = Cell.model_validate(task["cell"])
+        _require_same_packages(cell, task["bench_version"])
+        dataset = open_dataset(task["spec"], print)
+        _require_same_data(cell, dataset)
+        return _run(cell, dataset, task)
+    except BenchError as error:
+        return {"error": f"On worker {socket.gethostname()}: {error}"}
+
+
+def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, Any]:
+    root = Path(tempfile.gettempdir()) / f"climate2gpp-bench-{os.getuid()}"
+    _remove_abandoned(root)
+    work = root / f"{cell.id}-{os.getpid()}"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    # The driver made its folder for this cell a moment ago: a worker that sees it shares the store with it.
+    shared = Path(task["work"]).is_dir()
+    origin = hashlib.sha256(f"{task['driver']}\0{task['checkpoint']}".encode()).hexdigest()[:12]
+    checkpoint = Path(task["checkpoint"]) if shared else root / "checkpoints" / f"{cell.id}-{origin}"
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    started = clock.now()
+    process = CellProcess(cell, dataset.path, work, checkpoint, Limits(**task["limits"]))
+    try:
+        while (outcome := process.poll()) is None:
+            time.sleep(_POLL_S)
+        if outcome.status == "done" and not shared:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+        kept = [work / name for name in _KEPT if outcome.status == "done" or name == "log.txt"]
+        if task["scratch"]:
+            kept += (work / "scratch").rglob("*")
+        files = {path.relative_to(work).as_posix(): np.fromfile(path, np.uint8) for path in kept if path.is_file()}
+        return {
+            "outcome": {name: value for name, value in asdict(outcome).items() if name not in ("host", "started")},
+            "started": started,
+            "host": this_host().model_dump(),
+            "files": files,
+        }
+    finally:
+        process.kill()  # also when the driver takes the cell back
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _remove_abandoned(root: Path) -> None:
+    """Removes the folders of workers that were killed."""
+    for folder in root.glob("*-*"):
+        pid = folder.name.rpartition("-")[2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _require_same_packages(cell: Cell, version: str) -> None:
+    if bench.__version__ != version:
+        raise BenchError(
+            f"climate2gpp-bench is {bench.__version__} here and {version} at the driver; install one version on every "
+            "node."
+        )
+    entry = registry.get(cell.runner)
+    if (entry.version, entry.package_versions()) != (cell.runner_version, cell.packages):
+        here, there = entry.package_versions(), cell.packages
+        differing = [name for name in sorted({*here, *there}) if here.get(name) != there.get(name)]
+        found = ", ".join(
+            f"{name} {here.get(name, 'missing')} instead of {there.get(name, 'none')}" for name in differing
+        )
+        raise BenchError(
+            f"runner {cell.runner!r} is another than the driver's ({found or 'another version'}); install the same "
+            "packages on every node."
+        )
+
+
+def _require_same_data(cell: Cell, dataset: OpenedDataset) -> None:
+    if dataset.cube.fingerprint != cell.dataset_fingerprint:
+        raise BenchError(
+            f"data set {dataset.spec} differs from the driver's (fingerprint {dataset.cube.fingerprint[:12]}, not "
+            f"{cell.dataset_fingerprint[:12]}); give every node the same source files."
+        )

@@ -1,0 +1,352 @@
+"""The build: numbers against plain averages, resumption after a kill, and a disk that is full."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import rasterio
+
+from bench.data.climate2gpp import calendar
+from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
+from bench.data.climate2gpp.build import build, disk_estimate
+from bench.data.climate2gpp.grids import target_grid
+from bench.data.climate2gpp.inventory import TARGET, _source
+from bench.data.climate2gpp.readers import open_layers
+from bench.data.climate2gpp.stages import WorkFolder
+from bench.data.cube import Cube
+from bench.data.cube_zarr import open_cube, verify_cube
+from bench.data.datasets import cube_path
+from bench.data.era5_land import ERA5_LAND, FEATURES, by_name
+from bench.data.pml import IGBP_CLASSES
+from bench.errors import BenchError
+from tests.conftest import Bench, bench_environment
+from tests.data.climate2gpp.conftest import LAYOUT, replace_by_copy, stock
+from tools.make_archive import Layout, value, write_era5
+
+pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]
+DEGREES = 1.0
+
+
+@pytest.fixture(scope="module")
+def built(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("built")
+    build(stock(archive), folder / "cube.zarr", folder / "work", DEGREES)
+    yield folder / "cube.zarr"
+
+
+@pytest.fixture
+def cube(built: Path) -> Cube:
+    return open_cube(built)
+
+
+def tree(folder: Path) -> str:
+    """A checksum of all files below a folder and of their names."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            digest.update(str(file.relative_to(folder)).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def year_of(path: Path, name: str, year: int = 2019, layers: int = 1) -> np.ndarray:
+    source = _source(by_name(name), [layer for layer in open_layers(path)][:layers])
+    return year_of_steps(source, year, Regridders(target_grid(DEGREES)))[0]
+
+
+def test_the_cube_is_what_simulated_is(cube: Cube, built: Path) -> None:
+    assert cube.name == "climate2gpp" and (cube.n_cells, cube.n_times) == (12, 92)
+    assert dict(zip(cube.feature_names, cube.feature_units, strict=True)) == FEATURES
+    assert cube.static_names == tuple(f"land_cover_{name}" for name in IGBP_CLASSES)
+    np.testing.assert_allclose(cube.static.sum(axis=1), 1.0, atol=1e-5)
+    assert (cube.target_name, cube.target_units) == ("GPP", "gC m-2 d-1")
+    assert verify_cube(built) == cube.fingerprint
+    assert str(cube.time[46]) == "2020-01-01" and cube.step_of_year[45] == 46
+    assert sorted(set(cube.lon)) == [100.5, 101.5, 102.5, 103.5]
+
+
+@pytest.mark.parametrize("name", ["temperature_2m", "surface_solar_radiation_downwards_sum", "total_evaporation_sum"])
+@pytest.mark.parametrize("step", [0, 45])
+def test_steps_are_area_weighted_means_or_sums_of_their_days(cube: Cube, name: str, step: int) -> None:
+    variable, start = by_name(name), calendar.step_starts(2020)[step]
+    days = start + np.arange(calendar.step_lengths(2020)[step])
+    cell = int(np.flatnonzero((cube.lon == 101.5) & (cube.lat == 30.5))[0])
+    lat, lon = np.array([30.75, 30.25]), np.array([101.25, 101.75])
+    weight = np.cos(np.radians(lat))[:, None] * np.ones(2)
+    daily = [np.average(value(variable, lat, lon, day), weights=weight) for day in days]
+    expected = sum(daily) if variable.aggregation == "sum" else np.mean(daily)
+    found = cube.climate[cell, 46 + step, cube.feature_names.index(name)]
+    assert found == pytest.approx(expected, rel=2e-4)  # the files are packed into 16 bits
+
+
+def test_gpp_is_the_scaled_daily_mean(cube: Cube, archive: Path) -> None:
+    with rasterio.open(archive / "gpp" / "PML_V2_017_GPP_2019.tif") as raster:
+        stored = raster.read(26).astype(np.float64)[0:4, 0:4]  # the north-western cell
+        lat = 32.0 - 0.25 * (np.arange(4) + 0.5)
+    cell = int(np.flatnonzero((cube.lon == 100.5) & (cube.lat == 31.5))[0])
+    expected = np.average(stored.mean(axis=1), weights=np.cos(np.radians(lat))) / 100
+    assert cube.target[cell, 25] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"ascending": True}, {"from_greenwich": True}, {"packed": False}])
+def test_the_layout_of_the_files_changes_nothing(archive: Path, tmp_path: Path, changes: dict[str, bool]) -> None:
+    name = "skin_temperature"
+    other = write_era5(tmp_path, by_name(name), 2019, dataclasses.replace(LAYOUT, **changes))  # type: ignore[arg-type]
+    wanted = year_of(archive / "era5" / "era5_land_skt_2019.nc", name)
+    np.testing.assert_allclose(year_of(other, name), wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "units", "factor", "offset"),
+    [
+        ("temperature_2m", "degC", 1.0, -273.15),
+        ("surface_solar_radiation_downwards_sum", "W m-2", 1 / 86400, 0.0),
+        ("total_precipitation_sum", "mm", 1000.0, 0.0),
+        ("total_precipitation_sum", None, 1000.0, 0.0),
+    ],
+)
+def test_other_units_give_the_same_numbers(
+    archive: Path, tmp_path: Path, name: str, units: str | None, factor: float, offset: float
+) -> None:
+    short = by_name(name).short_name
+    original = archive / "era5" / f"era5_land_{short}_2019.nc"
+    wanted = year_of(original, name)
+    path = tmp_path / "other.nc"
+    shutil.copy(original, path)
+    with netCDF4.Dataset(path, "a") as file:
+        # Scale and offset of the packing turn the stored numbers into the other unit.
+        file[short].scale_factor *= factor
+        file[short].add_offset = file[short].add_offset * factor + offset
+        if units is None:
+            file[short].delncattr("units")
+        else:
+            file[short].units = units
+    source = _source(by_name(name), list(open_layers(path)))
+    source = dataclasses.replace(source, rate=units == "W m-2")
+    values, notes = year_of_steps(source, 2019, Regridders(target_grid(DEGREES)))
+    np.testing.assert_allclose(values, wanted, rtol=1e-5)
+    assert len(notes) == 1
+
+
+def test_hours_become_days(tmp_path: Path) -> None:
+    """Means over hours, extremes of hours, and totals that stand at the following midnight."""
+    layout = Layout(bounds=(100.0, 30.0, 102.0, 32.0), degrees=1.0, hourly=True, packed=False)
+    hourly = {short: next(row for row in ERA5_LAND if row.short_name == short) for short in ("t2m", "ssrd")}
+    paths = {short: write_era5(tmp_path, row, 2019, layout) for short, row in hourly.items()}
+    temperature = _source(hourly["t2m"], list(open_layers(paths["t2m"])))
+    warmest = dataclasses.replace(temperature, variable=by_name("temperature_2m_max"))
+    lat, lon = np.array([30.5]), np.array([100.5])
+    days = calendar.step_starts(2019)[3] + np.arange(8)
+    cell = (3, 59, 280)
+    mean = np.mean([value(hourly["t2m"], lat, lon, day) for day in days])
+    regridders = Regridders(target_grid(1.0))
+    assert year_of_steps(temperature, 2019, regridders)[0][cell] == pytest.approx(mean, rel=1e-6)
+    assert year_of_steps(warmest, 2019, regridders)[0][cell] == pytest.approx(mean + 1, rel=1e-6)
+    sun = _source(hourly["ssrd"], list(open_layers(paths["ssrd"])))
+    total = sum(float(value(hourly["ssrd"], lat, lon, day)[0, 0]) for day in days)
+    assert year_of_steps(sun, 2019, regridders)[0][cell] == pytest.approx(total, rel=1e-6)
+
+
+def test_a_pixel_that_misses_a_day_is_left_out_of_that_step(archive: Path, tmp_path: Path) -> None:
+    original = archive / "era5" / "era5_land_t2m_2019.nc"
+    path = tmp_path / "holes.nc"
+    shutil.copy(original, path)
+    with netCDF4.Dataset(path, "a") as file:
+        file["t2m"][10, 0:2, 0:2] = np.ma.masked  # the whole north-western cell on 11 January
+        file["t2m"][20, 0, 0] = np.ma.masked  # a quarter of it on 21 January
+    whole, holes = year_of(original, "temperature_2m"), year_of(path, "temperature_2m")
+    cell = (58, 280)
+    assert np.isnan(holes[1][cell]) and np.isfinite(holes[2][cell]) and holes[2][cell] != whole[2][cell]
+    np.testing.assert_array_equal(holes[3:], whole[3:])
+
+
+def test_a_changed_file_is_read_again_and_cells_without_all_values_are_dropped(
+    copied: Callable[[], Path], tmp_path: Path, cube: Cube, built: Path
+) -> None:
+    root = copied()
+    shutil.copytree(built.parent / "work", tmp_path / "work")
+    path = replace_by_copy(root / "era5" / "era5_land_skt_2020.nc")
+    with netCDF4.Dataset(path, "a") as file:
+        file["skt"][100, 0:2, 0:2] = np.ma.masked
+    report = build(stock(root), tmp_path / "c.zarr", tmp_path / "work", DEGREES)
+    assert report.reused == report.stages - 2  # all but the changed year and the cube
+    assert report.dropped == {"skin_temperature": 1} and report.cube.n_cells == 11
+    assert report.land_cells == 12 and (100.5, 31.5) not in zip(report.cube.lon, report.cube.lat, strict=True)
+    np.testing.assert_array_equal(report.cube.target, cube.target[1:])
+
+
+def test_exports_of_whole_steps_build_the_same_cube(
+    archive: Path, copied: Callable[[], Path], tmp_path: Path, cube: Cube
+) -> None:
+    """GeoTIFFs as Earth Engine writes them: a band per variable and step, on the target grid, -9999 where missing."""
+    root = copied()
+    shutil.rmtree(root / "era5")
+    (root / "era5").mkdir()
+    inventory, regridders = stock(archive, (2019,)), Regridders(target_grid(DEGREES))
+    for year in inventory.years:
+        bands, names = [], []
+        for name, source in inventory.climate.items():
+            around = year_of_steps(source, year, regridders)[0][:, 55:65, 275:290]  # a window keeps the test short
+            bands.append(np.nan_to_num(around, nan=-9999.0))
+            names += [f"{name}_{str(start).replace('-', '')}" for start in calendar.step_starts(year)]
+        array = np.concatenate(bands)
+        with rasterio.open(
+            root / "era5" / f"era5_land_all_{year}.tif",
+            "w",
+            driver="GTiff",
+            height=10,
+            width=15,
+            count=len(array),
+            dtype="float32",
+            crs="EPSG:4326",
+            transform=rasterio.transform.from_origin(95, 35, DEGREES, DEGREES),
+            nodata=-9999,
+            compress="deflate",
+            interleave="band",
+        ) as raster:
+            raster.write(array)
+            raster.descriptions = tuple(names)
+    exported = stock(root, (2019,))
+    assert {source.kind for source in exported.climate.values()} == {"step"}
+    report = build(exported, tmp_path / "c.zarr", tmp_path / "work", DEGREES)
+    np.testing.assert_array_equal(report.cube.climate, cube.climate[:, :46])
+    np.testing.assert_array_equal(report.cube.target, cube.target[:, :46])
+    np.testing.assert_array_equal(report.cube.static, cube.static)
+
+
+def test_a_build_that_was_killed_goes_on_to_the_same_bytes(archive: Path, tmp_path: Path, built: Path) -> None:
+    out, work = tmp_path / "cube.zarr", tmp_path / "work"
+    command = [sys.executable, "-m", "bench", "data", "build", "climate2gpp", "--years", "2019-2020", "--grid", "1"]
+    command += ["--era5", f"{archive}/era5/*.nc", "--land-cover", f"{archive}/land_cover", "--gpp", f"{archive}/gpp"]
+    command += ["--out", str(out), "--work", str(work)]
+    environment = bench_environment(tmp_path)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("[20/"):
+                process.send_signal(signal.SIGKILL)
+                break
+    finished = len(list(work.glob("*.done.json")))
+    assert 20 <= finished < 55 and not out.exists()
+    again = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("finished before") == finished
+    assert tree(out) == tree(built)
+    assert (work / "report.json").exists()
+
+
+@pytest.mark.parametrize("failing", ["replace", "fsync"])
+def test_a_disk_that_fills_up_keeps_finished_stages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    folder = WorkFolder(tmp_path / "work")
+    folder.run("one", {"a": 1}, lambda: (np.arange(3), []))
+
+    def full(*arguments: object, **keywords: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, failing, full)
+    with pytest.raises(
+        BenchError, match=r"Stage two in .*: the disk is full; free some space.*finished stages are kept"
+    ):
+        folder.run("two", {"a": 1}, lambda: (np.arange(3), []))
+    monkeypatch.undo()
+    again = WorkFolder(tmp_path / "work")
+    assert again.run("one", {"a": 1}, lambda: (np.zeros(1), [])).reused
+    assert not again.run("two", {"a": 1}, lambda: (np.arange(3), [])).reused
+    assert not list((tmp_path / "work").glob(".*.partial"))
+
+
+def test_a_disk_that_is_too_small_is_refused_before_the_long_stages(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**6, 10**6, 1000))
+    with pytest.raises(BenchError, match=r"The build needs 0.0 GB more in .*free some space or name other folders"):
+        build(stock(archive), tmp_path / "c.zarr", tmp_path / "work", DEGREES)
+    assert [file.name for file in (tmp_path / "work").glob("*.npy")] == ["land_cover-2019.npy"]
+
+
+def test_a_folder_of_something_else_is_not_replaced(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(BenchError, match="mine exists and is no cube; name another folder with --out"):
+        build(stock(archive), tmp_path / "mine", tmp_path / "work", DEGREES)
+
+
+def test_two_builds_do_not_share_a_work_folder(archive: Path, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    (tmp_path / "work").mkdir()
+    with FileLock(str(tmp_path / "work" / ".lock")), pytest.raises(BenchError, match="Another build is at work in"):
+        build(stock(archive), tmp_path / "c.zarr", tmp_path / "work", DEGREES)
+
+
+def test_a_year_of_rates_and_amounts_is_refused(archive: Path, tmp_path: Path) -> None:
+    path = tmp_path / "other.nc"
+    shutil.copy(archive / "era5" / "era5_land_ssrd_2019.nc", path)
+    with netCDF4.Dataset(path, "a") as file:
+        file["ssrd"].units = "W m-2"
+        file["ssrd"].scale_factor /= 86400
+        file["ssrd"].add_offset /= 86400
+    with pytest.raises(BenchError, match="other.nc: variable 'ssrd' is a flux in W m-2, other files of .* are not"):
+        year_of(path, "surface_solar_radiation_downwards_sum")
+
+
+def test_the_estimate_of_the_paper_s_size() -> None:
+    cube, stages = disk_estimate(60_870, 20)  # 52 + 2.8 million samples
+    assert 5.9e9 < cube < 6.2e9 and stages < cube
+    assert TARGET.unit == "gC m-2 d-1"
+
+
+def test_the_data_set_opens_what_was_built_and_says_what_to_do_before(
+    bench: Bench, archive: Path, built: Path, tmp_path: Path
+) -> None:
+    cache = {"BENCH_CACHE_DIR": str(tmp_path / "cache")}
+    spec = "climate2gpp:years=2,grid=100"
+    before = bench("data", "info", spec, **cache)
+    assert before.returncode == 2 and "run `bench data build climate2gpp`" in before.stderr
+    assert "made by `bench data build climate2gpp`" in bench("ls", "datasets", **cache).stdout
+    words = ["--era5", f"{archive}/era5/*.nc", "--land-cover", f"{archive}/land_cover", "--gpp", f"{archive}/gpp"]
+    words += ["--years", "2019-2020", "--grid", "1"]
+    dry = bench("data", "build", "climate2gpp", *words, "--dry-run", **cache)
+    assert dry.returncode == 0, dry.stderr
+    assert "temperature_2m: daily, 6 x 8 cells, complete for 2019-2020" in dry.stdout and "disk: " in dry.stdout
+    assert not list((tmp_path / "cache").rglob("*.work"))
+    # What the command writes is put where it writes it, so that the build is not done again.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE_DIR", cache["BENCH_CACHE_DIR"])
+        shutil.copytree(built, cube_path("climate2gpp", {"years": 2, "grid": 100}))
+    after = bench("data", "info", spec, "--json", **cache)
+    assert after.returncode == 0, after.stderr
+    assert json.loads(after.stdout)["cells"] == 12
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--era5", "x"], "--land-cover and --gpp must name files"),
+        (["--years", "2020-2001"], "--years is '2020-2001'; give the first and the last year"),
+        (["--grid", "0.7"], "A grid of 0.7 degrees does not divide the Earth"),
+        (["--years", "2001-2019"], "--out is needed for years that do not end in 2020"),
+        (["--era5", "/no", "--land-cover", "/no", "--gpp", "/no"], "--era5 '/no' names no file"),
+    ],
+)
+def test_options_that_make_no_sense_are_one_sentence(words: list[str], message: str) -> None:
+    from click.testing import CliRunner
+
+    from bench.cli.data_build import command
+
+    result = CliRunner().invoke(command, ["climate2gpp", *words])
+    assert isinstance(result.exception, BenchError)
+    assert message in str(result.exception)

@@ -1,0 +1,195 @@
+"""The request graphs, built and checked offline against the list of algorithms that the library ships for its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.data.climate2gpp import calendar, earth_engine_tasks
+from bench.data.climate2gpp.earth_engine import Collections, Request, image, requests
+from bench.data.climate2gpp.earth_engine_tasks import Destination, connect, submit, task
+from bench.data.climate2gpp.readers import date_in
+from bench.data.era5_land import ERA5_LAND, by_file_name
+from bench.errors import BenchError
+from tests.conftest import Bench
+
+ee = pytest.importorskip("ee", reason="the extra 'build' is not installed")
+apitestcase = pytest.importorskip("ee.apitestcase", reason="the extra 'build' is not installed")
+YEARS = (2019, 2020)
+
+
+@pytest.fixture
+def offline() -> Iterator[None]:
+    """The library initialised with its recorded algorithms; a call to a server would fail."""
+
+    class Case(apitestcase.ApiTestCase):  # type: ignore[misc,name-defined]
+        def runTest(self) -> None:
+            """Nothing: only its set-up is wanted."""
+
+    case = Case()
+    case.setUp()
+    yield
+    case.tearDown()
+
+
+def graph(request: Request) -> dict[str, Any]:
+    return expand(image(request))
+
+
+def expand(node: Any) -> dict[str, Any]:
+    """A graph written out, nothing shared, so that each part stands once for every use."""
+    encoded: dict[str, Any] = ee.serializer.encode(node, is_compound=False, for_cloud_api=True)
+    return encoded
+
+
+def find(node: Any, key: str) -> Iterator[Any]:
+    """All values of a key anywhere in a graph."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == key:
+                yield value
+            yield from find(value, key)
+    elif isinstance(node, list):
+        for value in node:
+            yield from find(value, key)
+
+
+def constants(encoded: dict[str, Any]) -> list[Any]:
+    """All numbers and words in a graph, those in lists among them."""
+    found = []
+    for value in find(encoded, "constantValue"):
+        found += value if isinstance(value, list) else [value]
+    return found
+
+
+def by_name(name: str) -> Request:
+    return next(request for request in requests(YEARS, 0.5, Collections()) if request.name == name)
+
+
+def test_every_variable_of_every_year_is_asked_for_once() -> None:
+    wanted = requests(YEARS, 0.5, Collections())
+    for year in YEARS:
+        asked = [band for item in wanted if item.kind == "era5" and item.year == year for band in item.bands]
+        assert sorted(asked) == sorted(variable.name for variable in ERA5_LAND)
+        for item in wanted:
+            if item.kind == "era5":
+                rules = {variable.aggregation for variable in ERA5_LAND if variable.name in item.bands}
+                assert rules == {item.aggregation}
+    assert [item.year for item in wanted if item.kind == "land_cover"] == [2019]
+    assert [item.year for item in wanted if item.kind == "gpp"] == [2019, 2020]
+    assert len({item.name for item in wanted}) == len(wanted)
+    assert {item.size for item in wanted} == {(720, 360)}
+
+
+@pytest.mark.parametrize("request_", requests((2020,), 0.5, Collections()), ids=lambda item: item.name)
+def test_graphs_use_known_algorithms_and_name_the_collection(offline: None, request_: Request) -> None:
+    encoded = graph(request_)
+    used = set(find(encoded, "functionName"))
+    assert used <= set(apitestcase.GetAlgorithms())
+    assert {"ImageCollection.load", "Image.reduceResolution", "Image.unmask"} <= used
+    assert request_.collection in constants(encoded)
+    if request_.kind != "land_cover":
+        assert ("reduce.sum" in used) == (request_.aggregation == "sum")
+        assert ("reduce.mean" in used) == (request_.aggregation == "mean")
+
+
+def test_the_steps_of_a_year_meet_and_the_last_ends_with_it(offline: None) -> None:
+    encoded = graph(by_name("era5_land_radiation_2020"))
+    seen = constants(encoded)
+    starts = [str(start) for start in calendar.step_starts(2020)]
+    assert all(start in seen for start in [*starts, "2021-01-01"])
+    assert "2020-12-31" not in seen
+
+
+def test_bands_carry_names_and_dates_that_the_readers_understand(offline: None) -> None:
+    for name, variables in (("era5_land_water_2019", 3), ("PML_V2_GPP_2019", 1)):
+        request = by_name(name)
+        words = [word for word in constants(graph(request)) if isinstance(word, str)]
+        bands = [word for word in words if date_in(word) is not None and word[0].isalpha()]
+        assert len(bands) == request.n_bands == 46 * variables
+        names = {band.rsplit("_", 1)[0] for band in bands}
+        assert names == ({"GPP"} if name.startswith("PML") else set(request.bands))
+        assert name.startswith("PML") or all(by_file_name(band) is not None for band in names)
+
+
+def test_other_collections_and_bands_can_be_named(offline: None) -> None:
+    mine = Collections(gpp="projects/mine/gpp", gpp_band="Gpp", era5="projects/mine/era5")
+    wanted = requests((2020,), 0.5, mine)
+    assert {item.collection for item in wanted} == {"projects/mine/gpp", "projects/mine/era5", "MODIS/061/MCD12C1"}
+    gpp = next(item for item in wanted if item.kind == "gpp")
+    assert {"projects/mine/gpp", "Gpp", "GPP_20200101"} <= set(constants(graph(gpp)))
+
+
+def test_finer_grids_make_more_and_smaller_requests_until_it_is_too_much() -> None:
+    fine = requests((2020,), 0.1, Collections())
+    assert len(fine) > len(requests((2020,), 0.5, Collections()))
+    assert max(item.bytes for item in fine) <= 1_500_000_000
+    with pytest.raises(BenchError, match="A grid of 0.05 degrees makes files of .* GB"):
+        requests((2020,), 0.05, Collections())
+
+
+@pytest.mark.parametrize("kind", ["drive", "cloud"])
+def test_tasks_fix_grid_place_and_missing_value(offline: None, kind: Any) -> None:
+    made = task(by_name("era5_land_wind_2019"), Destination(kind, "mine"))
+    options = made.config["fileExportOptions"]
+    place = options["driveDestination" if kind == "drive" else "cloudStorageDestination"]
+    assert place == {"folder" if kind == "drive" else "bucket": "mine", "filenamePrefix": "era5_land_wind_2019"}
+    assert options["geoTiffOptions"]["noData"]["floatValue"] == -9999
+    seen = constants(expand(made.config["expression"]))
+    assert {"EPSG:4326", 0.5, -180, -0.5, 90, 720, 360} <= {item for item in seen if not isinstance(item, dict)}
+
+
+class FakeTask:
+    """A task whose third start is refused."""
+
+    started: list[str] = []
+
+    def __init__(self, name: str) -> None:
+        self.name, self.id = name, f"id-{name}"
+
+    def start(self) -> None:
+        if len(self.started) == 2:
+            raise ee.EEException("Too many tasks already in the queue.")
+        self.started.append(self.name)
+
+
+def test_exports_are_started_once_each_however_often_the_command_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earth_engine_tasks, "task", lambda request, destination: FakeTask(request.name))
+    monkeypatch.setattr(FakeTask, "started", [])
+    wanted = requests((2020,), 0.5, Collections())[:4]
+    lines: list[str] = []
+    with pytest.raises(BenchError, match="refuses the export .*Too many tasks.*it starts the rest"):
+        submit(wanted, Destination("drive", "mine"), tmp_path / "work", lines.append)
+    assert len(lines) == 2
+    FakeTask.started = []
+    first = [item.name for item in wanted[:2]]
+    assert submit(wanted, Destination("drive", "mine"), tmp_path / "work", lines.append) == (2, 2)
+    assert FakeTask.started == [item.name for item in wanted[2:]] and first == [line.split()[1] for line in lines[:2]]
+
+
+def test_without_credentials_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(BenchError, match=r"run `earthengine authenticate` once and name a Cloud project .*--project"):
+        connect("my-project")
+
+
+def test_the_command_without_credentials_ends_with_code_2_and_one_line(bench: Bench, tmp_path: Path) -> None:
+    words = ("data", "build", "climate2gpp", "--source", "earth-engine", "--project", "x", "--years", "2019-2020")
+    result = bench(*words, "--out", str(tmp_path / "c.zarr"), HOME=str(tmp_path))
+    assert result.returncode == 2
+    assert "earthengine authenticate" in result.stderr and len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_dry_run_needs_no_credentials_and_lists_every_request(bench: Bench, tmp_path: Path) -> None:
+    words = ("data", "build", "climate2gpp", "--source", "earth-engine", "--years", "2019-2020", "--dry-run")
+    result = bench(*words, HOME=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) == len(requests(YEARS, 0.5, Collections())) + 1
+    assert "era5_land_radiation_2019: ECMWF/ERA5_LAND/DAILY_AGGR, 4 bands" in result.stdout
+    assert " exports, " in lines[-1]

@@ -1,0 +1,90 @@
+"""The job array of `bench plan --slurm`, run by a plain shell with the index set as SLURM sets it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.data.cube_zarr import write_cube
+from bench.errors import BenchError
+from bench.execution.slurm import ArrayOptions
+from bench.store import Store
+from tests.conftest import Bench, bench_environment, make_cube
+
+PLUGINS = "tests.support.runners:QUICK"
+CHOSEN = ("--suite", "full", "--profile", "smoke", "--only", "noise_a,noise_b", "--timeout", "60")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> str:
+    write_cube(tmp_path / "a toy.zarr", make_cube())
+    return "a toy.zarr"
+
+
+def write(bench: Bench, data: str, *options: str, expect: int = 0) -> str:
+    result = bench("plan", *CHOSEN, "--dataset", f"./{data}", "--slurm", "array.sh", *options, plugins=PLUGINS)
+    assert result.returncode == expect, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def submit(folder: Path, index: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """What SLURM does with one index."""
+    environment = bench_environment(folder) | {"SLURM_ARRAY_TASK_ID": str(index)}
+    environment.pop("BENCH_STORE")  # the script knows its own
+    command = ["bash", str(folder / "array.sh"), *arguments]
+    return subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, timeout=120)
+
+
+def ended(folder: Path) -> dict[str, str]:
+    return {record.cell.runner: record.started for record in Store(folder / "runs").records()}
+
+
+def test_each_index_runs_its_own_cell_and_a_second_submission_only_the_remainder(
+    bench: Bench, data: str, tmp_path: Path
+) -> None:
+    out = write(bench, data)
+    assert "sbatch array.sh" in out and (tmp_path / "array.sh.logs").is_dir()
+    script = (tmp_path / "array.sh").read_text()
+    assert "#SBATCH --array=0-1%16\n" in script
+    subprocess.run(["bash", "-n", tmp_path / "array.sh"], check=True)
+    alone = subprocess.run(
+        ["bash", tmp_path / "array.sh"], capture_output=True, text=True, env={"PATH": os.environ["PATH"]}
+    )
+    assert alone.returncode != 0 and "submit this script with sbatch" in alone.stderr
+    if shutil.which("shellcheck"):
+        subprocess.run(["shellcheck", tmp_path / "array.sh"], check=True)
+    first = submit(tmp_path, 0)
+    assert first.returncode == 0 and "1 done; 0 done before" in first.stdout, first.stdout + first.stderr
+    assert list(ended(tmp_path)) == ["noise_a"]
+    before = ended(tmp_path)
+    assert [submit(tmp_path, index).returncode for index in (0, 1)] == [0, 0]
+    assert set(ended(tmp_path)) == {"noise_a", "noise_b"} and ended(tmp_path)["noise_a"] == before["noise_a"]
+    assert len(Store(tmp_path / "runs").manifests()) == 1  # all indices set out to do the same
+    assert "every cell is done" in write(bench, data, expect=2)
+
+
+def test_the_script_asks_for_what_the_plan_expects(bench: Bench, data: str, tmp_path: Path) -> None:
+    write(bench, data, "--partition", "gpu", "--gpus-per-cell", "2", "--cells-per-index", "2", "--at-once", "3")
+    script = (tmp_path / "array.sh").read_text()
+    for line in ("array=0-0%3", "partition=gpu", "gpus-per-node=2", "cpus-per-task=2", "time=11", "mem=2000M"):
+        assert f"#SBATCH --{line}\n" in script
+    [pair] = re.findall(r"^  ([0-9a-f]{16},[0-9a-f]{16})$", script, re.MULTILINE)
+    assert len(set(pair.split(","))) == 2
+    assert "--timeout=60.0" in script and "--gpus-per-cell=2" in script and "--slurm" not in script.partition("exec")[2]
+    write(bench, data, "--memory", "3", "--minutes", "5")
+    assert "#SBATCH --mem=4000M\n" in (tmp_path / "array.sh").read_text()
+    assert "#SBATCH --time=5\n" in (tmp_path / "array.sh").read_text()
+
+
+def test_mistakes_are_one_sentence(bench: Bench, data: str) -> None:
+    with pytest.raises(BenchError, match="--cells-per-index is 0; it must be at least 1"):
+        ArrayOptions(cells_per_index=0)
+    with pytest.raises(BenchError, match="--partition is 'a b'"):
+        ArrayOptions(partition="a b")
+    result = bench("run", *CHOSEN, "--dataset", f"./{data}", "--cell", "0" * 16, plugins=PLUGINS)
+    assert result.returncode == 2 and f"has no cell {'0' * 16}" in result.stderr
