@@ -173,17 +173,17 @@ def table(comparisons: Sequence[Comparison], rankings: Sequence[Claim], circumst
     columns = (
         Column("published", "Published"),
         Column("ours", "This store"),
-        Column("decides", "Ratio that decides"),
+        Column("decides", "Decided by"),
         Column("verdict", "Verdict"),
     )
     caption = (
         f"Published against reproduced. {circumstances} A number is reproduced where ours lies within {TOLERANCE:.0%} "
         "of the published one and its rounding; better or worse where our whole interval lies outside; otherwise: "
-        "cannot say. A ranking is decided by the ratio of two errors, the better model of the paper's first (of gaps: "
-        f"by the difference; of a rank correlation: by itself, {RANK_AGREEMENT:g} or more), and cannot be said where "
-        "its interval holds both answers. Numbers, ratios and intervals are those of the tables (docs/uncertainty.md). "
-        f"Ratios are taken to the paper's best baseline of each table, gaps on what a model was fitted on, in week "
-        f"{GAP_WEEK}."
+        "cannot say. A ranking is decided by the ratio of two errors, the paper's better model first (below 1: the "
+        "paper's order), that of gaps by their difference (below 0), and a rank correlation by itself "
+        f"({RANK_AGREEMENT:g} or more); where the interval holds both answers: cannot say. Numbers, ratios and "
+        "intervals are those of the tables (docs/uncertainty.md). Ratios are taken to the paper's best baseline of "
+        f"each table, gaps on what a model was fitted on, in week {GAP_WEEK}."
     )
     return Table("check", caption, "Row", columns, tuple(rows))
 
@@ -202,13 +202,15 @@ def _row(item: Comparison) -> Row:
 
 
 def _claim_row(item: Claim) -> Row:
-    values = {"published": _shown(item.published), "verdict": words(item.verdict)}
-    if item.ours is not None:
-        values["ours"] = _shown(item.ours)
-    if item.decides is not None:
-        values["decides"] = item.decides
+    values = {"verdict": words(item.verdict)}
+    if isinstance(item.published, str):
+        values["published"] = words(item.published)
+        if item.ours is not None:
+            values["ours"] = words(str(item.ours))
+        if item.decides is not None:
+            values["decides"] = item.decides
+    else:  # a rank correlation decides itself
+        values["published"] = Value(item.published)
+        if item.decides is not None:
+            values["ours"] = item.decides
     return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.cells)
-
-
-def _shown(answer: str | float) -> Value:
-    return words(answer) if isinstance(answer, str) else Value(answer)
