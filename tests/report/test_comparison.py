@@ -123,10 +123,9 @@ def test_the_gap_in_the_few_shot_tables_is_a_paired_one(fewshot: Store) -> None:
     assert "rmse_40" in row_of(table2(select(fewshot, "fewshot"), reader), "Ours, plus").values
 
 
-def test_ratios_of_the_tables_are_the_paired_ones_of_the_rows_that_they_name(fewshot: Store) -> None:
-    """The incomplete row is compared with the others on the samples that it has."""
-    store, reader = fewshot, StatisticsReader(fewshot)
-    ours, gwr = result(store, "dual_branch_plus", "fewshot"), result(store, "gwr", "fewshot")
+def test_a_ratio_is_taken_on_the_samples_that_both_rows_have(fewshot: Store) -> None:
+    reader = StatisticsReader(fewshot)
+    ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
     found = ratio(reader, ours, gwr, Measure("rmse", "week:40"))
     assert found is not None and found.low < found.value < found.high < 1
     shared = number(reader, paired(ours, gwr)[0], Measure("rmse", "week:40"))
@@ -139,13 +138,12 @@ def test_a_ratio_of_gaps_has_a_value_only_where_the_gap_below_is_positive(fewsho
     reader = StatisticsReader(fewshot)
     ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
     gap, reverse = Measure("rmse", "week:40", minus="train"), Measure("rmse", "week:40", "train", minus="test")
-    gaps = [number(reader, row, gap) for row in paired(ours, gwr)]
-    assert gaps[0] is not None and gaps[1] is not None and gaps[0].value * gaps[1].value != 0
-    signs = [[ratio(reader, first, second, measure) for measure in (gap, reverse)] for first, second in ((ours, gwr),)]
-    [[forward, backward]] = signs
-    assert forward is not None and backward is not None
-    positive, negative = (forward, backward) if gaps[1].value > 0 else (backward, forward)
-    assert positive.value == pytest.approx(gaps[0].value / gaps[1].value, rel=1e-9)
+    own, below = (number(reader, row, gap) for row in paired(ours, gwr))
+    assert own is not None and below is not None
+    found = {sign: ratio(reader, ours, gwr, measure) for sign, measure in ((1, gap), (-1, reverse))}
+    positive, negative = found[int(np.sign(below.value))], found[-int(np.sign(below.value))]
+    assert positive is not None and negative is not None
+    assert positive.value == pytest.approx(own.value / below.value, rel=1e-9)
     assert np.isnan([negative.value, negative.low, negative.high]).all()
 
 
