@@ -2,9 +2,7 @@
 
 A metric is a function of a few named statistics (sums over samples). Sums of disjoint sets of samples add, so the
 metric of a union is the function of the added sums: no mean of RMSEs is ever taken. Every sum is kept per spatial
-block, which gives the block bootstrap for the price of a weighted addition.
-
-Where the test has several years, its sums are kept per year as well. `bench/uncertainty.py` makes intervals of them.
+block, and where the test has several years per year as well: `bench/uncertainty.py` makes intervals of them.
 """
 
 from __future__ import annotations
@@ -207,30 +205,3 @@ def evaluate(statistics: pd.DataFrame) -> pd.DataFrame:
     for metric in METRICS.values():
         total[metric.name] = metric.of(sums)
     return total.reset_index()
-
-
-def bootstrap_weights(n_blocks: int, draws: int, seed: int) -> npt.NDArray[np.float64]:
-    """(draws, n_blocks) how often each block is drawn where blocks are taken as independent.
-
-    `bench.uncertainty.block_draws`, which the tables use, assumes less.
-    """
-    if n_blocks < 1:
-        raise BenchError("A bootstrap needs at least one spatial block; the selection is empty.")
-    return (
-        np.random.default_rng(seed)
-        .multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), size=draws)
-        .astype(np.float64)
-    )
-
-
-def bootstrap(statistics: pd.DataFrame, metric: str, weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(draws,) values of one metric under resampled blocks.
-
-    Args:
-        statistics: rows of ONE part, group and weighting, one per block, ordered by block.
-        metric: name in `METRICS`.
-        weights: from `bootstrap_weights` with as many blocks as rows.
-    """
-    sums = {name: weights @ statistics[name].to_numpy(np.float64) for name in STATISTICS}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return METRICS[metric].of(sums)

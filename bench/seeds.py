@@ -12,7 +12,7 @@ import random
 import numpy as np
 
 BOOTSTRAP_SEED = 2020
-"""Seed of the spatial block bootstrap, shared by all rows of a table so that their intervals are paired."""
+"""Seed of the draws of places, repetitions and years, shared by all rows so that their intervals are paired."""
 SENSITIVITY_SAMPLE_SEED = 46
 """Seed of the sample of cells whose true sensitivities are kept where a data set is too large for all."""
 

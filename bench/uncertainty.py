@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -102,10 +102,9 @@ class Inference:
         """Whether the interval lies on one side of a number."""
         return self.low > number or self.high < number
 
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The interval, or None where nothing can be said."""
-        return (self.low, self.high) if self.low <= self.high else None
+    def within(self, least: float, most: float) -> Inference:
+        """The same with the interval cut off where the number ends, such as −1 and 1 of a correlation."""
+        return replace(self, low=float(np.clip(self.low, least, most)), high=float(np.clip(self.high, least, most)))
 
 
 def block_draws(blocks: Blocks, draws: int = DRAWS, window: int = WINDOW_BLOCKS) -> BlockDraws:

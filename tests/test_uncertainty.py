@@ -8,7 +8,7 @@ from scipy.stats import t as student
 
 from bench.errors import BenchError
 from bench.metrics import BLOCK_COLUMNS, STATISTICS
-from bench.uncertainty import Sample, block_draws, holm, infer, samples_of
+from bench.uncertainty import Inference, Sample, block_draws, holm, infer, samples_of
 
 
 def layout(rows: int, columns: int) -> np.ndarray:
@@ -56,7 +56,7 @@ def test_no_block_is_refused_and_one_block_has_no_interval() -> None:
         block_draws(np.array([], int))
     draws = block_draws(np.array([5]))
     found = infer(identity, [samples_of([sums_of(np.array([[4.0]]))], draws)["rmse"]], draws)
-    assert found.value == 2.0 and found.interval is None and np.isnan(found.p)
+    assert found.value == 2.0 and np.isnan([found.low, found.high, found.p]).all()
 
 
 def test_the_deviation_is_that_of_students_t_in_the_seeds() -> None:
@@ -120,6 +120,13 @@ def test_an_interval_excludes_a_number_exactly_where_the_p_value_is_below_five_p
         second = samples_of([more], draws, "b")["rmse"]
         found = infer(difference, [first, second], draws)
         assert found.excludes(0) == (found.p < 0.05) or abs(found.p - 0.05) < 0.002
+
+
+def test_an_interval_ends_where_its_number_does_and_an_unknown_one_stays_unknown() -> None:
+    cut = Inference(0.9, 0.5, 1.3, 0.01).within(-1, 1)
+    assert (cut.value, cut.low, cut.high, cut.p) == (0.9, 0.5, 1.0, 0.01)
+    unknown = Inference(0.9, float("nan"), float("nan"), float("nan")).within(-1, 1)
+    assert np.isnan([unknown.low, unknown.high]).all() and not unknown.excludes(0)
 
 
 def test_holm_is_that_of_the_textbook() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.data.borders import DATE_LINE_DEGREES, HULL_DEGREES
-from bench.report.comparison import Measure, difference, interval_value
+from bench.report.comparison import Measure, difference, interval_value, number
 from bench.report.model import Column, Row, Table, Value
 from bench.report.selection import RowResult, Selection, StatisticsReader, rows
 from bench.runners import registry
@@ -105,11 +105,8 @@ def _finding(
     weighting: str,
 ) -> Finding:
     def rmse(group: str) -> Value | None:
-        estimate = reader.estimate(row.records, "rmse", group=group, weighting=weighting)
-        if estimate is None:
-            return None
-        known = estimate.low == estimate.low  # NaN: no interval
-        return Value(estimate.value, estimate.low if known else None, estimate.high if known else None)
+        estimate = number(reader, row, Measure("rmse", group), weighting)
+        return None if estimate is None else interval_value(estimate)
 
     is_base = row is base
     text = experiment.base[row.key.runner] if variant is None else variant.label

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from bench.disk import write_atomically
 from bench.report.ablation import Finding, findings
 from bench.report.model import Value
-from bench.report.selection import CONFIDENCE, Selection, StatisticsReader
+from bench.report.selection import Selection, StatisticsReader
 from bench.suites.ablation import LETTER, PLUS
+from bench.uncertainty import CONFIDENCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

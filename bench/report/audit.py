@@ -11,16 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
+from bench.metrics import STATISTICS
 from bench.records import Record
 from bench.report import published
 from bench.report.model import Column, Row, Table, Value, words
-from bench.report.selection import Selection, StatisticsReader
+from bench.report.selection import BlockSums, Selection, StatisticsReader
+from bench.uncertainty import Floats
 
 SUMMATION_ROUNDING = 1e-12
 """Relative difference of two sums of the same float64 values: processors may add them in another order."""
-_TARGET_SUMS = ("target", "squared_target")
+_TARGET_SUMS = ("n", "target", "squared_target")
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,7 @@ def own_targets(selection: Selection, reader: StatisticsReader) -> list[OwnTarge
             for record in selection.done:
                 sampled.setdefault(_sample(record, part), []).append(record)
             for sample, records in sampled.items():
-                got = _compare(
-                    name, f"{part}{sample}", [(r, reader.block_sums(r, part, group, "plain")) for r in records]
-                )
+                got = _compare(name, f"{part}{sample}", [(r, reader.sums(r, part, group)) for r in records])
                 if got is not None:
                     found.append(got)
     return found
@@ -144,11 +143,11 @@ def _sample(record: Record, part: str) -> str:
     return f", {split['train_cells']} cells, sample {split.get('sample_seed', 0)}"
 
 
-def _compare(name: str, part: str, read: Sequence[tuple[Record, pd.DataFrame | None]]) -> OwnTargets | None:
+def _compare(name: str, part: str, read: Sequence[tuple[Record, BlockSums | None]]) -> OwnTargets | None:
     scored = [(record, sums) for record, sums in read if sums is not None]
     if not scored:
         return None
-    alike: list[list[tuple[Record, pd.DataFrame]]] = []
+    alike: list[list[tuple[Record, BlockSums]]] = []
     for item in scored:
         same = next((group for group in alike if _equal(group[0][1], item[1])), None)
         if same is None:
@@ -168,21 +167,28 @@ def _compare(name: str, part: str, read: Sequence[tuple[Record, pd.DataFrame | N
     return OwnTargets(name, part, len(scored), int(n), squared / n - (total / n) ** 2, problems)
 
 
-def _equal(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+def _equal(first: BlockSums, second: BlockSums) -> bool:
     """The same blocks with the same number of samples, and sums that differ by no more than the order of addition."""
-    if len(first) != len(second) or not np.array_equal(first[["block", "n"]], second[["block", "n"]]):
+    if not np.array_equal(first.blocks, second.blocks):
         return False
+    (n, total, squared), (other_n, other_total, other_squared) = (_of_target(sums) for sums in (first, second))
     # Σy may nearly cancel; what its rounding is relative to is √(n Σy²), which bounds Σ|y|.
-    squared = first["squared_target"].to_numpy()
-    scales = (np.sqrt(first["n"].to_numpy() * squared), squared)
-    return all(
-        bool((np.abs(first[name].to_numpy() - second[name].to_numpy()) <= SUMMATION_ROUNDING * scale).all())
-        for name, scale in zip(_TARGET_SUMS, scales, strict=True)
+    return (
+        np.array_equal(n, other_n)
+        and bool((np.abs(total - other_total) <= SUMMATION_ROUNDING * np.sqrt(n * squared)).all())
+        and bool((np.abs(squared - other_squared) <= SUMMATION_ROUNDING * squared).all())
     )
 
 
-def _totals(sums: pd.DataFrame) -> tuple[float, float, float]:
-    return float(sums["n"].sum()), float(sums["target"].sum()), float(sums["squared_target"].sum())
+def _of_target(sums: BlockSums) -> Floats:
+    """(3, blocks) n, Σy and Σy², over all years."""
+    over_years: Floats = sums.values.sum(axis=1)[[STATISTICS.index(name) for name in _TARGET_SUMS]]
+    return over_years
+
+
+def _totals(sums: BlockSums) -> tuple[float, float, float]:
+    n, total, squared = _of_target(sums).sum(axis=1)
+    return float(n), float(total), float(squared)
 
 
 def table(own: Sequence[OwnTargets]) -> Table:

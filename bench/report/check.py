@@ -2,7 +2,7 @@
 
 On the paper's own data set absolute numbers are compared. On any other only what carries over is: ratios to the best
 baseline of a table, and who is better than whom. A published number is a range, since it is rounded; a tolerance widens
-it. Ours has an interval over spatial blocks. `verdict` says how the two make a verdict.
+it. Ours is what the tables show, with their interval (`bench.report.comparison`). `verdict` says how the two decide.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.report import published
+from bench.report.comparison import Measure, interval_value
 from bench.report.model import Column, Row, Table, Value, words
 from bench.report.published import PublishedValue
-from bench.report.rankings import Claim, cells_of, claims, stand_ins, title
-from bench.report.scores import Score, Scores, difference, ratio
+from bench.report.rankings import RANK_AGREEMENT, Claim, cells_of, claims, stand_ins, title
+from bench.report.scores import Scores
 from bench.report.selection import Selection, StatisticsReader
 from bench.report.tables import GAP_WEEK, TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 
@@ -39,7 +40,7 @@ class Comparison:
         low: least value that the print and the tolerance allow.
         published: the number, or the ratio of the printed ones.
         high: the most.
-        ours: with its draws; None where this store has no such result.
+        ours: with its interval; None where this store has no such result.
         lower_is_better: None where neither end is better.
         cells: ids behind ours.
     """
@@ -49,7 +50,7 @@ class Comparison:
     low: float
     published: float
     high: float
-    ours: Score | None
+    ours: Value | None
     lower_is_better: bool | None
     cells: tuple[str, ...]
 
@@ -58,7 +59,9 @@ class Comparison:
         """Reproduced, better, worse, or cannot say; see `verdict`."""
         if self.ours is None or math.isnan(self.ours.value):
             return "cannot say"
-        return verdict((self.low, self.high), self.ours.value, self.ours.interval(), self.lower_is_better)
+        low, high = self.ours.low, self.ours.high
+        interval = None if low is None or high is None else (low, high)
+        return verdict((self.low, self.high), self.ours.value, interval, self.lower_is_better)
 
 
 def verdict(
@@ -115,7 +118,7 @@ def _absolute(number: int, values: Sequence[PublishedValue], scores: Scores, siz
         slack += item.rounding
         heading = f"Table {number}, {item.part} {'RMSE' if item.metric == 'rmse' else 'R²'}{sized}"
         for runner in stand_ins(scores, item.runner):
-            ours = _score(scores, runner, item)
+            ours = scores.number(runner, _measure(item))
             label = title(scores, runner, item) + _week(item)
             bounds = (item.value - slack, item.value, item.value + slack)
             yield Comparison(heading, label, *bounds, ours, lower, cells_of(scores, runner))
@@ -136,29 +139,24 @@ def _ratios(number: int, values: Sequence[PublishedValue], scores: Scores, sized
             low = (item.value - item.rounding) / (below.value + below.rounding) * (1 - TOLERANCE)
             high = (item.value + item.rounding) / (below.value - below.rounding) * (1 + TOLERANCE)
             for runner in stand_ins(scores, item.runner):
-                ours, theirs = _score(scores, runner, item), _score(scores, other, below)
+                found = scores.ratio(runner, other, _measure(item))
                 yield Comparison(
                     f"Table {number}, ratio of {_quantity(item)}{sized}",
                     f"{title(scores, runner, item)} ÷ {below.method}{_week(item)}",
                     low,
                     item.value / below.value,
                     high,
-                    None if ours is None or theirs is None else ratio(ours, theirs),
+                    None if found is None else interval_value(found),
                     None if item.part == "train" else True,
                     (*cells_of(scores, runner), *cells_of(scores, other)),
                 )
 
 
-def _score(scores: Scores, runner: str, item: PublishedValue) -> Score | None:
+def _measure(item: PublishedValue) -> Measure:
+    """Our number of the same kind; the paper's training errors are on what a model was fitted on."""
     group = "all" if item.week is None else f"week:{item.week}"
-    test = scores.score(runner, item.metric, group=group)
-    if item.part == "test":
-        return test
-    # The paper's training errors are on what a model was fitted on.
-    fitted = scores.score(runner, item.metric, part="fitted", group=group)
-    if item.part == "train" or fitted is None or test is None:
-        return fitted if item.part == "train" else None
-    return difference(test, fitted)
+    part = "fitted" if item.part == "train" else "test"
+    return Measure(item.metric, group, part, "fitted" if item.part == "gap" else None)
 
 
 def _quantity(item: PublishedValue) -> str:
@@ -175,14 +173,17 @@ def table(comparisons: Sequence[Comparison], rankings: Sequence[Claim], circumst
     columns = (
         Column("published", "Published"),
         Column("ours", "This store"),
-        Column("share", "Draws that agree", digits=2),
+        Column("decides", "Decided by"),
         Column("verdict", "Verdict"),
     )
     caption = (
         f"Published against reproduced. {circumstances} A number is reproduced where ours lies within {TOLERANCE:.0%} "
-        "of the published one and its rounding; better or worse where our whole interval lies outside; a ranking "
-        "where it holds and nearly all draws of the spatial block bootstrap agree. Neither: cannot say. Ratios are "
-        f"taken to the paper's best baseline of each table, gaps on what a model was fitted on, in week {GAP_WEEK}."
+        "of the published one and its rounding; better or worse where our whole interval lies outside; otherwise: "
+        "cannot say. A ranking is decided by the ratio of two errors, the paper's better model first (below 1: the "
+        "paper's order), that of gaps by their difference (below 0), and a rank correlation by itself "
+        f"({RANK_AGREEMENT:g} or more); where the interval holds both answers: cannot say. Numbers, ratios and "
+        "intervals are those of the tables (docs/uncertainty.md). Ratios are taken to the paper's best baseline of "
+        f"each table, gaps on what a model was fitted on, in week {GAP_WEEK}."
     )
     return Table("check", caption, "Row", columns, tuple(rows))
 
@@ -196,19 +197,20 @@ def counts(comparisons: Sequence[Comparison], rankings: Sequence[Claim]) -> str:
 def _row(item: Comparison) -> Row:
     values = {"published": Value(item.published), "verdict": words(item.verdict)}
     if item.ours is not None:
-        low, high = item.ours.interval() or (None, None)
-        values["ours"] = Value(item.ours.value, low, high)
+        values["ours"] = item.ours
     return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.cells)
 
 
 def _claim_row(item: Claim) -> Row:
-    values = {"published": _shown(item.published, None), "verdict": words(item.verdict)}
-    if item.ours is not None:
-        values["ours"] = _shown(item.ours, item.interval)
-    if item.share is not None:
-        values["share"] = Value(item.share)
+    values = {"verdict": words(item.verdict)}
+    if isinstance(item.published, str):
+        values["published"] = words(item.published)
+        if item.ours is not None:
+            values["ours"] = words(str(item.ours))
+        if item.decides is not None:
+            values["decides"] = item.decides
+    else:  # a rank correlation decides itself
+        values["published"] = Value(item.published)
+        if item.decides is not None:
+            values["ours"] = item.decides
     return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.cells)
-
-
-def _shown(answer: str | float, interval: tuple[float, float] | None) -> Value:
-    return words(answer) if isinstance(answer, str) else Value(answer, *(interval or (None, None)))

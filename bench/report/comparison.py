@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from bench.metrics import METRICS
 from bench.records import Record
 from bench.report.model import Column, Row, Table, Value
-from bench.report.selection import RowResult, Selection, StatisticsReader, Term, rows
+from bench.report.selection import Estimate, RowResult, Selection, StatisticsReader, Term, rows
 from bench.runners import registry
 from bench.uncertainty import CONFIDENCE, DRAWS, Floats, Inference, holm
 
@@ -27,33 +29,49 @@ class Measure:
     Attributes:
         metric: name in `METRICS`.
         group: such as ``all`` or ``week:40``.
-        gap: whether it is test − training instead of test alone.
+        part: test, train, or fitted (what the model was fitted on: raw training samples, or means of them).
+        minus: the part whose value is subtracted, of a gap; else None.
     """
 
     metric: str
     group: str = "all"
-    gap: bool = False
+    part: str = "test"
+    minus: str | None = None
 
-    def terms(self, records: Sequence[Record]) -> list[Term]:
+    def terms(self, row: RowResult) -> list[Term]:
         """The terms of one row."""
-        parts = ("test", "train") if self.gap else ("test",)
-        return [Term(tuple(records), part, self.group) for part in parts]
+        parts = [self.part] if self.minus is None else [self.part, self.minus]
+        stored = [row.fitted_part if part == "fitted" else part for part in parts]
+        return [Term(row.records, part, self.group) for part in stored]
 
-    def of(self, test: Floats, *train: Floats) -> Floats:
+    def of(self, error: Floats, *subtracted: Floats) -> Floats:
         """The number from the terms' values."""
-        return test - train[0] if self.gap else test
+        return error - subtracted[0] if subtracted else error
 
-    def error_of(self, test: Floats, *train: Floats) -> Floats:
+    def error_of(self, value: Floats, *subtracted: Floats) -> Floats:
         """The number as an error, 0 at best: 1 − R² instead of R²."""
-        return 1 - test if METRICS[self.metric].lower_is_better is False else self.of(test, *train)
+        rest = METRICS[self.metric].lower_is_better is False and not subtracted
+        return 1 - value if rest else self.of(value, *subtracted)
+
+
+def number(
+    reader: StatisticsReader, row: RowResult, measure: Measure, weighting: str = "plain"
+) -> Estimate | Inference | None:
+    """What one row of a table shows, with its interval, or None without results."""
+    if not row.records:
+        return None
+    if measure.minus is not None:
+        return reader.infer(measure.of, measure.metric, measure.terms(row), weighting=weighting)
+    [term] = measure.terms(row)
+    return reader.estimate(row.records, measure.metric, part=term.part, group=term.group, weighting=weighting)
 
 
 def difference(
     reader: StatisticsReader, ours: RowResult, theirs: RowResult, measure: Measure, weighting: str = "plain"
 ) -> Inference | None:
     """Ours − theirs with its interval, or None where they have no results, or none from the same sample of cells."""
-    own, other = paired(ours.records, theirs.records)
-    if not own or not other:
+    own, other = paired(ours, theirs)
+    if not own.records or not other.records:
         return None
     terms, others = measure.terms(own), measure.terms(other)
     n = len(terms)
@@ -71,38 +89,48 @@ def ratio(
     """The ratio of errors (of R²: of 1 − R²), ours ÷ theirs, as `difference`.
 
     A difference of logarithms: where one row is wrong by orders of magnitude now and then, it says more than a
-    difference whose interval that row makes useless.
+    difference whose interval that row makes useless. A gap may be negative: its ratio has no logarithm, and no meaning
+    (NaN) where the gap that it is taken to is not positive.
     """
-    own, other = paired(ours.records, theirs.records)
-    if not own or not other:
+    own, other = paired(ours, theirs)
+    if not own.records or not other.records:
         return None
-    return reader.infer(
-        lambda a, b: measure.error_of(a) / measure.error_of(b),
-        measure.metric,
-        [*measure.terms(own), *measure.terms(other)],
-        weighting=weighting,
-        positive=True,
-    )
+    terms, others = measure.terms(own), measure.terms(other)
+    n = len(terms)
+
+    def divided(*values: Floats) -> Floats:
+        below = measure.error_of(*values[n:])
+        if measure.minus is not None:
+            below = np.where(below > 0, below, np.nan)
+        return np.asarray(measure.error_of(*values[:n]) / below)
+
+    return reader.infer(divided, measure.metric, [*terms, *others], weighting=weighting, positive=measure.minus is None)
 
 
 def distinguishable(
     reader: StatisticsReader, first: RowResult, second: RowResult, measure: Measure, weighting: str = "plain"
 ) -> bool:
     """Whether the interval of their ratio excludes 1; of gaps, which may be negative, that of the difference 0."""
-    if measure.gap:
+    if measure.minus is not None:
         found = difference(reader, first, second, measure, weighting)
         return found is not None and found.excludes(0)
     found = ratio(reader, first, second, measure, weighting)
     return found is not None and found.excludes(1)
 
 
-def paired(first: Sequence[Record], second: Sequence[Record]) -> tuple[list[Record], list[Record]]:
-    """The records to compare: few-shot those of the same samples of cells, in the same order; else all of both."""
-    by_sample = [{record.cell.split.get("sample_seed"): record for record in records} for records in (first, second)]
-    common = sorted(seed for seed in by_sample[0].keys() & by_sample[1].keys() if seed is not None)
+def paired(*compared: RowResult) -> list[RowResult]:
+    """Rows with the records to compare: few-shot those of the same samples of cells, in the same order; else all."""
+    by_sample: list[dict[int | None, Record]] = [
+        {record.cell.split.get("sample_seed"): record for record in row.records} for row in compared
+    ]
     if any(None in known for known in by_sample):
-        return list(first), list(second)
-    return [by_sample[0][seed] for seed in common], [by_sample[1][seed] for seed in common]
+        return list(compared)
+    common = set.intersection(*(set(known) for known in by_sample))
+    seeds = sorted(seed for seed in common if seed is not None)
+    return [
+        replace(row, records=tuple(known[seed] for seed in seeds))
+        for row, known in zip(compared, by_sample, strict=True)
+    ]
 
 
 def differences(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
@@ -165,12 +193,12 @@ def _difference_row(
         if relative is not None:
             values["ratio" + after] = interval_value(relative)
             values["p" + after] = Value(relative.p)
-    own, other = paired(ours.records, theirs.records)
+    own, other = paired(ours, theirs)
     if values:
-        values |= {"own_runs": Value(len(own)), "runs": Value(len(other))}
+        values |= {"own_runs": Value(len(own.records)), "runs": Value(len(other.records))}
     size = f", {ours.key.train_cells} cells" if ours.key.train_cells else ""
     view = f" ({theirs.key.view})" if several_views and theirs.key.view else ""
-    cells = tuple(record.cell_id for record in (*own, *other))
+    cells = tuple(record.cell_id for record in (*own.records, *other.records))
     return Row(theirs.title + view, f"{ours.title}{size}", values, False, _note(ours, theirs), cells)
 
 
@@ -197,10 +225,10 @@ def _with_holm(own: Sequence[Row], groups: Mapping[str, str]) -> list[Row]:
     return corrected
 
 
-def interval_value(found: Inference) -> Value:
-    """A number of a table from an inference."""
-    low, high = found.interval or (None, None)
-    return Value(found.value, low, high)
+def interval_value(found: Inference | Estimate) -> Value:
+    """A number of a table, with its interval where there is one."""
+    known = found.low <= found.high  # NaN: no interval
+    return Value(found.value, found.low if known else None, found.high if known else None)
 
 
 def mark_ties(

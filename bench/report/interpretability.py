@@ -15,17 +15,18 @@ import pandas as pd
 
 from bench.dataset_record import dataset_folder
 from bench.errors import BenchError
-from bench.metrics import BLOCK_DEGREES, bootstrap_weights, spatial_block
+from bench.metrics import BLOCK_DEGREES, spatial_block
 from bench.records import Record
 from bench.report.agreement import DOMINANT, FEATURES, PLACES, SCORES, SIGN, STEPS, agreement, negligible
 from bench.report.agreement import NEGLIGIBLE as NEGLIGIBLE_SHARE
+from bench.report.comparison import interval_value
 from bench.report.model import Column, Row, Table, Value
-from bench.report.selection import CONFIDENCE, DRAWS, RowResult, Selection, rows
+from bench.report.selection import RowResult, Selection, rows
 from bench.runners import registry
 from bench.runners.registry import FAMILIES, Explains
-from bench.seeds import BOOTSTRAP_SEED
 from bench.sensitivities_record import CONTRIBUTIONS, SENSITIVITIES
 from bench.store import Store
+from bench.uncertainty import CONFIDENCE, WINDOW_BLOCKS, BlockDraws, Sample, block_draws, infer
 
 IMPORTANCE = "importance.parquet"
 _NOTES: dict[Explains, str] = {
@@ -35,7 +36,8 @@ _NOTES: dict[Explains, str] = {
 }
 _SAMPLE = ["cell", "time"]
 Floats = npt.NDArray[np.float32]
-Draws = dict[str, npt.NDArray[np.float64]]
+Scored = dict[str, npt.NDArray[np.float64]]
+"""Score → (1 + draws,) values: first that of the whole sample, then those under the draws of blocks."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class TruthReader:
         features: names of the climate features.
         block: (cell,) index of the spatial block of every cell of the cube.
         n_blocks: number of blocks.
+        draws: of these blocks, shared by all rows.
     """
 
     def __init__(self, store: Store, fingerprint: str) -> None:
@@ -75,6 +78,7 @@ class TruthReader:
         ids = spatial_block(places["lon"].to_numpy(np.float64), places["lat"].to_numpy(np.float64))
         names, self.block = np.unique(ids, return_inverse=True)
         self.n_blocks = len(names)
+        self.draws: BlockDraws = block_draws(names)
 
     def of(self, kind: Explains) -> tuple[Explanation, float]:
         """What explanations of a kind are compared with, and below which it is taken as 0."""
@@ -106,17 +110,13 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
     if not explained or not TruthReader.exists(store, first.dataset_fingerprint):
         return None
     truth = TruthReader(store, first.dataset_fingerprint)
-    resampling = np.concatenate(
-        [np.ones((1, truth.n_blocks)), bootstrap_weights(truth.n_blocks, DRAWS, BOOTSTRAP_SEED)]
-    )
     sizes, views = {row.key.train_cells for row in explained}, {row.key.view for row in explained} - {None}
-    table_rows = list(_references(truth, _scored_times(store, explained), resampling))
+    table_rows = list(_references(truth, _scored_times(store, explained)))
     for row in explained:
         records = [record for record in row.records if IMPORTANCE in record.files]
         kind = _kind(row)
         assert kind is not None  # rows without a kind were left out above
-        per_seed = [_score(store, record, truth, kind, resampling) for record in records]
-        values = {name: _estimate([seed[name] for seed in per_seed]) for name in SCORES if name in per_seed[0]}
+        values = _estimates(truth, [_score(store, record, truth, kind) for record in records])
         values["runs"] = Value(len(records))
         which = [row.key.view] if row.key.view and len(views) > 1 else []
         which += [f"{row.key.train_cells} cells"] if len(sizes) > 1 else []
@@ -142,17 +142,15 @@ def _kind(row: RowResult) -> Explains | None:
     return entry.explains if entry else None
 
 
-def _score(
-    store: Store, record: Record, truth: TruthReader, kind: Explains, resampling: npt.NDArray[np.float64]
-) -> Draws:
-    """Score → (1 + draws,) values of one cell: first that of the whole sample, then those of the resampled blocks."""
+def _score(store: Store, record: Record, truth: TruthReader, kind: Explains) -> Scored:
+    """The scores of one cell."""
     path = store.file(record, IMPORTANCE)
     weights = _explanation(_frame(path, [*_SAMPLE, *truth.features]), truth.features, path)
     known, threshold = truth.of(kind)
     complete = weights.cells[np.isfinite(weights.values).all(axis=(1, 2))]
     cells = np.intersect1d(complete, known.cells)
     times = np.intersect1d(weights.times, known.times)
-    return _agreement(weights.at(cells, times), known.at(cells, times), truth, cells, threshold, kind, resampling)
+    return _agreement(weights.at(cells, times), known.at(cells, times), truth, cells, threshold, kind)
 
 
 def _agreement(
@@ -162,42 +160,34 @@ def _agreement(
     cells: npt.NDArray[np.int64],
     threshold: float,
     kind: Explains,
-    resampling: npt.NDArray[np.float64],
-) -> Draws:
+) -> Scored:
+    resampling = np.concatenate([np.ones((1, truth.n_blocks)), truth.draws.weights])
     sums = agreement(weights, known, truth.block[cells], truth.n_blocks, threshold, signed=kind != "share")
     return {name: score.of(resampling) for name, score in sums.items()}
 
 
-def _estimate(per_seed: Sequence[npt.NDArray[np.float64]]) -> Value:
-    """Mean over seeds; its interval from draws of blocks, shared by all seeds, and of seeds, both with replacement."""
-    values = np.stack(per_seed)  # (seed, 1 + draws)
-    n_seeds, n_draws = values.shape[0], values.shape[1] - 1
-    chosen = np.random.default_rng([BOOTSTRAP_SEED, n_seeds]).integers(n_seeds, size=(n_seeds, n_draws))
-    draws = values[chosen, 1 + np.arange(n_draws)].mean(axis=0)
-    draws = draws[np.isfinite(draws)]
-    if len(draws) < 0.9 * n_draws:  # too few draws have a sample to score
-        return Value(float(values[:, 0].mean()))
-    low, high = np.quantile(draws, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Value(float(values[:, 0].mean()), float(low), float(high))
+def _estimates(truth: TruthReader, per_seed: Sequence[Scored]) -> dict[str, Value]:
+    """Means of the scores over seeds with the intervals of `bench.uncertainty`, cut off where a score ends."""
+    values = {}
+    for name in SCORES:
+        if name not in per_seed[0]:
+            continue
+        scored = np.stack([seed[name] for seed in per_seed])
+        found = infer(lambda mean: mean, [Sample(scored[:, 0], scored[:, 1:], group="seeds")], truth.draws)
+        values[name] = interval_value(found.within(0 if name in (SIGN, DOMINANT) else -1, 1))
+    return values
 
 
-def _references(
-    truth: TruthReader, times: npt.NDArray[np.int64], resampling: npt.NDArray[np.float64]
-) -> tuple[Row, ...]:
+def _references(truth: TruthReader, times: npt.NDArray[np.int64]) -> tuple[Row, ...]:
     """What chance reaches, and what the true mean of each feature reaches if it is named everywhere."""
     known, threshold = truth.of("sensitivity")
     values = known.at(known.cells, times)
     constant = np.broadcast_to(values.mean(axis=(0, 1)), values.shape)
-    draws = _agreement(constant, values, truth, known.cells, threshold, "sensitivity", resampling)
+    scored = _agreement(constant, values, truth, known.cells, threshold, "sensitivity")
     chance = {SIGN: 0.5, PLACES: 0.0, STEPS: 0.0, FEATURES: 0.0, DOMINANT: 1 / len(truth.features)}
     return (
         Row("Chance", "Reference", {name: Value(value) for name, value in chance.items()}, ranked=False),
-        Row(
-            "True mean, the same everywhere",
-            "Reference",
-            {name: _estimate([of]) for name, of in draws.items()},
-            ranked=False,
-        ),
+        Row("True mean, the same everywhere", "Reference", _estimates(truth, [scored]), ranked=False),
     )
 
 
@@ -235,7 +225,8 @@ def _caption(selection: Selection) -> str:
         f"Sign: share of equal signs where the truth is above {NEGLIGIBLE_SHARE:.0%} of the root mean square of its "
         "largest feature. Rank: mean Spearman correlation over places, over steps, and over features of a sample "
         "(absolute values). Dominant driver: share of samples in which the feature of the largest true sensitivity has "
-        f"the largest weight. In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks of "
-        f"{BLOCK_DEGREES:g}° and over seeds. Contributions are scored against sensitivity × standardised value, "
-        "unsigned shares against absolute sensitivities. Every sample counts the same. Bold: best."
+        f"the largest weight. In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows "
+        f"of {WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Contributions are scored against "
+        "sensitivity × standardised value, unsigned shares against absolute sensitivities. Every sample counts the "
+        "same. Bold: best."
     )

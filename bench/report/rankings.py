@@ -1,4 +1,8 @@
-"""Who is better than whom in the paper, and whether that holds here."""
+"""Who is better than whom in the paper, and whether that holds here.
+
+A ranking is decided as the tables decide what is bold (`bench.report.comparison`): by the interval of the paired ratio
+of two errors, of gaps of their difference. Where that interval holds 1 (0), the two cannot be told apart.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,18 @@ from typing import Literal
 import numpy as np
 
 from bench.report import published
+from bench.report.comparison import Measure, interval_value
+from bench.report.model import Value
 from bench.report.published import PublishedValue
-from bench.report.scores import Draws, Score, Scores, difference
-from bench.report.selection import CONFIDENCE
+from bench.report.scores import Scores
 from bench.report.tables import GAP_WEEK, TABLE2_DENOMINATOR
+from bench.uncertainty import Floats, Inference
 
 RANK_AGREEMENT = 0.5
 """Spearman's correlation from which on two orders of models count as the same in the large."""
 FEWEST_RANKED = 4
 """Models below which a rank correlation says nothing."""
+Verdict = Literal["reproduced", "not reproduced", "cannot say"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,8 @@ class Claim:
         label: what is ranked.
         published: the paper's answer.
         ours: ours; None where results are missing.
-        interval: of a rank correlation.
-        share: share of the bootstrap draws in which the paper's answer holds.
+        decides: what the verdict is taken from: the ratio of the errors of two models, the better one in the paper
+            first, the difference of their gaps, or the rank correlation; None where results are missing.
         verdict: whether it is reproduced.
         cells: ids behind ours.
     """
@@ -40,9 +47,8 @@ class Claim:
     label: str
     published: str | float
     ours: str | float | None
-    interval: tuple[float, float] | None
-    share: float | None
-    verdict: Literal["reproduced", "not reproduced", "cannot say"]
+    decides: Value | None
+    verdict: Verdict
     cells: tuple[str, ...]
 
 
@@ -69,40 +75,31 @@ def _of_table(
 ) -> Iterator[Claim]:
     models = _models(values, scores, proposed)
     winner = min(values, key=lambda item: item.value)
-    cells = cells_of(scores, *(runner for _, runner, _ in models))
-    if not any(item is winner for item, _, _ in models) or len(models) < 2:
-        yield Claim(heading, f"lowest RMSE{where}", winner.method, None, None, None, "cannot say", cells)
+    label, cells = f"lowest RMSE{where}", _cells(scores, models)
+    first = next((model for model in models if model.item is winner), None)
+    others = [model for model in models if model is not first]
+    if first is None or not others:
+        yield _unknown(heading, label, winner.method, cells)
     else:
-        names = [title(scores, runner, item) for item, runner, _ in models]
-        first = next(index for index, (item, _, _) in enumerate(models) if item is winner)
-        errors = np.array([score.value for _, _, score in models])
-        share = float(np.mean(np.stack([score.draws for _, _, score in models]).argmin(axis=0) == first))
-        best = int(errors.argmin())
-        yield Claim(
-            heading,
-            f"lowest RMSE{where}",
-            winner.method,
-            names[best],
-            None,
-            share,
-            _judged(best == first, share),
-            cells,
-        )
-    yield _rank_correlation(heading, f"rank correlation{where}", models, cells)
+        runner_up = min(others, key=lambda model: model.error)
+        best = min(models, key=lambda model: model.error)
+        found = scores.ratio(first.runner, runner_up.runner, _measure(winner))
+        answer = title(scores, best.runner, best.item)
+        yield _decided(heading, label, winner.method, answer, found, best is first, cells)
+    yield _rank_correlation(heading, f"rank correlation{where}", models, scores)
 
 
-def _rank_correlation(
-    heading: str, label: str, models: Sequence[tuple[PublishedValue, str, Score]], cells: tuple[str, ...]
-) -> Claim:
-    if len(models) < FEWEST_RANKED:
-        return Claim(heading, label, 1.0, None, None, None, "cannot say", cells)
-    theirs = np.array([item.value for item, _, _ in models])
-    own = [score for _, _, score in models]
-    draws = _spearman(theirs, np.stack([score.draws for score in own]))
-    score = Score(float(_spearman(theirs, np.array([[item.value] for item in own]))[0]), draws)
-    share = float(np.mean(draws >= RANK_AGREEMENT))
-    verdict = _judged(score.value >= RANK_AGREEMENT, share)
-    return Claim(heading, label, 1.0, score.value, score.interval(), share, verdict, cells)
+def _rank_correlation(heading: str, label: str, models: Sequence[Model], scores: Scores) -> Claim:
+    theirs, cells = np.array([model.item.value for model in models]), _cells(scores, models)
+    found = None
+    if len(models) >= FEWEST_RANKED:
+        runners, measure = [model.runner for model in models], _measure(models[0].item)
+        found = scores.infer(lambda *errors: spearman(theirs, np.stack(errors)), runners, measure)
+    if found is None:
+        return _unknown(heading, label, 1.0, cells)
+    found = found.within(-1, 1)
+    verdict = _judged(found, RANK_AGREEMENT, found.value >= RANK_AGREEMENT)
+    return Claim(heading, label, 1.0, found.value, interval_value(found), verdict, cells)
 
 
 def _families(heading: str, values: Sequence[PublishedValue], scores: Scores, proposed: str) -> Iterator[Claim]:
@@ -112,15 +109,15 @@ def _families(heading: str, values: Sequence[PublishedValue], scores: Scores, pr
     order = sorted(best, key=lambda family: best[family])
     for better, worse in pairwise(order):
         label = f"{better} before {worse}"
-        sides = [[model for model in models if model[0].family == family] for family in (better, worse)]
-        cells = cells_of(scores, *(runner for side in sides for _, runner, _ in side))
+        sides = [[model for model in models if model.item.family == family] for family in (better, worse)]
+        cells = _cells(scores, [model for side in sides for model in side])
         if not all(sides):
-            yield Claim(heading, label, "yes", None, None, None, "cannot say", cells)
+            yield _unknown(heading, label, "yes", cells)
             continue
-        values_of = [min(score.value for _, _, score in side) for side in sides]
-        draws_of = [np.min([score.draws for _, _, score in side], axis=0) for side in sides]
-        holds, share = values_of[0] < values_of[1], float(np.mean(draws_of[0] < draws_of[1]))
-        yield Claim(heading, label, "yes", "yes" if holds else "no", None, share, _judged(holds, share), cells)
+        first, second = (min(side, key=lambda model: model.error) for side in sides)
+        holds = first.error < second.error
+        found = scores.ratio(first.runner, second.runner, _measure(first.item))
+        yield _decided(heading, label, "yes", "yes" if holds else "no", found, holds, cells)
 
 
 def _families_of(values: Sequence[PublishedValue]) -> list[str]:
@@ -130,47 +127,82 @@ def _families_of(values: Sequence[PublishedValue]) -> list[str]:
 def _gap(heading: str, scores: Scores, proposed: str) -> Claim:
     """Whose generalisation gap is smaller, with training errors on what each model was fitted on, as published."""
     label = f"smaller gap, week {GAP_WEEK}"
-    gaps = []
-    for runner in (proposed, TABLE2_DENOMINATOR):
-        test = scores.score(runner, group=f"week:{GAP_WEEK}")
-        fitted = scores.score(runner, part="fitted", group=f"week:{GAP_WEEK}")
-        gaps.append(None if test is None or fitted is None else difference(test, fitted))
-    values = published.load(3)
-    names = {item.runner: item.method for item in values}
+    names = {item.runner: item.method for item in published.load(3)}
     winner = names[published.PROPOSED]
-    own, other = gaps
-    if own is None or other is None:
-        return Claim(heading, label, winner, None, None, None, "cannot say", ())
-    apart = difference(own, other)
-    share = float(np.mean(apart.draws < 0))
+    gap = Measure("rmse", f"week:{GAP_WEEK}", minus="fitted")
+    found = scores.difference(proposed, TABLE2_DENOMINATOR, gap)
+    if found is None:
+        return _unknown(heading, label, winner, ())
     row = scores.row(proposed)
     name = winner if row is None or proposed == published.PROPOSED else row.title
-    ours = name if apart.value < 0 else names[TABLE2_DENOMINATOR]
+    holds = found.value < 0
     cells = cells_of(scores, proposed, TABLE2_DENOMINATOR)
-    return Claim(heading, label, winner, ours, None, share, _judged(apart.value < 0, share), cells)
+    return Claim(
+        heading,
+        label,
+        winner,
+        name if holds else names[TABLE2_DENOMINATOR],
+        interval_value(found),
+        _judged(found, 0.0, holds),
+        cells,
+    )
 
 
-def _models(values: Sequence[PublishedValue], scores: Scores, proposed: str) -> list[tuple[PublishedValue, str, Score]]:
+@dataclass(frozen=True)
+class Model:
+    """A published model that this store has results of.
+
+    Attributes:
+        item: the printed error.
+        runner: whose results stand for it.
+        error: ours.
+    """
+
+    item: PublishedValue
+    runner: str
+    error: float
+
+
+def _models(values: Sequence[PublishedValue], scores: Scores, proposed: str) -> list[Model]:
     """The published models that this store has results of, the paper's own in the form of `proposed`."""
     found = []
     for item in values:
         runner = proposed if item.runner == published.PROPOSED else item.runner
-        score = scores.score(runner, group="all" if item.week is None else f"week:{item.week}")
-        if score is not None:
-            found.append((item, runner, score))
+        number = scores.number(runner, _measure(item))
+        if number is not None:
+            found.append(Model(item, runner, number.value))
     return found
 
 
-def _judged(holds: bool, share: float) -> Literal["reproduced", "not reproduced", "cannot say"]:
-    """Reproduced where it holds and nearly all draws agree; not reproduced where it fails and nearly none does."""
-    if holds and share >= (1 + CONFIDENCE) / 2:
-        return "reproduced"
-    if not holds and share <= (1 - CONFIDENCE) / 2:
-        return "not reproduced"
-    return "cannot say"
+def _measure(item: PublishedValue) -> Measure:
+    return Measure("rmse", "all" if item.week is None else f"week:{item.week}")
 
 
-def _spearman(theirs: Draws, ours: Draws) -> Draws:
+def _cells(scores: Scores, models: Sequence[Model]) -> tuple[str, ...]:
+    return cells_of(scores, *(model.runner for model in models))
+
+
+def _unknown(heading: str, label: str, answer: str | float, cells: tuple[str, ...]) -> Claim:
+    return Claim(heading, label, answer, None, None, "cannot say", cells)
+
+
+def _decided(
+    heading: str, label: str, answer: str, ours: str, found: Inference | None, holds: bool, cells: tuple[str, ...]
+) -> Claim:
+    """A claim that a ratio decides; two rows without a common sample of cells have none."""
+    if found is None:
+        return Claim(heading, label, answer, ours, None, "cannot say", cells)
+    return Claim(heading, label, answer, ours, interval_value(found), _judged(found, 1.0, holds), cells)
+
+
+def _judged(found: Inference, boundary: float, holds: bool) -> Verdict:
+    """Cannot say where the interval holds the boundary between the paper's answer and another one."""
+    if not found.excludes(boundary):
+        return "cannot say"
+    return "reproduced" if holds else "not reproduced"
+
+
+def spearman(theirs: Floats, ours: Floats) -> Floats:
     """(draws,) rank correlation of (model,) published with (model, draws) own errors; ties have their mean rank."""
     from scipy.stats import rankdata
 

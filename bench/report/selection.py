@@ -21,8 +21,6 @@ from bench.runners import registry
 from bench.store import Store
 from bench.suites import ablation
 from bench.suites.cells import Cell
-from bench.uncertainty import CONFIDENCE as CONFIDENCE
-from bench.uncertainty import DRAWS as DRAWS
 from bench.uncertainty import Blocks, Floats, Inference, Sample, block_draws, infer, samples_of
 
 
@@ -55,7 +53,7 @@ class Estimate:
 
     Attributes:
         value: mean over the repetitions that are done.
-        low: lower end of the bootstrap interval of that mean.
+        low: lower end of the 95 % interval of that mean.
         high: upper end.
         spread: standard deviation over repetitions (NaN for one).
     """
@@ -104,6 +102,11 @@ class RowResult:
     planned: int
     records: tuple[Record, ...]
     problems: tuple[str, ...]
+
+    @property
+    def fitted_part(self) -> str:
+        """The part that holds errors on what the model was fitted on: raw training samples, or means of them."""
+        return "fitted" if self.step_means else "train"
 
 
 def runs(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
@@ -284,13 +287,10 @@ class StatisticsReader:
                 self._sums[record.cell_id, str(key)] = BlockSums(own, sums)
         return self._tables[record.cell_id]
 
-    def block_sums(self, record: Record, part: str, group: str, weighting: str) -> pd.DataFrame | None:
-        """Sums per spatial block over all years, ordered by block, or None where the cell has no such group."""
+    def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
+        """Sums per spatial block, or None where the cell has no such group."""
         self.table(record)
-        found = self._sums.get((record.cell_id, f"{part}/{group}/{weighting}"))
-        if found is None:
-            return None
-        return pd.DataFrame(found.values.sum(axis=1).T, columns=list(STATISTICS)).assign(block=found.blocks)
+        return self._sums.get((record.cell_id, f"{part}/{group}/{weighting}"))
 
     def infer(
         self,
@@ -355,10 +355,7 @@ class StatisticsReader:
         return Estimate(value, low, high, spread)
 
     def _of(self, term: Term, weighting: str) -> list[BlockSums]:
-        for record in term.records:
-            self.table(record)
-        key = f"{term.part}/{term.group}/{weighting}"
-        found = [self._sums.get((record.cell_id, key)) for record in term.records]
+        found = [self.sums(record, term.part, term.group, weighting) for record in term.records]
         return [item for item in found if item is not None]
 
     def _drawn(self, term: Term, weighting: str, sums: Sequence[BlockSums], blocks: Blocks) -> dict[str, Sample]:

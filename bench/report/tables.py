@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from bench.metrics import BLOCK_DEGREES
 from bench.report import published
-from bench.report.comparison import Measure, interval_value, mark_ties
+from bench.report.comparison import Measure, interval_value, mark_ties, number, ratio
 from bench.report.model import Column, Row, Table, Value
 from bench.report.selection import Estimate, RowResult, Selection, StatisticsReader, rows
 from bench.runners.registry import FAMILIES, TRAINING_ROWS
-from bench.uncertainty import CONFIDENCE, WINDOW_BLOCKS
+from bench.uncertainty import CONFIDENCE, WINDOW_BLOCKS, Inference
 
 TABLE1_DENOMINATOR = "lightgbm_large"
 """The paper's best tabular model: ratios of Table 1 are taken to it."""
@@ -27,22 +27,15 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     paper = published.load(1)
     estimates = {row.key: _estimates(reader, row, weighting) for row in found}
     views = {row.key.view for row in found if row.key.view}
-    denominators = {
-        row.key.view: estimates[row.key]["rmse"]
-        for row in found
-        if row.key.runner == TABLE1_DENOMINATOR and row.records
-    }
     paper_denominator = published.lookup(paper, TABLE1_DENOMINATOR, "rmse")
     table_rows = []
     for row in found:
         got = estimates[row.key]
-        values = {name: _value(estimate) for name, estimate in got.items() if estimate is not None}
-        values |= _gap(reader, row, "all", weighting)
-        denominator = denominators.get(row.key.view) or (
-            next(iter(denominators.values())) if len(denominators) == 1 else None
-        )
-        if got["rmse"] is not None and denominator is not None:
-            values["ratio"] = Value(got["rmse"].value / denominator.value)
+        values = {name: interval_value(estimate) for name, estimate in got.items() if estimate is not None}
+        values |= _shown("gap", number(reader, row, Measure("rmse", minus="train"), weighting))
+        below = _denominator(found, row, TABLE1_DENOMINATOR)
+        if below is not None:
+            values |= _shown("ratio", ratio(reader, row, below, Measure("rmse"), weighting))
         published_rmse = published.lookup(paper, row.key.runner, "rmse")
         if published_rmse is not None and paper_denominator is not None:
             values["paper_ratio"] = Value(published_rmse / paper_denominator)
@@ -51,8 +44,8 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     present = {row.key.runner for row in found}
     for item in paper:
         if item.metric == "rmse" and item.runner not in present and paper_denominator is not None:
-            ratio = {"paper_ratio": Value(item.value / paper_denominator)}
-            table_rows.append(Row(item.method, item.family, ratio, note="not in this run"))
+            values = {"paper_ratio": Value(item.value / paper_denominator)}
+            table_rows.append(Row(item.method, item.family, values, note="not in this run"))
     columns = (
         Column("rmse", "RMSE", best="min"),
         Column("r2", "R²", best="max"),
@@ -60,7 +53,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("bias", "Bias", in_latex=False),
         Column("train_rmse", "Train RMSE"),
         Column("gap", "Gap", interval=False),
-        Column("ratio", "÷ LightGBM Large"),
+        Column("ratio", "÷ LightGBM Large", interval=False),
         Column("paper_ratio", "Paper's ratio"),
         Column("runs", "Runs", digits=0),
     )
@@ -100,23 +93,17 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     found = rows(selection)
     paper = published.load(2)
     weeks = _weeks(selection)
-    denominators = {
-        (row.key.train_cells, week): reader.estimate(row.records, "rmse", group=f"week:{week}", weighting=weighting)
-        for row in found
-        if row.key.runner == TABLE2_DENOMINATOR
-        for week in weeks
-    }
     table_rows = []
     for row in found:
-        values = {}
+        values: dict[str, Value] = {}
+        below = _denominator(found, row, TABLE2_DENOMINATOR)
         for week in weeks:
             for metric in ("rmse", "r2"):
-                estimate = reader.estimate(row.records, metric, group=f"week:{week}", weighting=weighting)
-                if estimate is not None:
-                    values[f"{metric}_{week}"] = _value(estimate)
-            below = denominators.get((row.key.train_cells, week))
-            if below is not None and f"rmse_{week}" in values:
-                values[f"ratio_{week}"] = Value(values[f"rmse_{week}"].value / below.value)
+                measure = Measure(metric, f"week:{week}")
+                values |= _shown(f"{metric}_{week}", number(reader, row, measure, weighting))
+            if below is not None:
+                measure = Measure("rmse", f"week:{week}")
+                values |= _shown(f"ratio_{week}", ratio(reader, row, below, measure, weighting))
             ours = published.lookup(paper, row.key.runner, "rmse", week=week)
             gnnwr = published.lookup(paper, TABLE2_DENOMINATOR, "rmse", week=week)
             if ours is not None and gnnwr is not None:
@@ -128,7 +115,8 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         columns.append(Column(f"rmse_{week}", f"W{week} RMSE", best="min"))
         columns.append(Column(f"r2_{week}", "R²", 2, "max", interval=False))
     for week in weeks:
-        columns.append(Column(f"ratio_{week}", f"W{week} ÷ GNNWR", in_latex=False, on_terminal=False))
+        label = f"W{week} ÷ GNNWR"
+        columns.append(Column(f"ratio_{week}", label, in_latex=False, on_terminal=False, interval=False))
         columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
     measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
@@ -144,24 +132,16 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     group = f"week:{week}"
     table_rows = []
     for row in found:
-        values = {}
-        for part in ("train", "test"):
-            for metric in ("rmse", "r2"):
-                estimate = reader.estimate(row.records, metric, part=part, group=group, weighting=weighting)
-                if estimate is not None:
-                    values[f"{part}_{metric}"] = _value(estimate)
-        for which in ("seen", "unseen"):
-            estimate = reader.estimate(row.records, "rmse", group=f"{group}/{which}", weighting=weighting)
-            if estimate is not None:
-                values[f"{which}_rmse"] = _value(estimate)
-        fitted = reader.estimate(row.records, "rmse", part="fitted", group=group, weighting=weighting)
-        if fitted is None and not row.step_means:  # old records of step-mean models lack the part: rather no value
-            fitted = reader.estimate(row.records, "rmse", part="train", group=group, weighting=weighting)
-        if fitted is not None:
-            values["fitted_rmse"] = _value(fitted)
-        values |= _gap(reader, row, group, weighting)
-        if "test_rmse" in values and "fitted_rmse" in values:
-            values["gap_published"] = Value(values["test_rmse"].value - values["fitted_rmse"].value)
+        shown = {
+            f"{part}_{metric}": Measure(metric, group, part) for part in ("train", "test") for metric in ("rmse", "r2")
+        }
+        shown |= {f"{which}_rmse": Measure("rmse", f"{group}/{which}") for which in ("seen", "unseen")}
+        shown["fitted_rmse"] = Measure("rmse", group, "fitted")
+        shown["gap"] = Measure("rmse", group, minus="train")
+        shown["gap_published"] = Measure("rmse", group, minus="fitted")
+        values: dict[str, Value] = {}
+        for key, measure in shown.items():
+            values |= _shown(key, number(reader, row, measure, weighting))
         paper_gap = published.lookup(paper, row.key.runner, "rmse", week=GAP_WEEK, part="gap")
         if paper_gap is not None:
             values["paper_gap"] = Value(paper_gap)
@@ -174,14 +154,14 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("test_r2", "Test R²", best="max"),
         Column("gap", "Gap", best="min", interval=False),
         Column("fitted_rmse", "Train RMSE as published"),
-        Column("gap_published", "Gap as published"),
+        Column("gap_published", "Gap as published", interval=False),
         Column("paper_gap", "Paper's gap"),
         Column("seen_rmse", "Seen cells", in_latex=False),
         Column("unseen_rmse", "Unseen cells", in_latex=False),
         Column("runs", "Runs", digits=0),
     )
     measures = {f"test_{metric}": Measure(metric, group) for metric in ("rmse", "r2")}
-    measures["gap"] = Measure("rmse", group, gap=True)
+    measures["gap"] = Measure("rmse", group, minus="train")
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
         f"Generalisation gap in week {week} (Table 3 of the paper). {_circumstances(selection, found, weighting)} "
@@ -203,16 +183,19 @@ def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict
     return got
 
 
-def _gap(reader: StatisticsReader, row: RowResult, group: str, weighting: str) -> dict[str, Value]:
-    """Test − training RMSE, where there are results."""
-    measure = Measure("rmse", group, gap=True)
-    found = reader.infer(measure.of, "rmse", measure.terms(row.records), weighting=weighting) if row.records else None
-    return {"gap": interval_value(found)} if found is not None else {}
+def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> RowResult | None:
+    """The row that a row's ratio is taken to: that of its view, or the only one of its sample size."""
+    candidates = [
+        other
+        for other in found
+        if other.key.runner == runner and other.records and other.key.train_cells == row.key.train_cells
+    ]
+    alike = [other for other in candidates if other.key.view == row.key.view]
+    return next(iter(alike or (candidates if len(candidates) == 1 else [])), None)
 
 
-def _value(estimate: Estimate) -> Value:
-    known = estimate.low == estimate.low  # NaN: no interval
-    return Value(estimate.value, estimate.low if known else None, estimate.high if known else None)
+def _shown(key: str, found: Estimate | Inference | None) -> dict[str, Value]:
+    return {} if found is None else {key: interval_value(found)}
 
 
 def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:

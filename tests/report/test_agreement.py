@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from bench.metrics import bootstrap_weights
 from bench.report.agreement import DOMINANT, FEATURES, PLACES, SCORES, SIGN, STEPS, agreement, negligible
 
 N_CELLS, N_STEPS, N_FEATURES, N_BLOCKS = 300, 12, 8, 30
@@ -86,7 +85,7 @@ def test_resampled_rank_correlation_spreads_as_much_as_ranking_every_draw_anew()
     truth = np.repeat(generator.normal(size=(N_BLOCKS, 1, 1)), 10, axis=0) + generator.normal(size=(N_CELLS, 1, 1))
     weights = truth + 2 * generator.normal(size=truth.shape)
     home = np.repeat(np.arange(N_BLOCKS), 10)
-    draws = bootstrap_weights(N_BLOCKS, 400, 0)
+    draws = generator.multinomial(N_BLOCKS, np.full(N_BLOCKS, 1 / N_BLOCKS), size=400).astype(float)
     fast = agreement(weights, truth, home, N_BLOCKS, 0.0, signed=True)[PLACES].of(draws)
     exact = [
         spearmanr(*(np.repeat(v[:, 0, 0], times.astype(int)) for v in (weights, truth))).statistic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from bench.data.splits import fewshot_parameters
 from bench.report import check, render
 from bench.report.check import Comparison, compare, verdict
-from bench.report.rankings import Claim, _spearman
-from bench.report.scores import Scores, difference, ratio
+from bench.report.comparison import Measure, differences
+from bench.report.rankings import Claim, spearman
+from bench.report.scores import Scores
 from bench.report.selection import StatisticsReader, select
+from bench.report.tables import table1, table3
 from bench.store import Store
 from tests.conftest import make_cube
 from tests.report.test_tables import add_manifest, store_cell
@@ -87,15 +90,17 @@ def test_on_other_data_only_ratios_and_rankings_are_compared(tmp_path: Path) -> 
 def test_rankings_that_do_not_hold_are_not_reproduced(tmp_path: Path) -> None:
     _, claims = compared(make_store(tmp_path, NOISES | {"dual_branch": 3.0}))
     lost = claims["Table 1, rankings: lowest RMSE"]
-    assert (lost.verdict, lost.ours, lost.share) == ("not reproduced", "TabNet", 0.0)
+    assert (lost.verdict, lost.ours) == ("not reproduced", "TabNet")
+    assert lost.decides is not None and lost.decides.low is not None and lost.decides.low > 1
     assert claims["Table 1, rankings: Our Method before Tabular Deep Learning"].verdict == "not reproduced"
 
 
 def test_models_that_are_alike_leave_the_ranking_open(tmp_path: Path) -> None:
     _, claims = compared(make_store(tmp_path, {"lightgbm_large": 1.0, "tabnet": 1.0, "dual_branch": 1.0}))
-    share = claims["Table 1, rankings: lowest RMSE"].share
-    assert share is not None and 0.025 < share < 0.975
-    assert claims["Table 1, rankings: lowest RMSE"].verdict == "cannot say"
+    lowest = claims["Table 1, rankings: lowest RMSE"]
+    assert lowest.verdict == "cannot say" and lowest.decides is not None
+    assert lowest.decides.low is not None and lowest.decides.high is not None
+    assert lowest.decides.low < 1 < lowest.decides.high
 
 
 def test_rankings_of_models_that_did_not_run_cannot_be_said(tmp_path: Path) -> None:
@@ -138,25 +143,38 @@ def test_ratios_are_paired_by_the_blocks_that_both_share(tmp_path: Path) -> None
     for cell, noise in zip(cells, (1.0, 2.0), strict=True):
         store_cell(store, cell, cube, noise)
     scores = Scores(select(store, "full"), StatisticsReader(store))
-    first, second = scores.score("gwr"), scores.score("gnnwr")
-    assert first is not None and second is not None
-    assert ratio(first, second).interval() == pytest.approx((0.5, 0.5), rel=1e-5)
-    low, high = first.interval() or (0.0, 0.0)
-    assert high - low > 0.01
-    assert difference(first, second).value == pytest.approx(first.value - second.value)
-    [estimate] = [
-        StatisticsReader(store).estimate([item], "rmse") for item in store.records() if item.cell.runner == "gwr"
-    ]
-    assert estimate is not None and (low, high) == pytest.approx((estimate.low, estimate.high))
+    found, single = scores.ratio("gwr", "gnnwr", Measure("rmse")), scores.number("gwr", Measure("rmse"))
+    assert found is not None and (found.low, found.high) == pytest.approx((0.5, 0.5), rel=1e-5)
+    assert single is not None and single.low is not None and single.high is not None
+    assert single.high - single.low > 0.01
+    assert scores.ratio("gwr", "lightgbm", Measure("rmse")) is None
 
 
-def test_a_ratio_to_nothing_positive_has_no_value(tmp_path: Path) -> None:
-    store = make_store(tmp_path, {"gwr": 1.0, "gnnwr": 2.0})
-    scores = Scores(select(store, "full"), StatisticsReader(store))
-    first, second = scores.score("gwr"), scores.score("gnnwr")
-    assert first is not None and second is not None
-    negative = ratio(first, difference(first, second))
-    assert np.isnan(negative.value) and negative.interval() is None
+def test_numbers_ratios_and_intervals_are_those_of_the_tables(tmp_path: Path) -> None:
+    store = make_store(tmp_path, NOISES, dataset="climate2gpp")
+    selection, reader = select(store, "full"), StatisticsReader(store)
+    numbers, claims = compared(store)
+    table, apart = table1(selection, reader), differences(selection, reader)
+    for title in ("Ours", "Ours, plus", "TabNet", "LightGBM"):
+        [row] = [row for row in table.rows if row.label == title]
+        for metric, label in (("rmse", "RMSE"), ("r2", "R²")):
+            assert numbers[f"Table 1, test {label}: {title}"].ours == replace(row.values[metric], tied=False)
+        assert numbers[f"Table 1, ratio of test RMSE: {title} ÷ LightGBM Large"].ours == row.values["ratio"]
+    [row] = [row for row in apart.rows if (row.family, row.label) == ("Ours", "TabNet")]
+    assert numbers["Table 1, ratio of test RMSE: Ours ÷ TabNet"].ours == row.values["ratio"]
+    assert claims["Table 1, rankings: lowest RMSE"].decides == row.values["ratio"]
+
+
+def test_gaps_are_those_of_table_3(tmp_path: Path) -> None:
+    store = make_store(tmp_path, {"gwr": 1.0, "dual_branch": 0.838}, dataset="climate2gpp", suite="fewshot")
+    numbers, _ = compared(store, "fewshot")
+    table = table3(select(store, "fewshot"), StatisticsReader(store))
+    [row] = [row for row in table.rows if row.name == "dual_branch"]
+    gap = row.values["gap_published"]
+    assert gap.low is not None and gap == replace(row.values["gap"], tied=False)
+    assert gap.value == pytest.approx(row.values["test_rmse"].value - row.values["fitted_rmse"].value)
+    [found] = [item for key, item in numbers.items() if key.startswith("Table 3, gap") and ": Ours" in key]
+    assert found.ours == gap
 
 
 def test_rank_correlation_is_spearmans() -> None:
@@ -164,7 +182,7 @@ def test_rank_correlation_is_spearmans() -> None:
 
     generator = np.random.default_rng(0)
     theirs, ours = np.array([1.0, 2.0, 2.0, 5.0]), generator.normal(size=(4, 3))
-    assert _spearman(theirs, ours) == pytest.approx([spearmanr(theirs, ours[:, i]).statistic for i in range(3)])
+    assert spearman(theirs, ours) == pytest.approx([spearmanr(theirs, ours[:, i]).statistic for i in range(3)])
 
 
 def test_the_table_has_a_verdict_in_every_row_and_every_form(tmp_path: Path) -> None:

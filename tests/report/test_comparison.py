@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bench.data.splits import fewshot_parameters
+from bench.metrics import STATISTICS
 from bench.report import render
-from bench.report.comparison import Measure, difference, differences, distinguishable, paired
+from bench.report.comparison import Measure, difference, differences, distinguishable, number, paired, ratio
 from bench.report.model import Table, best_values, is_best
 from bench.report.selection import RowResult, StatisticsReader, rows, select
 from bench.report.tables import table1, table2
@@ -96,13 +98,13 @@ def test_a_model_is_not_distinguishable_from_itself(full: Store) -> None:
     found = difference(reader, row, row, Measure("rmse"))
     assert found is not None and found.value == 0 == found.low == found.high
     assert not distinguishable(reader, row, row, Measure("rmse"))
-    assert not distinguishable(reader, row, row, Measure("rmse", gap=True))
+    assert not distinguishable(reader, row, row, Measure("rmse", minus="train"))
 
 
 def test_few_shot_rows_are_compared_on_the_samples_that_both_have(fewshot: Store) -> None:
     ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
-    first, second = paired(tuple(reversed(ours.records)), gwr.records)
-    samples = [[record.cell.split["sample_seed"] for record in records] for records in (first, second)]
+    compared = paired(replace(ours, records=tuple(reversed(ours.records))), gwr)
+    samples = [[record.cell.split["sample_seed"] for record in row.records] for row in compared]
     assert samples == [[0, 1], [0, 1]]
     table = differences(select(fewshot, "fewshot"), StatisticsReader(fewshot))
     [row] = table.rows
@@ -113,18 +115,43 @@ def test_few_shot_rows_are_compared_on_the_samples_that_both_have(fewshot: Store
 
 def test_the_gap_in_the_few_shot_tables_is_a_paired_one(fewshot: Store) -> None:
     reader, ours = StatisticsReader(fewshot), result(fewshot, "dual_branch_plus", "fewshot")
-    measure = Measure("rmse", "week:40", gap=True)
-    found = reader.infer(measure.of, "rmse", measure.terms(ours.records))
+    measure = Measure("rmse", "week:40", minus="train")
+    found = number(reader, ours, measure)
     test, train = (reader.estimate(ours.records, "rmse", part=part, group="week:40") for part in ("test", "train"))
     assert found is not None and test is not None and train is not None
     assert found.value == pytest.approx(test.value - train.value, rel=1e-12)
     assert "rmse_40" in row_of(table2(select(fewshot, "fewshot"), reader), "Ours, plus").values
 
 
+def test_a_ratio_is_taken_on_the_samples_that_both_rows_have(fewshot: Store) -> None:
+    reader = StatisticsReader(fewshot)
+    ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
+    found = ratio(reader, ours, gwr, Measure("rmse", "week:40"))
+    assert found is not None and found.low < found.value < found.high < 1
+    shared = number(reader, paired(ours, gwr)[0], Measure("rmse", "week:40"))
+    theirs = number(reader, gwr, Measure("rmse", "week:40"))
+    assert shared is not None and theirs is not None
+    assert found.value == pytest.approx(shared.value / theirs.value, rel=1e-12)
+
+
+def test_a_ratio_of_gaps_has_a_value_only_where_the_gap_below_is_positive(fewshot: Store) -> None:
+    reader = StatisticsReader(fewshot)
+    ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
+    gap, reverse = Measure("rmse", "week:40", minus="train"), Measure("rmse", "week:40", "train", minus="test")
+    own, below = (number(reader, row, gap) for row in paired(ours, gwr))
+    assert own is not None and below is not None
+    found = {sign: ratio(reader, ours, gwr, measure) for sign, measure in ((1, gap), (-1, reverse))}
+    positive, negative = found[int(np.sign(below.value))], found[-int(np.sign(below.value))]
+    assert positive is not None and negative is not None
+    assert positive.value == pytest.approx(own.value / below.value, rel=1e-9)
+    assert np.isnan([negative.value, negative.low, negative.high]).all()
+
+
 def test_sums_that_are_kept_per_year_give_the_same_numbers(full: Store) -> None:
     reader = StatisticsReader(full)
     [record] = result(full, "lightgbm").records
-    plain = reader.block_sums(record, "test", "all", "plain")
-    assert plain is not None and reader.block_sums(record, "test", "week:3", "plain") is None
+    plain = reader.sums(record, "test", "all")
+    assert plain is not None and reader.sums(record, "test", "week:3") is None
     frame = reader.table(record).query("part == 'test' and group == 'all' and weighting == 'plain'")
-    np.testing.assert_allclose(plain["squared_error"], frame.sort_values("block")["squared_error"])
+    squared = plain.values[STATISTICS.index("squared_error")].sum(axis=0)
+    np.testing.assert_allclose(squared, frame.sort_values("block")["squared_error"])

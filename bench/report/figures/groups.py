@@ -6,11 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
 
-from bench.metrics import BLOCK_DEGREES, SEASONS
+from bench.metrics import SEASONS
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, cell_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, STROKES, land_cover_title
-from bench.report.selection import CONFIDENCE, RowResult
+from bench.report.selection import RowResult
+from bench.uncertainty import CONFIDENCE
 
 MOST_LAND_COVERS = 8
 """Those with most samples are shown."""
@@ -45,8 +46,8 @@ def errors_by_group(context: Context) -> Drawings:
 
     caption = (
         "RMSE on the test part by season and by land cover (commonest class of a cell; n: samples; at most the "
-        f"{MOST_LAND_COVERS} classes with most), with {CONFIDENCE:.0%} intervals from a bootstrap over spatial blocks "
-        f"of {BLOCK_DEGREES:g}°; no bar where a group lies in too few blocks. {context.circumstances(chosen)}"
+        f"{MOST_LAND_COVERS} classes with most), with the tables' {CONFIDENCE:.0%} intervals over places and runs "
+        f"(docs/uncertainty.md); no bar where a group lies in too few blocks. {context.circumstances(chosen)}"
     )
     figure = Figure(
         f"{context.suite}_error_groups",

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure as Sheet
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import MOST_SHOWN, Context, cell_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, STROKES, label_ends
-from bench.report.selection import CONFIDENCE, Estimate, RowResult
+from bench.report.selection import Estimate, RowResult
+from bench.uncertainty import CONFIDENCE
 
 LOWEST_R2 = -0.5
 """A model that fails on few cells would otherwise hide the differences between the others."""
@@ -50,8 +51,9 @@ def learning_curves(context: Context) -> Drawings:
         return sheet
 
     caption = (
-        f"Test error over the number of training cells, all land cells, with {CONFIDENCE:.0%} intervals from the "
-        f"spatial block bootstrap. The axis of R² ends at {LOWEST_R2:g}. {context.circumstances(members)}"
+        f"Test error over the number of training cells, all land cells, with the tables' {CONFIDENCE:.0%} "
+        f"intervals over places and samples of cells (docs/uncertainty.md). The axis of R² ends at "
+        f"{LOWEST_R2:g}. {context.circumstances(members)}"
     )
     figure = Figure(
         f"{context.suite}_learning_curves", "Learning curves", caption, cell_ids(members), context.about(chosen), draw

@@ -38,11 +38,12 @@ def guide(weighting: str) -> Html:
                     ),
                     (
                         "[low, high]",
-                        "How far the number could move with other places of the same kind: whole blocks of "
-                        "neighbouring places are drawn again and again, because errors of neighbours are alike. Each"
-                        " table says the level and the size of the blocks. An interval says nothing about other "
-                        "years. Two intervals that overlap may still belong to models that differ, since all models "
-                        "share the same places.",
+                        "How far the number could move with other places of the same kind and, where a row has "
+                        "several runs, with other seeds: windows of neighbouring places are drawn again and again, "
+                        "because errors of neighbours are alike, and so are the runs. Each table says the level and "
+                        "the size of the windows. With one test year an interval says nothing about other years. Two"
+                        " intervals that overlap may still belong to models that differ, since all models share the "
+                        "same places: the tables of paired differences say which do.",
                     ),
                     (
                         "Train RMSE and gap",
@@ -63,7 +64,8 @@ def guide(weighting: str) -> Html:
                     ),
                     (
                         "Runs",
-                        "Repetitions with different seeds. Several are averaged; the interval is that of the average.",
+                        "Repetitions with different seeds. Several are averaged; the interval is that of the average. "
+                        "That of a single run holds for this trained model only.",
                     ),
                     (
                         "Week, seen, unseen",
