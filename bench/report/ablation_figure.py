@@ -133,7 +133,7 @@ def _differences(axes: Axes, lines: Sequence[Finding], units: str) -> None:
         axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(
         f"RMSE − RMSE of the base ({units}){f', logarithmic beyond ±{linear:g}' if linear is not None else ''}\n"
-        f"with {CONFIDENCE:.0%} intervals; left is better; filled: 0 lies outside the interval",
+        f"with {CONFIDENCE:.0%} intervals; left is better;\nfilled: 0 lies outside the interval",
         fontsize=7.5,
     )
 
@@ -151,7 +151,7 @@ def _error_and_time(axes: Axes, lines: Sequence[Finding], units: str) -> None:
         text = line.label.partition(": ")[2].partition(" (")[0] + ("\n(base)" if line.variant is None else "")
         axes.annotate(text, (x, y), (4, 4), textcoords="offset points", fontsize=6.5)
     axes.margins(x=0.3, y=0.15)
-    axes.set_xlabel("Fit (s)\nwhiskers: of the difference to the base", fontsize=7.5)
+    axes.set_xlabel("Fit (s)\nwhiskers: of the difference\nto the base", fontsize=7.5)
     axes.set_ylabel(f"RMSE ({units})", fontsize=7.5)
     axes.set_title("Number of graph nodes", fontsize=7.5)
 
