@@ -3,7 +3,7 @@
     python tools/update_reference.py runs
 
 Everything that the README's results table says comes from the files written here: the rendered tables, every metric of
-every cell, the manifest, and each cell's record. Predictions stay in the store (a megabyte a cell).
+every cell, the manifest, each cell's record, and a few figures. Predictions stay in the store (a megabyte a cell).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+FIGURES = ("full_figure4_dual_branch_plus.png", "full_figure5_dual_branch_plus.png", "ablation.png")
+"""The figures that are committed; `bench report` draws all of them from a store."""
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
@@ -32,7 +34,11 @@ def main() -> None:
     folder = ROOT / "tables" / "reference" / f"{data}-{first['profile']}"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "records").mkdir(parents=True)
-    subprocess.run([sys.executable, "-m", "bench", "report", "--store", str(store), "--out", str(folder)], check=True)
+    report = [sys.executable, "-m", "bench", "report", "--check", "--store", str(store), "--out", str(folder)]
+    subprocess.run(report, check=True)
+    for path in (folder / "figures").iterdir():
+        if path.name not in FIGURES:
+            path.unlink()
     (folder / "manifests").mkdir()
     for path in (store / "manifests").glob("*.json"):  # why a data set was chosen may name a folder of this machine
         (folder / "manifests" / path.name).write_text(re.sub(r" \(/[^)\"]*\)", "", path.read_text()))
