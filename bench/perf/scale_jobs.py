@@ -74,10 +74,12 @@ def train(path: str, in_memory: bool, seconds: float | None) -> dict[str, Any]:
     cells = np.repeat(np.arange(cube.n_cells, dtype=np.int32), len(train_times))
     times = np.tile(train_times.astype(np.int32), cube.n_cells)
     marks: list[tuple[float, int]] = []
+    rates: list[float] = []
     batch_size = PLUS_TRAINING.batch_size
 
     def note(report: Progress) -> None:
         marks.append((watch.seconds, min(report.step * batch_size, len(cells))))
+        rates.append(report.samples_per_second)
         if seconds is not None and marks[-1][0] - marks[0][0] >= seconds:
             raise _Enough
 
@@ -85,13 +87,12 @@ def train(path: str, in_memory: bool, seconds: float | None) -> dict[str, Any]:
     estimator = DualBranchPlusRegressor(DualBranchPlusOptions(ensemble=1), training)
     with suppress(_Enough):
         estimator.fit(panel, np.asarray(cube.target), cells, times, on_progress=note)
-    (first, before), (last, after) = marks[0], marks[-1]
     return {
         "train_samples": len(cells),
-        "trained_samples": after,
+        "trained_samples": marks[-1][1],
         "climate_bytes": climate.nbytes,
-        "preparation_seconds": first,
-        "samples_per_second": (after - before) / (last - first),
+        "preparation_seconds": watch.seconds - marks[-1][1] / rates[-1],
+        "samples_per_second": rates[-1],
     }
 
 

@@ -63,8 +63,9 @@ def test_all_nine_run_beat_the_mean_and_come_out_the_same_with_one_or_two_worker
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_learns_from_training_data_only(name: str, cube: Cube) -> None:
+    before = "ray" in sys.modules  # other tests of this process use it
     assert trained_on_training_only(name, cube, make_split(cube, full_parameters(cube)), "smoke")
-    assert "ray" not in sys.modules  # models are fitted one after the other in this process
+    assert ("ray" in sys.modules) == before  # models are fitted one after the other in this process
 
 
 def test_the_seed_reaches_every_model_that_has_one() -> None:
