@@ -66,7 +66,7 @@ class Scene:
         assert list((store / "work").iterdir()) == []
 
     def tables(self, store: Path) -> dict[str, bytes]:
-        command = [sys.executable, "-m", "bench", "report", "--store", str(store)]
+        command = [sys.executable, "-m", "bench", "report", "--no-figures", "--store", str(store)]
         subprocess.run(command, env=self.environment, cwd=self.folder, check=True, capture_output=True, timeout=60)
         return {name: (store / "report" / name).read_bytes() for name in FILES}
 

@@ -67,7 +67,7 @@ class Scene:
         raise AssertionError("no cell ever ran on the node")
 
     def tables(self, store: str) -> dict[str, bytes]:
-        command = [sys.executable, "-m", "bench", "report", "--store", str(self.folder / store)]
+        command = [sys.executable, "-m", "bench", "report", "--no-figures", "--store", str(self.folder / store)]
         subprocess.run(command, env=self.environment, cwd=self.folder, check=True, capture_output=True, timeout=90)
         return {name: (self.folder / store / "report" / name).read_bytes() for name in FILES}
 
