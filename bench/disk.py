@@ -14,6 +14,7 @@ from bench.errors import BenchError
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EFBIG: "the file grew larger than the system allows (ulimit -f); raise that limit",
     errno.EROFS: "the file system is read-only; name another folder",
     errno.EACCES: "there is no write permission; grant it or name another folder",
     errno.EPERM: "there is no write permission; grant it or name another folder",

@@ -133,11 +133,11 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
         frames = _frames(variable, lat, lon, days, layout)
         written = 0
         while block := list(itertools.islice(frames, at_once)):
-            values = np.stack([values for _, values in block])
-            values[:, sea] = np.nan
+            values = np.ma.masked_array(np.stack([values for _, values in block]))
+            values[:, sea] = np.ma.masked
             stamps = np.array([stamp for stamp, _ in block]).astype("datetime64[s]").astype(np.int64)
             time[written : written + len(block)] = stamps
-            data[written : written + len(block)] = np.ma.masked_invalid(values[:, turn][:, :, order])
+            data[written : written + len(block)] = values[:, turn][:, :, order]
             written += len(block)
     return path
 

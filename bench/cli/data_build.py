@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -27,6 +28,12 @@ Examples:
 @click.option("--grid", "degrees", type=float, default=0.5, show_default=True, help="Size of a cell in degrees.")
 @click.option(
     "--years", default="2001-2020", show_default=True, metavar="FIRST-LAST", help="The last one is the test year."
+)
+@click.option(
+    "--midnight-totals",
+    type=click.Choice(["previous-day", "same-day"]),
+    default=None,
+    help="Of which day ERA5-Land's totals are in files that hold 00:00 only.",
 )
 @click.option(
     "--out",
@@ -55,6 +62,7 @@ def command(
     gpp: tuple[str, ...],
     degrees: float,
     years: str,
+    midnight_totals: str | None,
     out: Path | None,
     work: Path | None,
     dry_run: bool,
@@ -85,7 +93,8 @@ def command(
         }
         collections = Collections(**{key: text for key, text in chosen.items() if text})
         return _export(span, degrees, collections, project, export_to, folder, work, dry_run)
-    return _build(span, degrees, {"--era5": era5, "--land-cover": land_cover, "--gpp": gpp}, out, work, dry_run)
+    patterns = {"--era5": era5, "--land-cover": land_cover, "--gpp": gpp}
+    return _build(span, degrees, patterns, midnight_totals, out, work, dry_run)
 
 
 def parse_years(text: str) -> tuple[int, ...]:
@@ -117,12 +126,13 @@ def _build(
     years: tuple[int, ...],
     degrees: float,
     patterns: dict[str, tuple[str, ...]],
+    midnight_totals: str | None,
     out: Path,
     work: Path,
     dry_run: bool,
 ) -> int:
     from bench.data.climate2gpp.build import build, disk_estimate, usual_land_cells
-    from bench.data.climate2gpp.inventory import expand, take_stock
+    from bench.data.climate2gpp.inventory import MidnightTotals, expand, take_stock
     from bench.data.climate2gpp.progress import for_terminal
     from bench.disk import disk_errors, write_atomically
 
@@ -130,7 +140,8 @@ def _build(
     if missing:
         raise BenchError(f"{' and '.join(missing)} must name files (quoted patterns), or choose --source earth-engine.")
     files = {option: expand(given, option) for option, given in patterns.items()}
-    inventory = take_stock(files["--era5"], files["--land-cover"], files["--gpp"], years, click.echo)
+    totals = cast("MidnightTotals | None", midnight_totals)
+    inventory = take_stock(files["--era5"], files["--land-cover"], files["--gpp"], years, click.echo, totals)
     for option, paths in files.items():
         click.echo(f"{option}: {len(paths)} files, {sum(path.stat().st_size for path in paths) / 1e9:.2f} GB")
     for name, source in inventory.sources().items():

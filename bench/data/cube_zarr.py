@@ -31,7 +31,8 @@ class CubeWriter:
     """Writes a cube block by block: the arrays are memory maps onto the Zarr chunks of a temporary folder.
 
     ``finish`` checks the cube, stores its fingerprint and moves the folder to ``path`` in one rename; before that,
-    ``path`` does not exist, and a killed build leaves only a ``*.partial`` folder that the next build removes.
+    ``path`` is what it was, and a killed build leaves only a ``*.partial`` (and perhaps the old cube as a
+    ``*.replaced``) folder that the next build removes.
     """
 
     _DIMENSIONS = {
@@ -65,9 +66,10 @@ class CubeWriter:
         self.path = path
         self._partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         path.parent.mkdir(parents=True, exist_ok=True)
-        for stale in path.parent.glob(f"{path.name}.*.partial"):
-            if not _is_alive(stale.name.split(".")[-2]):
-                shutil.rmtree(stale, ignore_errors=True)
+        for remains in ("partial", "replaced"):
+            for stale in path.parent.glob(f"{path.name}.*.{remains}"):
+                if not _is_alive(stale.name.split(".")[-2]):
+                    shutil.rmtree(stale, ignore_errors=True)
         n_cells, n_times = len(lon), len(time)
         units = dict(withheld or {})
         self._schema: dict[str, Any] = {
@@ -136,9 +138,16 @@ class CubeWriter:
             array.flush()
         cube = _open(self._partial).validate()
         self._group.attrs["fingerprint"] = cube.fingerprint
+        replaced = self._partial.with_suffix(".replaced")
         if self.path.exists():
-            shutil.rmtree(self.path)
-        os.replace(self._partial, self.path)
+            os.replace(self.path, replaced)  # in one piece: a half removed folder would pass for something else
+        try:
+            os.replace(self._partial, self.path)
+        except BaseException:
+            if replaced.exists():
+                os.replace(replaced, self.path)
+            raise
+        shutil.rmtree(replaced, ignore_errors=True)
         return open_cube(self.path)
 
     def abort(self) -> None:

@@ -13,7 +13,6 @@ import numpy as np
 from bench.clock import Stopwatch
 
 _REPORT_SECONDS = 0.5
-TEST_YEAR = 2020
 
 
 class _Enough(Exception):
@@ -61,6 +60,7 @@ def train(path: str, in_memory: bool, seconds: float | None) -> dict[str, Any]:
     from dataclasses import replace
 
     from bench.data.cube_zarr import open_cube
+    from bench.data.simulated.build import LAST_YEAR
     from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
     from models.training import Panel, Progress
 
@@ -70,7 +70,7 @@ def train(path: str, in_memory: bool, seconds: float | None) -> dict[str, Any]:
     watch = Stopwatch()
     climate = np.array(cube.climate) if in_memory else cube.climate
     panel = Panel(climate, np.asarray(cube.static), cube.lon, cube.lat, cube.step_of_year)
-    train_times = np.flatnonzero(cube.year != TEST_YEAR)
+    train_times = np.flatnonzero(cube.year != LAST_YEAR)
     cells = np.repeat(np.arange(cube.n_cells, dtype=np.int32), len(train_times))
     times = np.tile(train_times.astype(np.int32), cube.n_cells)
     marks: list[tuple[float, int]] = []

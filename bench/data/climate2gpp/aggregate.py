@@ -13,7 +13,7 @@ from bench.data.climate2gpp.calendar import Hours
 from bench.data.climate2gpp.grids import Regridder, RegularGrid
 from bench.data.climate2gpp.inventory import Source, unit_of
 from bench.data.climate2gpp.readers import Layer
-from bench.data.climate2gpp.units import Unit, require_range, without_fills
+from bench.data.climate2gpp.units import Unit, hour_over_day, require_range, without_fills
 from bench.data.cube import STEPS_PER_YEAR
 from bench.errors import BenchError
 
@@ -43,9 +43,13 @@ class Regridders:
 
 
 def year_of_steps(
-    source: Source, year: int, regridders: Regridders, tick: Callable[[], None] = lambda: None
+    source: Source,
+    year: int,
+    regridders: Regridders,
+    cells: npt.NDArray[np.int64],
+    tick: Callable[[], None] = lambda: None,
 ) -> tuple[npt.NDArray[np.float32], list[str]]:
-    """Returns a year of one variable on the target grid.
+    """Returns a year of one variable in some cells of the target grid.
 
     Means over all days of a step, or their sum: that of the last step covers its 5 or 6 days and is not scaled to 8. A
     pixel counts in a step only if it has a value in every frame of it.
@@ -54,10 +58,11 @@ def year_of_steps(
         source: complete for that year.
         year: which one.
         regridders: to the target grid.
+        cells: flat indices in the target grid.
         tick: called after every step.
 
     Returns:
-        (46, row, column) float32 in the unit of the table, NaN where missing; and notes on units.
+        (46, cell) float32 in the unit of the table, NaN where missing; and notes on units.
 
     Raises:
         BenchError: a file is damaged, or its unit or range is wrong.
@@ -67,11 +72,11 @@ def year_of_steps(
     regridder, read = regridders.of(source.layers[0].grid), _ReadAhead()
     steps = calendar.step_of(days)
     lengths = calendar.step_lengths(year)
-    values = np.empty((STEPS_PER_YEAR, *regridders.target.shape), np.float32)
+    values = np.empty((STEPS_PER_YEAR, len(cells)), np.float32)
     for step in range(STEPS_PER_YEAR):
         chosen = np.flatnonzero(steps == step)
         reading = _Step(source, read, units, times[chosen], days[chosen], int(lengths[step]))
-        values[step] = regridder.in_bands(reading.band, _bands(source.layers[0]))
+        values[step] = regridder.in_bands(reading.band, _bands(source.layers[0])).ravel()[cells]
         tick()
     return values, notes
 
@@ -125,10 +130,10 @@ class _Step:
 
     def _reduce(self, times: Hours, rows: slice, combine: np.ufunc) -> Floats:
         variable = self.source.variable
-        # An amount of a whole step is spread over its days before it is held against the range of a day.
-        spread = (
-            self.length if self.source.kind == "step" and variable.aggregation == "sum" and not self.source.rate else 1
-        )
+        if self.source.rate:
+            spread = hour_over_day(variable) if self.source.kind == "hourly" else 1.0
+        else:  # an amount of a whole step is spread over its days before it is held against the range of a day
+            spread = self.length if self.source.kind == "step" and variable.aggregation == "sum" else 1.0
         result: Floats | None = None
         for number, layer, frames, at_once in self._blocks(times, rows):
             stored = without_fills(self.read(layer, frames, rows, at_once), variable.lowest)

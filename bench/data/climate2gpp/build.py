@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import mmap
 import shutil
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from bench.data.climate2gpp.grids import RegularGrid, target_grid
 from bench.data.climate2gpp.inventory import Inventory, Source
 from bench.data.climate2gpp.land_cover import fractions
 from bench.data.climate2gpp.progress import BuildProgress, Silent
+from bench.data.climate2gpp.readers import few_open_files
 from bench.data.climate2gpp.stages import StageResult, WorkFolder
 from bench.data.cube import STEPS_PER_YEAR, Cube
 from bench.data.cube_zarr import CubeWriter
@@ -93,10 +96,9 @@ def build(
 
     Raises:
         BenchError: a file is damaged or its values are wrong, the disk is full, no land cell is left, another build is
-            at work in the same folder, or ``out`` is a folder of something else.
+            at work in the same folder, or ``out`` is something else than a cube of such a build.
     """
-    if out.exists() and not (out / "zarr.json").exists():
-        raise BenchError(f"{out} exists and is no cube; name another folder with --out, since that one is replaced.")
+    _require_replaceable(out, work)
     lock = FileLock(str(work / ".lock"))
     try:
         with disk_errors(f"The work folder {work}", "nothing is lost"):
@@ -107,9 +109,27 @@ def build(
             f"Another build is at work in {work}; wait for it or name another folder with --work."
         ) from error
     try:
-        return _build(inventory, out, WorkFolder(work), degrees, progress or Silent())
+        with few_open_files():
+            return _build(inventory, out, WorkFolder(work), degrees, progress or Silent())
     finally:
         lock.release()
+
+
+def _require_replaceable(out: Path, work: Path) -> None:
+    """Refuses to replace anything but a cube that a build made."""
+    if work.resolve().is_relative_to(out.resolve()):
+        raise BenchError(f"--work {work} lies in the folder of the cube, which is replaced; name one beside it.")
+    if not (out.exists() or out.is_symlink()):
+        return
+    kind = f"no cube of {NAME}"
+    if out.is_symlink():
+        kind = "a symbolic link"
+    else:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            attributes = json.loads((out / "zarr.json").read_text())["attributes"]
+            if "bench_cube_format" in attributes and attributes["schema"]["name"] == NAME:
+                return
+    raise BenchError(f"{out} exists and is {kind}; name another folder with --out, since that one is replaced.")
 
 
 def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, progress: BuildProgress) -> BuildReport:
@@ -175,12 +195,13 @@ def _climate_stage(
         inputs[str(layer.path)] = checksums[-1]
 
     def compute() -> tuple[npt.NDArray[np.float32], list[str]]:
-        values, notes = year_of_steps(source, year, regridders, tick)
-        return np.ascontiguousarray(values.reshape(STEPS_PER_YEAR, -1)[:, land].T), notes
+        values, notes = year_of_steps(source, year, regridders, land, tick)
+        return np.ascontiguousarray(values.T), notes
 
     ingredients = {
         "files": checksums,
         "variable": source.variable.name,
+        "next_midnight": source.next_midnight,
         "year": year,
         "degrees": degrees,
         "land": hashlib.sha256(land.tobytes()).hexdigest(),
@@ -190,12 +211,16 @@ def _climate_stage(
 
 def _land(covers: list[StageResult], target: RegularGrid) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
     """Flat indices of the land cells, and (land cell, class) mean fractions of all years."""
-    mean = np.zeros((*target.shape, len(IGBP_CLASSES)))
-    for result in covers:
-        mean += result.open()
-    by_cell = (mean / len(covers)).reshape(-1, len(IGBP_CLASSES))
-    land = np.flatnonzero(by_cell[:, IGBP_CLASSES.index("water")] < MAX_WATER)  # false where unknown (NaN)
-    return land, by_cell[land].astype(np.float32)
+    by_cell = [result.open().reshape(-1, len(IGBP_CLASSES)) for result in covers]
+
+    def mean(number: int, cells: npt.NDArray[np.int64] | slice) -> npt.NDArray[np.float64]:
+        total = np.zeros(len(by_cell[0][cells]))
+        for shares in by_cell:
+            total += shares[cells, number]
+        return total / len(covers)
+
+    land = np.flatnonzero(mean(IGBP_CLASSES.index("water"), slice(None)) < MAX_WATER)  # false where unknown (NaN)
+    return land, np.stack([mean(number, land).astype(np.float32) for number in range(len(IGBP_CLASSES))], axis=1)
 
 
 def _complete(

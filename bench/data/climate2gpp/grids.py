@@ -20,6 +20,8 @@ from bench.errors import BenchError
 Floats = npt.NDArray[np.float64]
 MINIMUM_VALID_AREA = 0.1
 """A target cell has a value if at least this share of its area has one in the source."""
+FINEST_ROWS = 1800
+"""Of a target grid: 0.1 degrees, that of ERA5-Land."""
 _IRREGULARITY = 0.02  # of a cell: coordinates stored as float32 are off by up to a few thousandths
 _DECIMALS = 7  # of a degree: takes the noise of float32 coordinates off the edges of cells
 
@@ -99,9 +101,10 @@ def target_grid(degrees: float) -> RegularGrid:
         BenchError: 180 degrees are not a whole number of cells, or there would be fewer than two.
     """
     rows = 180.0 / degrees if degrees > 0 else 0.0
-    if not 2 <= rows <= 18000 or abs(rows - round(rows)) > 1e-9:
+    if not 2 <= rows <= FINEST_ROWS or abs(rows - round(rows)) > 1e-9:
         raise BenchError(
-            f"A grid of {degrees:g} degrees does not divide the Earth; choose one that does, such as 0.5 or 0.25."
+            f"A grid of {degrees:g} degrees does not divide the Earth, or is finer than ERA5-Land's 0.1; choose one "
+            "like 0.5 or 0.25."
         )
     count = round(rows)
     lat = 90.0 - (np.arange(count) + 0.5) * 180.0 / count

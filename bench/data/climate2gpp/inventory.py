@@ -16,12 +16,13 @@ import numpy.typing as npt
 
 from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.calendar import HOURS_PER_DAY, Hours
-from bench.data.climate2gpp.readers import Layer, open_layers
+from bench.data.climate2gpp.readers import Layer, few_open_files, open_layers
 from bench.data.climate2gpp.units import Unit, decide_unit, without_fills
 from bench.data.era5_land import ERA5_LAND, Era5LandVariable, by_file_name
 from bench.errors import BenchError
 
 Kind = Literal["step", "daily", "hourly"]
+MidnightTotals = Literal["previous-day", "same-day"]
 TARGET = Era5LandVariable("GPP", "gC m-2 d-1", "mean", "gpp", "GPP", -0.01, 40.0, others=("Gpp", ""))
 """PML_V2's gross primary productivity: the daily mean of each step; its documented maximum is 39.01."""
 PML_SCALE = 0.01
@@ -39,12 +40,14 @@ class Source:
         layers: on one grid.
         kind: what a frame is: an hour, a day, or a whole 8-day step (as exported by Earth Engine).
         rate: hourly values are fluxes, not amounts that accumulate over the day.
+        next_midnight: the total of a day is dated by the following midnight, as in the hours of ERA5-Land.
     """
 
     variable: Era5LandVariable
     layers: tuple[Layer, ...]
     kind: Kind
     rate: bool = False
+    next_midnight: bool = False
 
     @cached_property
     def _index(self) -> tuple[Hours, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -71,10 +74,10 @@ class Source:
         days: npt.NDArray[np.datetime64]
         days = calendar.step_starts(year) if self.kind == "step" else calendar.days(year)
         midnights: Hours = days.astype("datetime64[h]")
+        if self.next_midnight or (self.kind == "hourly" and self.variable.daily == "total" and not self.rate):
+            return midnights + np.timedelta64(HOURS_PER_DAY, "h"), days
         if self.kind != "hourly":
             return midnights, days
-        if self.variable.daily == "total" and not self.rate:
-            return midnights + np.timedelta64(HOURS_PER_DAY, "h"), days
         hours: Hours = (midnights[:, None] + np.arange(HOURS_PER_DAY).astype("timedelta64[h]")).reshape(-1)
         repeated: npt.NDArray[np.datetime64] = np.repeat(days, HOURS_PER_DAY)
         return hours, repeated
@@ -85,8 +88,10 @@ class Source:
         return needed[~np.isin(needed, self.times)]
 
     def place(self, times: Hours) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Returns in which layer and which of its frames each time stands."""
+        """Returns in which layer and which of its frames each time stands; all of them must be there."""
         position = np.searchsorted(self.times, times)
+        if not np.isin(times, self.times).all():
+            raise ValueError(f"{self.variable.name} lacks {times[~np.isin(times, self.times)][0]}")
         return self._index[1][position], self._index[2][position]
 
     def layers_of(self, year: int) -> tuple[Layer, ...]:
@@ -148,12 +153,14 @@ def expand(patterns: Sequence[str], option: str) -> list[Path]:
     return sorted(found)
 
 
+@few_open_files()
 def take_stock(
     era5: Iterable[Path],
     land_cover: Iterable[Path],
     target: Iterable[Path],
     years: tuple[int, ...],
     say: Callable[[str], None] = lambda _: None,
+    midnight_totals: MidnightTotals | None = None,
 ) -> Inventory:
     """Opens every file's header and checks that everything is there once.
 
@@ -163,9 +170,11 @@ def take_stock(
         target: PML_V2 files.
         years: consecutive years, the last one being the test year.
         say: is told of progress.
+        midnight_totals: of which day the totals are whose only hour is midnight; None if there are none such.
 
     Raises:
-        BenchError: a file is unusable, or something is missing or there twice; the message lists all of it.
+        BenchError: a file is unusable, it is not known of which day its totals are, or something is missing or there
+            twice; the message lists all of it.
     """
     sources, problems = _era5_sources(list(era5), say)
     for variable in ERA5_LAND:
@@ -189,13 +198,13 @@ def take_stock(
     training = years[:-1] or years
     problems += [f"land cover of {year} is missing" for year in training if year not in covers]
     notes = []
-    for name, source in sources.items():
+    for name in sources:
+        source, said = settled(sources[name], midnight_totals)
+        sources[name] = source
+        notes += [f"{name}: {note}" for note in said]
         problems += source.overlaps()
         gaps = [gap for year in years for gap in calendar.ranges(source.missing(year), source.spacing_hours)]
         problems += [f"{name} of {gap} is missing" for gap in gaps]
-        unit, note = unit_of(source.variable, source.layers[0], source.kind)
-        sources[name] = dataclasses.replace(source, rate=unit.rate)
-        notes += [f"{name}: {note}"] if note else []
     if problems:
         listed = "; ".join(problems[:_SHOWN]) + (f"; and {len(problems) - _SHOWN} more" if problems[_SHOWN:] else "")
         raise BenchError(
@@ -205,6 +214,26 @@ def take_stock(
     climate = {variable.name: sources[variable.name] for variable in ERA5_LAND}
     used = {year: covers[year] for year in training}
     return Inventory(climate, sources[TARGET.name], used, years, tuple(notes))
+
+
+def settled(source: Source, midnight_totals: MidnightTotals | None) -> tuple[Source, list[str]]:
+    """Decides what the frames of a year are: every hour of a flux, one of an amount, and of which day it is.
+
+    Args:
+        source: as its files are.
+        midnight_totals: see ``take_stock``.
+
+    Returns:
+        the source with ``rate`` and ``next_midnight``, and what the report should say.
+
+    Raises:
+        BenchError: the unit is wrong, or it is not known of which day its totals are.
+    """
+    unit, note = unit_of(source.variable, source.layers[0], source.kind)
+    source = dataclasses.replace(source, rate=unit.rate)
+    source = dataclasses.replace(source, next_midnight=_next_midnight(source, midnight_totals))
+    notes = [note] if note else []
+    return source, notes + (["totals at 00:00 are those of the day before"] if source.next_midnight else [])
 
 
 def unit_of(variable: Era5LandVariable, layer: Layer, kind: Kind) -> tuple[Unit, str | None]:
@@ -220,8 +249,10 @@ def unit_of(variable: Era5LandVariable, layer: Layer, kind: Kind) -> tuple[Unit,
     sample = np.concatenate([layer.read(frames[index : index + 1], rows) for index in range(len(frames))])
     if kind == "step" and variable.aggregation == "sum":
         sample = sample / 8.0
-    # Rates of hours are per second, amounts of hours at most those of a day: the range of a day holds for both.
-    return decide_unit(variable, layer.units, without_fills(sample, variable.lowest), layer.where)
+    # Amounts of hours are at most those of the day, for which the table has the range.
+    return decide_unit(
+        variable, layer.units, without_fills(sample, variable.lowest), layer.where, hourly=kind == "hourly"
+    )
 
 
 def _era5_sources(paths: list[Path], say: Callable[[str], None]) -> tuple[dict[str, Source], list[str]]:
@@ -268,6 +299,27 @@ def _source(variable: Era5LandVariable, layers: list[Layer]) -> Source:
     elif len(days) and (calendar.step_of(days) * 8 == _day_of_year(days)).all():
         kind = "step"
     return Source(variable, tuple(layers), kind)
+
+
+def _next_midnight(source: Source, midnight_totals: MidnightTotals | None) -> bool:
+    """Whether daily totals are dated by the following midnight, which a file does not say.
+
+    Raises:
+        BenchError: they may be, and the option does not tell.
+    """
+    if source.kind != "daily" or source.variable.daily != "total" or source.rate:
+        return False
+    stamps = np.concatenate([layer.times for layer in source.layers])
+    accumulated = [layer for layer in source.layers if layer.accumulated]
+    if not accumulated or (stamps != stamps.astype("datetime64[D]")).any():
+        return False  # sums that somebody made of days, dated by these
+    if midnight_totals is None:
+        raise BenchError(
+            f"{accumulated[0].where} holds accumulations at 00:00 only: of the day before, if these are hours of "
+            "ERA5-Land as it publishes them, or of the day, if they were summed later; say which by --midnight-totals "
+            "previous-day or same-day."
+        )
+    return midnight_totals == "previous-day"
 
 
 def _day_of_year(days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:

@@ -28,6 +28,7 @@ HDF4 = (".hdf", ".hdf4")
 CHUNK = "64MiB"
 """Of lazy arrays; whole chunks of the file."""
 GDAL_CACHE_MB = 64
+OPEN_FILES = 4
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})[-_.]?([01]\d)[-_.]?([0-3]\d)(?!\d)")
 _STATISTIC = re.compile(r"\b(min|max)(?:imum)?\b")
 _LATITUDES, _LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
@@ -50,6 +51,7 @@ class Layer:
         factor: value per stored value.
         offset: added afterwards.
         integers: whether the values are stored as whole numbers without a scale of their own.
+        accumulated: the file says that its values accumulate from midnight, as ERA5-Land's hours do.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class Layer:
     factor: float = 1.0
     offset: float = 0.0
     integers: bool = False
+    accumulated: bool = False
 
     @property
     def where(self) -> str:
@@ -103,6 +106,15 @@ def small_gdal_cache() -> Any:
     import rasterio
 
     return rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB)
+
+
+@contextlib.contextmanager
+def few_open_files() -> Iterator[None]:
+    """A context in which xarray keeps at most ``OPEN_FILES`` open: NetCDF holds tens of MB of chunks of each."""
+    import xarray as xr
+
+    with xr.set_options(file_cache_maxsize=OPEN_FILES):  # type: ignore[no-untyped-call]
+        yield
 
 
 @contextlib.contextmanager
@@ -283,6 +295,7 @@ def _dataset_layers(dataset: Any, path: Path) -> Iterator[Layer]:
             units=str(array.attrs.get("units", "")).strip() or None,
             statistic=f"{found.group(1)}imum" if (found := _STATISTIC.search(method)) else None,
             integers=stored.kind in "iu" and "scale_factor" not in array.encoding,
+            accumulated=array.attrs.get("GRIB_stepType") == "accum",
         )
 
 

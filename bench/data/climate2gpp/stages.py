@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -110,17 +110,28 @@ class WorkFolder:
         partial = self.root / f".{name}.partial"
         with disk_errors(f"Stage {name} in {self.root}", "finished stages are kept"):
             mark.unlink(missing_ok=True)  # first: an old mark must not vouch for a new array
-            with partial.open("wb") as stream:
-                np.save(stream, array, allow_pickle=False)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial, array_file)
+            try:
+                with partial.open("wb") as stream:
+                    _write_array(stream, array)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.replace(partial, array_file)
+            except BaseException:
+                partial.unlink(missing_ok=True)  # it would keep a full disk full
+                raise
         self._write(mark, json.dumps({"ingredients": wanted, "notes": notes}).encode())
         return StageResult(name, array_file, tuple(notes), reused=False)
 
     def _write(self, path: Path, content: bytes) -> None:
         with disk_errors(f"The work folder {self.root}", "finished stages are kept"):
             write_atomically(path, content)
+
+
+def _write_array(stream: BinaryIO, array: npt.NDArray[Any]) -> None:
+    """Writes a ``.npy`` file; `numpy.save` does not say why a write failed (its error has no number)."""
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
+    stream.write(array.reshape(-1).view(np.uint8).data)
 
 
 def _read_mark(path: Path) -> dict[str, Any] | None:

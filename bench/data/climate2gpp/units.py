@@ -18,6 +18,10 @@ _NO_NUMBER = 1.0e19
 """Larger values are fill values that a file forgot to declare (NetCDF's default is 9.97e36)."""
 
 
+_HOUR_OVER_DAY = {"J m-2": 3.0}
+_HOUR_OVER_DAY_OTHERWISE = 24.0
+
+
 @dataclass(frozen=True)
 class Unit:
     """How values of a file become those of the table.
@@ -75,6 +79,15 @@ _UNITS: dict[str, tuple[Unit, ...]] = {
 }
 
 
+def hour_over_day(variable: Era5LandVariable) -> float:
+    """Returns by how much the flux of an hour may exceed the largest mean flux of a day.
+
+    Radiation: 1400 W m-2 at the most, at noon, where no day has a mean above 700 W m-2 (6e7 J m-2); rain and
+    evaporation of a day may all fall in one hour.
+    """
+    return _HOUR_OVER_DAY.get(variable.unit, _HOUR_OVER_DAY_OTHERWISE)
+
+
 def without_fills(values: npt.NDArray[np.float64], lowest: float) -> npt.NDArray[np.float64]:
     """Returns the values with undeclared fill values replaced by NaN.
 
@@ -93,7 +106,11 @@ def without_fills(values: npt.NDArray[np.float64], lowest: float) -> npt.NDArray
 
 
 def decide_unit(
-    variable: Era5LandVariable, attribute: str | None, sample: npt.NDArray[np.float64], where: str
+    variable: Era5LandVariable,
+    attribute: str | None,
+    sample: npt.NDArray[np.float64],
+    where: str,
+    hourly: bool = False,
 ) -> tuple[Unit, str | None]:
     """Decides in which unit a file holds a variable.
 
@@ -102,6 +119,7 @@ def decide_unit(
         attribute: the file's units, if it says any.
         sample: some of the values, NaN where missing.
         where: file and variable, for messages.
+        hourly: whether a flux is that of an hour, not the mean of a day.
 
     Returns:
         the unit, and a note for the report where it is not the table's own.
@@ -112,7 +130,11 @@ def decide_unit(
     units = _UNITS[variable.unit]
     finite = sample[np.isfinite(sample)]
     span = f"{finite.min():.6g} to {finite.max():.6g}" if finite.size else "all missing"
-    fitting = [unit for unit in units if _fits(variable, unit, finite)]
+    fitting = [
+        unit
+        for unit in units
+        if _fits(variable, unit, finite, spread=hour_over_day(variable) if hourly and unit.rate else 1.0)
+    ]
     if attribute:
         stated = next(
             (unit for unit in units if _spelled(attribute) in map(_spelled, (unit.name, *unit.spellings))), None
@@ -148,19 +170,19 @@ def decide_unit(
     return chosen, f"no units attribute: taken as {chosen.name} by the range of the values"
 
 
-def require_range(variable: Era5LandVariable, values: npt.NDArray[np.float64], days: int, where: str) -> None:
+def require_range(variable: Era5LandVariable, values: npt.NDArray[np.float64], spread: float, where: str) -> None:
     """Checks converted values against the table.
 
     Args:
         variable: which one.
         values: any shape, in the table's unit, NaN where missing.
-        days: that an amount covers; the table's range is that of one.
+        spread: how many times the table's range, which is that of a day, the values may reach.
         where: for the message.
 
     Raises:
         BenchError: a value lies outside what the variable can be.
     """
-    low, high = np.fmin.reduce(values, axis=None) / days, np.fmax.reduce(values, axis=None) / days
+    low, high = np.fmin.reduce(values, axis=None) / spread, np.fmax.reduce(values, axis=None) / spread
     if low < variable.lowest or high > variable.highest:
         raise BenchError(
             f"{where}: {variable.name} has the value {low if low < variable.lowest else high:.6g} {variable.unit}, "
@@ -168,10 +190,10 @@ def require_range(variable: Era5LandVariable, values: npt.NDArray[np.float64], d
         )
 
 
-def _fits(variable: Era5LandVariable, unit: Unit, values: npt.NDArray[np.float64]) -> bool:
+def _fits(variable: Era5LandVariable, unit: Unit, values: npt.NDArray[np.float64], spread: float) -> bool:
     if not values.size:
         return False
-    converted = unit.convert(values)
+    converted = unit.convert(values) / spread
     if converted.min() < variable.lowest or converted.max() > variable.highest:
         return False
     peak = np.abs(converted).max()

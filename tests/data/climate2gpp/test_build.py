@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,15 +18,18 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import psutil
 import pytest
 import rasterio
+import zarr
 
 from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
 from bench.data.climate2gpp.build import build, disk_estimate
 from bench.data.climate2gpp.grids import target_grid
-from bench.data.climate2gpp.inventory import TARGET, _source
-from bench.data.climate2gpp.readers import open_layers
+from bench.data.climate2gpp.inventory import TARGET, Source, _source, settled
+from bench.data.climate2gpp.progress import Silent, Stage
+from bench.data.climate2gpp.readers import OPEN_FILES, open_layers
 from bench.data.climate2gpp.stages import WorkFolder
 from bench.data.cube import Cube
 from bench.data.cube_zarr import open_cube, verify_cube
@@ -38,6 +43,7 @@ from tools.make_archive import Layout, value, write_era5
 
 pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]
 DEGREES = 1.0
+SUN = "surface_solar_radiation_downwards_sum"
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,14 @@ def tree(folder: Path) -> str:
 
 def year_of(path: Path, name: str, year: int = 2019, layers: int = 1) -> np.ndarray:
     source = _source(by_name(name), [layer for layer in open_layers(path)][:layers])
-    return year_of_steps(source, year, Regridders(target_grid(DEGREES)))[0]
+    return on_grid(source, year)[0]
+
+
+def on_grid(source: Source, year: int, degrees: float = DEGREES) -> tuple[np.ndarray, list[str]]:
+    """A year in all cells of the target grid: (step, row, column)."""
+    grid = target_grid(degrees)
+    values, notes = year_of_steps(source, year, Regridders(grid), np.arange(np.prod(grid.shape)))
+    return values.reshape(-1, *grid.shape), notes
 
 
 def test_the_cube_is_what_simulated_is(cube: Cube, built: Path) -> None:
@@ -135,7 +148,7 @@ def test_other_units_give_the_same_numbers(
             file[short].units = units
     source = _source(by_name(name), list(open_layers(path)))
     source = dataclasses.replace(source, rate=units == "W m-2")
-    values, notes = year_of_steps(source, 2019, Regridders(target_grid(DEGREES)))
+    values, notes = on_grid(source, 2019)
     np.testing.assert_allclose(values, wanted, rtol=1e-5)
     assert len(notes) == 1
 
@@ -151,12 +164,63 @@ def test_hours_become_days(tmp_path: Path) -> None:
     days = calendar.step_starts(2019)[3] + np.arange(8)
     cell = (3, 59, 280)
     mean = np.mean([value(hourly["t2m"], lat, lon, day) for day in days])
-    regridders = Regridders(target_grid(1.0))
-    assert year_of_steps(temperature, 2019, regridders)[0][cell] == pytest.approx(mean, rel=1e-6)
-    assert year_of_steps(warmest, 2019, regridders)[0][cell] == pytest.approx(mean + 1, rel=1e-6)
+    assert on_grid(temperature, 2019)[0][cell] == pytest.approx(mean, rel=1e-6)
+    assert on_grid(warmest, 2019)[0][cell] == pytest.approx(mean + 1, rel=1e-6)
     sun = _source(hourly["ssrd"], list(open_layers(paths["ssrd"])))
     total = sum(float(value(hourly["ssrd"], lat, lon, day)[0, 0]) for day in days)
-    assert year_of_steps(sun, 2019, regridders)[0][cell] == pytest.approx(total, rel=1e-6)
+    assert on_grid(sun, 2019)[0][cell] == pytest.approx(total, rel=1e-6)
+
+
+@pytest.fixture
+def hours_of_sun(tmp_path: Path) -> Path:
+    """Radiation accumulated from midnight, every hour of 2019 and the midnight after it, as float32."""
+    layout = Layout(bounds=(100.0, 30.0, 102.0, 32.0), degrees=1.0, hourly=True, packed=False)
+    return write_era5(tmp_path, by_name(SUN), 2019, layout)
+
+
+def test_totals_at_midnight_only_belong_to_the_day_that_the_user_names(hours_of_sun: Path) -> None:
+    """What most people fetch of ERA5-Land's totals: one hour a day, which holds the day before."""
+    import xarray as xr
+
+    path = hours_of_sun.with_name("midnights.nc")
+    with xr.open_dataset(hours_of_sun) as dataset:
+        midnights = dataset.isel(valid_time=dataset["valid_time"].dt.hour == 0)
+        midnights["ssrd"].attrs["GRIB_stepType"] = "accum"
+        midnights.to_netcdf(path)
+    source = _source(by_name(SUN), list(open_layers(path)))
+    assert source.kind == "daily"
+    with pytest.raises(BenchError, match=r"midnights.nc: variable 'ssrd' holds accumulations at 00:00 only.*previous"):
+        settled(source, None)
+    before, notes = settled(source, "previous-day")
+    assert notes == ["totals at 00:00 are those of the day before"] and not len(before.missing(2019))
+    hourly, _ = settled(_source(by_name(SUN), list(open_layers(hours_of_sun))), None)
+    np.testing.assert_array_equal(on_grid(before, 2019)[0], on_grid(hourly, 2019)[0])
+    same, notes = settled(source, "same-day")
+    assert not notes and same.missing(2019).astype(str).tolist() == ["2019-01-01T00"]
+
+
+def test_hourly_fluxes_need_every_hour_and_may_exceed_the_mean_of_a_day(hours_of_sun: Path) -> None:
+    import xarray as xr
+
+    day = 0.5 * (1 - np.cos(2 * np.pi * np.arange(24) / 24))  # noon has twice the mean
+    with xr.open_dataset(hours_of_sun) as dataset:
+        flux = dataset.copy(deep=True)
+        flux["valid_time"] = dataset["valid_time"] - np.timedelta64(1, "h")
+        flux["ssrd"][:] = (1100.0 * np.tile(day, 365))[:, None, None]
+        flux["ssrd"].attrs["units"] = "W m-2"
+        flux.to_netcdf(hours_of_sun.with_name("flux.nc"))
+        flux.isel(valid_time=np.flatnonzero(np.arange(365 * 24) // 6 != 100)).to_netcdf(
+            hours_of_sun.with_name("gap.nc")
+        )
+    whole, notes = settled(_source(by_name(SUN), list(open_layers(hours_of_sun.with_name("flux.nc")))), None)
+    assert whole.rate and notes == ["converted from W m-2 to J m-2 (attribute)"]
+    assert not len(whole.missing(2019))  # nothing of 2020 is needed
+    values = on_grid(whole, 2019)[0]
+    assert values[3, 59, 280] == pytest.approx(8 * 86400 * 550, rel=1e-6)
+    gap, _ = settled(_source(by_name(SUN), list(open_layers(hours_of_sun.with_name("gap.nc")))), None)
+    assert len(gap.missing(2019)) == 6
+    with pytest.raises(ValueError, match=f"{SUN} lacks 2019-01-26T00"):
+        on_grid(gap, 2019)
 
 
 def test_a_pixel_that_misses_a_day_is_left_out_of_that_step(archive: Path, tmp_path: Path) -> None:
@@ -194,11 +258,11 @@ def test_exports_of_whole_steps_build_the_same_cube(
     root = copied()
     shutil.rmtree(root / "era5")
     (root / "era5").mkdir()
-    inventory, regridders = stock(archive, (2019,)), Regridders(target_grid(DEGREES))
+    inventory = stock(archive, (2019,))
     for year in inventory.years:
         bands, names = [], []
         for name, source in inventory.climate.items():
-            around = year_of_steps(source, year, regridders)[0][:, 55:65, 275:290]  # a window keeps the test short
+            around = on_grid(source, year)[0][:, 55:65, 275:290]  # a window keeps the test short
             bands.append(np.nan_to_num(around, nan=-9999.0))
             names += [f"{name}_{str(start).replace('-', '')}" for start in calendar.step_starts(year)]
         array = np.concatenate(bands)
@@ -280,8 +344,60 @@ def test_a_disk_that_is_too_small_is_refused_before_the_long_stages(
 
 def test_a_folder_of_something_else_is_not_replaced(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    with pytest.raises(BenchError, match="mine exists and is no cube; name another folder with --out"):
+    with pytest.raises(BenchError, match="mine exists and is no cube of climate2gpp; name another folder with --out"):
         build(stock(archive), tmp_path / "mine", tmp_path / "work", DEGREES)
+    zarr.create_group(store=str(tmp_path / "other.zarr"), zarr_format=3)
+    with pytest.raises(BenchError, match="other.zarr exists and is no cube of climate2gpp"):
+        build(stock(archive), tmp_path / "other.zarr", tmp_path / "work", DEGREES)
+    (tmp_path / "link.zarr").symlink_to(tmp_path / "other.zarr")
+    with pytest.raises(BenchError, match="link.zarr exists and is a symbolic link"):
+        build(stock(archive), tmp_path / "link.zarr", tmp_path / "work", DEGREES)
+    with pytest.raises(BenchError, match=r"--work .*lies in the folder of the cube, which is replaced"):
+        build(stock(archive), tmp_path / "new.zarr", tmp_path / "new.zarr" / "work", DEGREES)
+    assert not (tmp_path / "new.zarr").exists() and not (tmp_path / "work").exists()
+
+
+def test_a_build_holds_few_files_open(archive: Path, tmp_path: Path) -> None:
+    """NetCDF keeps tens of MB for each: memory would grow with the length of the archive."""
+    opened: list[int] = []
+
+    class Watching(Silent):
+        @contextlib.contextmanager
+        def stage(self, label: str) -> Iterator[Stage]:
+            with super().stage(label) as stage:
+                yield stage
+            opened.append(sum(file.path.endswith(".nc") for file in psutil.Process().open_files()))
+
+    build(stock(archive), tmp_path / "c.zarr", tmp_path / "work", DEGREES, Watching())
+    assert 1 <= max(opened) <= OPEN_FILES and len(opened) == 56
+
+
+def test_a_build_in_the_place_of_an_older_cube_replaces_it(archive: Path, tmp_path: Path, built: Path) -> None:
+    out = tmp_path / "cube.zarr"
+    shutil.copytree(built, out)
+    (out / "of-the-old-one").touch()
+    stale = tmp_path / "cube.zarr.999999999.replaced"  # of a process that was killed
+    stale.mkdir()
+    shutil.copytree(built.parent / "work", tmp_path / "work")
+    build(stock(archive), out, tmp_path / "work", DEGREES)
+    assert tree(out) == tree(built)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["cube.zarr", "work"]
+
+
+def test_a_file_that_may_not_grow_is_one_sentence_and_leaves_no_remains(tmp_path: Path) -> None:
+    """The system's own refusal in the middle of an array: NumPy's error for it has no number."""
+    folder = WorkFolder(tmp_path / "work")
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(BenchError, match=r"Stage big in .*: the file grew larger than the system allows"):
+            folder.run("big", {}, lambda: (np.zeros((1000, 1000)), []))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not list((tmp_path / "work").glob(".big.partial"))
+    array = np.arange(12, dtype=np.float32).reshape(3, 4).T  # in Fortran's order
+    np.testing.assert_array_equal(folder.run("big", {}, lambda: (array, [])).open(), array)
 
 
 def test_two_builds_do_not_share_a_work_folder(archive: Path, tmp_path: Path) -> None:

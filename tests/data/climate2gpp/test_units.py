@@ -79,6 +79,16 @@ def test_units_that_contradict_the_values_are_refused(
         decide_unit(variable(name), attribute, np.array([stored]), "a.nc: variable 'x'")
 
 
+def test_a_flux_of_an_hour_may_exceed_the_mean_of_a_day() -> None:
+    noon = np.array([0.0, 1100.0])
+    assert decide_unit(variable(SUN), "W m-2", noon, "a.nc", hourly=True)[0].name == "W m-2"
+    assert decide_unit(variable(SUN), None, noon, "a.nc", hourly=True)[0].rate
+    with pytest.raises(BenchError, match="cannot be that"):
+        decide_unit(variable(SUN), "W m-2", noon, "a.nc")
+    with pytest.raises(BenchError, match="look like J m-2"):
+        decide_unit(variable(SUN), "W m-2", np.array([1.7e7]), "a.nc", hourly=True)
+
+
 def test_fill_values_that_a_file_forgot_to_declare_are_missing() -> None:
     stored = np.array([280.0, -9999.0, 9.969209968386869e36, -32767.0])
     np.testing.assert_array_equal(np.isnan(without_fills(stored, 150.0)), [False, True, True, True])
