@@ -32,6 +32,8 @@ from bench.suites.cells import Cell
 
 COMPANION_GRACE_S = 3.0
 """After a companion failed: how long the first process may take to say why itself."""
+_MEMORY_SIGNS = ("bad_alloc", "can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What C++ and torch say of memory that they did not get, of the host and of a GPU."""
 
 
 def main(work: Path) -> int:
@@ -174,7 +176,7 @@ def _is_memory_error(error: Exception) -> bool:
     seen: BaseException | None = error
     while seen is not None:
         text = str(seen)
-        if isinstance(seen, MemoryError) or "bad_alloc" in text or "can't allocate memory" in text:
+        if isinstance(seen, MemoryError) or any(sign in text for sign in _MEMORY_SIGNS):
             return True
         seen = seen.__cause__ or seen.__context__
     return False
