@@ -136,7 +136,16 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
         part: {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
         for part, row in table.iterrows()
     }
-    return {"status": "done", "metrics": metrics, "n_train": len(split.train), "n_test": len(test), "times": times}
+    device, precision = runner.trained_on() or (None, None)
+    return {
+        "status": "done",
+        "metrics": metrics,
+        "n_train": len(split.train),
+        "n_test": len(test),
+        "times": times,
+        "device": device,
+        "precision": precision,
+    }
 
 
 @contextlib.contextmanager

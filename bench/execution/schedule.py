@@ -240,6 +240,8 @@ def _record(job: _Running, outcome: Outcome) -> Record:
             "peak_memory_bytes": outcome.peak_memory_bytes,
             "threads": process.limits.threads,
             "processes": process.limits.processes,
+            "device": result.get("device"),
+            "precision": result.get("precision"),
             "files": {name: sha256(process.work / name) for name in _FILES if (process.work / name).exists()}
             if done
             else {},

@@ -54,6 +54,11 @@ class DualBranchPlusRunner(Runner):
         weights: FloatArray = self._estimator.explain(self._panel, cells, times).weights
         return weights.reshape(len(part.cells), len(part.times), -1)
 
+    def trained_on(self) -> tuple[str, str]:
+        """See `Runner`; the members of an ensemble are trained alike."""
+        result = self._estimator.results[0]
+        return result.device, result.precision
+
     def _make_panel(self) -> Panel:
         from models.training import Panel
 

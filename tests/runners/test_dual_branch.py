@@ -45,6 +45,7 @@ def test_both_rows_run_and_store_importance_weights(bench: Bench, cube: Cube, tm
         assert list(weights.columns) == ["cell", "time", *cube.feature_names, *cube.static_names]
         assert len(weights) == record.n_test and np.isfinite(weights.to_numpy()).all()
         assert not (store.root / "checkpoints" / record.cell_id).exists()
+        assert (record.device, record.precision) == ("cpu", "float32")
 
 
 @pytest.mark.parametrize("name", ["dual_branch", "dual_branch_plus"])
