@@ -7,7 +7,7 @@ block, and where the test has several years per year as well: `bench/uncertainty
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,8 @@ BLOCK_COLUMNS = int(360 / BLOCK_DEGREES)
 """Blocks round the globe: the id of a block is its row from the south pole × this + its column from 180° W."""
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 WEIGHTINGS = ("plain", "area")
+_SAMPLES_AT_ONCE = 50_000
+"""Samples whose statistics are in memory together, some 120 bytes each; sums are per cell, so it changes no bit."""
 
 Sums = Mapping[str, npt.NDArray[np.float64]]
 Masks = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
@@ -151,16 +153,14 @@ def fitted_statistics(cube: Cube, cells: IndexArray, fitted: Fitted) -> pd.DataF
 def _sums(
     cube: Cube, cells: IndexArray, target: FloatArray, prediction: FloatArray, groups: Mapping[str, Masks]
 ) -> pd.DataFrame:
-    observed = target.astype(np.float64)
-    error = prediction.astype(np.float64) - observed
     area = np.cos(np.radians(cube.lat[cells]))
     block_ids, block = np.unique(spatial_block(cube.lon[cells], cube.lat[cells]), return_inverse=True)
-    if not np.isfinite(error).all():
-        raise BenchError("Targets or predictions are NaN or infinite; `bench data verify` names the place in the data.")
-    base = np.stack([np.ones_like(error), error, np.abs(error), error**2, observed, observed**2])
+    time_masks = {mask.tobytes(): mask for _, mask in groups.values()}
+    cell_sums = _cell_sums(target, prediction, list(time_masks.values()))
+    sums_over = dict(zip(time_masks, cell_sums, strict=True))
     rows = []
     for group, (cell_mask, time_mask) in groups.items():
-        per_cell = base[:, :, time_mask].sum(axis=2)  # (statistic, cell)
+        per_cell = sums_over[time_mask.tobytes()]
         n = np.bincount(block[cell_mask], minlength=len(block_ids)) * int(time_mask.sum())
         for weighting in WEIGHTINGS:
             weight = np.ones_like(area) if weighting == "plain" else area
@@ -170,6 +170,27 @@ def _sums(
             frame.insert(0, "n", n)
             rows.append(frame.assign(group=group, weighting=weighting, block=block_ids)[n > 0])
     return pd.concat(rows, ignore_index=True)
+
+
+def _cell_sums(
+    target: FloatArray, prediction: FloatArray, time_masks: Sequence[npt.NDArray[np.bool_]]
+) -> list[npt.NDArray[np.float64]]:
+    """Per mask of times the sums of `STATISTICS` after n over them, (statistic, cell); a few cells at a time."""
+    n_cells, n_times = target.shape
+    size = max(1, _SAMPLES_AT_ONCE // max(1, n_times))
+    sums = [np.empty((len(STATISTICS) - 1, n_cells)) for _ in time_masks]
+    for start in range(0, n_cells, size):
+        cells = slice(start, start + size)
+        observed = target[cells].astype(np.float64)
+        error = prediction[cells].astype(np.float64) - observed
+        if not np.isfinite(error).all():
+            raise BenchError(
+                "Targets or predictions are NaN or infinite; `bench data verify` names the place in the data."
+            )
+        base = np.stack([np.ones_like(error), error, np.abs(error), error**2, observed, observed**2])
+        for total, mask in zip(sums, time_masks, strict=True):
+            total[:, cells] = base[:, :, mask].sum(axis=2)
+    return sums
 
 
 def _groups(cube: Cube, split: Split, part: Part) -> tuple[dict[str, Masks], dict[str, Masks]]:

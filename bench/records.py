@@ -43,6 +43,8 @@ class Record(BaseModel):
         peak_memory_bytes: largest resident memory of the process and its children.
         threads: numeric threads it was given, each of its processes.
         processes: that trained it together.
+        device: that trained it: ``cpu`` or the name of a GPU; None for runners without the choice.
+        precision: of that training: ``float32`` or ``bfloat16``.
         started: UTC, ISO 8601.
         finished: UTC, ISO 8601.
         files: name → SHA-256 of the files beside the record.
@@ -67,6 +69,8 @@ class Record(BaseModel):
     peak_memory_bytes: int | None = None
     threads: int | None = None
     processes: int | None = None
+    device: str | None = None
+    precision: str | None = None
     started: str
     finished: str
     files: dict[str, str] = {}

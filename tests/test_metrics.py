@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, r2_score
 
+from bench import metrics
 from bench.data.cube import Cube
 from bench.data.splits import Part, Split, fewshot_parameters, full_parameters, make_split
 from bench.metrics import (
@@ -60,6 +62,28 @@ def test_area_weighting_is_by_the_cosine_of_latitude(cube: Cube) -> None:
         target.reshape(-1), predictions["test"].reshape(-1).astype(float), sample_weight=weight.reshape(-1)
     )
     assert row["r2"] == pytest.approx(expected, rel=1e-10)
+
+
+def test_scoring_takes_memory_for_the_target_and_little_else() -> None:
+    cube = make_cube(n_cells=2000, n_years=11)
+    split = make_split(cube, full_parameters(cube))
+    predictions = predictions_for(cube, split)
+    tracemalloc.start()
+    statistics_of(cube, split, predictions)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * len(split.train)
+
+
+@pytest.mark.parametrize("samples_at_once", [1, 100, 1000])
+def test_sums_are_the_same_to_the_bit_however_many_cells_are_summed_at_once(
+    cube: Cube, monkeypatch: pytest.MonkeyPatch, samples_at_once: int
+) -> None:
+    split = make_split(cube, fewshot_parameters(cube, (1, 40), 12, 0))
+    predictions = predictions_for(cube, split)
+    expected = statistics_of(cube, split, predictions)
+    monkeypatch.setattr(metrics, "_SAMPLES_AT_ONCE", samples_at_once)
+    pd.testing.assert_frame_equal(statistics_of(cube, split, predictions), expected, check_exact=True)
 
 
 def test_every_season_land_cover_and_week_has_its_row(cube: Cube) -> None:

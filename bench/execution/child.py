@@ -32,6 +32,8 @@ from bench.suites.cells import Cell
 
 COMPANION_GRACE_S = 3.0
 """After a companion failed: how long the first process may take to say why itself."""
+_MEMORY_SIGNS = ("bad_alloc", "can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""What C++ and torch say of memory that they did not get, of the host and of a GPU."""
 
 
 def main(work: Path) -> int:
@@ -134,7 +136,16 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
         part: {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
         for part, row in table.iterrows()
     }
-    return {"status": "done", "metrics": metrics, "n_train": len(split.train), "n_test": len(test), "times": times}
+    device, precision = runner.trained_on() or (None, None)
+    return {
+        "status": "done",
+        "metrics": metrics,
+        "n_train": len(split.train),
+        "n_test": len(test),
+        "times": times,
+        "device": device,
+        "precision": precision,
+    }
 
 
 @contextlib.contextmanager
@@ -174,7 +185,7 @@ def _is_memory_error(error: Exception) -> bool:
     seen: BaseException | None = error
     while seen is not None:
         text = str(seen)
-        if isinstance(seen, MemoryError) or "bad_alloc" in text or "can't allocate memory" in text:
+        if isinstance(seen, MemoryError) or any(sign in text for sign in _MEMORY_SIGNS):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,8 @@ from bench.data.datasets import OpenedDataset
 from bench.errors import BenchError
 from bench.execution.planning import Estimate
 from bench.execution.process import CellProcess, Limits, Outcome
+from bench.host import visible_gpus
+from bench.runners import registry
 from bench.suggest import unknown
 from bench.suites.cells import Cell
 
@@ -54,6 +56,14 @@ class Engine(Protocol):
     def room(self) -> int:
         """How many cells may be in its hands at once."""
 
+    def takes(self, cell: Cell, limits: Limits) -> bool:
+        """Whether it takes this cell now; of those that it does not take, another may have to end first.
+
+        Args:
+            cell: what would run.
+            limits: of the cells of this run.
+        """
+
     def start(
         self, cell: Cell, expected: Estimate, work: Path, checkpoint: Path, limits: Limits, on_lost: OnLost
     ) -> RunningCell:
@@ -73,15 +83,20 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """One process per cell on this machine.
+    """One process per cell on this machine, and one cell per GPU.
+
+    Several trainings at once on one GPU would run out of its memory, which no limit of a process bounds.
 
     Args:
         cube: folder of the cube.
         jobs: cells at once.
+        gpus: names of the GPUs. Runners that use a GPU get one for each of their processes, the others see none;
+            without any GPU nobody's environment is touched.
     """
 
-    def __init__(self, cube: Path, jobs: int) -> None:
-        self._cube, self._jobs = cube, jobs
+    def __init__(self, cube: Path, jobs: int, gpus: Sequence[str] = ()) -> None:
+        self._cube, self._jobs, self._gpus = cube, jobs, tuple(gpus)
+        self._holding: list[CellProcess] = []
 
     def limits(self, here: Limits, capped: bool) -> Limits:
         """See `Engine`."""
@@ -91,11 +106,27 @@ class LocalEngine:
         """See `Engine`."""
         return self._jobs
 
+    def takes(self, cell: Cell, limits: Limits) -> bool:
+        """See `Engine`: a cell waits for its GPUs."""
+        return len(self._free_gpus()) >= self._wanted_gpus(cell, limits)
+
     def start(
         self, cell: Cell, expected: Estimate, work: Path, checkpoint: Path, limits: Limits, on_lost: OnLost
     ) -> CellProcess:
         """See `Engine`."""
-        return CellProcess(cell, self._cube, work, checkpoint, limits)
+        gpus = self._free_gpus()[: self._wanted_gpus(cell, limits)] if self._gpus else None
+        process = CellProcess(cell, self._cube, work, checkpoint, limits, gpus)
+        self._holding = [process, *(other for other in self._holding if other.running)]
+        return process
+
+    def _wanted_gpus(self, cell: Cell, limits: Limits) -> int:
+        entry = registry.get(cell.runner)
+        wanted = limits.processes if entry.several_processes else 1
+        return min(wanted, len(self._gpus)) if entry.uses_gpu else 0
+
+    def _free_gpus(self) -> list[str]:
+        taken = {gpu for process in self._holding if process.running for gpu in process.gpus or ()}
+        return [gpu for gpu in self._gpus if gpu not in taken]
 
     def close(self) -> None:
         """Nothing is held."""
@@ -129,7 +160,7 @@ def open_engine(
     if name == "local":
         if address is not None:
             raise BenchError("--address names a Ray cluster; add --engine ray.")
-        return LocalEngine(dataset.path, jobs)
+        return LocalEngine(dataset.path, jobs, visible_gpus())
     from bench.execution.ray_engine import RayEngine
 
     return RayEngine(dataset, address=address, jobs=asked_jobs, gpus=gpus, keep_artefacts=keep_artefacts)

@@ -42,6 +42,12 @@ REFUSED: tuple[State, ...] = ("unavailable", "too large", "too long")
 """States that a run records as skipped, with the reason."""
 RETRYABLE = ("failed", "timeout", "oom")
 _RESERVE_BYTES = 1_500_000_000  # for the system and the harness
+_SCORED_BYTES = 8
+"""Of a scored sample: its prediction and its target, float32; `bench.metrics` sums them block by block."""
+_STORED_BYTES = 32
+"""Of a test sample on its way to `predictions.parquet`, measured: four columns of 4 bytes and their copies."""
+_EXPLAINED_BYTES = 10
+"""Of an importance weight on its way to `importance.parquet`, measured: float32, its column and Arrow's buffers."""
 _RECORD_BYTES = 60_000  # record, statistics and log of a small cell
 
 
@@ -142,6 +148,9 @@ def estimate(cell: Cell, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
     comparisons = n_fitted * (n_test + len(split.scored_train))
     seconds += entry.cost.seconds_per_billion_comparisons * comparisons / 1e9
     memory = entry.cost.memory_gb * 1e9 + entry.cost.bytes_per_value * (n_fitted + n_test) * columns
+    memory += _SCORED_BYTES * (len(split.scored_train) + n_test) + _STORED_BYTES * n_test
+    if entry.explains:
+        memory += _EXPLAINED_BYTES * n_test * (len(cube.feature_names) + len(cube.static_names))
     measured = [
         record.wall_seconds
         for record in known

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,16 @@ THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "LOKY_MAX_CPU_COUNT",
 )
+GROUP_VARIABLES = (
+    "RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "TORCHELASTIC_USE_AGENT_STORE",
+)
+"""Of torchrun and of cluster operators: a cell that inherited them would wait for processes of another job."""
 DISK_FULL_EXIT = 28
 """Exit code of a cell that found the disk full (ENOSPC); a result file could not be written then."""
 MEMORY_CHECK_S = 0.1
@@ -79,6 +90,23 @@ class Outcome:
         return bool(self.result.get("disk_full"))
 
 
+def environment_of_cell(threads: int, temporary: Path, gpus: Sequence[str] | None) -> dict[str, str]:
+    """Environment variables of a cell's process: this process's own, without what would change its numbers.
+
+    Args:
+        threads: numeric threads.
+        temporary: folder for temporary files.
+        gpus: as for `CellProcess`.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in GROUP_VARIABLES}
+    environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+    environment |= {"PYTHONHASHSEED": "0", "TMPDIR": str(temporary.resolve()), "PYTHONUNBUFFERED": "1"}
+    environment["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when cuBLAS is loaded: without it its sums vary
+    if gpus is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+    return environment
+
+
 class CellProcess:
     """A running cell.
 
@@ -88,10 +116,19 @@ class CellProcess:
         work: empty work folder.
         checkpoint: folder that outlives the process, for an unfinished training.
         limits: what it may use.
+        gpus: the GPUs that it sees, as ``CUDA_VISIBLE_DEVICES`` names them; None for those that this process sees.
     """
 
-    def __init__(self, cell: Cell, cube: Path, work: Path, checkpoint: Path, limits: Limits) -> None:
-        self.cell, self.work, self.limits = cell, work, limits
+    def __init__(
+        self,
+        cell: Cell,
+        cube: Path,
+        work: Path,
+        checkpoint: Path,
+        limits: Limits,
+        gpus: Sequence[str] | None = None,
+    ) -> None:
+        self.cell, self.work, self.limits, self.gpus = cell, work, limits, gpus
         task = {
             "cell": cell.model_dump(mode="json"),
             "cube": str(cube.resolve()),
@@ -106,8 +143,6 @@ class CellProcess:
             (work / "task.json").write_text(json.dumps(task))
             (work / "log.txt").touch()
             temporary.mkdir()
-        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(limits.threads))
-        environment |= {"PYTHONHASHSEED": "0", "TMPDIR": str(temporary.resolve()), "PYTHONUNBUFFERED": "1"}
         self.watch = Stopwatch()
         self._checked_at = -MEMORY_CHECK_S
         self._peak = 0
@@ -117,7 +152,7 @@ class CellProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=environment_of_cell(limits.threads, temporary, gpus),
                 start_new_session=True,  # a process group of its own: it can be ended with all its children
             )
         self._process = psutil.Process(self._popen.pid)
@@ -126,6 +161,11 @@ class CellProcess:
     def pid(self) -> int:
         """Process id."""
         return self._popen.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it had not ended when it was last looked at."""
+        return self._popen.returncode is None
 
     def poll(self) -> Outcome | None:
         """The outcome if the process has ended or had to be ended, else None."""

@@ -89,6 +89,10 @@ class RayEngine:
             self._room = max(1, int(sum(node.get("CPU", 0) for node in self._nodes())) // self._threads)
         return self._room
 
+    def takes(self, cell: Cell, limits: Limits) -> bool:
+        """See `Engine`: the cluster keeps cells that wait for a GPU."""
+        return True
+
     def start(
         self, cell: Cell, expected: Estimate, work: Path, checkpoint: Path, limits: Limits, on_lost: OnLost
     ) -> RayCell:

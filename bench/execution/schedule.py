@@ -122,8 +122,8 @@ def run_cells(
                     time.sleep(0.2)  # another run works on these: look again
                 if not waiting:
                     waiting, elsewhere = elsewhere, []
-                while waiting and len(running) < engine.room():
-                    item = waiting.pop(0)
+                while len(running) < engine.room() and (place := _first_taken(waiting, engine, limits)) is not None:
+                    item = waiting.pop(place)
                     lock = store.lock(item.cell.id)
                     try:
                         lock.acquire(timeout=0)
@@ -157,6 +157,11 @@ def run_cells(
                 job.lock.release()
             progress.close()
     return Summary(counts, already_done, left)
+
+
+def _first_taken(waiting: Sequence[PlannedCell], engine: Engine, limits: Limits) -> int | None:
+    """Place of the first cell that the engine takes now, if any: others may wait for a GPU."""
+    return next((place for place, item in enumerate(waiting) if engine.takes(item.cell, limits)), None)
 
 
 def _start(
@@ -235,6 +240,8 @@ def _record(job: _Running, outcome: Outcome) -> Record:
             "peak_memory_bytes": outcome.peak_memory_bytes,
             "threads": process.limits.threads,
             "processes": process.limits.processes,
+            "device": result.get("device"),
+            "precision": result.get("precision"),
             "files": {name: sha256(process.work / name) for name in _FILES if (process.work / name).exists()}
             if done
             else {},

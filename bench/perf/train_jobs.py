@@ -28,14 +28,9 @@ def throughput(model: str, cells: int, steps: int, device: str, seconds: float) 
         device: ``auto``, ``cpu`` or ``cuda``.
         seconds: of each measurement, without its warm-up.
     """
-    import torch
-
     from bench.perf import reference_loop
 
     made = MODELS[model](random_data(cells, steps), device)
-    where = made.training.resolve_device()
-    with made.training.autocast(where):
-        low = torch.is_autocast_enabled(where.type)
     warm_up = seconds / 5
     engine = _engine_rate(made, warm_up, seconds)
     plain = reference_loop.samples_per_second(
@@ -43,7 +38,7 @@ def throughput(model: str, cells: int, steps: int, device: str, seconds: float) 
     )
     return {
         "batch_size": made.training.batch_size,
-        "precision": "bfloat16" if low else "float32",
+        "precision": made.training.resolve_precision(made.training.resolve_device()),
         "samples_per_second": engine,
         "operations_per_sample": operations_per_sample(made),
         "reference_samples_per_second": plain,

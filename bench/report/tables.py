@@ -82,7 +82,8 @@ def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plai
         Column("peak_memory_gb", "Peak memory (GB)", digits=2),
         Column("threads", "Threads", digits=0),
     )
-    processors = sorted({record.host.processor for record in selection.done})
+    gpus = {record.device for record in selection.done if record.device not in (None, "cpu")}
+    processors = sorted({record.host.processor for record in selection.done} | gpus)
     caption = f"Time and memory, suite {selection.cells[0].suite}, profile {selection.cells[0].profile}"
     caption += f", on {', '.join(processors)}. Predict: the test part; process: with imports and training predictions."
     return Table(f"costs_{selection.cells[0].suite}", caption, "Method", columns, _in_family_order(table_rows))

@@ -129,3 +129,10 @@ class Runner(ABC):
         from `predict`.
         """
         return None
+
+    def trained_on(self) -> tuple[str, str] | None:
+        """Device (``cpu`` or the name of a GPU) and precision of the training, after `fit`.
+
+        None for a runner that has no choice of the two: it computes on the CPU, as its package does.
+        """
+        return None

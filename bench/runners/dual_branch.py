@@ -15,8 +15,6 @@ from bench.runners.base import Runner
 if TYPE_CHECKING:
     from models.training import Panel
 
-_PREDICTED_AT_ONCE = 1_000_000  # samples: bounds the importance weights that come with every prediction
-
 
 class DualBranchPlusRunner(Runner):
     """Conditions per cell, seasonal and of low rank; parameters: ``options`` and ``training`` of the estimator."""
@@ -47,16 +45,19 @@ class DualBranchPlusRunner(Runner):
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the target branch (Eq. 16), (n_cells, n_times)."""
         cells, times = _samples(part)
-        starts = range(0, len(cells), _PREDICTED_AT_ONCE)
-        blocks = [slice(start, start + _PREDICTED_AT_ONCE) for start in starts]
-        predicted = [self._estimator.predict(self._panel, cells[block], times[block]) for block in blocks]
-        return np.concatenate(predicted).reshape(len(part.cells), len(part.times))
+        predicted: FloatArray = self._estimator.predict(self._panel, cells, times)
+        return predicted.reshape(len(part.cells), len(part.times))
 
     def explain(self, part: Part) -> FloatArray:
         """Importance weights of every climate and static feature (Eq. 17), (n_cells, n_times, feature)."""
         cells, times = _samples(part)
         weights: FloatArray = self._estimator.explain(self._panel, cells, times).weights
         return weights.reshape(len(part.cells), len(part.times), -1)
+
+    def trained_on(self) -> tuple[str, str]:
+        """See `Runner`; the members of an ensemble are trained alike."""
+        result = self._estimator.results[0]
+        return result.device, result.precision
 
     def _make_panel(self) -> Panel:
         from models.training import Panel

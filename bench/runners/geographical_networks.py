@@ -27,6 +27,10 @@ class GnnwrRunner(PerStepRunner):
         slopes = [self._model(step).coefficients(places)[:, 1:] for step in steps.tolist()]
         return self._means.weights(np.stack(slopes, axis=1))
 
+    def trained_on(self) -> tuple[str, str]:
+        """See `Runner`; the steps are trained alike."""
+        return _trained_on(self._model(self.task.scored_steps[0]))
+
     def _fit_step(self, step: int) -> Any:
         from models.gnnwr import GNNWR
 
@@ -59,6 +63,10 @@ class GtnnwrRunner(StepMeansRunner):
         slopes = [self._model.coefficients(places, moment)[:, 1:] for moment in moments]
         return self._means.weights(np.stack(slopes, axis=1))
 
+    def trained_on(self) -> tuple[str, str]:
+        """See `Runner`."""
+        return _trained_on(self._model)
+
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
         moments = [np.full(len(places), float(step)) for step in steps.tolist()]
         columns = [self._model.predict(design[:, index], places, moment) for index, moment in enumerate(moments)]
@@ -75,3 +83,7 @@ def _fit(runner: Runner, name: str, model: Any, *arguments: Doubles) -> Any:
         )
     except (ValueError, FloatingPointError) as error:
         raise BenchError(f"{type(model).__name__} cannot be trained on this sample: {error}") from error
+
+
+def _trained_on(model: Any) -> tuple[str, str]:
+    return model.training_result_.device, model.training_result_.precision

@@ -43,3 +43,9 @@ class PyTorchFrameRunner(Runner):
         for block, table in self.task.tables(part):
             predicted[block] = self._estimator.predict(table.values).reshape(-1, len(part.times))
         return predicted
+
+    def trained_on(self) -> tuple[str, str]:
+        """See `Runner`."""
+        result = self._estimator.result
+        assert result is not None
+        return result.device, result.precision

@@ -182,5 +182,8 @@ class ConditionEncoder(nn.Module):
         """
         embedding = self.embedding[:, None, :] + self.time_embedding
         mixed = self.spatial(self.temporal(embedding))
-        final: Tensor = self.memory(mixed if nodes is None else mixed[nodes])[0]
+        asked = mixed if nodes is None else mixed[nodes]
+        # Under autocast cuDNN's LSTM runs in float16, whatever type was asked for, and would need scaled gradients.
+        with torch.autocast(asked.device.type, enabled=False):
+            final: Tensor = self.memory(asked.to(self.embedding.dtype))[0]
         return final

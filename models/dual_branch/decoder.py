@@ -58,6 +58,22 @@ class ConditionedDecoder(nn.Module):
         return x.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
 
 
+class OutputLayer(nn.Linear):
+    """A linear layer in its own type, also under autocast: bfloat16 would leave 8 significant bits of every output."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As ``nn.Linear``.
+
+        Args:
+            input: (..., in) of any floating-point type.
+
+        Returns:
+            (..., out) in the type of the layer's weights.
+        """
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(self.weight.dtype))
+
+
 class PredictionHead(nn.Module):
     """ŷ from the mean of the decoded tokens."""
 
@@ -68,7 +84,7 @@ class PredictionHead(nn.Module):
             width: channels of a token.
         """
         super().__init__()
-        self.out = nn.Linear(width, 1)
+        self.out = OutputLayer(width, 1)
 
     def forward(self, decoded: Tensor) -> Tensor:
         """(batch,) prediction, in the target's unit.
@@ -93,8 +109,8 @@ class ImportanceHead(nn.Module):
         """
         super().__init__()
         self.n_features = n_features
-        self.climate = nn.Linear(width, 1)
-        self.static = nn.Linear(width, n_static) if n_static else None
+        self.climate = OutputLayer(width, 1)
+        self.static = OutputLayer(width, n_static) if n_static else None
 
     def forward(self, decoded: Tensor) -> Tensor:
         """(batch, feature + static_feature) weights w_j, in target units per standard deviation of x_j.

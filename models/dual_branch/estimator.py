@@ -149,7 +149,7 @@ class _Estimator(Generic[_Options]):
         Raises:
             ValueError: the estimator is not fitted, or the panel has other features than that of ``fit``.
         """
-        return self.explain(panel, cells, times).prediction
+        return self._averaged(panel, cells, times, _predict, torch.inference_mode, (1,))[0][:, 0]
 
     def explain(self, panel: Panel, cells: IndexArray, times: IndexArray) -> Explanation:
         """Predictions with their importance weights (Eq. 17).
@@ -336,6 +336,13 @@ def _to_device(placement: Placement, device: torch.device) -> Placement:
 
 def _index(index: IndexArray, device: torch.device) -> Tensor:
     return torch.from_numpy(index.astype(np.int64)).to(device)
+
+
+def _predict(
+    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
+) -> tuple[Tensor, ...]:
+    decoded: Decoded = network(batch, placement, conditions)
+    return (decoded.prediction,)
 
 
 def _decode(

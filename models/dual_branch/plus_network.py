@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
-from models.dual_branch.decoder import Decoded, weighted_sum
+from models.dual_branch.decoder import Decoded, OutputLayer, weighted_sum
 from models.dual_branch.graph import cluster_nodes, unit_sphere
 from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import DualBranchPlusOptions
@@ -84,7 +84,7 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         layers: list[nn.Module] = []
         for before, after in zip(sizes, sizes[1:], strict=False):
             layers += [nn.Linear(before, after), nn.SiLU()]
-        return nn.Sequential(*layers, nn.Linear(sizes[-1], n_outputs))
+        return nn.Sequential(*layers, OutputLayer(sizes[-1], n_outputs))
 
     @staticmethod
     def prepare(

@@ -130,7 +130,7 @@ class PyTorchFrameRegressor:
         device = self.training.resolve_device()
         mean, deviation = self._scale
         predicted = np.empty(len(features), np.float32)
-        with torch.inference_mode(), self.training.autocast(device):
+        with torch.inference_mode():  # in float32: the output of autocast would have 8 significant bits
             for start in range(0, len(features), _PREDICTION_BATCH):
                 part = slice(start, start + _PREDICTION_BATCH)
                 output = self._network(self.columns.frame(features[part], None, device))

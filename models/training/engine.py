@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from models.progress import Progress, ProgressCallback
 from models.training.checkpoint import (
@@ -27,7 +28,7 @@ from models.training.group import Alone, Gradients, Group, rank, require_agreeme
 from models.training.options import TrainingOptions
 
 _KIND = "training checkpoint"
-_SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds")  # they leave the numbers alone
+_SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds")  # they leave the numbers alone, but for rounding
 _EPOCH_SEED_STRIDE = 1_000_003  # a prime, so that (seed, epoch) pairs do not meet for realistic seeds
 
 
@@ -69,11 +70,15 @@ class TrainingResult:
         epoch_losses: mean training loss of each epoch.
         seconds: wall time in this process; a resumed training counts from its resumption.
         samples_per_second: over that time; 0 where nothing was left to do.
+        device: ``cpu``, or the name of the GPU.
+        precision: ``float32`` or ``bfloat16``.
     """
 
     epoch_losses: tuple[float, ...]
     seconds: float
     samples_per_second: float
+    device: str
+    precision: str
 
 
 def train(
@@ -104,22 +109,28 @@ def train(
         raise ValueError("There is no training sample.")
     device = options.resolve_device()
     cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda), _deterministic():
+    with torch.random.fork_rng(devices=cuda), _deterministic(device):
         torch.manual_seed(options.seed)
         return _Loop(task, options, device, checkpoint, on_progress).run()
 
 
 @contextlib.contextmanager
-def _deterministic() -> Iterator[None]:
-    """Asks for kernels that sum in a fixed order; others add up as threads happen to finish."""
+def _deterministic(device: torch.device) -> Iterator[None]:
+    """Asks for kernels that sum in a fixed order; others add up as threads happen to finish.
+
+    On a GPU that includes cuBLAS where ``CUBLAS_WORKSPACE_CONFIG`` is ``:4096:8`` from the start of the process.
+    """
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     debugging: Any = torch.utils.deterministic  # its one setting is invisible to type checkers
     fill = debugging.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True, warn_only=True)
     debugging.fill_uninitialized_memory = False  # costs time and changes no result here
+    # The fused attention kernels of a GPU add up the gradient in any order, and are merely warned of.
+    attention = sdpa_kernel(SDPBackend.MATH) if device.type == "cuda" else contextlib.nullcontext()
     try:
-        yield
+        with attention:
+            yield
     finally:
         debugging.fill_uninitialized_memory = fill
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
@@ -170,7 +181,9 @@ class _Loop:
         self.task.module.eval()
         seconds = time.perf_counter() - self.started
         rate = self.samples_here / seconds if self.samples_here else 0.0
-        return TrainingResult(tuple(self.epoch_losses), seconds, rate)
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        precision = self.options.resolve_precision(self.device)
+        return TrainingResult(tuple(self.epoch_losses), seconds, rate, name, precision)
 
     def _order(self) -> Tensor:
         """(sample,) the order of this epoch, a function of seed and epoch: no checkpoint has to hold it."""
@@ -246,6 +259,7 @@ class _Loop:
 
     def _fingerprint(self) -> str:
         settings = {key: value for key, value in asdict(self.options).items() if key not in _SPEED_ONLY}
+        settings["precision"] = self.options.resolve_precision(self.device)  # "auto" says something else on a GPU
         text = json.dumps([settings, self.task.n_samples, self.task.identity], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -276,7 +290,7 @@ class _Loop:
         content = load_plain(self.checkpoint, kind=_KIND, version=CHECKPOINT_FORMAT)
         if content["fingerprint"] != self._fingerprint():
             raise ValueError(
-                f"Checkpoint {self.checkpoint} belongs to another training (other options, model or data); "
+                f"Checkpoint {self.checkpoint} belongs to another training (other options, precision, model or data); "
                 "delete it or name another file."
             )
         self.task.module.load_state_dict(content["module"])

@@ -33,7 +33,8 @@ class TrainingOptions:
         gradient_clip: largest global gradient norm; None clips nothing.
         seed: of initialisation, order of samples and every random draw.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``.
-        precision: ``auto`` is bfloat16 autocast on a GPU and float32 on a CPU.
+        precision: ``auto`` is bfloat16 autocast on a GPU and float32 on a CPU; outputs are float32 either way where the
+            network is this project's own.
         checkpoint_seconds: least time between two checkpoints within an epoch; each epoch ends with one.
         progress_seconds: least time between two progress reports within an epoch; each epoch ends with one.
 
@@ -96,7 +97,13 @@ class TrainingOptions:
             raise ValueError(f"TrainingOptions.device is {self.device!r}, but torch sees no GPU here; use 'cpu'.")
         return own_gpu() if name == "cuda" else device
 
+    def resolve_precision(self, device: torch.device) -> Literal["float32", "bfloat16"]:
+        """The precision of a training on ``device``; it changes the numbers."""
+        if self.precision == "auto":
+            return "bfloat16" if device.type == "cuda" else "float32"
+        return self.precision
+
     def autocast(self, device: torch.device) -> torch.autocast:
         """The mixed-precision context of forward passes on ``device``."""
-        low = self.precision == "bfloat16" or (self.precision == "auto" and device.type == "cuda")
+        low = self.resolve_precision(device) == "bfloat16"
         return torch.autocast(device.type, dtype=torch.bfloat16, enabled=low)

@@ -16,6 +16,7 @@ import pytest
 
 from bench.data.cube_zarr import write_cube
 from bench.records import Record
+from bench.runners import registry
 from bench.store import Store
 from tests.conftest import Bench, bench_environment, make_cube
 
@@ -271,6 +272,24 @@ def test_fewer_cells_run_at_once_where_the_largest_would_not_fit(monkeypatch: py
     monkeypatch.setattr(planning, "available_memory", lambda: 8_000_000_000)
     assert planning.estimate(cells[0], cube).memory_bytes > 2e9
     assert planning.default_jobs(cells, cube) == 3
+
+
+def test_the_memory_of_scoring_is_planned_for() -> None:
+    from bench.data.datasets import OpenedDataset
+    from bench.execution import planning
+    from bench.suites.suites import SuiteOptions, make_cells
+
+    def expected(runner: str, n_cells: int) -> int:
+        cube = make_cube(n_cells=n_cells)
+        options = SuiteOptions(profile="laptop", only=(runner,))
+        [cell] = make_cells("full", OpenedDataset(cube, Path(), "toy", ""), options)
+        return planning.estimate(cell, cube).memory_bytes
+
+    samples, test, features = 2 * 46 * 1000, 46 * 1000, 3 + 4
+    for runner, weights in (("training_mean", 0), ("dual_branch_plus", 10 * features * test)):
+        fitting = registry.get(runner).cost.bytes_per_value * samples
+        grown = expected(runner, 1030) - expected(runner, 30)
+        assert grown == pytest.approx(fitting + 8 * samples + 32 * test + weights, abs=2)
 
 
 def test_unseeded_runners_have_one_cell_whatever_the_seed(bench: Bench, data: str, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ def test_both_rows_run_and_store_importance_weights(bench: Bench, cube: Cube, tm
         assert list(weights.columns) == ["cell", "time", *cube.feature_names, *cube.static_names]
         assert len(weights) == record.n_test and np.isfinite(weights.to_numpy()).all()
         assert not (store.root / "checkpoints" / record.cell_id).exists()
+        assert (record.device, record.precision) == ("cpu", "float32")
 
 
 @pytest.mark.parametrize("name", ["dual_branch", "dual_branch_plus"])
@@ -71,6 +72,29 @@ def test_the_letter_has_a_share_of_the_cells_as_nodes(cube: Cube, tmp_path: Path
         "dual_branch", cube, split, view=None, seed=0, threads=1, parameters=parameters, scratch=tmp_path
     )
     assert runner._make_estimator().options.n_nodes == 30  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ["dual_branch", "dual_branch_plus"])
+def test_the_cube_is_opened_once_for_a_prediction(
+    name: str, cube: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.runners import dual_branch
+    from models.dual_branch import estimator
+
+    split, parameters = make_split(cube, full_parameters(cube)), registry.get(name).parameters_for("smoke")
+    runner = build_runner(name, cube, split, view=None, seed=0, threads=1, parameters=parameters, scratch=tmp_path)
+    runner.fit()
+    opened: list[object] = []
+
+    class Counted(estimator.DevicePanel):  # type: ignore[misc,name-defined]
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments)
+            opened.append(self)
+
+    monkeypatch.setattr(estimator, "DevicePanel", Counted)
+    monkeypatch.setattr(dual_branch, "_PREDICTED_AT_ONCE", 100, raising=False)
+    assert runner.predict(split.test).shape == (60, 46) and len(opened) == 1
+    assert runner.trained_on() == ("cpu", "float32")
 
 
 @pytest.mark.alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import signal
 import time
@@ -107,6 +108,16 @@ class Parting(Noise):
         os._exit(9)
 
 
+class Seeing(Noise):
+    """Prints the GPUs and the group that its process sees, and when it ran."""
+
+    def fit(self) -> None:
+        begin = time.time()
+        super().fit()
+        seen = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "RANK")}
+        print("seeing", json.dumps(seen | {"begin": begin, "end": time.time()}))
+
+
 class Littering(Noise):
     """Writes a file into its scratch folder and one into its working directory."""
 
@@ -145,3 +156,9 @@ LITTERING = _entry("littering", "Littering")
 SLOW = [_entry(f"slow_{letter}", "Noise", parameters={"seconds": 1.5}) for letter in "abc"]
 UNAVAILABLE = _entry("unavailable", "Noise", requires=("a-package-that-does-not-exist",))
 PARTING = _entry("parting", "Parting", several_processes=True)
+SEEING = [
+    _entry("seeing_a", "Seeing", uses_gpu=True, parameters={"seconds": 1}),
+    _entry("seeing_b", "Seeing", uses_gpu=True, parameters={"seconds": 1}),
+    _entry("seeing_together", "Seeing", uses_gpu=True, several_processes=True),
+    _entry("seeing_nothing", "Seeing"),
+]

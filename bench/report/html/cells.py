@@ -136,6 +136,7 @@ def _recorded(record: Record) -> list[Html]:
         ("Whole process", _seconds(record.wall_seconds)),
         ("Peak memory", None if record.peak_memory_bytes is None else f"{record.peak_memory_bytes / 1e9:.2f} GB"),
         ("Threads", _count(record.threads)),
+        ("Trained on", None if record.device is None else f"{record.device}, {record.precision}"),
         ("Ran", f"{record.started} to {record.finished}"),
         ("Machine", machine),
         ("Version of this project", record.bench_version),

@@ -371,6 +371,36 @@ def test_the_mixed_precision_of_a_gpu_runs_and_stays_close(make):
 
 
 @BOTH
+def test_outputs_and_lstm_are_float32_under_autocast(make):
+    panel = make_panel()
+    task = make().task(panel, make_target(panel), *first_year())
+    network, seen = task.module, []
+    if isinstance(network, DualBranchNetwork):
+        memory = network.condition_encoder.memory
+        memory.register_forward_pre_hook(
+            lambda _, given: seen.append((given[0].dtype, torch.is_autocast_enabled("cpu")))
+        )
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        batch = task.data.gather(torch.arange(5), torch.full((5,), 9))
+        placement = tuple(part[batch.cells] for part in task.placement)
+        decoded = network(batch, placement, network.conditions())
+    assert {part.dtype for part in decoded} == {torch.float32}
+    assert (decoded.prediction.bfloat16() != decoded.prediction).any()  # not rounded before, either
+    assert set(seen) == ({(torch.float32, False)} if isinstance(network, DualBranchNetwork) else set())
+
+
+@BOTH
+def test_a_prediction_keeps_no_weights_and_is_the_explained_one(make):
+    panel = make_panel()
+    cells, times = first_year()
+    fitted = make().fit(panel, make_target(panel), cells, times)
+    explained = fitted.explain(panel, cells, times)
+    np.testing.assert_array_equal(fitted.predict(panel, cells, times), explained.prediction)
+    fitted.explain = None
+    assert fitted.predict(panel, cells, times).shape == (len(cells),)
+
+
+@BOTH
 def test_no_static_features_at_all_are_fine(make):
     panel = make_panel(static=np.zeros((N_CELLS, 0), np.float32))
     cells, times = first_year()

@@ -59,6 +59,13 @@ def test_a_seed_gives_the_same_numbers_and_another_seed_others(model):
     assert not np.array_equal(first.predict(features), third.predict(features))
 
 
+def test_predictions_of_a_mixed_precision_training_are_not_rounded_to_it():
+    estimator = fitted("resnet", replace(TRAINING, precision="bfloat16"))
+    mean, deviation = estimator._scale
+    standardised = torch.from_numpy((estimator.predict(rows(50, seed=1)[0]) - mean) / deviation)
+    assert (standardised - standardised.bfloat16()).abs().max() > 1e-4
+
+
 class Interrupted(Exception):
     pass
 

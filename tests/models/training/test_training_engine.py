@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.training import Progress, TrainingOptions, train
 from models.training.checkpoint import load_plain, save_atomically
+from models.training.engine import _deterministic
 
 OPTIONS = TrainingOptions(
     epochs=3, batch_size=8, decay_after=2, seed=5, device="cpu", checkpoint_seconds=0, progress_seconds=0
@@ -109,6 +110,28 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         train(line(), replace(OPTIONS, learning_rate=0.5), checkpoint=path)
     with pytest.raises(ValueError, match="belongs to another training"):
         train(line(identity="other"), OPTIONS, checkpoint=path)
+
+
+def test_a_checkpoint_is_of_one_precision_however_that_was_chosen(tmp_path):
+    path = tmp_path / "training.pt"
+    assert (OPTIONS.precision, OPTIONS.resolve_precision(torch.device("cuda"))) == ("auto", "bfloat16")
+    result = train(line(), OPTIONS, checkpoint=path)
+    assert (result.device, result.precision) == ("cpu", "float32")
+    train(line(), replace(OPTIONS, precision="float32"), checkpoint=path)
+    with pytest.raises(ValueError, match="other options, precision, model or data"):
+        train(line(), replace(OPTIONS, precision="bfloat16"), checkpoint=path)
+
+
+def test_on_a_gpu_attention_sums_in_a_fixed_order_and_on_a_cpu_it_is_left_alone():
+    def fused() -> bool:
+        return torch.backends.cuda.flash_sdp_enabled() or torch.backends.cuda.mem_efficient_sdp_enabled()
+
+    before = fused()
+    with _deterministic(torch.device("cuda")):
+        assert not fused() and torch.backends.cuda.math_sdp_enabled()
+    assert fused() == before
+    with _deterministic(torch.device("cpu")):
+        assert fused() == before and torch.are_deterministic_algorithms_enabled()
 
 
 def test_a_damaged_checkpoint_is_a_clear_error(tmp_path):
