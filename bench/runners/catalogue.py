@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bench.runners.registry import Cost, Explains, RunnerEntry
@@ -14,6 +15,13 @@ _MOST_ROWS = {"laptop": 2_000_000, "paper": 10_000_000}
 several copies. The paper names no limit for its 50 million."""
 _EXPLAINED_SAMPLES = 2000
 """Samples that are followed through thousands of trees for TreeSHAP, or exchanged for permutation importance."""
+
+
+_COPIES_BYTES = 32.0
+"""Per value of AutoGluon's table, of which it and pandas keep copies: 15.1 GB for 10 million rows of 47 columns
+(tables/reference/perf/scale_lightgbm.json)."""
+_SAMPLE_BYTES = 60.0
+"""Per sample of the dual-branch models: target, indices and order; they read the columns from the cube's map."""
 
 
 def _autogluon(
@@ -58,7 +66,7 @@ def _autogluon(
         instead=instead,
         by_name=explained_by is not None,
         explains=explains,
-        cost=cost,
+        cost=replace(cost, bytes_per_value=max(cost.bytes_per_value, _COPIES_BYTES)),
     )
 
 
@@ -411,7 +419,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         explains="sensitivity",
         several_processes=True,
         profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
-        cost=Cost(10, 5000, memory_gb=0.8),
+        cost=Cost(10, 5000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch_plus_gradient",
@@ -425,7 +433,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         by_name=True,
         explains="sensitivity",
         profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
-        cost=Cost(10, 5000, memory_gb=0.8),
+        cost=Cost(10, 5000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch_plus_consistent",
@@ -445,7 +453,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
                 "training": {"epochs": 2},
             }
         },
-        cost=Cost(10, 7000, memory_gb=0.8),
+        cost=Cost(10, 7000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch",
@@ -468,6 +476,6 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
             # 20 epochs take most of an hour on one core
             "laptop": {"training": {"epochs": 6, "decay_after": 3}},
         },
-        cost=Cost(20, 10_000, memory_gb=2.5),
+        cost=Cost(20, 10_000, memory_gb=2.5, bytes_per_value=_SAMPLE_BYTES),
     ),
 )
