@@ -74,6 +74,7 @@ class RunnerEntry:
             published is then on these means (`Runner.fitted`).
         thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
         several_processes: whether it is trained by `models.training`, which several processes can do together.
+        uses_gpu: whether it computes on a GPU where its process sees one; engines hand GPUs to such runners only.
         by_name: whether a suite plans it only where ``--only`` or ``--with`` names it.
         refused_after: seconds; a cell that is expected to take longer is refused; None for never.
         instead: what to do where a cell is refused.
@@ -101,6 +102,7 @@ class RunnerEntry:
     step_means: bool = False
     thread_invariant: bool = False
     several_processes: bool = False
+    uses_gpu: bool = False
     by_name: bool = False
     refused_after: float | None = None
     instead: str = ""

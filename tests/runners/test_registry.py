@@ -33,6 +33,12 @@ def test_the_papers_nine_autogluon_models_are_there() -> None:
     }
 
 
+def test_only_runners_that_compute_on_a_gpu_are_given_one() -> None:
+    dual = {f"dual_branch{end}" for end in ("", "_plus", "_plus_gradient", "_plus_consistent")}
+    frame = {"tabnet", "excelformer", "resnet", "fttransformer"}
+    assert {entry.name for entry in registry.entries().values() if entry.uses_gpu} == dual | frame | {"gnnwr", "gtnnwr"}
+
+
 def test_an_unknown_runner_gets_a_suggestion() -> None:
     with pytest.raises(BenchError, match="Unknown runner 'lightgmb': did you mean 'lightgbm'"):
         registry.get("lightgmb")
