@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 import bench
 from bench import clock
@@ -25,6 +24,7 @@ from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
 from bench.execution.process import CellProcess, Limits, Outcome
 from bench.host import this_host
+from bench.ownership import is_abandoned, owner
 from bench.records import Host
 from bench.runners import registry
 from bench.suites.cells import Cell
@@ -96,7 +96,7 @@ def run_on_worker(task: dict[str, Any]) -> dict[str, Any]:
 def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, Any]:
     root = Path(tempfile.gettempdir()) / f"climate2gpp-bench-{os.getuid()}"
     _remove_abandoned(root)
-    work = root / f"{cell.id}-{os.getpid()}"
+    work = root / f"{cell.id}-{owner()}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     # The driver made its folder for this cell a moment ago: a worker that sees it shares the store with it.
@@ -129,8 +129,7 @@ def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, 
 def _remove_abandoned(root: Path) -> None:
     """Removes the folders of workers that were killed."""
     for folder in root.glob("*-*"):
-        pid = folder.name.rpartition("-")[2]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+        if is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.execution import ray_engine, remote
 from bench.execution.engine import open_engine
 from bench.execution.process import Limits
+from bench.ownership import host_name
 from bench.runners import registry
 from bench.suites.cells import Cell
 from bench.suites.suites import SuiteOptions, make_cells
@@ -45,9 +46,12 @@ def test_a_cell_runs_on_the_worker_and_its_files_come_back(
     cell: Cell, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "worker"))
-    abandoned = tmp_path / "worker" / f"climate2gpp-bench-{os.getuid()}" / f"{cell.id}-999999999"
+    root = tmp_path / "worker" / f"climate2gpp-bench-{os.getuid()}"
+    abandoned, elsewhere = (root / f"{cell.id}-{host}-999999999" for host in (host_name(), "another_node"))
     abandoned.mkdir(parents=True)
+    elsewhere.mkdir()  # of a node with which this one shares its temporary folder
     answer = remote.run_on_worker(task(cell, dataset, tmp_path))
+    assert elsewhere.exists()
     assert not [path for path in (tmp_path / "worker").rglob("*") if path.is_file()] and not abandoned.exists()
     work = tmp_path / "work"
     work.mkdir()
