@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from bench.disk import disk_errors, sha256, write_atomically
 from bench.errors import BenchError
+from bench.locks import ProcessLock
 from bench.ownership import is_abandoned, owner
 from bench.records import SCHEMA_VERSION, Manifest, Record
 
@@ -255,9 +255,7 @@ class Store:
     def try_lock(self, cell_id: str) -> Iterator[bool]:
         """Tries to become the one process that runs a cell; the lock vanishes with the process that holds it."""
         lock = self.lock(cell_id)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        if not lock.try_acquire():
             yield False
             return
         try:
@@ -265,9 +263,9 @@ class Store:
         finally:
             lock.release()
 
-    def lock(self, cell_id: str) -> FileLock:
+    def lock(self, cell_id: str) -> ProcessLock:
         """The lock of a cell, not yet acquired."""
-        return FileLock(str(self.root / "locks" / f"{_checked(cell_id)}.lock"))
+        return ProcessLock(self.root / "locks" / f"{_checked(cell_id)}.lock")
 
     def _folder(self, cell_id: str) -> Path:
         return self.cells_dir / _checked(cell_id)

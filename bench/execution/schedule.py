@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
-
 import bench
 from bench import clock
 from bench.disk import sha256
@@ -26,6 +24,7 @@ from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedCell
 from bench.execution.process import Limits, Outcome
 from bench.execution.progress import Progress
 from bench.host import this_host
+from bench.locks import ProcessLock
 from bench.records import Host, Record, Status
 from bench.runners import registry
 from bench.store import ARTEFACTS, CorruptRecord, Store
@@ -42,7 +41,7 @@ class Interrupted(Exception):
 @dataclass
 class _Running:
     process: RunningCell
-    lock: FileLock
+    lock: ProcessLock
     started: str
 
 
@@ -125,9 +124,7 @@ def run_cells(
                 while waiting and len(running) < engine.room():
                     item = waiting.pop(0)
                     lock = store.lock(item.cell.id)
-                    try:
-                        lock.acquire(timeout=0)
-                    except Timeout:
+                    if not lock.try_acquire():
                         elsewhere.append(item)
                         continue
                     started = _start(item, store, engine, limits, lock, progress)
@@ -164,7 +161,7 @@ def _start(
     store: Store,
     engine: Engine,
     limits: Limits,
-    lock: FileLock,
+    lock: ProcessLock,
     progress: Progress,
 ) -> _Running | Record:
     """Starts a cell whose lock is held, or deals with it at once and returns its record."""
