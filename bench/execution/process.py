@@ -88,9 +88,12 @@ class CellProcess:
         work: empty work folder.
         checkpoint: folder that outlives the process, for an unfinished training.
         limits: what it may use.
+        hide_gpus: whether it sees no GPU, also where there is one.
     """
 
-    def __init__(self, cell: Cell, cube: Path, work: Path, checkpoint: Path, limits: Limits) -> None:
+    def __init__(
+        self, cell: Cell, cube: Path, work: Path, checkpoint: Path, limits: Limits, hide_gpus: bool = False
+    ) -> None:
         self.cell, self.work, self.limits = cell, work, limits
         task = {
             "cell": cell.model_dump(mode="json"),
@@ -108,6 +111,8 @@ class CellProcess:
             temporary.mkdir()
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(limits.threads))
         environment |= {"PYTHONHASHSEED": "0", "TMPDIR": str(temporary.resolve()), "PYTHONUNBUFFERED": "1"}
+        if hide_gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = ""
         self.watch = Stopwatch()
         self._checked_at = -MEMORY_CHECK_S
         self._peak = 0

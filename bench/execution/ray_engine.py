@@ -25,7 +25,6 @@ CONNECT_S = 10.0
 """How long the cluster's address may take to answer."""
 _LOOK_S = 2.0  # between two looks at the size of the cluster
 _HEADROOM = 2  # memory cap of a cell as a multiple of what it is expected to need
-_GPU_PACKAGE = "torch"  # runners that require it can use a GPU
 
 
 class RayEngine:
@@ -98,7 +97,7 @@ class RayEngine:
             share = max(node.get("memory", 0) * cores / max(1, node.get("CPU", 0)) for node in self._nodes())
             cap = max(_HEADROOM * expected.memory_bytes, int(share))
             limits = Limits(limits.threads, min(limits.memory_bytes, cap), limits.timeout_s, limits.processes)
-        wants_gpu = self.gpus and _GPU_PACKAGE in registry.get(cell.runner).requires
+        wants_gpu = self.gpus and registry.get(cell.runner).uses_gpu
         demand = {
             "num_cpus": cores,
             "num_gpus": min(self.gpus, limits.processes) if wants_gpu else 0,
@@ -136,7 +135,7 @@ class RayCell:
     ) -> None:
         self.cell, self.work, self.limits, self.watch = cell, work, limits, Stopwatch()
         self._engine, self._demand, self._on_lost, self._attempts = engine, demand, on_lost, 0
-        self._task = task_of(cell, engine.dataset, work, checkpoint, limits, engine.keep_artefacts)
+        self._task = task_of(cell, engine.dataset, work, checkpoint, limits, demand["num_gpus"], engine.keep_artefacts)
         self._send()
 
     def poll(self) -> Outcome | None:
@@ -177,7 +176,6 @@ class RayCell:
 
 def _connect(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # without a GPU granted, a cell sees none
     try:
         import ray
     except ImportError as error:

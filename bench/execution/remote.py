@@ -33,7 +33,9 @@ _POLL_S = 0.1
 _KEPT = ("log.txt", "statistics.parquet", "predictions.parquet", "importance.parquet")
 
 
-def task_of(cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, limits: Limits, scratch: bool) -> Any:
+def task_of(
+    cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, limits: Limits, gpus: int, scratch: bool
+) -> Any:
     """What a worker must know to run a cell.
 
     Args:
@@ -42,6 +44,7 @@ def task_of(cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, li
         work: the driver's folder for the result.
         checkpoint: the driver's folder for an unfinished training.
         limits: what it may use.
+        gpus: that are granted to it; with none it sees none, also on a node that has some.
         scratch: whether what the runner wrote is to come back, too.
     """
     return {
@@ -52,6 +55,7 @@ def task_of(cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, li
         "checkpoint": str(checkpoint.resolve()),
         "driver": socket.gethostname(),
         "limits": asdict(limits),
+        "gpus": gpus,
         "plugins": os.environ.get(registry.PLUGINS_VARIABLE, ""),
         "scratch": scratch,
     }
@@ -105,7 +109,9 @@ def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, 
     checkpoint = Path(task["checkpoint"]) if shared else root / "checkpoints" / f"{cell.id}-{origin}"
     checkpoint.mkdir(parents=True, exist_ok=True)
     started = clock.now()
-    process = CellProcess(cell, dataset.path, work, checkpoint, Limits(**task["limits"]))
+    # Ray tells a worker which GPUs are granted to it, but hides none from a worker that is granted none.
+    hide_gpus = task["gpus"] == 0
+    process = CellProcess(cell, dataset.path, work, checkpoint, Limits(**task["limits"]), hide_gpus)
     try:
         while (outcome := process.poll()) is None:
             time.sleep(_POLL_S)

@@ -39,7 +39,7 @@ def cell(dataset: OpenedDataset) -> Cell:
 
 
 def task(cell: Cell, dataset: OpenedDataset, folder: Path) -> Any:
-    return remote.task_of(cell, dataset, folder / "driver", folder / "checkpoint", LIMITS, scratch=False)
+    return remote.task_of(cell, dataset, folder / "driver", folder / "checkpoint", LIMITS, gpus=0, scratch=False)
 
 
 def test_a_cell_runs_on_the_worker_and_its_files_come_back(
@@ -81,6 +81,22 @@ def test_a_worker_that_differs_from_the_driver_says_how(
     assert reason in str(raised.value) and str(raised.value).startswith("On worker ")
 
 
+@pytest.mark.parametrize(("gpus", "seen"), [(0, "GPUs: \n"), (1, "GPUs: 3\n")])
+def test_a_cell_that_is_granted_no_gpu_sees_none(
+    dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, seen: str
+) -> None:
+    monkeypatch.setenv("BENCH_PLUGINS", "tests.support.runners:LOOKING")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")  # as Ray sets it where GPUs are granted, and the node's owner may
+    registry.entries.cache_clear()
+    try:
+        [cell] = make_cells("full", dataset, SuiteOptions(profile="smoke", only=("looking",)))
+        answer = remote.run_on_worker(task(cell, dataset, tmp_path) | {"gpus": gpus})
+    finally:
+        registry.entries.cache_clear()
+    assert bytes(answer["files"]["log.txt"]).decode() == seen
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"  # the worker runs other cells after this one
+
+
 class FakeRay:
     """Answers every task with the next of some results."""
 
@@ -115,7 +131,7 @@ def sent(ray: FakeRay, cell: Cell, dataset: OpenedDataset, folder: Path) -> tupl
     engine: Any = types.SimpleNamespace(ray=ray, remote=ray, dataset=dataset, keep_artefacts=False)
     told: list[str] = []
     running = ray_engine.RayCell(
-        engine, cell, folder, folder, LIMITS, {}, lambda label, why: told.append(f"{label}: {why}")
+        engine, cell, folder, folder, LIMITS, {"num_gpus": 0}, lambda label, why: told.append(f"{label}: {why}")
     )
     return running, told
 
