@@ -154,7 +154,8 @@ def _write_job_array(script: Path, request: Request, given: dict[str, Any], opti
         if named and name in given and name not in _NOT_FOR_RUN:
             arguments.append(f"{option.opts[0]}={given[name]}")
     logs = script.with_name(script.name + ".logs")
-    text = job_array(planned, arguments, request.store_path, request.limits, options, logs)
+    mapped = request.dataset.cube.climate.nbytes
+    text = job_array(planned, arguments, request.store_path, request.limits, options, logs, mapped)
     with disk_errors(f"Script {script}", STORED_STAYS):
         logs.mkdir(parents=True, exist_ok=True)
         write_atomically(script, text.encode())
