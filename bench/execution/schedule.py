@@ -172,17 +172,13 @@ def _start(
             progress.finished(ended_elsewhere)
             lock.release()
             return ended_elsewhere
-        if item.state in REFUSED and item.record is not None and item.record.status != "skipped":
-            lock.release()  # an earlier failure says more than that the cell cannot run now
-            return item.record
-        work = store.new_work_folder(cell.id)
         if item.state in REFUSED:
-            moment = clock.now()
-            record = _base(cell, "skipped", item.reason, moment)
-            store.publish(work, record)
-            progress.finished(record)
+            record = _refuse(item, store)
+            if record is not item.record:
+                progress.finished(record)
             lock.release()
             return record
+        work = store.new_work_folder(cell.id)
         entry = registry.get(cell.runner)
         own = replace(
             limits,
@@ -199,6 +195,30 @@ def _start(
     except BaseException:
         lock.release()
         raise
+
+
+def record_refusals(planned: Sequence[PlannedCell], store: Store) -> list[PlannedCell]:
+    """Records the refused cells of a plan as a run would, for plans that hand on the others only; returns the refused.
+
+    Raises:
+        BenchError: the store cannot be written.
+    """
+    refused = [item for item in planned if item.state in REFUSED]
+    for item in refused:
+        with store.try_lock(item.cell.id) as free:
+            if free and _ended_since_planned(item, store) is None:
+                _refuse(item, store)
+    return refused
+
+
+def _refuse(item: PlannedCell, store: Store) -> Record:
+    """Records a refused cell, whose lock is held, as skipped; an earlier failure says more and is left as it is."""
+    if item.record is not None and item.record.status != "skipped":
+        return item.record
+    work = store.new_work_folder(item.cell.id)
+    record = _base(item.cell, "skipped", item.reason, clock.now())
+    store.publish(work, record)
+    return record
 
 
 def _ended_since_planned(item: PlannedCell, store: Store) -> Record | None:

@@ -82,6 +82,18 @@ def test_the_script_asks_for_what_the_plan_expects(bench: Bench, data: str, tmp_
     assert "#SBATCH --time=5\n" in script
 
 
+def test_refused_cells_are_in_the_store_as_after_a_run(bench: Bench, data: str, tmp_path: Path) -> None:
+    options = ("--slurm", "array.sh", "--only", "noise_a,unavailable")
+    both = PLUGINS + ",tests.support.runners:UNAVAILABLE"
+    result = bench("plan", *CHOSEN, "--dataset", f"./{data}", *options, plugins=both)
+    assert result.returncode == 0 and "1 refused, stored as skipped" in result.stdout, result.stderr
+    [record] = Store(tmp_path / "runs").records()
+    assert (record.cell.runner, record.status) == ("unavailable", "skipped")
+    assert "a-package-that-does-not-exist" in (record.reason or "")
+    assert "(  # one line per index, 1 cells" in (tmp_path / "array.sh").read_text()
+    assert list((tmp_path / "runs" / "work").iterdir()) == []
+
+
 def test_mistakes_are_one_sentence(bench: Bench, data: str) -> None:
     with pytest.raises(BenchError, match="--cells-per-index is 0; it must be at least 1"):
         ArrayOptions(cells_per_index=0)
