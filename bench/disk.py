@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.ownership import owner
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -44,7 +45,7 @@ def disk_errors(what: str, consolation: str) -> Iterator[None]:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file so that it is there completely or not at all, also after a power cut."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{owner()}")
     try:
         with temporary.open("wb") as stream:
             stream.write(content)

@@ -18,11 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from bench.disk import disk_errors, sha256, write_atomically
 from bench.errors import BenchError
+from bench.locks import ProcessLock
+from bench.ownership import is_abandoned, owner
 from bench.records import SCHEMA_VERSION, Manifest, Record
 
 _FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
@@ -192,7 +193,7 @@ class Store:
 
     def new_work_folder(self, cell_id: str) -> Path:
         """An empty folder for a cell in progress."""
-        folder = self.work_dir / f"{_checked(cell_id)}-{os.getpid()}"
+        folder = self.work_dir / f"{_checked(cell_id)}-{owner()}"
         with disk_errors(f"Store {self.root}", STORED_STAYS):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -225,10 +226,10 @@ class Store:
             write_atomically(work / "record.json", record.model_dump_json(indent=1).encode())
             if target.exists():
                 # Two renames: a kill between them leaves no record, and the next run repeats the cell.
-                self._set_aside(target, self.work_dir / f"replaced-{record.cell_id}-{os.getpid()}")
+                self._set_aside(target, self.work_dir / f"replaced-{record.cell_id}-{owner()}")
             os.replace(work, target)
             _sync(self.cells_dir)
-        shutil.rmtree(self.work_dir / f"replaced-{record.cell_id}-{os.getpid()}", ignore_errors=True)
+        shutil.rmtree(self.work_dir / f"replaced-{record.cell_id}-{owner()}", ignore_errors=True)
 
     def quarantine(self, cell_id: str) -> Path:
         """Moves a damaged cell out of the way, keeping its files."""
@@ -238,22 +239,23 @@ class Store:
         return target
 
     def clean_work(self) -> None:
-        """Removes what killed runs left: work folders of cells that nobody holds the lock of."""
+        """Removes what killed runs left: work folders of processes that are surely gone, their cells' locks free.
+
+        A free lock alone does not tell: some file systems keep locks from other machines.
+        """
         for folder in self.work_dir.iterdir():
             match = re.search(r"[0-9a-f]{16}", folder.name)
             if match is None:
                 continue
             with self.try_lock(match[0]) as free:
-                if free:
+                if free and is_abandoned(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def try_lock(self, cell_id: str) -> Iterator[bool]:
         """Tries to become the one process that runs a cell; the lock vanishes with the process that holds it."""
         lock = self.lock(cell_id)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
+        if not lock.try_acquire():
             yield False
             return
         try:
@@ -261,9 +263,9 @@ class Store:
         finally:
             lock.release()
 
-    def lock(self, cell_id: str) -> FileLock:
+    def lock(self, cell_id: str) -> ProcessLock:
         """The lock of a cell, not yet acquired."""
-        return FileLock(str(self.root / "locks" / f"{_checked(cell_id)}.lock"))
+        return ProcessLock(self.root / "locks" / f"{_checked(cell_id)}.lock")
 
     def _folder(self, cell_id: str) -> Path:
         return self.cells_dir / _checked(cell_id)

@@ -9,6 +9,7 @@ import pytest
 
 from bench.disk import sha256, write_atomically
 from bench.errors import BenchError
+from bench.ownership import host_name
 from bench.records import Host, Record
 from bench.store import CorruptRecord, Store
 from bench.suites.cells import Cell, differences
@@ -198,14 +199,35 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path, monke
 
 
 def test_work_of_killed_runs_is_removed_and_of_living_ones_kept(store: Store) -> None:
-    mine = store.new_work_folder(make_cell().id)
-    left_behind = store.new_work_folder(make_cell(repetition=1).id)
-    with store.try_lock(make_cell().id) as held:
-        assert held
+    running, killed = make_cell().id, make_cell(repetition=1).id
+    mine = store.new_work_folder(running)
+    held, left_behind = (store.work_dir / f"{cell}-{host_name()}-999999999" for cell in (running, killed))
+    held.mkdir()
+    left_behind.mkdir()
+    (store.checkpoint_folder(killed) / "training.pt").touch()
+    with store.try_lock(running) as locked:
+        assert locked
         store.clean_work()
-        assert mine.exists() and not left_behind.exists()
+        assert mine.exists() and held.exists() and not left_behind.exists()
     store.clean_work()
-    assert not mine.exists()
+    assert mine.exists() and not held.exists()
+    assert (store.checkpoint_folder(killed) / "training.pt").exists()  # the same for whichever machine repeats the cell
+
+
+def test_work_of_another_machine_is_kept_though_its_lock_is_not_seen_here(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = make_cell()
+    monkeypatch.setattr("socket.gethostname", lambda: "node-1")
+    work = store.new_work_folder(cell.id)
+    monkeypatch.setattr("socket.gethostname", lambda: "node-2")
+    with store.try_lock(cell.id) as free:
+        assert free  # where flock is local to a node
+    store.clean_work()
+    assert work.exists() and store.new_work_folder(cell.id) != work
+    monkeypatch.setattr("socket.gethostname", lambda: "node-1")
+    store.publish(work, make_record(cell))
+    assert store.record(cell.id) is not None
 
 
 def test_one_cell_has_one_owner(store: Store) -> None:

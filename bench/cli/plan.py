@@ -140,12 +140,14 @@ def command(
 def _write_job_array(script: Path, request: Request, given: dict[str, Any], options: ArrayOptions) -> int:
     """Writes the script and says how to submit it."""
     from bench.disk import disk_errors, write_atomically
+    from bench.execution.schedule import record_refusals
     from bench.execution.slurm import NO_CAP, job_array
     from bench.store import STORED_STAYS, Store
 
     if given["memory_gb"] is None:  # cells run on other machines than this one
         request = dataclasses.replace(request, limits=dataclasses.replace(request.limits, memory_bytes=NO_CAP))
-    planned = request.plan(Store(request.store_path, create=True))
+    store = Store(request.store_path, create=True)
+    planned = request.plan(store)
     context = click.get_current_context()
     arguments = [f"--dataset={request.dataset.portable_spec}"]
     for option in context.command.params:
@@ -154,10 +156,14 @@ def _write_job_array(script: Path, request: Request, given: dict[str, Any], opti
         if named and name in given and name not in _NOT_FOR_RUN:
             arguments.append(f"{option.opts[0]}={given[name]}")
     logs = script.with_name(script.name + ".logs")
-    text = job_array(planned, arguments, request.store_path, request.limits, options, logs)
+    refused = record_refusals(planned, store)  # they are in no index, and the store should say why
+    mapped = request.dataset.cube.climate.nbytes
+    text = job_array(planned, arguments, request.store_path, request.limits, options, logs, mapped)
     with disk_errors(f"Script {script}", STORED_STAYS):
         logs.mkdir(parents=True, exist_ok=True)
         write_atomically(script, text.encode())
     click.echo(f"{script} is written; submit it with: sbatch {shlex.quote(str(script))}")
+    if refused:
+        click.echo(f"{len(refused)} refused, stored as skipped; see why with `bench ls cells`.")
     click.echo(f"Store {request.store_path}, data and {script} must lie on a file system that all nodes share.")
     return 0

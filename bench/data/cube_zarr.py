@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from bench.data.cube import Cube
 from bench.errors import BenchError
+from bench.ownership import is_abandoned, owner
 
 if TYPE_CHECKING:
     from zarr.core.common import JSON
@@ -64,11 +65,11 @@ class CubeWriter:
         import zarr
 
         self.path = path
-        self._partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        self._partial = path.with_name(f"{path.name}.{owner()}.partial")
         path.parent.mkdir(parents=True, exist_ok=True)
         for remains in ("partial", "replaced"):
             for stale in path.parent.glob(f"{path.name}.*.{remains}"):
-                if not _is_alive(stale.name.split(".")[-2]):
+                if is_abandoned(stale):
                     shutil.rmtree(stale, ignore_errors=True)
         n_cells, n_times = len(lon), len(time)
         units = dict(withheld or {})
@@ -290,9 +291,3 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise BenchError(f"{path} may not be read; grant read permission on it.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} is damaged ({error}); delete the folder and build it again.") from error
-
-
-def _is_alive(pid: str) -> bool:
-    import psutil
-
-    return pid.isdigit() and bool(psutil.pid_exists(int(pid)))

@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
-
 from bench import paths
 from bench.data import fetch
 from bench.data.cube import Cube
 from bench.data.cube_zarr import open_cube, write_cube
 from bench.disk import disk_errors
 from bench.errors import BenchError
+from bench.locks import ProcessLock
 from bench.suggest import unknown
 
 BUILD_VERSION = 1
@@ -178,7 +177,7 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
         return OpenedDataset(open_cube(path), path, canonical, f"cube built before ({path})")
     with disk_errors(f"Cache {paths.cache_dir()} (BENCH_CACHE_DIR)", "nothing stored is lost"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(str(path) + ".lock"):
+        with ProcessLock(path.with_name(path.name + ".lock")):
             if not (path / "zarr.json").exists():
                 say(f"Building data set {canonical} (once; kept in the cache).")
                 entry.build(path, options)

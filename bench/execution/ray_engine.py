@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,44 @@ CANCEL_S = 15.0
 """How long cells may take to end after Ctrl-C before their workers are ended."""
 CONNECT_S = 10.0
 """How long the cluster's address may take to answer."""
-_LOOK_S = 2.0  # between two looks at the size of the cluster
+GRACE_S = 600.0
+"""How long a cell waits for a node that can hold it: a cluster that grows by itself may be about to bring one."""
+_LOOK_S = 2.0  # between two looks at the nodes of the cluster
 _HEADROOM = 2  # memory cap of a cell as a multiple of what it is expected to need
-_GPU_PACKAGE = "torch"  # runners that require it can use a GPU
+Resources = Mapping[str, float]
+"""Of a node, by Ray's names: ``CPU``, ``GPU``, ``memory`` (bytes)."""
+
+
+def demand_of(cores: int, gpus: int, memory_bytes: int, nodes: Sequence[Resources]) -> dict[str, int]:
+    """What a cell asks the cluster for, so that it can start: of cores and memory no more than the best node has.
+
+    Args:
+        cores: that it can use.
+        gpus: that it needs.
+        memory_bytes: that it is expected to need.
+        nodes: resources of the living nodes. Where none has the GPUs, nothing is cut down.
+
+    Returns:
+        ``num_cpus``, ``num_gpus`` and ``memory`` (bytes), as Ray names them.
+    """
+
+    def of_use(node: Resources) -> tuple[float, float]:
+        return min(node.get("memory", 0), memory_bytes), min(node["CPU"], cores)
+
+    best = max(_with_gpus(nodes, gpus), key=of_use, default=None)
+    if best is not None:
+        cores, memory_bytes = min(cores, int(best["CPU"])), min(memory_bytes, int(best.get("memory", 0)))
+    return {"num_cpus": cores, "num_gpus": gpus, "memory": memory_bytes}
+
+
+def can_hold(node: Resources, demand: Mapping[str, int]) -> bool:
+    """Whether a node without any other work has what a cell asks for."""
+    names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
+    return all(node.get(name, 0) >= demand[wanted] for wanted, name in names.items())
+
+
+def _with_gpus(nodes: Sequence[Resources], gpus: int) -> list[Resources]:
+    return [node for node in nodes if node.get("CPU", 0) >= 1 and node.get("GPU", 0) >= gpus]
 
 
 class RayEngine:
@@ -56,10 +93,11 @@ class RayEngine:
         self._jobs, self._threads, self._capped = jobs, 1, False
         self.remote = self.ray.remote(max_retries=0)(run_on_worker)
         self.cancelled: list[Any] = []
-        if gpus and all(node.get("GPU", 0) < gpus for node in self._nodes()):
+        self._known: list[Resources] = []
+        self._looked = Stopwatch()
+        if gpus and all(node.get("GPU", 0) < gpus for node in self.nodes()):
             self.close()
             raise BenchError(f"--gpus-per-cell is {gpus}, but no node of the Ray cluster has as many; ask for fewer.")
-        self._room, self._looked = 0, Stopwatch()
 
     def limits(self, here: Limits, capped: bool) -> Limits:
         """See `Engine`: without a cap, a cell may grow up to the largest node.
@@ -67,7 +105,7 @@ class RayEngine:
         Raises:
             BenchError: no node has as many cores as a cell has processes.
         """
-        nodes, self._capped = self._nodes(), capped
+        nodes, self._capped = self.nodes(), capped
         cores = [int(node.get("CPU", 0)) for node in nodes]
         if max(cores) < here.processes:
             raise BenchError(
@@ -82,12 +120,7 @@ class RayEngine:
 
     def room(self) -> int:
         """See `Engine`: grows and shrinks with the cluster."""
-        if self._jobs:
-            return self._jobs
-        if not self._room or self._looked.seconds > _LOOK_S:
-            self._looked = Stopwatch()
-            self._room = max(1, int(sum(node.get("CPU", 0) for node in self._nodes())) // self._threads)
-        return self._room
+        return self._jobs or max(1, int(sum(node.get("CPU", 0) for node in self.nodes())) // self._threads)
 
     def takes(self, cell: Cell, limits: Limits) -> bool:
         """See `Engine`: the cluster keeps cells that wait for a GPU."""
@@ -97,18 +130,16 @@ class RayEngine:
         self, cell: Cell, expected: Estimate, work: Path, checkpoint: Path, limits: Limits, on_lost: OnLost
     ) -> RayCell:
         """See `Engine`."""
-        cores = limits.threads * limits.processes
-        if not self._capped:
-            share = max(node.get("memory", 0) * cores / max(1, node.get("CPU", 0)) for node in self._nodes())
-            cap = max(_HEADROOM * expected.memory_bytes, int(share))
-            limits = Limits(limits.threads, min(limits.memory_bytes, cap), limits.timeout_s, limits.processes)
-        wants_gpu = self.gpus and _GPU_PACKAGE in registry.get(cell.runner).requires
-        demand = {
-            "num_cpus": cores,
-            "num_gpus": min(self.gpus, limits.processes) if wants_gpu else 0,
-            "memory": expected.memory_bytes,
-        }
-        return RayCell(self, cell, work, checkpoint, limits, demand, on_lost)
+        gpus = min(self.gpus, limits.processes) if registry.get(cell.runner).uses_gpu else 0
+        demand = demand_of(limits.threads * limits.processes, gpus, expected.memory_bytes, self.nodes())
+        cores, cap = demand["num_cpus"], limits.memory_bytes
+        nodes = _with_gpus(self.nodes(), gpus)
+        if nodes and not self._capped:
+            share = max(node.get("memory", 0) * min(1, cores / node["CPU"]) for node in nodes)
+            most = max(node.get("memory", 0) for node in nodes)
+            cap = min(cap, int(most), max(_HEADROOM * expected.memory_bytes, int(share)))
+        own = replace(limits, threads=max(1, cores // limits.processes), memory_bytes=cap)
+        return RayCell(self, cell, work, checkpoint, own, demand, on_lost)
 
     def close(self) -> None:
         """Waits for cells that were taken back to end, and leaves the cluster."""
@@ -119,10 +150,13 @@ class RayEngine:
             self.ray.cancel(reference, force=True)
         self.ray.shutdown()
 
-    def _nodes(self) -> list[dict[str, float]]:
-        """Resources of every living node."""
-        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
-        return alive or [{}]  # whoever runs the cluster may bring another
+    def nodes(self) -> list[Resources]:
+        """Resources of every living node, at most a moment ago."""
+        if not self._known or self._looked.seconds > _LOOK_S:
+            self._looked = Stopwatch()
+            alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+            self._known = alive or [{}]  # whoever runs the cluster may bring another
+        return self._known
 
 
 class RayCell:
@@ -135,12 +169,13 @@ class RayCell:
         work: Path,
         checkpoint: Path,
         limits: Limits,
-        demand: dict[str, Any],
+        demand: Mapping[str, int],
         on_lost: OnLost,
     ) -> None:
         self.cell, self.work, self.limits, self.watch = cell, work, limits, Stopwatch()
         self._engine, self._demand, self._on_lost, self._attempts = engine, demand, on_lost, 0
-        self._task = task_of(cell, engine.dataset, work, checkpoint, limits, engine.keep_artefacts)
+        self._without_node: Stopwatch | None = None
+        self._task = task_of(cell, engine.dataset, work, checkpoint, limits, demand["num_gpus"], engine.keep_artefacts)
         self._send()
 
     def poll(self) -> Outcome | None:
@@ -151,7 +186,7 @@ class RayCell:
         """
         ray = self._engine.ray
         if not ray.wait([self.reference], timeout=0)[0]:
-            return None
+            return self._given_up()
         try:
             answer = ray.get(self.reference)
         except ray.exceptions.RayTaskError as error:
@@ -169,6 +204,22 @@ class RayCell:
             return Outcome("failed", reason, False, {}, self.watch.seconds, 0)
         return receive(answer, self.work)
 
+    def _given_up(self) -> Outcome | None:
+        """The end of a cell that no living node could hold for `GRACE_S`, else None: Ray itself would wait for ever."""
+        if any(can_hold(node, self._demand) for node in self._engine.nodes()):
+            self._without_node = None
+            return None
+        self._without_node = self._without_node or Stopwatch()
+        if self._without_node.seconds <= GRACE_S:
+            return None
+        self.kill()
+        cores, gpus, memory = (self._demand[name] for name in ("num_cpus", "num_gpus", "memory"))
+        reason = (
+            f"no node of the Ray cluster can hold it (cores: {cores}, GPUs: {gpus}, memory: {memory / 1e9:.1f} GB) and "
+            f"none came within {GRACE_S / 60:g} minutes; add one, then --retry failed"
+        )
+        return Outcome("failed", reason, False, {}, self.watch.seconds, 0)
+
     def kill(self) -> None:
         """Takes the cell back; `RayEngine.close` waits until it has ended."""
         self._engine.ray.cancel(self.reference, force=False)
@@ -181,7 +232,6 @@ class RayCell:
 
 def _connect(address: str | None) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")  # without a GPU granted, a cell sees none
     try:
         import ray
     except ImportError as error:

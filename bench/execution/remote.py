@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 import bench
 from bench import clock
@@ -25,6 +24,7 @@ from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
 from bench.execution.process import CellProcess, Limits, Outcome
 from bench.host import this_host
+from bench.ownership import is_abandoned, owner
 from bench.records import Host
 from bench.runners import registry
 from bench.suites.cells import Cell
@@ -33,7 +33,9 @@ _POLL_S = 0.1
 _KEPT = ("log.txt", "statistics.parquet", "predictions.parquet", "importance.parquet")
 
 
-def task_of(cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, limits: Limits, scratch: bool) -> Any:
+def task_of(
+    cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, limits: Limits, gpus: int, scratch: bool
+) -> Any:
     """What a worker must know to run a cell.
 
     Args:
@@ -42,6 +44,7 @@ def task_of(cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, li
         work: the driver's folder for the result.
         checkpoint: the driver's folder for an unfinished training.
         limits: what it may use.
+        gpus: that are granted to it; with none it sees none, also on a node that has some.
         scratch: whether what the runner wrote is to come back, too.
     """
     return {
@@ -52,6 +55,7 @@ def task_of(cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, li
         "checkpoint": str(checkpoint.resolve()),
         "driver": socket.gethostname(),
         "limits": asdict(limits),
+        "gpus": gpus,
         "plugins": os.environ.get(registry.PLUGINS_VARIABLE, ""),
         "scratch": scratch,
     }
@@ -96,7 +100,7 @@ def run_on_worker(task: dict[str, Any]) -> dict[str, Any]:
 def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, Any]:
     root = Path(tempfile.gettempdir()) / f"climate2gpp-bench-{os.getuid()}"
     _remove_abandoned(root)
-    work = root / f"{cell.id}-{os.getpid()}"
+    work = root / f"{cell.id}-{owner()}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     # The driver made its folder for this cell a moment ago: a worker that sees it shares the store with it.
@@ -105,7 +109,9 @@ def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, 
     checkpoint = Path(task["checkpoint"]) if shared else root / "checkpoints" / f"{cell.id}-{origin}"
     checkpoint.mkdir(parents=True, exist_ok=True)
     started = clock.now()
-    process = CellProcess(cell, dataset.path, work, checkpoint, Limits(**task["limits"]))
+    # Ray tells a worker which GPUs are granted to it, but hides none from a worker that is granted none.
+    gpus = () if task["gpus"] == 0 else None
+    process = CellProcess(cell, dataset.path, work, checkpoint, Limits(**task["limits"]), gpus)
     try:
         while (outcome := process.poll()) is None:
             time.sleep(_POLL_S)
@@ -129,8 +135,7 @@ def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, 
 def _remove_abandoned(root: Path) -> None:
     """Removes the folders of workers that were killed."""
     for folder in root.glob("*-*"):
-        pid = folder.name.rpartition("-")[2]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+        if is_abandoned(folder):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-from filelock import FileLock, Timeout
-
 import bench
 from bench import clock
 from bench.disk import sha256
@@ -26,6 +24,7 @@ from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedCell
 from bench.execution.process import Limits, Outcome
 from bench.execution.progress import Progress
 from bench.host import this_host
+from bench.locks import ProcessLock
 from bench.records import Host, Record, Status
 from bench.runners import registry
 from bench.store import ARTEFACTS, CorruptRecord, Store
@@ -42,7 +41,7 @@ class Interrupted(Exception):
 @dataclass
 class _Running:
     process: RunningCell
-    lock: FileLock
+    lock: ProcessLock
     started: str
 
 
@@ -125,9 +124,7 @@ def run_cells(
                 while len(running) < engine.room() and (place := _first_taken(waiting, engine, limits)) is not None:
                     item = waiting.pop(place)
                     lock = store.lock(item.cell.id)
-                    try:
-                        lock.acquire(timeout=0)
-                    except Timeout:
+                    if not lock.try_acquire():
                         elsewhere.append(item)
                         continue
                     started = _start(item, store, engine, limits, lock, progress)
@@ -169,7 +166,7 @@ def _start(
     store: Store,
     engine: Engine,
     limits: Limits,
-    lock: FileLock,
+    lock: ProcessLock,
     progress: Progress,
 ) -> _Running | Record:
     """Starts a cell whose lock is held, or deals with it at once and returns its record."""
@@ -180,17 +177,13 @@ def _start(
             progress.finished(ended_elsewhere)
             lock.release()
             return ended_elsewhere
-        if item.state in REFUSED and item.record is not None and item.record.status != "skipped":
-            lock.release()  # an earlier failure says more than that the cell cannot run now
-            return item.record
-        work = store.new_work_folder(cell.id)
         if item.state in REFUSED:
-            moment = clock.now()
-            record = _base(cell, "skipped", item.reason, moment)
-            store.publish(work, record)
-            progress.finished(record)
+            record = _refuse(item, store)
+            if record is not item.record:
+                progress.finished(record)
             lock.release()
             return record
+        work = store.new_work_folder(cell.id)
         entry = registry.get(cell.runner)
         own = replace(
             limits,
@@ -207,6 +200,30 @@ def _start(
     except BaseException:
         lock.release()
         raise
+
+
+def record_refusals(planned: Sequence[PlannedCell], store: Store) -> list[PlannedCell]:
+    """Records the refused cells of a plan as a run would, for plans that hand on the others only; returns the refused.
+
+    Raises:
+        BenchError: the store cannot be written.
+    """
+    refused = [item for item in planned if item.state in REFUSED]
+    for item in refused:
+        with store.try_lock(item.cell.id) as free:
+            if free and _ended_since_planned(item, store) is None:
+                _refuse(item, store)
+    return refused
+
+
+def _refuse(item: PlannedCell, store: Store) -> Record:
+    """Records a refused cell, whose lock is held, as skipped; an earlier failure says more and is left as it is."""
+    if item.record is not None and item.record.status != "skipped":
+        return item.record
+    work = store.new_work_folder(item.cell.id)
+    record = _base(item.cell, "skipped", item.reason, clock.now())
+    store.publish(work, record)
+    return record
 
 
 def _ended_since_planned(item: PlannedCell, store: Store) -> Record | None:

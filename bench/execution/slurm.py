@@ -63,6 +63,7 @@ def job_array(
     limits: Limits,
     options: ArrayOptions,
     logs: Path,
+    mapped_bytes: int,
 ) -> str:
     """The script that ``sbatch`` takes; submitted again, it runs what is left.
 
@@ -73,6 +74,7 @@ def job_array(
         limits: of one cell; ``memory_bytes`` may be `NO_CAP`.
         options: how to ask for nodes.
         logs: folder for the output of the indices; must exist when the array starts.
+        mapped_bytes: size of the file that all cells map: the part of it that is in memory counts as the job's.
 
     Raises:
         BenchError: there is nothing to run.
@@ -89,7 +91,7 @@ def job_array(
         "job-name": "bench",
         "array": f"0-{len(groups) - 1}%{options.at_once}",
         "time": minutes,
-        "mem": f"{math.ceil((cap + _MEMORY_MARGIN_BYTES) / 1e6)}M",
+        "mem": f"{math.ceil((cap + _MEMORY_MARGIN_BYTES + mapped_bytes) / 1e6)}M",
         "cpus-per-task": options.cores,
         "output": shlex.quote(str(logs.resolve() / "%A_%a.log")),
     }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,8 @@ def save_atomically(path: Path, content: dict[str, Any]) -> None:
         content: tensors, numbers, strings, lists and dicts of them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    host = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())  # machines that share a file system repeat process ids
+    partial = path.with_name(f"{path.name}.{host}-{os.getpid()}.partial")
     try:
         with partial.open("wb") as stream:
             torch.save(content, stream)

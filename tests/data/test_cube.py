@@ -11,6 +11,7 @@ import xarray as xr
 from bench.data.cube import Cube
 from bench.data.cube_zarr import CubeWriter, open_cube, verify_cube, write_cube
 from bench.errors import BenchError
+from bench.ownership import host_name
 
 
 def test_a_stored_cube_comes_back_the_same(cube: Cube, tmp_path: Path) -> None:
@@ -133,11 +134,14 @@ def test_an_unfinished_build_leaves_nothing_that_could_be_opened(cube: Cube, tmp
     CubeWriter(tmp_path / "c.zarr", **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "c.zarr").exists()
     [partial] = tmp_path.glob("*.partial")
-    partial.rename(tmp_path / "c.zarr.999999999.partial")  # as a killed process would leave it
+    killed = tmp_path / f"c.zarr.{host_name()}-999999999.partial"
+    partial.rename(killed)  # as a killed process would leave it
+    elsewhere = tmp_path / "c.zarr.another_node-999999999.partial"  # whether it is alive cannot be told from here
+    elsewhere.mkdir()
     writer = CubeWriter(tmp_path / "c.zarr", **arguments)  # type: ignore[arg-type]
-    assert not (tmp_path / "c.zarr.999999999.partial").exists()
+    assert not killed.exists()
     writer.abort()
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [elsewhere]
 
 
 def test_steps_of_the_year_run_from_1_to_46(cube: Cube) -> None:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from bench.data.cube_zarr import write_cube
+from bench.ownership import host_name
 from bench.store import Store
 from tests.conftest import bench_environment, make_cube
 
@@ -189,7 +190,7 @@ def test_an_unpublished_result_of_a_killed_run_is_not_taken_for_done(scene: Scen
     scene.finish(store)
     [record] = [item for item in Store(store).records() if item.cell.runner == "noise_a"]
     folder = store / "cells" / record.cell_id
-    half = store / "work" / f"{record.cell_id}-999999999"
+    half = store / "work" / f"{record.cell_id}-{host_name()}-999999999"
     folder.rename(half)  # a complete result that was never moved into place, its process gone
     scene.finish(store)
     assert Store(store).record(record.cell_id) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,17 @@ from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
 from bench.execution import ray_engine, remote
 from bench.execution.engine import open_engine
+from bench.execution.planning import Estimate
 from bench.execution.process import Limits
+from bench.ownership import host_name
 from bench.runners import registry
 from bench.suites.cells import Cell
 from bench.suites.suites import SuiteOptions, make_cells
 from tests.conftest import make_cube
 
 LIMITS = Limits(threads=1, memory_bytes=2_000_000_000, timeout_s=60)
+NODE = {"CPU": 8.0, "memory": 60e9}
+GPU_NODE = {"CPU": 4.0, "GPU": 2.0, "memory": 30e9}
 
 
 @pytest.fixture
@@ -38,16 +43,19 @@ def cell(dataset: OpenedDataset) -> Cell:
 
 
 def task(cell: Cell, dataset: OpenedDataset, folder: Path) -> Any:
-    return remote.task_of(cell, dataset, folder / "driver", folder / "checkpoint", LIMITS, scratch=False)
+    return remote.task_of(cell, dataset, folder / "driver", folder / "checkpoint", LIMITS, gpus=0, scratch=False)
 
 
 def test_a_cell_runs_on_the_worker_and_its_files_come_back(
     cell: Cell, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "worker"))
-    abandoned = tmp_path / "worker" / f"climate2gpp-bench-{os.getuid()}" / f"{cell.id}-999999999"
+    root = tmp_path / "worker" / f"climate2gpp-bench-{os.getuid()}"
+    abandoned, elsewhere = (root / f"{cell.id}-{host}-999999999" for host in (host_name(), "another_node"))
     abandoned.mkdir(parents=True)
+    elsewhere.mkdir()  # of a node with which this one shares its temporary folder
     answer = remote.run_on_worker(task(cell, dataset, tmp_path))
+    assert elsewhere.exists()
     assert not [path for path in (tmp_path / "worker").rglob("*") if path.is_file()] and not abandoned.exists()
     work = tmp_path / "work"
     work.mkdir()
@@ -77,8 +85,24 @@ def test_a_worker_that_differs_from_the_driver_says_how(
     assert reason in str(raised.value) and str(raised.value).startswith("On worker ")
 
 
+@pytest.mark.parametrize(("gpus", "seen"), [(0, "GPUs: \n"), (1, "GPUs: 3\n")])
+def test_a_cell_that_is_granted_no_gpu_sees_none(
+    dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, seen: str
+) -> None:
+    monkeypatch.setenv("BENCH_PLUGINS", "tests.support.runners:LOOKING")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")  # as Ray sets it where GPUs are granted, and the node's owner may
+    registry.entries.cache_clear()
+    try:
+        [cell] = make_cells("full", dataset, SuiteOptions(profile="smoke", only=("looking",)))
+        answer = remote.run_on_worker(task(cell, dataset, tmp_path) | {"gpus": gpus})
+    finally:
+        registry.entries.cache_clear()
+    assert bytes(answer["files"]["log.txt"]).decode() == seen
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"  # the worker runs other cells after this one
+
+
 class FakeRay:
-    """Answers every task with the next of some results."""
+    """Answers every task with the next of some results; without any, no task ever ends."""
 
     class exceptions:  # noqa: N801 - as Ray names it
         class RayError(Exception):
@@ -87,18 +111,31 @@ class FakeRay:
         class RayTaskError(RayError):
             pass
 
-    def __init__(self, *answers: Any) -> None:
-        self.answers, self.sent = list(answers), 0
+    def __init__(self, *answers: Any, nodes: tuple[dict[str, float], ...] = (NODE,)) -> None:
+        self.answers, self.sent, self.living = list(answers), 0, nodes
+        self.task: Any = None
+        self.demand: dict[str, Any] = {}
+        self.cancelled: list[int] = []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        dead = {"Alive": False, "Resources": {"CPU": 64, "GPU": 8, "memory": 1e12}}
+        return [dead, *({"Alive": True, "Resources": node} for node in self.living)]
 
     def options(self, **demand: Any) -> FakeRay:
+        self.demand = demand
         return self
 
-    def remote(self, task: Any) -> int:
-        self.sent += 1
+    def remote(self, task: Any = None, **options: Any) -> Any:
+        if options:
+            return lambda function: self
+        self.sent, self.task = self.sent + 1, task
         return self.sent
 
     def wait(self, references: list[int], timeout: float) -> tuple[list[int], list[int]]:
-        return references, []
+        return (references, []) if self.answers else ([], references)
+
+    def cancel(self, reference: int, force: bool) -> None:
+        self.cancelled.append(reference)
 
     def get(self, reference: int) -> Any:
         answer = self.answers.pop(0)
@@ -109,9 +146,10 @@ class FakeRay:
 
 def sent(ray: FakeRay, cell: Cell, dataset: OpenedDataset, folder: Path) -> tuple[ray_engine.RayCell, list[str]]:
     engine: Any = types.SimpleNamespace(ray=ray, remote=ray, dataset=dataset, keep_artefacts=False)
+    demand = {"num_cpus": 1, "num_gpus": 0, "memory": 1}
     told: list[str] = []
     running = ray_engine.RayCell(
-        engine, cell, folder, folder, LIMITS, {}, lambda label, why: told.append(f"{label}: {why}")
+        engine, cell, folder, folder, LIMITS, demand, lambda label, why: told.append(f"{label}: {why}")
     )
     return running, told
 
@@ -126,6 +164,78 @@ def test_a_lost_worker_is_replaced_a_few_times_and_then_the_cell_has_failed(
     assert outcomes[-1] is not None and outcomes[-1].status == "failed" and not outcomes[-1].interrupted
     assert "its worker was lost 4 times, at last by RayError" in (outcomes[-1].reason or "")
     assert ray.sent == ray_engine.ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpus", "memory_gb", "expected"),
+    [
+        (2, 0, 1, (2, 0, 1)),  # as it is
+        (16, 0, 80, (8, 0, 60)),  # above every node
+        (8, 2, 40, (4, 2, 30)),  # cores and memory of one node, GPUs of another
+        (12, 0, 100, (2, 0, 100)),  # more cores on one node, the memory on another
+        (8, 4, 1, (8, 4, 1)),  # no node has the GPUs: left as it is, for one may come
+    ],
+)
+def test_a_cell_asks_for_no_more_than_one_living_node_has(
+    cores: int, gpus: int, memory_gb: int, expected: tuple[int, int, int]
+) -> None:
+    nodes = [NODE, GPU_NODE, *([{"CPU": 2.0, "memory": 120e9}] if memory_gb == 100 else [])]
+    demand = ray_engine.demand_of(cores, gpus, memory_gb * 10**9, nodes)
+    assert demand == dict(zip(("num_cpus", "num_gpus", "memory"), (*expected[:2], expected[2] * 10**9), strict=True))
+    assert any(ray_engine.can_hold(node, demand) for node in nodes) == (gpus < 4)
+
+
+def engine_of(ray: FakeRay, dataset: OpenedDataset, monkeypatch: pytest.MonkeyPatch) -> ray_engine.RayEngine:
+    monkeypatch.setattr(ray_engine, "_connect", lambda address: ray)
+    monkeypatch.setattr(ray_engine, "_LOOK_S", -1.0)
+    engine = ray_engine.RayEngine(dataset, gpus=2)
+    engine.limits(Limits(1, 1, None, processes=2), capped=False)
+    return engine
+
+
+@pytest.mark.parametrize(("uses_gpu", "gpus", "threads", "cap_gb"), [(True, 2, 2, 30), (False, 0, 4, 60)])
+def test_threads_and_memory_cap_are_those_of_a_node_with_the_gpus(
+    cell: Cell,
+    dataset: OpenedDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    uses_gpu: bool,
+    gpus: int,
+    threads: int,
+    cap_gb: int,
+) -> None:
+    # Whether torch is required does not tell whether the runner uses a GPU.
+    entry = replace(registry.get(cell.runner), uses_gpu=uses_gpu, requires=("torch",))
+    monkeypatch.setattr(registry, "get", lambda name: entry)
+    ray = FakeRay(nodes=(NODE, GPU_NODE))
+    engine = engine_of(ray, dataset, monkeypatch)
+    here = Limits(4, 60 * 10**9, None, processes=2)
+    running = engine.start(cell, Estimate(1.0, 40 * 10**9, 1), tmp_path, tmp_path, here, lambda label, why: None)
+    assert ray.demand["num_gpus"] == ray.task["gpus"] == gpus
+    assert (running.limits.threads, running.limits.processes) == (threads, 2)
+    assert ray.demand["num_cpus"] == 2 * threads
+    assert running.limits.memory_bytes == cap_gb * 10**9 and ray.demand["memory"] == min(cap_gb, 40) * 10**9
+
+
+def test_a_cell_that_no_living_node_can_hold_fails_after_a_while(
+    cell: Cell, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = FakeRay(nodes=(NODE, GPU_NODE))
+    engine = engine_of(ray, dataset, monkeypatch)
+    here = Limits(1, 60 * 10**9, None)
+    running = engine.start(cell, Estimate(1.0, 40 * 10**9, 1), tmp_path, tmp_path, here, lambda label, why: None)
+    ray.living = (GPU_NODE,)  # the only node with enough memory dies
+    assert running.poll() is None
+    monkeypatch.setattr(ray_engine, "GRACE_S", 0.0)
+    ray.living = (GPU_NODE, NODE)  # another comes
+    assert running.poll() is None
+    ray.living = ()
+    outcome = running.poll()
+    assert outcome is not None and outcome.status == "failed" and not outcome.interrupted
+    assert (outcome.reason or "").startswith(
+        "no node of the Ray cluster can hold it (cores: 1, GPUs: 0, memory: 40.0 GB)"
+    )
+    assert ray.cancelled == [1] == engine.cancelled
 
 
 def test_a_worker_without_this_package_stops_the_run(cell: Cell, dataset: OpenedDataset, tmp_path: Path) -> None:

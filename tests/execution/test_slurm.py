@@ -71,14 +71,27 @@ def test_each_index_runs_its_own_cell_and_a_second_submission_only_the_remainder
 def test_the_script_asks_for_what_the_plan_expects(bench: Bench, data: str, tmp_path: Path) -> None:
     write(bench, data, "--partition", "gpu", "--gpus-per-cell", "2", "--cells-per-index", "2", "--at-once", "3")
     script = (tmp_path / "array.sh").read_text()
-    for line in ("array=0-0%3", "partition=gpu", "gpus-per-node=2", "cpus-per-task=2", "time=11", "mem=2000M"):
+    for line in ("array=0-0%3", "partition=gpu", "gpus-per-node=2", "cpus-per-task=2", "time=11", "mem=2001M"):
         assert f"#SBATCH --{line}\n" in script
     [pair] = re.findall(r"^  ([0-9a-f]{16},[0-9a-f]{16})$", script, re.MULTILINE)
     assert len(set(pair.split(","))) == 2
     assert "--timeout=60.0" in script and "--gpus-per-cell=2" in script and "--slurm" not in script.partition("exec")[2]
     write(bench, data, "--memory", "3", "--minutes", "5")
-    assert "#SBATCH --mem=4000M\n" in (tmp_path / "array.sh").read_text()
-    assert "#SBATCH --time=5\n" in (tmp_path / "array.sh").read_text()
+    script = (tmp_path / "array.sh").read_text()
+    assert "#SBATCH --mem=4001M\n" in script and "--memory 3 " in script  # room for the mapped cube in the job alone
+    assert "#SBATCH --time=5\n" in script
+
+
+def test_refused_cells_are_in_the_store_as_after_a_run(bench: Bench, data: str, tmp_path: Path) -> None:
+    options = ("--slurm", "array.sh", "--only", "noise_a,unavailable")
+    both = PLUGINS + ",tests.support.runners:UNAVAILABLE"
+    result = bench("plan", *CHOSEN, "--dataset", f"./{data}", *options, plugins=both)
+    assert result.returncode == 0 and "1 refused, stored as skipped" in result.stdout, result.stderr
+    [record] = Store(tmp_path / "runs").records()
+    assert (record.cell.runner, record.status) == ("unavailable", "skipped")
+    assert "a-package-that-does-not-exist" in (record.reason or "")
+    assert "(  # one line per index, 1 cells" in (tmp_path / "array.sh").read_text()
+    assert list((tmp_path / "runs" / "work").iterdir()) == []
 
 
 def test_mistakes_are_one_sentence(bench: Bench, data: str) -> None:

@@ -118,6 +118,14 @@ class Seeing(Noise):
         print("seeing", json.dumps(seen | {"begin": begin, "end": time.time()}))
 
 
+class Looking(Noise):
+    """Prints which GPUs its process may see."""
+
+    def fit(self) -> None:
+        super().fit()
+        print("GPUs:", os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
 class Littering(Noise):
     """Writes a file into its scratch folder and one into its working directory."""
 
@@ -152,6 +160,7 @@ BAD = [
 ]
 CRASHING_AT_EXIT = _entry("crashing_at_exit", "CrashingAtExit")
 PEEKING = _entry("peeking", "Peeking")
+LOOKING = _entry("looking", "Looking", uses_gpu=True)
 LITTERING = _entry("littering", "Littering")
 SLOW = [_entry(f"slow_{letter}", "Noise", parameters={"seconds": 1.5}) for letter in "abc"]
 UNAVAILABLE = _entry("unavailable", "Noise", requires=("a-package-that-does-not-exist",))

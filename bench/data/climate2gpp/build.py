@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from bench.clock import Stopwatch
 from bench.data.climate2gpp import NAME, calendar
@@ -31,6 +30,7 @@ from bench.data.era5_land import FEATURES
 from bench.data.pml import IGBP_CLASSES
 from bench.disk import disk_errors
 from bench.errors import BenchError
+from bench.locks import ProcessLock
 
 MAX_WATER = 0.5
 """Cells with at least this share of water are no land."""
@@ -99,15 +99,12 @@ def build(
             at work in the same folder, or ``out`` is something else than a cube of such a build.
     """
     _require_replaceable(out, work)
-    lock = FileLock(str(work / ".lock"))
-    try:
-        with disk_errors(f"The work folder {work}", "nothing is lost"):
-            work.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
-    except Timeout as error:
-        raise BenchError(
-            f"Another build is at work in {work}; wait for it or name another folder with --work."
-        ) from error
+    lock = ProcessLock(work / ".lock")
+    with disk_errors(f"The work folder {work}", "nothing is lost"):
+        work.mkdir(parents=True, exist_ok=True)
+        free = lock.try_acquire()
+    if not free:
+        raise BenchError(f"Another build is at work in {work}; wait for it or name another folder with --work.")
     try:
         with few_open_files():
             return _build(inventory, out, WorkFolder(work), degrees, progress or Silent())

@@ -37,6 +37,7 @@ from bench.data.datasets import cube_path
 from bench.data.era5_land import ERA5_LAND, FEATURES, by_name
 from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
+from bench.ownership import host_name
 from tests.conftest import Bench, bench_environment
 from tests.data.climate2gpp.conftest import LAYOUT, replace_by_copy, stock
 from tools.make_archive import Layout, value, write_era5
@@ -376,7 +377,7 @@ def test_a_build_in_the_place_of_an_older_cube_replaces_it(archive: Path, tmp_pa
     out = tmp_path / "cube.zarr"
     shutil.copytree(built, out)
     (out / "of-the-old-one").touch()
-    stale = tmp_path / "cube.zarr.999999999.replaced"  # of a process that was killed
+    stale = tmp_path / f"cube.zarr.{host_name()}-999999999.replaced"  # of a process that was killed
     stale.mkdir()
     shutil.copytree(built.parent / "work", tmp_path / "work")
     build(stock(archive), out, tmp_path / "work", DEGREES)

@@ -1,3 +1,4 @@
+import os
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -150,6 +151,15 @@ def test_checkpoints_hold_no_code_and_leave_no_partial_file(tmp_path):
     train(line(), OPTIONS, checkpoint=path)
     assert torch.load(path, weights_only=True)["epoch"] == 3
     assert [file.name for file in path.parent.iterdir()] == ["training.pt"]
+
+
+def test_two_machines_with_the_same_process_id_write_different_partial_files(tmp_path, monkeypatch):
+    partial = []
+    monkeypatch.setattr("os.replace", lambda source, target: partial.append(source.name))
+    for host in ("node-1.cluster", "node-2.cluster"):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        save_atomically(tmp_path / "training.pt", {})
+    assert partial == [f"training.pt.node_{number}_cluster-{os.getpid()}.partial" for number in (1, 2)]
 
 
 def test_files_of_another_kind_or_version_are_refused(tmp_path):
