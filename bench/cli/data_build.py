@@ -205,10 +205,11 @@ def _export(
         return 0
     connect(project)
     destination = Destination("cloud" if export_to == "cloud" else "drive", folder)
-    now, before = submit(wanted, destination, work, click.echo)
+    found = submit(wanted, destination, work, click.echo)
     click.echo(
-        f"{now} exports started, {before} before. When they are finished (`earthengine task list`), download the files "
-        "and build from them: --source files --era5 'era5_land_*.tif' --land-cover 'MCD12C1_*.tif' "
+        f"{len(wanted)} exports: {found.started} started, {found.restarted} started again, {found.running} running, "
+        f"{found.completed} completed. When all are (give this command again to see, and to start again what failed), "
+        "download the files and build from them: --source files --era5 'era5_land_*.tif' --land-cover 'MCD12C1_*.tif' "
         "--gpp 'PML_V2_GPP_*.tif'"
     )
     return 0

@@ -1,4 +1,4 @@
-"""Starting the exports on Earth Engine's servers; started once each, however often the command is given."""
+"""Starting the exports on Earth Engine's servers: once each, however often the command is given, unless one fails."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from bench.data.climate2gpp.earth_engine import NO_DATA, Request, image
 from bench.data.climate2gpp.readers import need
 from bench.disk import disk_errors, write_atomically
 from bench.errors import BenchError
+
+_COMPLETE = "is complete"
+_OUTCOMES = {"SUCCEEDED": _COMPLETE, "FAILED": "failed", "CANCELLED": "was cancelled", "UNKNOWN": "is no longer known"}
+"""What becomes of a task, by the state of its operation; the other states (pending, running, cancelling) are no end."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,9 @@ def connect(project: str | None) -> None:
         ee.Initialize(project=project)
     # Beside its own exception the client lets those of its authentication and transport libraries through.
     except Exception as error:
-        reason = " ".join(str(error).split())[:120]
         raise BenchError(
-            f"Earth Engine cannot be reached ({reason}); run `earthengine authenticate` once and name a Cloud project "
-            "that is registered for Earth Engine with --project."
+            f"Earth Engine cannot be reached ({_sentence(error)}); run `earthengine authenticate` once and name a "
+            "Cloud project that is registered for Earth Engine with --project."
         ) from error
 
 
@@ -67,46 +70,136 @@ def task(request: Request, destination: Destination) -> Any:
     return ee.batch.Export.image.toCloudStorage(bucket=destination.place, **options)
 
 
-def submit(
-    requested: list[Request], destination: Destination, work: Path, say: Callable[[str], None]
-) -> tuple[int, int]:
-    """Starts every export that an earlier call has not started yet.
+@dataclass(frozen=True)
+class Submission:
+    """How the exports of a build stand.
+
+    Attributes:
+        started: now, for the first time.
+        restarted: now, because an earlier attempt failed, was cancelled or is no longer known.
+        running: started by an earlier call, waiting or at work.
+        completed: their files are written.
+    """
+
+    started: int
+    restarted: int
+    running: int
+    completed: int
+
+
+def submit(requested: list[Request], destination: Destination, work: Path, say: Callable[[str], None]) -> Submission:
+    """Starts every export that has not been started yet, and again those that came to nothing.
 
     Args:
         requested: all exports of the build.
         destination: where the files go.
-        work: folder that remembers what was started.
-        say: is told of every export.
-
-    Returns:
-        how many were started now, and how many before.
+        work: folder that remembers what was started, and what is known to be complete.
+        say: is told of every export that is started.
 
     Raises:
-        BenchError: the server refuses one; those before it stay started and are remembered.
+        BenchError: the server does not say how earlier exports stand, or refuses one; those that were started before
+            that stay so and are remembered.
     """
-    ledger = work / "earth_engine.json"
-    started: dict[str, str] = json.loads(ledger.read_text()) if ledger.exists() else {}
     with disk_errors(f"The work folder {work}", "exports that were started go on"):
         work.mkdir(parents=True, exist_ok=True)
-    now = 0
-    for request in requested:
-        # The same name with other bands or another grid is another request.
-        bands, place = ",".join(request.bands), f"{destination.kind}:{destination.place}"
-        key = f"{request.name} {request.degrees:g} {request.collection} {bands} {place}"
-        if key in started:
-            continue
-        export = task(request, destination)
-        try:
-            export.start()
-        # As above: exceptions of several libraries.
-        except Exception as error:
-            raise BenchError(
-                f"Earth Engine refuses the export {request.name} ({' '.join(str(error).split())[:160]}); correct that "
-                "and run the same command again: it starts the rest."
-            ) from error
-        started[key] = str(export.id)
-        now += 1
-        with disk_errors(f"The work folder {work}", "exports that were started go on"):
-            write_atomically(ledger, json.dumps(started, indent=1).encode())
-        say(f"started {request.name} (task {export.id}, {request.n_bands} bands, {request.bytes / 1e6:.0f} MB)")
-    return now, len(requested) - now
+    ledger = _Ledger(work)
+    keys = [_key(request, destination) for request in requested]
+    ended = _ended([ledger.task(key) for key in keys if ledger.task(key) and not ledger.is_complete(key)])
+    counts = dict.fromkeys(("started", "restarted", "running", "completed"), 0)
+    for request, key in zip(requested, keys, strict=True):
+        known = ledger.task(key)
+        why = None if known is None or ledger.is_complete(key) else ended.get(known)
+        if why == _COMPLETE:
+            ledger.completed(key)
+        if ledger.is_complete(key):
+            counts["completed"] += 1
+        elif known is not None and why is None:
+            counts["running"] += 1
+        else:
+            ledger.started(key, _start(request, destination))
+            counts["started" if known is None else "restarted"] += 1
+            again = "" if known is None else f" again (task {known} {why})"
+            size = f"{request.n_bands} bands, {request.bytes / 1e6:.0f} MB"
+            say(f"started {request.name}{again}: task {ledger.task(key)}, {size}")
+    return Submission(**counts)
+
+
+def _key(request: Request, destination: Destination) -> str:
+    """What makes an export another one: the same name with other bands or another grid is another request."""
+    bands, place = ",".join(request.bands), f"{destination.kind}:{destination.place}"
+    return f"{request.name} {request.degrees:g} {request.collection} {bands} {place}"
+
+
+def _start(request: Request, destination: Destination) -> str:
+    """Starts an export and returns the id of its task."""
+    export = task(request, destination)
+    try:
+        export.start()
+    # As in ``connect``: exceptions of several libraries.
+    except Exception as error:
+        raise BenchError(
+            f"Earth Engine refuses the export {request.name} ({_sentence(error)}); correct that and run the same "
+            "command again: it starts the rest."
+        ) from error
+    return str(export.id)
+
+
+def _ended(tasks: list[str]) -> dict[str, str]:
+    """Returns, of those tasks that are over, ``_COMPLETE`` or what became of them.
+
+    Raises:
+        BenchError: the server does not say.
+    """
+    if not tasks:
+        return {}
+    ee = need("ee", "earthengine-api")
+    try:
+        operations = {str(one["name"]).rpartition("/")[2]: one for one in ee.data.listOperations()}
+    # As in ``connect``.
+    except Exception as error:
+        raise BenchError(
+            f"Earth Engine does not say how the exports of earlier calls stand ({_sentence(error)}); nothing was "
+            "started: run the same command again later."
+        ) from error
+    found = {}
+    for name in tasks:
+        operation = operations.get(name)
+        state = "UNKNOWN" if operation is None else operation.get("metadata", {}).get("state", "UNKNOWN")
+        if operation is None or state in _OUTCOMES:
+            reason = _sentence((operation or {}).get("error", {}).get("message", ""))
+            found[name] = _OUTCOMES[state] + (f": {reason}" if reason and state == "FAILED" else "")
+    return found
+
+
+class _Ledger:
+    """The file that remembers the task of every export, and which are complete: the server forgets old tasks."""
+
+    def __init__(self, work: Path) -> None:
+        self._work, self._file = work, work / "earth_engine.json"
+        stored: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
+        # Older files hold the bare id.
+        self._entries = {key: {"task": one} if isinstance(one, str) else dict(one) for key, one in stored.items()}
+
+    def task(self, key: str) -> str | None:
+        """The id of an export's last task, or None."""
+        return self._entries.get(key, {}).get("task")
+
+    def is_complete(self, key: str) -> bool:
+        """Whether its file is known to be written."""
+        return bool(self._entries.get(key, {}).get("complete", False))
+
+    def started(self, key: str, identifier: str) -> None:
+        self._write(key, {"task": identifier})
+
+    def completed(self, key: str) -> None:
+        self._write(key, {**self._entries[key], "complete": True})
+
+    def _write(self, key: str, entry: dict[str, Any]) -> None:
+        self._entries[key] = entry
+        with disk_errors(f"The work folder {self._work}", "exports that were started go on"):
+            write_atomically(self._file, json.dumps(self._entries, indent=1).encode())
+
+
+def _sentence(reason: object) -> str:
+    """What a library or the server says, on one line and not too long."""
+    return " ".join(str(reason).split())[:160]

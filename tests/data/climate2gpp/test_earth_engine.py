@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from bench.data.climate2gpp import calendar, earth_engine_tasks
 from bench.data.climate2gpp.earth_engine import Collections, Request, image, requests
-from bench.data.climate2gpp.earth_engine_tasks import Destination, connect, submit, task
+from bench.data.climate2gpp.earth_engine_tasks import Destination, Submission, connect, submit, task
 from bench.data.climate2gpp.readers import date_in
 from bench.data.era5_land import ERA5_LAND, by_file_name
 from bench.errors import BenchError
@@ -142,34 +143,101 @@ def test_tasks_fix_grid_place_and_missing_value(offline: None, kind: Any) -> Non
     assert {"EPSG:4326", 0.5, -180, -0.5, 90, 720, 360} <= {item for item in seen if not isinstance(item, dict)}
 
 
+class FakeServer:
+    """Starts tasks until its queue is full, and tells how they stand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.started: list[str] = []
+        self.operations: dict[str, dict[str, Any]] = {}
+        self.places = 99
+        monkeypatch.setattr(earth_engine_tasks, "task", lambda request, destination: FakeTask(self, request.name))
+        monkeypatch.setattr(ee.data, "listOperations", lambda: list(self.operations.values()))
+
+    def end(self, export: str, state: str, message: str = "") -> None:
+        """The last task of an export comes to an end."""
+        operation = self.operations[f"id-{export}-{self.started.count(export)}"]
+        operation["metadata"]["state"] = state
+        operation |= {"done": True} | ({"error": {"message": message}} if message else {})
+
+
 class FakeTask:
-    """A task whose third start is refused."""
-
-    started: list[str] = []
-
-    def __init__(self, name: str) -> None:
-        self.name, self.id = name, f"id-{name}"
+    def __init__(self, server: FakeServer, export: str) -> None:
+        self.server, self.export, self.id = server, export, ""
 
     def start(self) -> None:
-        if len(self.started) == 2:
+        if len(self.server.started) == self.server.places:
             raise ee.EEException("Too many tasks already in the queue.")
-        self.started.append(self.name)
+        self.server.started.append(self.export)
+        self.id = f"id-{self.export}-{self.server.started.count(self.export)}"
+        name = f"projects/mine/operations/{self.id}"
+        self.server.operations[self.id] = {"name": name, "metadata": {"state": "PENDING"}}
 
 
-def test_exports_are_started_once_each_however_often_the_command_is_given(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(earth_engine_tasks, "task", lambda request, destination: FakeTask(request.name))
-    monkeypatch.setattr(FakeTask, "started", [])
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+    return FakeServer(monkeypatch)
+
+
+def test_exports_are_started_once_each_however_often_the_command_is_given(server: FakeServer, tmp_path: Path) -> None:
+    server.places = 2
     wanted = requests((2020,), 0.5, Collections())[:4]
     lines: list[str] = []
     with pytest.raises(BenchError, match="refuses the export .*Too many tasks.*it starts the rest"):
         submit(wanted, Destination("drive", "mine"), tmp_path / "work", lines.append)
     assert len(lines) == 2
-    FakeTask.started = []
-    first = [item.name for item in wanted[:2]]
-    assert submit(wanted, Destination("drive", "mine"), tmp_path / "work", lines.append) == (2, 2)
-    assert FakeTask.started == [item.name for item in wanted[2:]] and first == [line.split()[1] for line in lines[:2]]
+    server.places = 99
+    assert submit(wanted, Destination("drive", "mine"), tmp_path / "work", lines.append) == Submission(2, 0, 2, 0)
+    assert server.started == [item.name for item in wanted] == [line.split()[1].rstrip(":") for line in lines]
+    assert submit(wanted, Destination("drive", "mine"), tmp_path / "work", lines.append) == Submission(0, 0, 4, 0)
+
+
+def test_exports_that_came_to_nothing_are_started_again_and_completed_ones_never(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    wanted = requests((2020,), 0.5, Collections())[:5]
+    names = [item.name for item in wanted]
+    lines: list[str] = []
+
+    def again() -> Submission:
+        lines.clear()
+        return submit(wanted, Destination("drive", "mine"), tmp_path / "work", lines.append)
+
+    assert again() == Submission(started=5, restarted=0, running=0, completed=0)
+    server.end(names[0], "SUCCEEDED")
+    server.end(names[1], "FAILED", "User memory limit exceeded.")
+    server.end(names[2], "CANCELLED")
+    del server.operations[f"id-{names[3]}-1"]
+    assert again() == Submission(started=0, restarted=3, running=1, completed=1)
+    assert server.started[5:] == names[1:4]
+    said = ("failed: User memory limit exceeded.", "was cancelled", "is no longer known")
+    for line, name, why in zip(lines, names[1:4], said, strict=True):
+        assert line.startswith(f"started {name} again (task id-{name}-1 {why}): task id-{name}-2, ")
+    # What completed long ago is forgotten by the server, but not here.
+    server.end(names[1], "SUCCEEDED")
+    del server.operations[f"id-{names[0]}-1"]
+    assert again() == Submission(started=0, restarted=0, running=3, completed=2)
+
+
+def test_a_ledger_of_bare_task_ids_is_understood(server: FakeServer, tmp_path: Path) -> None:
+    wanted = requests((2020,), 0.5, Collections())[:1]
+    submit(wanted, Destination("drive", "mine"), tmp_path, lambda line: None)
+    ledger = tmp_path / "earth_engine.json"
+    ledger.write_text(json.dumps({key: entry["task"] for key, entry in json.loads(ledger.read_text()).items()}))
+    assert submit(wanted, Destination("drive", "mine"), tmp_path, lambda line: None) == Submission(0, 0, 1, 0)
+
+
+def test_nothing_is_started_while_the_server_does_not_say_how_tasks_stand(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent() -> list[Any]:
+        raise ee.EEException("Permission denied.")
+
+    wanted = requests((2020,), 0.5, Collections())[:2]
+    submit(wanted[:1], Destination("drive", "mine"), tmp_path, lambda line: None)
+    monkeypatch.setattr(ee.data, "listOperations", silent)
+    with pytest.raises(BenchError, match=r"does not say how the exports .*Permission denied.*nothing was started"):
+        submit(wanted, Destination("drive", "mine"), tmp_path, lambda line: None)
+    assert server.started == [wanted[0].name]
 
 
 def test_without_credentials_one_sentence_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
