@@ -1,9 +1,10 @@
 """Exports from Earth Engine: what is asked for, as plain data, and the request graph that asks for it.
 
 One request per year and group of variables. The server aggregates the days of each 8-day step (sums or means, as in
-``bench.data.era5_land``), averages over the area of the target cells (``reduceResolution``) and writes a GeoTIFF with
-one band per variable and step, named like ``temperature_2m_20190101``: what the readers of files read. Nothing here
-talks to a server; ``earth_engine_tasks`` does.
+``bench.data.era5_land``), averages over the target cells (``reduceResolution``) and writes a GeoTIFF with one band per
+variable and step, named like ``temperature_2m_20190101``: what the readers of files read. What is missing is missing
+by the same rules as in a build from daily files: a pixel counts in a step only if no day is missing, and a cell has a
+value if enough of it has one. Nothing here talks to a server; ``earth_engine_tasks`` does.
 """
 
 from __future__ import annotations
@@ -13,16 +14,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bench.data.climate2gpp import calendar
+from bench.data.climate2gpp.grids import MINIMUM_VALID_AREA
+from bench.data.climate2gpp.land_cover import MINIMUM_CLASSIFIED_AREA
 from bench.data.climate2gpp.readers import need
 from bench.data.era5_land import ERA5_LAND
 from bench.errors import BenchError
 
+GRAPH_VERSION = 2
+"""Raise it when the numbers of an export change: those of older versions are then started again."""
 NO_DATA = -9999.0
 """Value of what is missing in the exported files."""
 LARGEST_EXPORT = 1_500_000_000
 """Bytes of values in one file: larger ones are split into tiles by the server."""
 _FINEST = {"era5": 1024, "land_cover": 4096, "gpp": 65535}
 """Source pixels that a target cell may have, which Earth Engine wants to be told: at 0.5 degrees 36, 121 and 12,300."""
+
+_ROUNDING = 1e-6  # of shares of a cell, which the server holds in single precision
 
 
 @dataclass(frozen=True)
@@ -144,19 +151,34 @@ def image(request: Request) -> Any:
     if request.kind == "land_cover":
         fine = collection.filterDate(first, after).first().select(list(request.bands))
     else:
-        fine = ee.Image.cat([_step(collection, request, start, stop) for start, stop in _steps(request.year)])
+        lengths = [1] * len(_steps(request.year)) if request.kind == "gpp" else calendar.step_lengths(request.year)
+        steps = [
+            _step(collection, request, start, stop, int(length))
+            for (start, stop), length in zip(_steps(request.year), lengths, strict=True)
+        ]
         # A composite has forgotten the grid of its images, which the average over the area needs.
-        fine = fine.setDefaultProjection(collection.first().select(request.bands[0]).projection())
-    coarse = fine.reduceResolution(reducer=ee.Reducer.mean(), maxPixels=_FINEST[request.kind])
-    return coarse.unmask(NO_DATA).toFloat()
+        fine = ee.Image.cat(steps).setDefaultProjection(collection.first().select(request.bands[0]).projection())
+    coarse = _cell_means(fine, request)
+    # The share of each cell that has a value: the mean of the mask, which is 0 or 1 and itself nowhere masked.
+    share = _cell_means(fine.mask(), request)
+    least = MINIMUM_CLASSIFIED_AREA if request.kind == "land_cover" else MINIMUM_VALID_AREA
+    return coarse.updateMask(share.gte(least - _ROUNDING)).unmask(NO_DATA).toFloat()
 
 
-def _step(collection: Any, request: Request, start: str, stop: str) -> Any:
-    """The image of one step, with its date in the names of the bands."""
-    days = collection.filterDate(start, stop).select(list(request.bands))
-    combined = days.sum() if request.aggregation == "sum" else days.mean()
+def _cell_means(fine: Any, request: Request) -> Any:
+    """The mean over the unmasked part of each target cell, however small that is."""
+    ee = need("ee", "earthengine-api")
+    return fine.reduceResolution(reducer=ee.Reducer.mean(), maxPixels=_FINEST[request.kind])
+
+
+def _step(collection: Any, request: Request, start: str, stop: str, length: int) -> Any:
+    """The image of one step, with its date in the names of the bands, masked where any of its images is."""
+    images = collection.filterDate(start, stop).select(list(request.bands))
+    combined = images.sum() if request.aggregation == "sum" else images.mean()
+    # Both skip masked pixels, and days without an image: a sum of seven days would pass for one of eight.
+    complete = combined.updateMask(images.count().eq(length))
     names = ("GPP",) if request.kind == "gpp" else request.bands
-    return combined.rename([f"{name}_{start.replace('-', '')}" for name in names])
+    return complete.rename([f"{name}_{start.replace('-', '')}" for name in names])
 
 
 def _steps(year: int) -> list[tuple[str, str]]:

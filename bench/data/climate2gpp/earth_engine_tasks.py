@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.data.climate2gpp.earth_engine import NO_DATA, Request, image
+from bench.data.climate2gpp.earth_engine import GRAPH_VERSION, NO_DATA, Request, image
 from bench.data.climate2gpp.readers import need
 from bench.disk import disk_errors, write_atomically
 from bench.errors import BenchError
@@ -104,14 +104,13 @@ def submit(requested: list[Request], destination: Destination, work: Path, say: 
         work.mkdir(parents=True, exist_ok=True)
     ledger = _Ledger(work)
     keys = [_key(request, destination) for request in requested]
-    ended = _ended([ledger.task(key) for key in keys if ledger.task(key) and not ledger.is_complete(key)])
+    tasks = [(key, ledger.task(key)) for key in keys]
+    ended = _ended([known for key, known in tasks if known is not None and not ledger.is_complete(key)])
     counts = dict.fromkeys(("started", "restarted", "running", "completed"), 0)
-    for request, key in zip(requested, keys, strict=True):
-        known = ledger.task(key)
-        why = None if known is None or ledger.is_complete(key) else ended.get(known)
+    for request, (key, known) in zip(requested, tasks, strict=True):
+        why = _COMPLETE if ledger.is_complete(key) else ended.get(known or "")
         if why == _COMPLETE:
             ledger.completed(key)
-        if ledger.is_complete(key):
             counts["completed"] += 1
         elif known is not None and why is None:
             counts["running"] += 1
@@ -125,9 +124,9 @@ def submit(requested: list[Request], destination: Destination, work: Path, say: 
 
 
 def _key(request: Request, destination: Destination) -> str:
-    """What makes an export another one: the same name with other bands or another grid is another request."""
+    """What makes an export another one, beside its name: other bands, another grid, another place, other rules."""
     bands, place = ",".join(request.bands), f"{destination.kind}:{destination.place}"
-    return f"{request.name} {request.degrees:g} {request.collection} {bands} {place}"
+    return f"{request.name} {request.degrees:g} {request.collection} {bands} {place} version {GRAPH_VERSION}"
 
 
 def _start(request: Request, destination: Destination) -> str:
@@ -176,23 +175,25 @@ class _Ledger:
 
     def __init__(self, work: Path) -> None:
         self._work, self._file = work, work / "earth_engine.json"
-        stored: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
-        # Older files hold the bare id.
-        self._entries = {key: {"task": one} if isinstance(one, str) else dict(one) for key, one in stored.items()}
+        self._entries: dict[str, Any] = json.loads(self._file.read_text()) if self._file.exists() else {}
 
     def task(self, key: str) -> str | None:
         """The id of an export's last task, or None."""
-        return self._entries.get(key, {}).get("task")
+        identifier: str | None = self._entries.get(key, {}).get("task")
+        return identifier
 
     def is_complete(self, key: str) -> bool:
         """Whether its file is known to be written."""
         return bool(self._entries.get(key, {}).get("complete", False))
 
     def started(self, key: str, identifier: str) -> None:
+        """Remembers the task of an export, in the place of an earlier one."""
         self._write(key, {"task": identifier})
 
     def completed(self, key: str) -> None:
-        self._write(key, {**self._entries[key], "complete": True})
+        """Remembers that its file is written."""
+        if not self.is_complete(key):
+            self._write(key, {**self._entries[key], "complete": True})
 
     def _write(self, key: str, entry: dict[str, Any]) -> None:
         self._entries[key] = entry

@@ -21,6 +21,8 @@ from bench.errors import BenchError
 MCD12C1_CLASSES: tuple[str, ...] = ("water", *(name for name in IGBP_CLASSES if name != "water"))
 """IGBP class of each number of MCD12C1, 0 to 16 (Sulla-Menashe and Friedl 2022, user guide, table 3)."""
 MAJORITY, PERCENT = "Majority_Land_Cover_Type_1", "Land_Cover_Type_1_Percent"
+MINIMUM_CLASSIFIED_AREA = 0.5
+"""A target cell has a land cover if at least this share of its area is classified in the source."""
 _UNCLASSIFIED = 255
 _ROWS = 180  # of the source read at once: 22 MB of percentages at 0.05 degrees
 _CLASS_BAND = re.compile(r"Percent(?:_Class)?_(\d+)$")
@@ -60,7 +62,8 @@ def fractions(path: Path, regridders: Regridders) -> npt.NDArray[np.float32]:
             totals[..., number] += regridder.sums(partial(_of_class, shares, number), [(start, stop)])
     known = totals.sum(axis=2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        means = np.where(known[..., None] > 0.5 * regridder.area[..., None], totals / known[..., None], np.nan)
+        enough = known >= MINIMUM_CLASSIFIED_AREA * regridder.area * (1 - 1e-9)
+        means = np.where(enough[..., None], totals / known[..., None], np.nan)
     order = [MCD12C1_CLASSES.index(name) for name in IGBP_CLASSES]
     return means[..., order].astype(np.float32)
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bench.data.climate2gpp import calendar, earth_engine_tasks
-from bench.data.climate2gpp.earth_engine import Collections, Request, image, requests
+from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
+from bench.data.climate2gpp.earth_engine import NO_DATA, Collections, Request, image, requests
 from bench.data.climate2gpp.earth_engine_tasks import Destination, Submission, connect, submit, task
-from bench.data.climate2gpp.readers import date_in
+from bench.data.climate2gpp.grids import target_grid
+from bench.data.climate2gpp.inventory import _source
+from bench.data.climate2gpp.readers import date_in, open_layers
 from bench.data.era5_land import ERA5_LAND, by_file_name
 from bench.errors import BenchError
 from tests.conftest import Bench
+from tests.data.climate2gpp.earth_engine_numpy import Server
+from tools.make_archive import Layout, write_era5
 
 ee = pytest.importorskip("ee", reason="the extra 'build' is not installed")
 apitestcase = pytest.importorskip("ee.apitestcase", reason="the extra 'build' is not installed")
 YEARS = (2019, 2020)
+PRECIPITATION = "total_precipitation_sum"
+ERA5_BY_NAME = {variable.name: variable for variable in ERA5_LAND}
 
 
 @pytest.fixture
@@ -90,11 +98,88 @@ def test_graphs_use_known_algorithms_and_name_the_collection(offline: None, requ
     encoded = graph(request_)
     used = set(find(encoded, "functionName"))
     assert used <= set(apitestcase.GetAlgorithms())
-    assert {"ImageCollection.load", "Image.reduceResolution", "Image.unmask"} <= used
+    assert {"ImageCollection.load", "Image.reduceResolution", "Image.updateMask", "Image.unmask"} <= used
     assert request_.collection in constants(encoded)
     if request_.kind != "land_cover":
         assert ("reduce.sum" in used) == (request_.aggregation == "sum")
         assert ("reduce.mean" in used) == (request_.aggregation == "mean")
+
+
+CONGO = Layout(bounds=(20.0, -1.0, 22.0, 1.0), degrees=0.25, packed=False)
+"""Land all over, on the equator, where areas go with degrees: 2 x 2 cells of 1 degree with 16 pixels each."""
+
+
+@pytest.fixture(scope="module")
+def holes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of daily values in which days are missing here and there."""
+    netCDF4 = pytest.importorskip("netCDF4", reason="the extra 'build' is not installed")
+    path = write_era5(tmp_path_factory.mktemp("daily"), ERA5_BY_NAME[PRECIPITATION], 2019, CONGO)
+    with netCDF4.Dataset(path, "a") as file:
+        values = file["tp"]
+        values[10, 0:4, 0:4] = np.nan  # 11 January, step 1: all but a 16th of the north-western cell is missing
+        values[10, 3, 3] = 1e-3
+        values[20, 0:4, 4:8] = np.nan  # step 2: all but two 16ths of the north-eastern cell
+        values[20, 0, 4:6] = 1e-3
+        values[360:, 4:8, 0:8] = np.nan  # the last step: nothing in the south
+        values[200, 5, 5] = np.nan  # step 25: one pixel of one day
+    return path
+
+
+def exported(daily: Path, aggregation: Any, without: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """What Earth Engine makes of a file of daily values: a request's bands, some days not being there."""
+    (layer,) = open_layers(daily)
+    frames = layer.read(np.arange(len(layer.times)), slice(None))
+    images = [(str(time)[:10], {PRECIPITATION: frame}) for time, frame in zip(layer.times, frames, strict=True)]
+    server = Server({"daily": [item for item in images if item[0] not in without]}, pixels=4)
+    request = Request("water", "era5", "daily", (PRECIPITATION,), 2019, aggregation, 1.0)
+    bands: dict[str, np.ndarray] = server(graph(request))
+    return bands
+
+
+@pytest.mark.parametrize("aggregation", ["sum", "mean"])
+@pytest.mark.usefixtures("offline", "extra")
+def test_what_is_missing_is_missing_by_the_rules_of_the_build_from_daily_files(holes: Path, aggregation: Any) -> None:
+    bands = exported(holes, aggregation)
+    variable = dataclasses.replace(ERA5_BY_NAME[PRECIPITATION], aggregation=aggregation)
+    source, cells = _source(variable, list(open_layers(holes))), np.array([[89], [90]]) * 360 + np.array([200, 201])
+    wanted, _ = year_of_steps(source, 2019, Regridders(target_grid(1.0)), cells.ravel())
+    wanted = wanted.reshape(46, 2, 2)
+    found = np.stack(list(bands.values()))
+    assert list(bands)[1] == "total_precipitation_sum_20190109" and found.shape == wanted.shape
+    assert np.isnan(wanted).sum() == 3 and np.isnan(wanted[1, 0, 0]) and np.isnan(wanted[45, 1]).all()
+    np.testing.assert_array_equal(found == NO_DATA, np.isnan(wanted))
+    np.testing.assert_allclose(found[found != NO_DATA], wanted[np.isfinite(wanted)], rtol=1e-5)
+
+
+@pytest.mark.usefixtures("offline", "extra")
+def test_a_step_that_lacks_the_image_of_a_day_has_no_values(holes: Path) -> None:
+    whole, short = exported(holes, "sum"), exported(holes, "sum", without=("2019-02-03", "2019-12-31"))
+    lacking = [name for name in whole if (short[name] == NO_DATA).all()]
+    assert lacking == ["total_precipitation_sum_20190202", "total_precipitation_sum_20191227"]
+    assert all((short[name] == whole[name]).all() for name in whole if name not in lacking)
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(("classified", "known"), [(7, False), (8, True)])
+def test_land_cover_needs_half_of_a_cell(classified: int, known: bool) -> None:
+    request = by_name("MCD12C1_2019")
+    percent = np.full(16, np.nan)
+    percent[:classified] = 40.0
+    image = dict.fromkeys(request.bands, percent.reshape(4, 4))
+    bands = Server({request.collection: [("2019-01-01", image)]}, pixels=4)(graph(request))
+    assert {float(band[0, 0]) for band in bands.values()} == {40.0 if known else NO_DATA}
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_step_of_gpp_is_one_image() -> None:
+    request = by_name("PML_V2_GPP_2020")
+    images = [
+        (str(start), {"GPP": np.full((2, 2), float(step))}) for step, start in enumerate(calendar.step_starts(2020))
+    ]
+    bands = Server({request.collection: images}, pixels=2)(graph(request))
+    assert [float(band[0, 0]) for band in bands.values()] == list(range(46))
+    twice = Server({request.collection: [*images, images[7]]}, pixels=2)(graph(request))
+    assert [name for name in twice if twice[name][0, 0] == NO_DATA] == ["GPP_20200226"]
 
 
 def test_the_steps_of_a_year_meet_and_the_last_ends_with_it(offline: None) -> None:
@@ -109,7 +194,8 @@ def test_bands_carry_names_and_dates_that_the_readers_understand(offline: None) 
     for name, variables in (("era5_land_water_2019", 3), ("PML_V2_GPP_2019", 1)):
         request = by_name(name)
         words = [word for word in constants(graph(request)) if isinstance(word, str)]
-        bands = [word for word in words if date_in(word) is not None and word[0].isalpha()]
+        named = [word for word in words if date_in(word) is not None and word[0].isalpha()]
+        bands = list(dict.fromkeys(named))  # a graph written out has the values and, for the mask, again
         assert len(bands) == request.n_bands == 46 * variables
         names = {band.rsplit("_", 1)[0] for band in bands}
         assert names == ({"GPP"} if name.startswith("PML") else set(request.bands))
@@ -212,18 +298,20 @@ def test_exports_that_came_to_nothing_are_started_again_and_completed_ones_never
     said = ("failed: User memory limit exceeded.", "was cancelled", "is no longer known")
     for line, name, why in zip(lines, names[1:4], said, strict=True):
         assert line.startswith(f"started {name} again (task id-{name}-1 {why}): task id-{name}-2, ")
-    # What completed long ago is forgotten by the server, but not here.
+    # What was completed long ago is forgotten by the server, but not here.
     server.end(names[1], "SUCCEEDED")
     del server.operations[f"id-{names[0]}-1"]
     assert again() == Submission(started=0, restarted=0, running=3, completed=2)
 
 
-def test_a_ledger_of_bare_task_ids_is_understood(server: FakeServer, tmp_path: Path) -> None:
-    wanted = requests((2020,), 0.5, Collections())[:1]
-    submit(wanted, Destination("drive", "mine"), tmp_path, lambda line: None)
-    ledger = tmp_path / "earth_engine.json"
-    ledger.write_text(json.dumps({key: entry["task"] for key, entry in json.loads(ledger.read_text()).items()}))
-    assert submit(wanted, Destination("drive", "mine"), tmp_path, lambda line: None) == Submission(0, 0, 1, 0)
+def test_exports_by_other_rules_are_other_exports(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = requests((2020,), 0.5, Collections())[:2]
+    for version in (1, 2):
+        monkeypatch.setattr(earth_engine_tasks, "GRAPH_VERSION", version)
+        made = submit(wanted, Destination("drive", "mine"), tmp_path, lambda line: None)
+        assert made == Submission(started=2, restarted=0, running=0, completed=0)
 
 
 def test_nothing_is_started_while_the_server_does_not_say_how_tasks_stand(
