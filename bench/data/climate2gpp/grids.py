@@ -119,14 +119,16 @@ class Regridder:
         source: where values come from.
         target: where they go.
         area: (row, column) of the target cells: degrees of longitude times the difference of the sine of latitude.
+        weights: sparse (target row, source row) and (target column, source column) lengths that both share.
     """
 
     def __init__(self, source: RegularGrid, target: RegularGrid) -> None:
         """Computes the two matrices of weights."""
         self.source, self.target = source, target
-        self._rows = _overlaps(np.sin(np.radians(source.lat_edges)), np.sin(np.radians(target.lat_edges)), (0.0,))
+        by_row = _overlaps(np.sin(np.radians(source.lat_edges)), np.sin(np.radians(target.lat_edges)), (0.0,))
         # Three turns of the Earth: source longitudes may lie anywhere between -180 and 360.
-        self._columns = _overlaps(source.lon_edges, target.lon_edges, (-360.0, 0.0, 360.0))
+        by_column = _overlaps(source.lon_edges, target.lon_edges, (-360.0, 0.0, 360.0))
+        self.weights = (by_row, by_column)
         height = np.abs(np.diff(np.sin(np.radians(target.lat_edges))))
         width = np.abs(np.diff(target.lon_edges))
         self.area = height[:, None] * width[None, :]
@@ -148,32 +150,68 @@ class Regridder:
             read: returns the values of the rows from one number to before another.
             bands: such pairs of numbers, which together cover all rows once.
         """
-        total, known = self._integrate(read, bands)
-        enough = known >= MINIMUM_VALID_AREA * self.area * (1 - 1e-9)
-        means = np.full(self.target.shape, np.nan, np.float32)
-        means[enough] = (total[enough] / known[enough]).astype(np.float32)
-        return means
-
-    def sums(self, read: Callable[[int, int], npt.NDArray[Any]], bands: Iterable[tuple[int, int]]) -> Floats:
-        """Returns (row, column) integrals of the valid values over each target cell; see ``in_bands`` and ``area``."""
-        return self._integrate(read, bands)[0]
-
-    def _integrate(
-        self, read: Callable[[int, int], npt.NDArray[Any]], bands: Iterable[tuple[int, int]]
-    ) -> tuple[Floats, Floats]:
-        """Integrals of the valid values, and the area that they cover."""
-        total, known = np.zeros(self.target.shape), np.zeros(self.target.shape)
+        integrals = self.integrals()
         for start, stop in bands:
-            values = read(start, stop).astype(np.float64)
-            valid = np.isfinite(values)
-            values[~valid] = 0.0
-            rows = self._rows[:, start:stop]
-            touched = np.flatnonzero(np.diff(rows.indptr))
-            rows = rows[touched]
-            # Rows first: they lie together in memory, and what is left of them is little.
-            total[touched] += (self._columns @ (rows @ values).T).T
-            known[touched] += (self._columns @ (rows @ valid.astype(np.float64)).T).T
-        return total, known
+            integrals.add(read(start, stop), start)
+        return integrals.means()
+
+    def integrals(self, rows: slice | None = None) -> Integrals:
+        """Returns integrals over the cells of some rows of the target, or of all, to which source rows can be added."""
+        return Integrals(self, slice(0, self.target.shape[0]) if rows is None else rows)
+
+    def source_rows(self, rows: slice) -> tuple[int, int]:
+        """Returns the first row of the source that touches rows of the target, and the one after the last."""
+        touching = self.weights[0][rows].indices
+        return (int(touching.min()), int(touching.max()) + 1) if len(touching) else (0, 0)
+
+    def row_blocks(self, most: int) -> list[slice]:
+        """Divides the rows of the target into blocks of at most ``most`` that touch no more rows of the source either.
+
+        A block is never less than one row, however many it touches.
+        """
+        finer = abs(np.diff(self.target.lat)[0] / np.diff(self.source.lat)[0])
+        height = max(1, int(min(most, (most - 1) / finer)))
+        n_rows = self.target.shape[0]
+        return [slice(start, min(start + height, n_rows)) for start in range(0, n_rows, height)]
+
+
+class Integrals:
+    """Integrals of the valid values over cells of the target, and the area that these cover.
+
+    Attributes:
+        total: (row, column) integrals.
+        known: (row, column) areas with a value.
+    """
+
+    def __init__(self, regridder: Regridder, rows: slice) -> None:
+        """Begins with nothing."""
+        self._weights = (regridder.weights[0][rows], regridder.weights[1])
+        self._area = regridder.area[rows]
+        self.total, self.known = np.zeros(self._area.shape), np.zeros(self._area.shape)
+
+    def add(self, values: npt.NDArray[Any], start: int) -> None:
+        """Adds rows of the source.
+
+        Args:
+            values: (row, column), NaN where missing.
+            start: number of the first of these rows.
+        """
+        values = values.astype(np.float64)
+        valid = np.isfinite(values)
+        values[~valid] = 0.0
+        rows = self._weights[0][:, start : start + len(values)]
+        touched = np.flatnonzero(np.diff(rows.indptr))
+        rows = rows[touched]
+        # Rows first: they lie together in memory, and what is left of them is little.
+        self.total[touched] += (self._weights[1] @ (rows @ values).T).T
+        self.known[touched] += (self._weights[1] @ (rows @ valid.astype(np.float64)).T).T
+
+    def means(self) -> npt.NDArray[np.float32]:
+        """Returns (row, column) float32 means; NaN where less than ``MINIMUM_VALID_AREA`` is known."""
+        enough = self.known >= MINIMUM_VALID_AREA * self._area * (1 - 1e-9)
+        means = np.full(self._area.shape, np.nan, np.float32)
+        means[enough] = (self.total[enough] / self.known[enough]).astype(np.float32)
+        return means
 
 
 def _overlaps(source: Floats, target: Floats, turns: tuple[float, ...]) -> Any:

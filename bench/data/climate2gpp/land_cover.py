@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,15 @@ import numpy.typing as npt
 
 from bench.data.climate2gpp.aggregate import Regridders
 from bench.data.climate2gpp.grids import RegularGrid, source_grid
-from bench.data.climate2gpp.readers import GEOTIFF, HDF4, band_names, need, open_raster, readable, small_gdal_cache
+from bench.data.climate2gpp.readers import (
+    GEOTIFF,
+    HDF4,
+    band_names,
+    need,
+    open_raster,
+    readable,
+    small_gdal_cache,
+)
 from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
 
@@ -31,10 +38,10 @@ _CORNER = re.compile(r"(UpperLeftPointMtrs|LowerRightMtrs)=\(([-\d.]+),([-\d.]+)
 
 @dataclass(frozen=True)
 class _Cover:
-    """An opened file: which of its rows hold what share of each class."""
+    """An opened file: its grid, and how to read the (row, column, class) percentages of some of its rows."""
 
     grid: RegularGrid
-    read: Callable[[int, int], npt.NDArray[np.float64]]
+    read: Callable[[int, int], npt.NDArray[np.float32]]
 
 
 def fractions(path: Path, regridders: Regridders) -> npt.NDArray[np.float32]:
@@ -53,23 +60,25 @@ def fractions(path: Path, regridders: Regridders) -> npt.NDArray[np.float32]:
     """
     cover = _open(path)
     regridder = regridders.of(cover.grid)
-    height = cover.grid.shape[0]
-    bands = [(start, min(start + _ROWS, height)) for start in range(0, height, _ROWS)]
-    totals = np.zeros((*regridders.target.shape, len(MCD12C1_CLASSES)))
-    for start, stop in bands:
-        shares = cover.read(start, stop)  # all classes of these rows, then one after the other
-        for number in range(len(MCD12C1_CLASSES)):
-            totals[..., number] += regridder.sums(partial(_of_class, shares, number), [(start, stop)])
-    known = totals.sum(axis=2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        enough = known >= MINIMUM_CLASSIFIED_AREA * regridder.area * (1 - 1e-9)
-        means = np.where(enough[..., None], totals / known[..., None], np.nan)
     order = [MCD12C1_CLASSES.index(name) for name in IGBP_CLASSES]
-    return means[..., order].astype(np.float32)
-
-
-def _of_class(shares: npt.NDArray[np.float64], number: int, start: int, stop: int) -> npt.NDArray[np.float64]:
-    return shares[..., number]
+    found = np.empty((*regridders.target.shape, len(IGBP_CLASSES)), np.float32)
+    # Some rows of the target at a time: on a fine grid one array of all classes is as much as may be held.
+    for rows in regridder.row_blocks(_ROWS):
+        classes = [regridder.integrals(rows) for _ in MCD12C1_CLASSES]
+        first, after = regridder.source_rows(rows)
+        for start in range(first, after, _ROWS):
+            percent = cover.read(start, min(start + _ROWS, after))
+            for number, integrals in enumerate(classes):
+                integrals.add(percent[..., number], start)
+        known = np.zeros(regridder.area[rows].shape)
+        for integrals in classes:
+            known += integrals.total
+        enough = known >= 100.0 * MINIMUM_CLASSIFIED_AREA * regridder.area[rows] * (1 - 1e-9)
+        known[~enough] = np.nan
+        for position, number in enumerate(order):
+            found[rows, :, position] = classes[number].total / known
+        del classes  # before the next ones
+    return found
 
 
 def _open(path: Path) -> _Cover:
@@ -93,11 +102,11 @@ def _open_hdf4(path: Path) -> _Cover:
         raise BenchError(f"{path}: {PERCENT} has the shape {layers[name][1]}, not 17 classes; is it MCD12C1 v061?")
     grid = _hdf4_grid(path, str(file.attributes().get("StructMetadata.0", "")), height, width)
     layer = file.select(name)
-    shares = _percentages if name == PERCENT else _majorities
+    percentages = _stored_percentages if name == PERCENT else _of_majority
 
-    def read(start: int, stop: int) -> npt.NDArray[np.float64]:
+    def read(start: int, stop: int) -> npt.NDArray[np.float32]:
         with readable(path):
-            return shares(np.asarray(layer[start:stop]))
+            return percentages(np.asarray(layer[start:stop]))
 
     return _Cover(grid, read)
 
@@ -135,18 +144,18 @@ def _open_geotiff(path: Path) -> _Cover:
             raise BenchError(
                 f"{path} has no bands {PERCENT}_Class_0 to _Class_16, no bands named by IGBP class, and no {MAJORITY}."
             )
-        order, shares = [found], _majorities
+        order, percentages = [found], _of_majority
     else:
-        order, shares = [bands[number] for number in range(len(MCD12C1_CLASSES))], _percentages
+        order, percentages = [bands[number] for number in range(len(MCD12C1_CLASSES))], _stored_percentages
     fill = raster.attrs.get("_FillValue")
 
-    def read(start: int, stop: int) -> npt.NDArray[np.float64]:
+    def read(start: int, stop: int) -> npt.NDArray[np.float32]:
         with readable(path), small_gdal_cache():
             chosen = np.asarray(raster.data[order, start:stop].compute(scheduler="synchronous"))
-        stored = np.moveaxis(chosen, 0, -1).astype(np.float64)
+        stored = np.moveaxis(chosen, 0, -1).astype(np.float32)
         if fill is not None:
             stored[stored == fill] = _UNCLASSIFIED
-        return shares(stored if shares is _percentages else stored[..., 0])
+        return percentages(stored if len(order) > 1 else stored[..., 0])
 
     return _Cover(source_grid(raster["y"].values, raster["x"].values, str(path)), read)
 
@@ -161,16 +170,16 @@ def _percent_bands(names: list[str]) -> Iterator[tuple[int, int]]:
             yield MCD12C1_CLASSES.index(name), index
 
 
-def _percentages(stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """(row, column, class) shares; NaN where unclassified."""
-    values: npt.NDArray[np.float64] = stored.astype(np.float64)
+def _stored_percentages(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """(row, column, class) percentages; NaN where unclassified."""
+    values: npt.NDArray[np.float32] = stored.astype(np.float32)
     values[(values < 0) | (values > 100)] = np.nan
-    return values / 100.0
+    return values
 
 
-def _majorities(stored: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """(row, column, class) 1 for the class of each pixel, else 0; NaN where unclassified."""
-    values = np.nan_to_num(stored.astype(np.float64), nan=_UNCLASSIFIED)
-    shares: npt.NDArray[np.float64] = (values[..., None] == np.arange(len(MCD12C1_CLASSES))).astype(np.float64)
-    shares[values >= len(MCD12C1_CLASSES)] = np.nan
-    return shares
+def _of_majority(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """(row, column, class) 100 for the class of each pixel, else 0; NaN where unclassified."""
+    values = np.nan_to_num(stored.astype(np.float32), nan=_UNCLASSIFIED)
+    percent = np.where(values[..., None] == np.arange(len(MCD12C1_CLASSES)), np.float32(100), np.float32(0))
+    percent[values >= len(MCD12C1_CLASSES)] = np.nan
+    return percent

@@ -103,3 +103,23 @@ def test_grids_that_cannot_be_used_are_refused(lat: list[float], lon: list[float
 def test_a_target_must_divide_the_earth(degrees: float) -> None:
     with pytest.raises(BenchError, match="does not divide the Earth"):
         target_grid(degrees)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from([0.75, 2.5, 9.0]), st.sampled_from([1.0, 3.0, 10.0]), st.integers(1, 70), st.booleans())
+def test_blocks_of_rows_are_the_whole(step: float, degrees: float, most: int, ascending: bool) -> None:
+    grid = era5_land(step)
+    source = RegularGrid(grid.lat[::-1], grid.lon) if ascending else grid
+    values = np.random.default_rng(most).normal(size=source.shape)
+    values[3:5, 7:20] = np.nan
+    regridder = Regridder(source, target_grid(degrees))
+    parts, blocks = [], regridder.row_blocks(most)
+    for rows in blocks:
+        first, after = regridder.source_rows(rows)
+        assert rows.stop - rows.start == 1 or max(rows.stop - rows.start, after - first) <= most
+        integrals = regridder.integrals(rows)
+        for start in range(first, after, 2):
+            integrals.add(values[start : min(start + 2, after)], start)
+        parts.append(integrals.means())
+    assert [rows.start for rows in blocks[1:]] == [rows.stop for rows in blocks[:-1]]
+    np.testing.assert_allclose(np.concatenate(parts), regridder(values), rtol=1e-5, atol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,15 @@ def test_hdf4_and_the_same_land_cover_as_geotiff_agree(archive: Path, tmp_path: 
     known = np.isfinite(by_majority).all(axis=2)
     assert known.sum() == 12 and by_majority[known].max() == 1.0
     np.testing.assert_array_equal(by_majority[known].argmax(axis=1), wanted[known].argmax(axis=1))
+
+
+def test_land_cover_on_a_fine_grid_takes_little_more_memory_than_its_result(archive: Path) -> None:
+    regridders = Regridders(target_grid(0.5))
+    tracemalloc.start()
+    shares = fractions(next((archive / "land_cover").glob("*2019001*")), regridders)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert shares.dtype == np.float32 and peak < 2.5 * shares.nbytes
 
 
 def test_without_the_extra_the_sentence_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
