@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -58,7 +58,7 @@ def year_of_steps(
         source: complete for that year.
         year: which one.
         regridders: to the target grid.
-        cells: flat indices in the target grid.
+        cells: flat indices in the target grid, ascending.
         tick: called after every step.
 
     Returns:
@@ -72,13 +72,46 @@ def year_of_steps(
     regridder, read = regridders.of(source.layers[0].grid), _ReadAhead()
     steps = calendar.step_of(days)
     lengths = calendar.step_lengths(year)
-    values = np.empty((STEPS_PER_YEAR, len(cells)), np.float32)
+    readings = []
     for step in range(STEPS_PER_YEAR):
         chosen = np.flatnonzero(steps == step)
-        reading = _Step(source, read, units, times[chosen], days[chosen], int(lengths[step]))
-        values[step] = regridder.in_bands(reading.band, _bands(source.layers[0])).ravel()[cells]
-        tick()
+        readings.append(_Step(source, read, units, times[chosen], days[chosen], int(lengths[step])))
+    values = np.empty((STEPS_PER_YEAR, len(cells)), np.float32)
+    n_rows, n_columns = regridders.target.shape
+    interleaved = any(layer.interleaved for layer in source.layers)
+    for step, rows, means in (_by_rows if interleaved else _by_steps)(readings, regridder, source.layers[0]):
+        first, after = np.searchsorted(cells, [rows.start * n_columns, rows.stop * n_columns])
+        values[step, first:after] = means.ravel()[cells[first:after] - rows.start * n_columns]
+        if rows.stop == n_rows:
+            tick()
     return values, notes
+
+
+_Piece = tuple[int, slice, npt.NDArray[np.float32]]
+"""A step, rows of the target grid, and their (row, column) values."""
+
+
+def _by_steps(readings: Sequence[_Step], regridder: Regridder, layer: Layer) -> Iterator[_Piece]:
+    """The whole grid of one step after the other."""
+    for step, reading in enumerate(readings):
+        yield step, slice(0, regridder.target.shape[0]), regridder.in_bands(reading.band, _bands(layer))
+
+
+def _by_rows(readings: Sequence[_Step], regridder: Regridder, layer: Layer) -> Iterator[_Piece]:
+    """All steps of some rows, then of the next: for files that decode all frames of a block together.
+
+    So many rows are read as hold all frames of the year in a block of memory; what has been read once serves all steps.
+    """
+    frames = sum(len(reading.times) for reading in readings)
+    widest = max(frames * layer.grid.shape[1], len(readings) * regridder.target.shape[1])
+    most = max(1, BLOCK_BYTES // (8 * widest))
+    for rows in regridder.row_blocks(most):
+        steps = [regridder.integrals(rows) for _ in readings]
+        for start, stop in _within_chunks(layer, *regridder.source_rows(rows), most):
+            for reading, integrals in zip(readings, steps, strict=True):
+                integrals.add(reading.band(start, stop), start)
+        for step, integrals in enumerate(steps):
+            yield step, rows, integrals.means()
 
 
 class _ReadAhead:
@@ -176,10 +209,14 @@ def _bands(layer: Layer) -> list[tuple[int, int]]:
     height, width = layer.grid.shape
     if 8 * height * width <= BLOCK_BYTES:
         return [(0, height)]
-    largest = max(1, BLOCK_BYTES // (8 * width))
-    bounds = np.concatenate([[0], np.cumsum(layer.data.chunks[1])]).tolist()
+    return _within_chunks(layer, 0, height, max(1, BLOCK_BYTES // (8 * width)))
+
+
+def _within_chunks(layer: Layer, first: int, after: int, most: int) -> list[tuple[int, int]]:
+    """Divides rows of the source into bands of at most ``most`` that lie together in the file."""
+    bounds = np.clip(np.concatenate([[0], np.cumsum(layer.data.chunks[1])]), first, after).tolist()
     return [
-        (start, min(start + largest, upper))
+        (start, min(start + most, upper))
         for lower, upper in zip(bounds[:-1], bounds[1:], strict=True)
-        for start in range(lower, upper, largest)
+        for start in range(lower, upper, most)
     ]

@@ -246,7 +246,7 @@ def unit_of(variable: Era5LandVariable, layer: Layer, kind: Kind) -> tuple[Unit,
     height = layer.grid.shape[0]
     # Some rows of a raster that is too large to look at as a whole: a band about its middle.
     rows = slice(None) if np.prod(layer.grid.shape) < 1e7 else slice(height // 3, height // 3 + 256)
-    sample = np.concatenate([layer.read(frames[index : index + 1], rows) for index in range(len(frames))])
+    sample = layer.read(frames, rows)
     if kind == "step" and variable.aggregation == "sum":
         sample = sample / 8.0
     # Amounts of hours are at most those of the day, for which the table has the range.

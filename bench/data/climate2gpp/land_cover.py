@@ -17,6 +17,7 @@ from bench.data.climate2gpp.readers import (
     GEOTIFF,
     HDF4,
     band_names,
+    compute,
     need,
     open_raster,
     readable,
@@ -151,7 +152,7 @@ def _open_geotiff(path: Path) -> _Cover:
 
     def read(start: int, stop: int) -> npt.NDArray[np.float32]:
         with readable(path), small_gdal_cache():
-            chosen = np.asarray(raster.data[order, start:stop].compute(scheduler="synchronous"))
+            chosen = compute(raster.data, np.array(order), slice(start, stop))
         stored = np.moveaxis(chosen, 0, -1).astype(np.float32)
         if fill is not None:
             stored[stored == fill] = _UNCLASSIFIED

@@ -25,7 +25,7 @@ NETCDF = (".nc", ".nc4", ".netcdf", ".h5")
 GRIB = (".grib", ".grb", ".grib2", ".grb2")
 GEOTIFF = (".tif", ".tiff")
 HDF4 = (".hdf", ".hdf4")
-CHUNK = "64MiB"
+CHUNK_BYTES = 1 << 26
 """Of lazy arrays; whole chunks of the file."""
 GDAL_CACHE_MB = 64
 OPEN_FILES = 4
@@ -44,7 +44,9 @@ class Layer:
         name: what the file calls the variable; may be empty for a raster with one unnamed band.
         times: (frame,) datetime64[h].
         grid: its cells.
-        data: (frame, row, column) dask array; what is missing is NaN, except where ``fill`` says otherwise.
+        data: (frame, row, column) dask array, or all bands of a raster; what is missing is NaN, except where ``fill``
+            says otherwise.
+        bands: (frame,) which band of ``data`` each frame is, if it is not in their order.
         units: the attribute, if any.
         statistic: ``minimum``, ``maximum`` or None: what the file says it did with the hours of a day.
         fill: stored value that means missing, for rasters.
@@ -52,6 +54,7 @@ class Layer:
         offset: added afterwards.
         integers: whether the values are stored as whole numbers without a scale of their own.
         accumulated: the file says that its values accumulate from midnight, as ERA5-Land's hours do.
+        interleaved: the frames of a pixel lie together in the file, so that reading one decodes all of them.
     """
 
     path: Path
@@ -64,8 +67,10 @@ class Layer:
     fill: float | None = None
     factor: float = 1.0
     offset: float = 0.0
+    bands: npt.NDArray[np.int64] | None = None
     integers: bool = False
     accumulated: bool = False
+    interleaved: bool = False
 
     @property
     def where(self) -> str:
@@ -79,8 +84,7 @@ class Layer:
             BenchError: the file ends early or is damaged.
         """
         with readable(self.path), small_gdal_cache():
-            chosen = slice(int(frames[0]), int(frames[-1]) + 1) if _consecutive(frames) else frames
-            raw = np.asarray(self.data[chosen, rows].compute(scheduler="synchronous"))
+            raw = compute(self.data, frames if self.bands is None else self.bands[frames], rows)
         values: npt.NDArray[np.float64] = raw.astype(np.float64)
         if self.fill is not None:
             values[raw == self.fill] = np.nan
@@ -179,7 +183,7 @@ def open_netcdf(path: Path, *, lazily: bool) -> Any:
         if not lazily:
             return xr.open_dataset(path, engine="netcdf4")
         dask = need("dask", "dask")
-        with dask.config.set({"array.chunk-size": CHUNK}):
+        with dask.config.set({"array.chunk-size": CHUNK_BYTES}):
             return xr.open_dataset(path, engine="netcdf4", chunks="auto")
 
 
@@ -191,8 +195,11 @@ def open_raster(path: Path) -> Any:
     """
     rioxarray = need("rioxarray", "rioxarray")
     dask = need("dask", "dask")
-    with readable(path), small_gdal_cache(), dask.config.set({"array.chunk-size": CHUNK}):
-        raster = rioxarray.open_rasterio(path, chunks={"band": 1, "y": "auto", "x": -1}, lock=False)
+    with readable(path), small_gdal_cache(), dask.config.set({"array.chunk-size": CHUNK_BYTES}):
+        chunks = {"band": 1, "y": "auto", "x": -1}
+        if (rows := _interleaved_rows(path)) is not None:
+            chunks = {"band": -1, "y": rows, "x": -1}
+        raster = rioxarray.open_rasterio(path, chunks=chunks, lock=False)
         if raster.rio.crs is None:
             raise BenchError(f"{path} names no projection; set it with gdal_edit.py -a_srs EPSG:4326 if that is it.")
         if not raster.rio.crs.is_geographic:
@@ -202,6 +209,46 @@ def open_raster(path: Path) -> Any:
                 "latitude; reproject it: gdalwarp -t_srs EPSG:4326."
             )
         return raster
+
+
+def _interleaved_rows(path: Path) -> int | None:
+    """Rows to read at once of a file that keeps the bands of a pixel together, as Earth Engine's do; else None.
+
+    A block of such a file decodes as a whole, whichever band is wanted: band by band each would be decoded as often
+    as there are bands.
+    """
+    import rasterio
+
+    with rasterio.open(path) as file:
+        if file.count == 1 or file.interleaving != rasterio.enums.Interleaving.pixel:
+            return None
+        rows = int(file.block_shapes[0][0])
+        row_bytes: int = file.width * sum(np.dtype(dtype).itemsize for dtype in file.dtypes)
+    return rows * max(1, CHUNK_BYTES // (rows * row_bytes))
+
+
+def compute(data: Any, positions: npt.NDArray[np.int64], rows: slice) -> npt.NDArray[Any]:
+    """Reads some frames, or bands, and some rows of a lazy array.
+
+    dask hands one slice on to the reader of the file, but of a list of numbers it cuts whole chunks that were read. So
+    where all frames are one chunk, evenly spaced ones are asked for, and the wanted ones are cut out of these.
+
+    Args:
+        data: (frame, row, column) dask array.
+        positions: of the frames, in any order.
+        rows: which ones.
+
+    Returns:
+        (position, row, column) as stored.
+    """
+    first = positions.min()
+    step = max(1, int(np.gcd.reduce(positions - first)))
+    even, wanted = slice(int(first), int(positions.max()) + 1, step), (positions - first) // step
+    if np.array_equal(wanted, np.arange(len(wanted))):
+        chosen = data[even, rows]
+    else:
+        chosen = data[positions, rows] if len(data.chunks[0]) > 1 else data[even, rows][wanted]
+    return np.asarray(chosen.compute(scheduler="synchronous"))
 
 
 def band_names(raster: Any) -> list[str]:
@@ -243,12 +290,14 @@ def _raster_layers(path: Path) -> Iterator[Layer]:
             name=name,
             times=np.array([date for date, _ in dated], "datetime64[h]"),
             grid=grid,
-            data=raster.data[[band for _, band in dated]],
+            data=raster.data,
+            bands=np.array([band for _, band in dated]),
             units=raster.attrs.get("units") or None,
             fill=None if fill is None or np.isnan(fill) else float(fill),
             factor=factor,
             offset=offset,
             integers=raster.dtype.kind in "iu" and factor == 1.0,
+            interleaved=len(raster.data.chunks[0]) < raster.sizes["band"],
         )
 
 
@@ -297,7 +346,3 @@ def _dataset_layers(dataset: Any, path: Path) -> Iterator[Layer]:
             integers=stored.kind in "iu" and "scale_factor" not in array.encoding,
             accumulated=array.attrs.get("GRIB_stepType") == "accum",
         )
-
-
-def _consecutive(frames: npt.NDArray[np.int64]) -> bool:
-    return len(frames) > 0 and bool(np.array_equal(frames, np.arange(frames[0], frames[0] + len(frames))))

@@ -23,7 +23,7 @@ import pytest
 import rasterio
 import zarr
 
-from bench.data.climate2gpp import calendar
+from bench.data.climate2gpp import aggregate, calendar, readers
 from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
 from bench.data.climate2gpp.build import build, disk_estimate
 from bench.data.climate2gpp.grids import target_grid
@@ -252,10 +252,14 @@ def test_a_changed_file_is_read_again_and_cells_without_all_values_are_dropped(
     np.testing.assert_array_equal(report.cube.target, cube.target[1:])
 
 
+@pytest.mark.parametrize("interleave", ["pixel", "band"])
 def test_exports_of_whole_steps_build_the_same_cube(
-    archive: Path, copied: Callable[[], Path], tmp_path: Path, cube: Cube
+    archive: Path, copied: Callable[[], Path], tmp_path: Path, cube: Cube, interleave: str
 ) -> None:
-    """GeoTIFFs as Earth Engine writes them: a band per variable and step, on the target grid, -9999 where missing."""
+    """GeoTIFFs as Earth Engine writes them: a band per variable and step, on the target grid, -9999 where missing.
+
+    The bands of a pixel lie together, unless somebody rewrote the file.
+    """
     root = copied()
     shutil.rmtree(root / "era5")
     (root / "era5").mkdir()
@@ -279,7 +283,7 @@ def test_exports_of_whole_steps_build_the_same_cube(
             transform=rasterio.transform.from_origin(95, 35, DEGREES, DEGREES),
             nodata=-9999,
             compress="deflate",
-            interleave="band",
+            interleave=interleave,
         ) as raster:
             raster.write(array)
             raster.descriptions = tuple(names)
@@ -289,6 +293,61 @@ def test_exports_of_whole_steps_build_the_same_cube(
     np.testing.assert_array_equal(report.cube.climate, cube.climate[:, :46])
     np.testing.assert_array_equal(report.cube.target, cube.target[:, :46])
     np.testing.assert_array_equal(report.cube.static, cube.static)
+
+
+def bytes_read() -> int:
+    """By this process so far, whether from disk or from the system's cache."""
+    try:
+        return int(Path("/proc/self/io").read_text().split()[1])
+    except OSError:
+        pytest.skip("this system does not count what a process reads")
+
+
+@pytest.mark.parametrize("block_bytes", [1 << 27, 1_200_000])
+def test_a_file_that_keeps_the_bands_of_a_pixel_together_is_not_decoded_once_per_band(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    monkeypatch.setattr(readers, "GDAL_CACHE_MB", 1)
+    monkeypatch.setattr(aggregate, "BLOCK_BYTES", block_bytes)
+    height, width, grid = 48, 64, target_grid(DEGREES)
+    stored = np.random.default_rng(0).normal(285, 5, (92, height, width)).astype(np.float32)
+    stored[:, 10:20, 10:20] = -9999
+    cells = np.arange(np.prod(grid.shape))
+    values, passes = {}, {}
+    for interleave in ("band", "pixel"):
+        path = tmp_path / f"{interleave}.tif"
+        with rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            height=height,
+            width=width,
+            count=92,
+            dtype="float32",
+            crs="EPSG:4326",
+            transform=rasterio.transform.from_origin(95, 35, 0.5, 0.5),
+            nodata=-9999,
+            compress="lzw",
+            tiled=True,
+            blockxsize=16,
+            blockysize=16,
+            interleave=interleave,
+        ) as raster:
+            raster.write(stored)
+            raster.descriptions = tuple(
+                f"{name}_{str(start).replace('-', '')}"
+                for start in calendar.step_starts(2019)
+                for name in ("temperature_2m", "skin_temperature")
+            )
+        source = _source(by_name("skin_temperature"), [open_layers(path)[1]])
+        year_of_steps(source, 2019, Regridders(grid), cells)  # what is imported on the way is read now
+        before = bytes_read()
+        values[interleave] = year_of_steps(source, 2019, Regridders(grid), cells)[0]
+        passes[interleave] = (bytes_read() - before) / path.stat().st_size
+    np.testing.assert_array_equal(values["pixel"], values["band"])
+    assert np.isfinite(values["pixel"]).all(axis=0).sum() == 24 * 32 - 5 * 5
+    # Once for the unit, then once; or, where memory holds half of a block's 16 rows, as often as a new half touches it.
+    assert passes["pixel"] < (2.2 if block_bytes > 10**7 else 4.2), passes
 
 
 def test_a_build_that_was_killed_goes_on_to_the_same_bytes(archive: Path, tmp_path: Path, built: Path) -> None:
