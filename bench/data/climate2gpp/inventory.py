@@ -18,13 +18,12 @@ from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.calendar import HOURS_PER_DAY, Hours
 from bench.data.climate2gpp.readers import Layer, few_open_files, open_layers
 from bench.data.climate2gpp.units import Unit, decide_unit, without_fills
+from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import ERA5_LAND, Era5LandVariable, by_file_name
 from bench.errors import BenchError
 
 Kind = Literal["step", "daily", "hourly"]
 MidnightTotals = Literal["previous-day", "same-day"]
-TARGET = Era5LandVariable("GPP", "gC m-2 d-1", "mean", "gpp", "GPP", -0.01, 40.0, others=("Gpp", ""))
-"""PML_V2's gross primary productivity: the daily mean of each step; its documented maximum is 39.01."""
 PML_SCALE = 0.01
 """gC m-2 d-1 per stored unit, where a file holds whole numbers and no scale of its own (PML_V2's documentation)."""
 _YEAR = re.compile(r"(?<!\d)(?:A)?((?:19|20)\d{2})(?:\d{3})?(?!\d)")

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.climate2gpp.grids import RegularGrid, source_grid
+from bench.data.climate2gpp.variables import is_wanted
 from bench.errors import BenchError
 
 Hours = npt.NDArray[np.datetime64]
@@ -303,7 +304,8 @@ def _raster_layers(path: Path) -> Iterator[Layer]:
 
 def _dataset_layers(dataset: Any, path: Path) -> Iterator[Layer]:
     for name, array in dataset.data_vars.items():
-        if array.ndim < 2 or array.dtype.kind not in "fiu":
+        # Bounds of the axes, masks, coordinates of another grid: whatever is not wanted may be as it likes.
+        if not is_wanted(str(name)) or array.ndim < 2 or array.dtype.kind not in "fiu":
             continue
         mapping = dataset.variables.get(array.attrs.get("grid_mapping", array.encoding.get("grid_mapping", "")))
         projection = None if mapping is None else mapping.attrs.get("grid_mapping_name")

@@ -27,10 +27,11 @@ from bench.data.climate2gpp import aggregate, calendar, readers
 from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
 from bench.data.climate2gpp.build import build, disk_estimate
 from bench.data.climate2gpp.grids import target_grid
-from bench.data.climate2gpp.inventory import TARGET, Source, _source, settled
+from bench.data.climate2gpp.inventory import Source, _source, settled
 from bench.data.climate2gpp.progress import Silent, Stage
 from bench.data.climate2gpp.readers import OPEN_FILES, open_layers
 from bench.data.climate2gpp.stages import WorkFolder
+from bench.data.climate2gpp.variables import TARGET
 from bench.data.cube import Cube
 from bench.data.cube_zarr import open_cube, verify_cube
 from bench.data.datasets import cube_path

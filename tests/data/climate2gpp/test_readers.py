@@ -15,6 +15,7 @@ import xarray as xr
 from bench import paths
 from bench.data.climate2gpp.aggregate import Regridders
 from bench.data.climate2gpp.grids import source_grid, target_grid
+from bench.data.climate2gpp.inventory import take_stock
 from bench.data.climate2gpp.land_cover import fractions
 from bench.data.climate2gpp.readers import date_in, open_layers
 from bench.data.pml import IGBP_CLASSES
@@ -169,6 +170,24 @@ def test_rasters_that_cannot_be_used_are_refused(
 def test_netcdf_files_that_cannot_be_used_are_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(BenchError, match=f"a.nc.*{message}"):
         open_layers(write_netcdf(tmp_path / "a.nc", **changes))
+
+
+def test_variables_that_nobody_asked_for_may_be_on_any_grid(tmp_path: Path) -> None:
+    with xr.open_dataset(write_netcdf(tmp_path / "a.nc")) as dataset:
+        wanted = dataset.load()
+    helpers = {
+        "lat_bnds": (("lat", "bnds"), np.zeros((3, 2))),
+        "time_bnds": (("time", "bnds"), np.zeros((4, 2))),
+        "mask": (("y", "x"), np.ones((5, 6))),
+        "quality": (("time", "level", "lat", "lon"), np.ones((4, 2, 3, 2))),
+    }
+    wanted.assign(helpers).to_netcdf(tmp_path / "b.nc")
+    (layer,) = open_layers(tmp_path / "b.nc")
+    assert layer.name == "t2m"
+    np.testing.assert_array_equal(layer.read(np.arange(4), ROWS), wanted["t2m"].values)
+    wanted.drop_vars("t2m").assign(helpers).to_netcdf(tmp_path / "c.nc")
+    with pytest.raises(BenchError, match=r"c.nc holds none of the 26 variables \(docs/climate2gpp.md\); narrow --era5"):
+        take_stock([tmp_path / "c.nc"], [], [], (2019,))
 
 
 def test_a_named_projection_is_refused(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench import paths
-from bench.data.climate2gpp.inventory import TARGET
 from bench.data.climate2gpp.units import decide_unit, require_range, without_fills
+from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import ERA5_LAND, FEATURES, Era5LandVariable, by_file_name, by_name
 from bench.errors import BenchError
 from tests.conftest import ROOT
