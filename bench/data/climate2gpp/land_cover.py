@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,24 @@ from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
 
 MCD12C1_CLASSES: tuple[str, ...] = ("water", *(name for name in IGBP_CLASSES if name != "water"))
-"""IGBP class of each number of MCD12C1, 0 to 16 (Sulla-Menashe and Friedl 2022, user guide, table 3)."""
+"""IGBP class of each number of MCD12C1, 0 to 16: not the legend of MCD12Q1 (Sulla-Menashe and Friedl, user guide to
+collection 6, page 16)."""
 MAJORITY, PERCENT = "Majority_Land_Cover_Type_1", "Land_Cover_Type_1_Percent"
+_CLASS_NUMBERS = {
+    MAJORITY: np.arange(len(MCD12C1_CLASSES)),
+    # Water is 17, and 0 is no class (same guide, table 3; valid range 1 to 17).
+    "LC_Type1": np.array([17, *range(1, len(MCD12C1_CLASSES))]),
+}
+"""Number of each of ``MCD12C1_CLASSES`` in the bands that hold the class of a pixel: of MCD12C1 and of MCD12Q1."""
 MINIMUM_CLASSIFIED_AREA = 0.5
 """A target cell has a land cover if at least this share of its area is classified in the source."""
 _UNCLASSIFIED = 255
 _ROWS = 180  # of the source read at once: 22 MB of percentages at 0.05 degrees
 _CLASS_BAND = re.compile(r"Percent(?:_Class)?_(\d+)$")
 _CORNER = re.compile(r"(UpperLeftPointMtrs|LowerRightMtrs)=\(([-\d.]+),([-\d.]+)\)")
+
+_Percentages = Callable[[npt.NDArray[Any]], npt.NDArray[np.float32]]
+"""From stored values to (row, column, class) percentages."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +61,7 @@ def fractions(path: Path, regridders: Regridders) -> npt.NDArray[np.float32]:
 
     Args:
         path: MCD12C1 of one year: HDF4, or a GeoTIFF with bands ``Land_Cover_Type_1_Percent_Class_0`` to ``_16``, or
-            named by IGBP class, or ``Majority_Land_Cover_Type_1``.
+            named by IGBP class, or ``Majority_Land_Cover_Type_1``, or ``LC_Type1`` of MCD12Q1.
         regridders: to the target grid.
 
     Returns:
@@ -103,7 +114,7 @@ def _open_hdf4(path: Path) -> _Cover:
         raise BenchError(f"{path}: {PERCENT} has the shape {layers[name][1]}, not 17 classes; is it MCD12C1 v061?")
     grid = _hdf4_grid(path, str(file.attributes().get("StructMetadata.0", "")), height, width)
     layer = file.select(name)
-    percentages = _stored_percentages if name == PERCENT else _of_majority
+    percentages = _stored_percentages if name == PERCENT else partial(_of_majority, _CLASS_NUMBERS[MAJORITY])
 
     def read(start: int, stop: int) -> npt.NDArray[np.float32]:
         with readable(path):
@@ -140,12 +151,19 @@ def _open_geotiff(path: Path) -> _Cover:
     names = band_names(raster)
     bands = dict(_percent_bands(names))
     if len(bands) < len(MCD12C1_CLASSES):
-        found = next((index for index, name in enumerate(names) if MAJORITY in name or name == "LC_Type1"), None)
-        if found is None:
+        found = [
+            (index, key)
+            for index, name in enumerate(names)
+            for key in _CLASS_NUMBERS
+            if name == key or (key == MAJORITY and key in name)
+        ]
+        if not found:
             raise BenchError(
-                f"{path} has no bands {PERCENT}_Class_0 to _Class_16, no bands named by IGBP class, and no {MAJORITY}."
+                f"{path} has no bands {PERCENT}_Class_0 to _Class_16, no bands named by IGBP class, and no "
+                f"{' or '.join(_CLASS_NUMBERS)}."
             )
-        order, percentages = [found], _of_majority
+        order = [found[0][0]]
+        percentages: _Percentages = partial(_of_majority, _CLASS_NUMBERS[found[0][1]])
     else:
         order, percentages = [bands[number] for number in range(len(MCD12C1_CLASSES))], _stored_percentages
     fill = raster.attrs.get("_FillValue")
@@ -178,9 +196,8 @@ def _stored_percentages(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return values
 
 
-def _of_majority(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """(row, column, class) 100 for the class of each pixel, else 0; NaN where unclassified."""
-    values = np.nan_to_num(stored.astype(np.float32), nan=_UNCLASSIFIED)
-    percent = np.where(values[..., None] == np.arange(len(MCD12C1_CLASSES)), np.float32(100), np.float32(0))
-    percent[values >= len(MCD12C1_CLASSES)] = np.nan
+def _of_majority(numbers: npt.NDArray[np.int64], stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """(row, column, class) 100 for the class of each pixel, else 0; NaN where it has none of these numbers."""
+    percent = np.where(stored[..., None] == numbers, np.float32(100), np.float32(0))
+    percent[~percent.any(axis=2)] = np.nan
     return percent

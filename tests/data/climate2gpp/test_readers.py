@@ -16,7 +16,7 @@ from bench import paths
 from bench.data.climate2gpp.aggregate import Regridders
 from bench.data.climate2gpp.grids import source_grid, target_grid
 from bench.data.climate2gpp.inventory import take_stock
-from bench.data.climate2gpp.land_cover import fractions
+from bench.data.climate2gpp.land_cover import MCD12C1_CLASSES, fractions
 from bench.data.climate2gpp.readers import date_in, open_layers
 from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
@@ -245,9 +245,10 @@ def test_hdf4_and_the_same_land_cover_as_geotiff_agree(archive: Path, tmp_path: 
     wanted = fractions(path, regridders)
     height, width = majority.shape
     transform = rasterio.transform.from_origin(100.0, 32.0, 0.25, 0.25)
-    for name, bands in (
-        ("percent_2019.tif", {f"Land_Cover_Type_1_Percent_Class_{k}": percent[..., k] for k in range(17)}),
-        ("majority_2019.tif", {"Majority_Land_Cover_Type_1": majority}),
+    for name, bands, interleave in (
+        ("percent_2019.tif", {f"Land_Cover_Type_1_Percent_Class_{k}": percent[..., k] for k in range(17)}, "pixel"),
+        ("rewritten_2019.tif", {name: percent[..., k] for k, name in enumerate(MCD12C1_CLASSES)}, "band"),
+        ("majority_2019.tif", {"Majority_Land_Cover_Type_1": majority}, "band"),
     ):
         with rasterio.open(
             tmp_path / name,
@@ -259,14 +260,30 @@ def test_hdf4_and_the_same_land_cover_as_geotiff_agree(archive: Path, tmp_path: 
             dtype="uint8",
             crs="EPSG:4326",
             transform=transform,
+            interleave=interleave,
         ) as raster:
             raster.write(np.stack(list(bands.values())))
             raster.descriptions = tuple(bands)
-    np.testing.assert_allclose(fractions(tmp_path / "percent_2019.tif", regridders), wanted, rtol=1e-6)
+    for name in ("percent_2019.tif", "rewritten_2019.tif"):
+        np.testing.assert_array_equal(fractions(tmp_path / name, regridders), wanted)
     by_majority = fractions(tmp_path / "majority_2019.tif", regridders)
     known = np.isfinite(by_majority).all(axis=2)
     assert known.sum() == 12 and by_majority[known].max() == 1.0
     np.testing.assert_array_equal(by_majority[known].argmax(axis=1), wanted[known].argmax(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("band", "numbers", "water"), [("Majority_Land_Cover_Type_1", range(17), 0), ("LC_Type1", range(1, 18), 17)]
+)
+def test_water_has_another_number_in_each_product(tmp_path: Path, band: str, numbers: range, water: int) -> None:
+    """MCD12C1 numbers its classes 0 to 16, MCD12Q1 the same classes 1 to 17; 255 is unclassified in both."""
+    stored = np.kron(np.append(np.arange(18), [255, 255]).reshape(4, 5), np.ones((2, 2))).astype(np.uint8)
+    shares = fractions(write_raster(tmp_path / "cover_2019.tif", {band: stored}), Regridders(target_grid(1.0)))
+    cells = shares[58:62, 280:285].reshape(20, 17)
+    assert np.flatnonzero(np.isfinite(cells).all(axis=1)).tolist() == list(numbers)
+    names = [IGBP_CLASSES[number] for number in np.nan_to_num(cells).argmax(axis=1)]
+    assert names[water] == "water" and cells[water].max() == 1.0
+    assert (names[1], names[10], names[16]) == ("ENF", "GRA", "BSV")
 
 
 def test_land_cover_on_a_fine_grid_takes_little_more_memory_than_its_result(archive: Path) -> None:
