@@ -95,7 +95,7 @@ ERA5_LAND: tuple[Era5LandVariable, ...] = (
     Era5LandVariable("v_component_of_wind_10m", "m s-1", "mean", "v10", "10v", -80.0, 80.0, others=("vas",)),
     _radiation("surface_solar_radiation_downwards_sum", "ssrd", -5.0e5, 6.0e7, "rsds"),
     _radiation("surface_net_solar_radiation_sum", "ssr", -5.0e5, 6.0e7, "rss"),
-    _radiation("surface_thermal_radiation_downwards_sum", "strd", -5.0e5, 6.0e7, "rlds"),
+    _radiation("surface_thermal_radiation_downwards_sum", "strd", 0.0, 6.0e7, "rlds"),  # nowhere near zero
     _radiation("surface_net_thermal_radiation_sum", "str", -4.0e7, 2.0e7, "rls"),
     _water("total_precipitation_sum", "tp", -1.0e-3, 2.0, "pr"),
     _water("total_evaporation_sum", "e", -0.05, 0.02),

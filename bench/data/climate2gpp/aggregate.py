@@ -169,8 +169,9 @@ class _Step:
             spread = self.length if self.source.kind == "step" and variable.aggregation == "sum" else 1.0
         result: Floats | None = None
         for number, layer, frames, at_once in self._blocks(times, rows):
-            stored = without_fills(self.read(layer, frames, rows, at_once), variable.lowest)
-            values = self.units[number].convert(stored)
+            unit = self.units[number]
+            stored = without_fills(self.read(layer, frames, rows, at_once), variable.lowest, unit.missing)
+            values = unit.convert(stored)
             require_range(variable, values, spread, f"{layer.path}, {str(times[0])[:10]}")
             block: Floats = combine.reduce(values, axis=0)
             result = block if result is None else combine(result, block)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.calendar import HOURS_PER_DAY, Hours
 from bench.data.climate2gpp.readers import Layer, few_open_files, open_layers
-from bench.data.climate2gpp.units import Unit, decide_unit, without_fills
+from bench.data.climate2gpp.units import Unit, decide_unit, repeated_fills, without_fills
 from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import ERA5_LAND, Era5LandVariable, by_file_name
 from bench.errors import BenchError
@@ -236,7 +236,7 @@ def settled(source: Source, midnight_totals: MidnightTotals | None) -> tuple[Sou
 
 
 def unit_of(variable: Era5LandVariable, layer: Layer, kind: Kind) -> tuple[Unit, str | None]:
-    """Decides the unit of a layer from its attribute and from three of its frames.
+    """Decides the unit of a layer, and what means missing in it, from its attribute and from three of its frames.
 
     Raises:
         BenchError: see ``decide_unit``.
@@ -245,13 +245,16 @@ def unit_of(variable: Era5LandVariable, layer: Layer, kind: Kind) -> tuple[Unit,
     height = layer.grid.shape[0]
     # Some rows of a raster that is too large to look at as a whole: a band about its middle.
     rows = slice(None) if np.prod(layer.grid.shape) < 1e7 else slice(height // 3, height // 3 + 256)
-    sample = layer.read(frames, rows)
+    stored = layer.read(frames, rows)
+    missing = repeated_fills(stored, variable.lowest)
+    sample = without_fills(stored, variable.lowest)
     if kind == "step" and variable.aggregation == "sum":
         sample = sample / 8.0
     # Amounts of hours are at most those of the day, for which the table has the range.
-    return decide_unit(
-        variable, layer.units, without_fills(sample, variable.lowest), layer.where, hourly=kind == "hourly"
-    )
+    unit, note = decide_unit(variable, layer.units, sample, layer.where, hourly=kind == "hourly")
+    notes = [note] if note else []
+    notes += [f"{fill:g} repeats and is taken as missing, which the file does not say" for fill in missing]
+    return dataclasses.replace(unit, missing=missing), "; ".join(notes) or None
 
 
 def _era5_sources(paths: list[Path], say: Callable[[str], None]) -> tuple[dict[str, Source], list[str]]:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from bench.disk import disk_errors, sha256, write_atomically
 from bench.errors import BenchError
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 """Raise it when the numbers of a stage change: work of older versions is then done again."""
 
 

@@ -238,6 +238,22 @@ def test_a_pixel_that_misses_a_day_is_left_out_of_that_step(archive: Path, tmp_p
     np.testing.assert_array_equal(holes[3:], whole[3:])
 
 
+@pytest.mark.parametrize("name", ["surface_net_solar_radiation_sum", "surface_net_thermal_radiation_sum"])
+def test_a_fill_value_of_radiation_that_is_not_declared_is_missing_and_told(tmp_path: Path, name: str) -> None:
+    """-9999 J m-2 is a radiation that may be, so that its range does not give it away."""
+    layout = dataclasses.replace(LAYOUT, packed=False)
+    path = write_era5(tmp_path, by_name(name), 2019, layout)
+    short = by_name(name).short_name
+    with netCDF4.Dataset(path, "a") as file:
+        file[short][:, 0:2, 0:2] = -9999.0  # the whole north-western cell
+        file[short][100] = -9999.0  # a day of which the sample for the unit knows nothing
+    values, notes = on_grid(_source(by_name(name), list(open_layers(path))), 2019)
+    inside = values[:, 58:61, 280:284]
+    assert np.isnan(inside[:, 0, 0]).all() and np.isnan(inside[12]).all()
+    assert np.isfinite(np.delete(inside, 12, axis=0)).all(axis=0).sum() == 11
+    assert any("-9999 repeats and is taken as missing, which the file does not say" in note for note in notes)
+
+
 def test_a_changed_file_is_read_again_and_cells_without_all_values_are_dropped(
     copied: Callable[[], Path], tmp_path: Path, cube: Cube, built: Path
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench import paths
-from bench.data.climate2gpp.units import decide_unit, require_range, without_fills
+from bench.data.climate2gpp.units import decide_unit, repeated_fills, require_range, without_fills
 from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import ERA5_LAND, FEATURES, Era5LandVariable, by_file_name, by_name
 from bench.errors import BenchError
@@ -94,6 +94,27 @@ def test_fill_values_that_a_file_forgot_to_declare_are_missing() -> None:
     np.testing.assert_array_equal(np.isnan(without_fills(stored, 150.0)), [False, True, True, True])
     net = np.array([-9999.0, 1.0e6])  # a net radiation may well be -9999 J m-2
     np.testing.assert_array_equal(without_fills(net, by_name("surface_net_thermal_radiation_sum").lowest), net)
+
+
+@pytest.mark.parametrize("fill", [-9999.0, -32767.0, -32768.0])
+@pytest.mark.parametrize("name", [SUN, "surface_net_thermal_radiation_sum"])
+def test_a_fill_value_in_the_range_of_radiation_is_missing_where_it_repeats(name: str, fill: float) -> None:
+    lowest = by_name(name).lowest
+    # A field of the Earth as files hold it, packed into steps of 512 J m-2: each value stands there many times.
+    values = np.round(np.random.default_rng(0).uniform(-4.0e5, 2.0e7, 500_000) / 512) * 512
+    values[:20] = fill
+    assert repeated_fills(values, lowest) == () and without_fills(values, lowest) is values
+    np.testing.assert_array_equal(np.isnan(without_fills(values, lowest, (fill,))), values == fill)
+    values[:2_000] = fill
+    assert repeated_fills(values, lowest) == (fill,)
+    np.testing.assert_array_equal(np.isnan(without_fills(values, lowest)), values == fill)
+    assert repeated_fills(np.array([fill, 1.0e6]), lowest) == ()  # once, even among few, is no repetition
+
+
+def test_thermal_radiation_downwards_is_never_near_a_fill_value() -> None:
+    lowest = by_name("surface_thermal_radiation_downwards_sum").lowest
+    stored = np.array([-9999.0, 5.0e6, 2.0e7])
+    np.testing.assert_array_equal(np.isnan(without_fills(stored, lowest)), [True, False, False])
 
 
 def test_a_value_that_cannot_be_names_variable_and_limits() -> None:
