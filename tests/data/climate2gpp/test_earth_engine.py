@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from bench.cli.data_build import command
 from bench.data.climate2gpp import calendar, earth_engine_tasks
 from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
 from bench.data.climate2gpp.earth_engine import NO_DATA, Collections, Request, image, requests
@@ -302,6 +304,21 @@ def test_exports_that_came_to_nothing_are_started_again_and_completed_ones_never
     server.end(names[1], "SUCCEEDED")
     del server.operations[f"id-{names[0]}-1"]
     assert again() == Submission(started=0, restarted=0, running=3, completed=2)
+
+
+def test_the_command_says_how_the_exports_stand(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(earth_engine_tasks, "connect", lambda project: None)
+    words = ["climate2gpp", "--source", "earth-engine", "--years", "2020", "--out", str(tmp_path / "c.zarr")]
+    total = len(requests((2020,), 0.5, Collections()))
+    first = CliRunner().invoke(command, words)
+    assert f"{total} exports: {total} started, 0 started again, 0 running, 0 completed." in first.output
+    server.end("MCD12C1_2020", "FAILED")
+    server.end("PML_V2_GPP_2020", "SUCCEEDED")
+    again = CliRunner().invoke(command, words)
+    assert f"{total} exports: 0 started, 1 started again, {total - 2} running, 1 completed." in again.output
+    assert (first.exit_code, again.exit_code) == (0, 0)
 
 
 def test_exports_by_other_rules_are_other_exports(

@@ -8,10 +8,12 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+import rasterio
 
 from bench.data.climate2gpp import calendar
-from bench.data.climate2gpp.inventory import _era5_sources, expand
-from bench.data.era5_land import ERA5_LAND
+from bench.data.climate2gpp.inventory import _era5_sources, expand, unit_of
+from bench.data.climate2gpp.readers import open_layers
+from bench.data.era5_land import ERA5_LAND, by_name
 from bench.errors import BenchError
 from tests.data.climate2gpp.conftest import YEARS, replace_by_copy, stock
 from tools.make_archive import Layout, write_era5
@@ -149,3 +151,24 @@ def test_steps_begin_anew_each_year_and_the_last_is_short() -> None:
     assert calendar.step_of(days)[[0, 7, 8, 365]].tolist() == [0, 0, 1, 45]
     hours = np.array(["2019-01-01T00", "2019-01-01T01", "2019-01-01T05"], "datetime64[h]")
     assert calendar.ranges(hours, 1) == ["2019-01-01T00 to 2019-01-01T01", "2019-01-01T05"]
+
+
+def test_the_unit_of_sums_over_steps_is_decided_without_their_fill_values(tmp_path: Path) -> None:
+    path, rain = tmp_path / "water_2019.tif", np.full((4, 5), 0.02, np.float32)
+    rain[0, :3] = -9999.0  # of which the file says nothing
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=4,
+        width=5,
+        count=1,
+        dtype="float32",
+        crs="EPSG:4326",
+        transform=rasterio.transform.from_origin(100.0, 32.0, 0.5, 0.5),
+    ) as raster:
+        raster.write(rain, 1)
+        raster.descriptions = ("total_precipitation_sum_20190101",)
+    (layer,) = open_layers(path)
+    unit, note = unit_of(by_name("total_precipitation_sum"), layer, "step")
+    assert unit.name == "m" and note == "no units attribute: taken as m by the range of the values"
