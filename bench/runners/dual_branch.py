@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,8 +10,8 @@ import numpy.typing as npt
 
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
-from bench.errors import BenchError
 from bench.runners.base import Runner
+from bench.runners.resuming import fit_resumably
 
 if TYPE_CHECKING:
     from models.training import Panel
@@ -27,10 +28,8 @@ class DualBranchPlusRunner(Runner):
         target[np.ix_(task.train.cells, task.train.times)] = task.train_target
         self._estimator = self._make_estimator()
         cells, times = _samples(task.train)
-        checkpoint = task.checkpoint / "training.pt"
-        if checkpoint.exists():
-            print(f"resuming from {checkpoint.name}", flush=True)
-        try:
+
+        def fit(checkpoint: Path) -> None:
             self._estimator.fit(
                 self._panel,
                 target,
@@ -39,8 +38,8 @@ class DualBranchPlusRunner(Runner):
                 checkpoint=checkpoint,
                 on_progress=lambda report: print(report, flush=True),
             )
-        except (ValueError, FloatingPointError) as error:
-            raise BenchError(f"The dual-branch network cannot be trained: {error}") from error
+
+        fit_resumably(fit, task.checkpoint / "training.pt", "The dual-branch network")
 
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the target branch (Eq. 16), (n_cells, n_times)."""

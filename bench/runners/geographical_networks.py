@@ -6,6 +6,7 @@ years. Unlike those they hold every feature within the range of the training mea
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ import numpy.typing as npt
 
 from bench.data.cube import STEPS_PER_YEAR, FloatArray
 from bench.data.splits import Part
-from bench.errors import BenchError
 from bench.runners.base import Runner
 from bench.runners.geographical import Doubles, PerStepRunner, StepMeans, StepMeansRunner, Steps
+from bench.runners.resuming import fit_resumably
 
 
 class GnnwrRunner(PerStepRunner):
@@ -74,15 +75,12 @@ class GtnnwrRunner(StepMeansRunner):
 
 
 def _fit(runner: Runner, name: str, model: Any, *arguments: Doubles) -> Any:
-    checkpoint = runner.task.checkpoint / f"{name}.pt"
-    if checkpoint.exists():
-        print(f"resuming from {checkpoint.name}", flush=True)
-    try:
+    def fit(checkpoint: Path) -> Any:
         return model.fit(
             *arguments, checkpoint=checkpoint, on_progress=lambda report: print(f"{name}: {report}", flush=True)
         )
-    except (ValueError, FloatingPointError) as error:
-        raise BenchError(f"{type(model).__name__} cannot be trained on this sample: {error}") from error
+
+    return fit_resumably(fit, runner.task.checkpoint / f"{name}.pt", type(model).__name__)
 
 
 def _trained_on(model: Any) -> tuple[str, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
-from bench.errors import BenchError
 from bench.runners.base import Runner
+from bench.runners.resuming import fit_resumably
 
 
 class PyTorchFrameRunner(Runner):
@@ -19,14 +21,12 @@ class PyTorchFrameRunner(Runner):
 
         task = self.task
         table, target = task.training_table()
-        checkpoint = task.checkpoint / "training.pt"
-        if checkpoint.exists():
-            print(f"resuming from {checkpoint.name}", flush=True)
         self._estimator = PyTorchFrameRegressor(
             PyTorchFrameOptions(**task.parameters["options"]),
             TrainingOptions(**task.parameters.get("training", {}), seed=task.seed),
         )
-        try:
+
+        def fit(checkpoint: Path) -> None:
             self._estimator.fit(
                 table.values,
                 target,
@@ -34,8 +34,8 @@ class PyTorchFrameRunner(Runner):
                 checkpoint=checkpoint,
                 on_progress=lambda report: print(report, flush=True),
             )
-        except (ValueError, FloatingPointError) as error:
-            raise BenchError(f"The PyTorch Frame model cannot be trained: {error}") from error
+
+        fit_resumably(fit, task.checkpoint / "training.pt", "The PyTorch Frame model")
 
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the fitted model, (n_cells, n_times)."""

@@ -1,6 +1,7 @@
 """The one training loop of every torch model: index gathers, checkpoints, progress, determinism."""
 
 from models.progress import Progress, ProgressCallback
+from models.training.checkpoint import UnusableCheckpoint
 from models.training.engine import TrainingResult, TrainingTask, train
 from models.training.group import batch_rand, leave
 from models.training.options import TrainingOptions
@@ -16,6 +17,7 @@ __all__ = [
     "TrainingOptions",
     "TrainingResult",
     "TrainingTask",
+    "UnusableCheckpoint",
     "batch_rand",
     "leave",
     "train",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import socket
 from pathlib import Path
@@ -35,6 +34,10 @@ def save_atomically(path: Path, content: dict[str, Any]) -> None:
         partial.unlink(missing_ok=True)
 
 
+class UnusableCheckpoint(ValueError):
+    """A checkpoint that a training cannot go on from: of another training, damaged, or of another version."""
+
+
 def load_plain(path: Path, *, kind: str, version: int) -> dict[str, Any]:
     """Reads a file of ``save_atomically`` on the CPU; nothing in it is executed.
 
@@ -50,8 +53,10 @@ def load_plain(path: Path, *, kind: str, version: int) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ValueError(f"There is no file {path}.") from None
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} cannot be read as a {kind}: {str(error).splitlines()[0]}") from error
+    # Damaged bytes end in whatever the reader stumbles over: UnpicklingError, RuntimeError, EOFError, KeyError, ...
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path} cannot be read as a {kind}: {reason}") from error
     if not isinstance(content, dict) or content.get("kind") != kind:
         raise ValueError(f"{path} is no {kind} of this project.")
     if content.get("format") != version:

@@ -19,6 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from models.progress import Progress, ProgressCallback
 from models.training.checkpoint import (
     CHECKPOINT_FORMAT,
+    UnusableCheckpoint,
     load_plain,
     random_state,
     restore_random_state,
@@ -101,7 +102,8 @@ def train(
         on_progress: called at the end of each epoch and now and then within one.
 
     Raises:
-        ValueError: there is no sample, the checkpoint belongs to another training or is damaged, or the model cannot
+        UnusableCheckpoint: the checkpoint belongs to another training or is damaged.
+        ValueError: there is no sample, or the model cannot
             be trained by several processes.
         FloatingPointError: the loss became NaN or infinite; the message names epoch and step.
     """
@@ -287,9 +289,12 @@ class _Loop:
     def _resume(self) -> None:
         if self.checkpoint is None or not self.checkpoint.exists():
             return
-        content = load_plain(self.checkpoint, kind=_KIND, version=CHECKPOINT_FORMAT)
+        try:
+            content = load_plain(self.checkpoint, kind=_KIND, version=CHECKPOINT_FORMAT)
+        except ValueError as error:
+            raise UnusableCheckpoint(str(error)) from error
         if content["fingerprint"] != self._fingerprint():
-            raise ValueError(
+            raise UnusableCheckpoint(
                 f"Checkpoint {self.checkpoint} belongs to another training (other options, precision, model or data); "
                 "delete it or name another file."
             )
