@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import resource
 import shutil
 import signal
@@ -24,6 +23,7 @@ from bench.clock import Stopwatch
 from bench.data.cube_zarr import open_cube, verify_cube
 from bench.disk import sha256
 from bench.perf import machine
+from bench.perf.scale_jobs import drop_pages
 from tools.make_archive import Layout, write_archive
 
 _PACKAGES = ("numpy", "xarray", "dask", "netCDF4", "rasterio", "zarr")
@@ -44,7 +44,7 @@ def main() -> int:
     if not archive.exists():
         write_archive(archive, tuple(range(first, last + 1)), layout)
     inputs = [file for file in archive.rglob("*") if file.is_file()]
-    _drop_pages(inputs)
+    drop_pages(archive)
     whole, killed = chosen.work / "whole.zarr", chosen.work / "killed.zarr"
     for cube in (whole, killed):
         for folder in (cube, cube.with_name(cube.name + ".work")):
@@ -96,16 +96,6 @@ def _kill(command: list[str], after_stages: int) -> int:
                 process.send_signal(signal.SIGKILL)
                 break
     return finished
-
-
-def _drop_pages(files: list[Path]) -> None:
-    for file in files:
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)  # pages that are not on disk yet cannot be dropped
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(descriptor)
 
 
 def _tree(folder: Path) -> str:

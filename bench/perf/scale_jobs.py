@@ -65,7 +65,7 @@ def train(path: str, in_memory: bool, seconds: float | None) -> dict[str, Any]:
     from models.training import Panel, Progress
 
     if not in_memory:
-        _drop_pages(Path(path))
+        drop_pages(Path(path))
     cube = open_cube(Path(path))
     watch = Stopwatch()
     climate = np.array(cube.climate) if in_memory else cube.climate
@@ -128,8 +128,12 @@ def lightgbm(path: str, rows: int, rounds: int) -> dict[str, Any]:
         return {"rows": min(rows, len(split.train)), "rounds": rounds, "seconds": watch.seconds}
 
 
-def _drop_pages(path: Path) -> None:
-    """Asks the system to forget what it holds of a cube in memory, so that reading means reading from disk."""
+def drop_pages(path: Path) -> None:
+    """Asks the system to forget what it holds of a folder's files in memory, so that reading means reading from disk.
+
+    Args:
+        path: folder.
+    """
     if not hasattr(os, "posix_fadvise"):
         return
     for file in path.rglob("*"):

@@ -103,8 +103,7 @@ def train(
 
     Raises:
         UnusableCheckpoint: the checkpoint belongs to another training or is damaged.
-        ValueError: there is no sample, or the model cannot
-            be trained by several processes.
+        ValueError: there is no sample, or the model cannot be trained by several processes.
         FloatingPointError: the loss became NaN or infinite; the message names epoch and step.
     """
     if task.n_samples < 1:
