@@ -34,7 +34,7 @@ from models.training.checkpoint import load_plain, save_atomically
 
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.integer[Any]]
-ESTIMATOR_FORMAT = 1
+ESTIMATOR_FORMAT = 2
 """Version of the saved layout."""
 _PREDICTION_BATCH = 4096
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
@@ -349,7 +349,8 @@ def _decode(
     network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
 ) -> tuple[Tensor, ...]:
     decoded: Decoded = network(batch, placement, conditions)
-    return tuple(decoded)
+    # A variable that never varied left its weight untrained; it has no part in any sum either.
+    return tuple(decoded._replace(weights=decoded.weights * network.used()))
 
 
 def _differentiate(

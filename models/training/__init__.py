@@ -5,7 +5,7 @@ from models.training.checkpoint import UnusableCheckpoint
 from models.training.engine import TrainingResult, TrainingTask, train
 from models.training.group import batch_rand, leave
 from models.training.options import TrainingOptions
-from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling
+from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling, standardise
 
 __all__ = [
     "DevicePanel",
@@ -20,5 +20,6 @@ __all__ = [
     "UnusableCheckpoint",
     "batch_rand",
     "leave",
+    "standardise",
     "train",
 ]
