@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from models.sphere import unit_sphere
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Geometry = Literal["sphere", "plane"]
@@ -49,20 +51,8 @@ class ConditionGraph:
         return normalised
 
 
-def unit_sphere(lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> FloatArray:
-    """(point, 3) coordinates on the unit sphere (Eq. 6).
-
-    Args:
-        lon: (point,) degrees east.
-        lat: (point,) degrees north.
-    """
-    longitude, latitude = np.radians(lon.astype(np.float64)), np.radians(lat.astype(np.float64))
-    parallel = np.cos(latitude)
-    return np.stack((parallel * np.cos(longitude), parallel * np.sin(longitude), np.sin(latitude)), axis=1)
-
-
 def positions(lon: npt.NDArray[Any], lat: npt.NDArray[Any], geometry: Geometry) -> FloatArray:
-    """Where neighbours are sought: (point, 3) on the sphere or (point, 2) degrees on the plane.
+    """Where neighbours are sought (Eq. 6): (point, 3) on the unit sphere or (point, 2) degrees on the plane.
 
     Args:
         lon: (point,) degrees east.

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from models.gwr.validation import FloatArray
+from models.arrays import Doubles
 from models.inputs import ColumnScaling
 
 
@@ -28,13 +28,13 @@ class LeastSquares:
     """
 
     columns: ColumnScaling
-    low: FloatArray
-    high: FloatArray
-    coefficients: FloatArray
+    low: Doubles
+    high: Doubles
+    coefficients: Doubles
     target_scale: float
 
     @classmethod
-    def fit(cls, features: FloatArray, target: FloatArray, ridge: float, reach: float) -> Self:
+    def fit(cls, features: Doubles, target: Doubles, ridge: float, reach: float) -> Self:
         """Fit by a QR-type solver of the augmented system, which does not square the condition number.
 
         Args:
@@ -59,12 +59,12 @@ class LeastSquares:
             float(target.std()) or 1.0,
         )
 
-    def design(self, features: FloatArray) -> FloatArray:
+    def design(self, features: Doubles) -> Doubles:
         """Return the design (m, k) of features (m, k - 1): ones, then standardised columns within reach."""
         columns = np.clip(self.columns.standardise(features), self.low, self.high)
         return np.concatenate([np.ones((len(columns), 1)), columns], axis=1)
 
-    def to_user_units(self, coefficients: FloatArray) -> FloatArray:
+    def to_user_units(self, coefficients: Doubles) -> Doubles:
         """Return coefficients (m, k) of the design as intercept and slopes of the features as given."""
         slopes = coefficients[:, 1:] / self.columns.scale
         intercept = coefficients[:, :1] - (slopes * self.columns.mean).sum(axis=1, keepdims=True)

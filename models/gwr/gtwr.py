@@ -8,11 +8,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.gwr import local, validation
+from models import validation
+from models.arrays import Doubles
+from models.gwr import local
 from models.gwr.distance import Distance
 from models.gwr.regression import DEFAULT_MEMORY, LocalRegression
 from models.gwr.search import golden_section
-from models.gwr.validation import FloatArray
 
 #: Difference of scores at which the search of a bandwidth for one time scale ends: a hundredth of what
 #: counts as a difference between models (2 to 3 units of AICc; Fotheringham et al. 2002, p. 70).
@@ -107,7 +108,7 @@ class GTWR(LocalRegression):
         validation.positive_period(self.period)
         if self.time_scale is not None and not 0 <= self.time_scale < math.inf:
             raise ValueError(f"time_scale must be zero or positive, not {self.time_scale!r}.")
-        self._prepare(X, y, coords, times)
+        self._prepare(X, y, coords, validation.finite_array(times, "times", 1))
         self.search_history_: tuple[tuple[float, float, float], ...] = ()
         bandwidth, time_scale = self.bandwidth, self.time_scale
         if time_scale is None:
@@ -119,17 +120,17 @@ class GTWR(LocalRegression):
         self._finish(self._neighbourhood(self._distance(self.time_scale_)), float(bandwidth))
         return self
 
-    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k - 1) at locations (m, 2) and times (m,).
 
         Raises:
             ValueError: not fitted, NaN, lengths that differ or another number of features.
         """
-        return self._predict(X, coords, times)
+        return self._predict(X, coords, validation.finite_array(times, "times", 1))
 
     def local_models(self, coords: ArrayLike, times: ArrayLike) -> local.LocalModels:
         """Return coefficients, standard errors and local R² at locations (m, 2) and times (m,)."""
-        return self._local_models(coords, times)
+        return self._local_models(coords, validation.finite_array(times, "times", 1))
 
     def _distance(self, time_scale: float) -> Distance:
         return Distance(self.distance == "great_circle", time_scale, self.period)

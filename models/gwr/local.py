@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from models.arrays import Doubles, Mask
 from models.gwr.equations import LocalSystems, Problem, solve_local, take
 from models.gwr.statistics import FitStatistics, fit_statistics
 from models.gwr.threads import threads_for
-from models.gwr.validation import FloatArray
 from models.gwr.weighting import Columns, LocalSums
 
 #: Columns summed for the local R²: 1, y, y², e².
@@ -54,10 +52,10 @@ class LocalModels:
         singular: (m,) whether the local design is singular, and the model therefore regularised.
     """
 
-    coefficients: FloatArray
-    standard_errors: FloatArray | None
-    local_r2: FloatArray
-    singular: NDArray[np.bool_]
+    coefficients: Doubles
+    standard_errors: Doubles | None
+    local_r2: Doubles
+    singular: Mask
 
 
 def score_fit(blocks: Iterable[LocalSums], problem: Problem) -> FitStatistics:
@@ -157,9 +155,9 @@ def local_r2(blocks: Iterable[LocalSums], points: int, like: Tensor) -> Tensor:
     return result
 
 
-def to_numpy(tensor: Tensor) -> FloatArray:
+def to_numpy(tensor: Tensor) -> Doubles:
     """Return a float64 tensor as a numpy array on the CPU."""
-    array: FloatArray = tensor.cpu().numpy()
+    array: Doubles = tensor.cpu().numpy()
     return array
 
 

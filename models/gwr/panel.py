@@ -9,11 +9,13 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from models.gwr import local, validation
+from models import validation
+from models.arrays import Doubles
+from models.gwr import local
 from models.gwr.distance import Distance, time_differences
 from models.gwr.equations import build_problem
 from models.gwr.kernels import KERNELS, Kernel
@@ -21,12 +23,11 @@ from models.gwr.panel_search import search_panel
 from models.gwr.panel_sums import space_sums, sum_over_time
 from models.gwr.regression import DEFAULT_MEMORY, DISTANCES
 from models.gwr.statistics import CRITERIA, FittedFigures, fit_statistics
-from models.gwr.validation import FloatArray
 from models.gwr.weighting import CACHE_SHARE, Columns, LocalSums, Neighbourhood
 from models.inputs import ColumnScaling
 
 
-class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """GTWR for full panels: the weight of a sample is K_s(ds / b_s) · K_t(dt / b_t).
 
     Space and time have a kernel each, as in Fotheringham, Crespo and Yao (2015, Geogr. Anal. 47(4)),
@@ -156,7 +157,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         self._finish(cells, steps)
         return self
 
-    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> Doubles:
         """Return predictions (m, t) for features (m, t, k - 1) at places (m, 2) and times (t,).
 
         Raises:
@@ -187,8 +188,10 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
 
     def score(self, X: ArrayLike, y: ArrayLike, coords: ArrayLike, times: ArrayLike) -> float:
         """Return R² of the prediction; the arguments are those of ``fit``."""
-        target = validation.finite_array(y, "y", 2)
-        error = target - self.predict(X, coords, times)
+        target, prediction = validation.finite_array(y, "y", 2), self.predict(X, coords, times)
+        if target.shape != prediction.shape:
+            raise ValueError(f"y must be (places, times) = {prediction.shape}, not {target.shape}.")
+        error = target - prediction
         return float(1.0 - np.square(error).sum() / np.square(target - target.mean()).sum())
 
     def _check_settings(self) -> None:
@@ -197,10 +200,14 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         validation.one_of(self.distance, "distance", DISTANCES)
         validation.one_of(self.criterion, "criterion", CRITERIA)
         validation.positive_period(self.period)
+        if self.space_bandwidth is not None:
+            validation.positive_bandwidth(self.space_bandwidth, self.adaptive)
+        if self.time_bandwidth is not None:
+            validation.positive_bandwidth(self.time_bandwidth, adaptive=False)
         if self.memory <= 0:
             raise ValueError(f"memory must be a positive number of bytes, not {self.memory!r}.")
 
-    def _usable(self, features: FloatArray) -> FloatArray:
+    def _usable(self, features: Doubles) -> Doubles:
         """Return the features (m, t, k - 1) as rows, constant ones at their mean, the others held if so wanted."""
         rows = features.reshape(-1, self.n_features_in_)
         return self._columns.hold(rows) if self.hold_features else self._columns.drop(rows)

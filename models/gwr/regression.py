@@ -8,16 +8,17 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from models.gwr import local, validation
+from models import validation
+from models.arrays import Doubles
+from models.gwr import local
 from models.gwr.distance import Distance
 from models.gwr.equations import Problem, build_problem
 from models.gwr.kernels import KERNELS, Kernel
 from models.gwr.search import SearchResult, golden_section
 from models.gwr.statistics import CRITERIA, FitStatistics, FittedFigures, fit_statistics
-from models.gwr.validation import FloatArray
 from models.gwr.weighting import CACHE_SHARE, Neighbourhood, dense_sums
 from models.inputs import ColumnScaling
 
@@ -33,7 +34,7 @@ ADAPTIVE_FLOOR = 40
 FIXED_RESOLUTION = 1e-9
 
 
-class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class LocalRegression(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """What GWR and GTWR share: fit at the samples, search, predict anywhere."""
 
     bandwidth: float | None
@@ -49,14 +50,17 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
 
     def score(self, X: ArrayLike, y: ArrayLike, *places: ArrayLike) -> float:
         """Return R² of the prediction; the arguments are those of ``fit``."""
-        target = validation.target_vector(y)
-        error = target - self._predict(X, *places)
+        target, prediction = validation.target_vector(y), self._predict(X, *places)
+        validation.same_length(X=prediction, y=target)
+        error = target - prediction
         return float(1.0 - error @ error / np.square(target - target.mean()).sum())
 
     def _check_settings(self) -> None:
         validation.one_of(self.kernel, "kernel", KERNELS)
         validation.one_of(self.distance, "distance", DISTANCES)
         validation.one_of(self.criterion, "criterion", CRITERIA)
+        if self.bandwidth is not None:
+            validation.positive_bandwidth(self.bandwidth, self.adaptive)
         if self.memory <= 0:
             raise ValueError(f"memory must be a positive number of bytes, not {self.memory!r}.")
 
@@ -69,13 +73,13 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
         optional = {} if moments is None else {"times": moments}
         validation.same_length(X=features, y=target, coords=places, **optional)
         validation.enough_samples(len(target), features.shape[1] + 1)
-        self.n_features_in_ = features.shape[1]
+        validation.keep_columns(self, X, features.shape[1])
         self._coords, self._times = places, moments
         self._columns = ColumnScaling.of(features)
         self._problem = build_problem(self._usable(features), target, self.device, int(self.memory * CACHE_SHARE))
         return self._problem
 
-    def _usable(self, features: FloatArray) -> FloatArray:
+    def _usable(self, features: Doubles) -> Doubles:
         """Return the features (m, k - 1) with those that are constant in training at their mean, the others held."""
         return self._columns.hold(features) if self.hold_features else self._columns.drop(features)
 
@@ -149,12 +153,10 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
         distance = self._neighbours.distance
         return dataclasses.replace(self._neighbours, points=distance.positions(places, moments, self.device))
 
-    def _predict(self, X: ArrayLike, *places: ArrayLike) -> FloatArray:
+    def _predict(self, X: ArrayLike, *places: ArrayLike) -> Doubles:
         check_is_fitted(self)
         neighbourhood = self._at(places[0], places[1] if len(places) > 1 else None)
-        features = validation.finite_array(X, "X", 2)
-        if features.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {features.shape[1]} features, but the fit had {self.n_features_in_}.")
+        features = validation.fitted_features(self, X)
         validation.same_length(X=features, coords=local.to_numpy(neighbourhood.points))
         problem = self._problem
         kernel = self._kernel(self.bandwidth_)
@@ -267,7 +269,7 @@ class GWR(LocalRegression):
         self._finish(neighbourhood, float(bandwidth))
         return self
 
-    def predict(self, X: ArrayLike, coords: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k - 1) at any number of locations (m, 2).
 
         Raises:

@@ -4,10 +4,11 @@ from models.progress import Progress, ProgressCallback
 from models.training.checkpoint import UnusableCheckpoint
 from models.training.engine import TrainingResult, TrainingTask, train
 from models.training.group import batch_rand, leave
-from models.training.options import TrainingOptions
+from models.training.options import DEFAULT_TRAINING, TrainingOptions
 from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling, standardise
 
 __all__ = [
+    "DEFAULT_TRAINING",
     "DevicePanel",
     "Panel",
     "Progress",

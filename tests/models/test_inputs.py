@@ -44,10 +44,10 @@ def test_a_column_that_is_constant_in_training_has_no_effect_whatever_it_does_la
     data = sample()
     X = changed(data.X, CONSTANTS[kind])
     model = case.fitted(X, data.y, data.coords)
-    before = case.predict(model, X, data.coords)
+    before = case.predictions(model, X, data.coords)
     assert rmse(before, data.y) < 3 * data.y.std()
     for later in (1e6, -1e-3, np.linspace(0, 100, 200)):
-        np.testing.assert_array_equal(case.predict(model, changed(X, later), data.coords), before)
+        np.testing.assert_array_equal(case.predictions(model, changed(X, later), data.coords), before)
 
 
 @every_estimator
@@ -57,7 +57,7 @@ def test_an_almost_empty_column_neither_breaks_the_training_nor_a_place_that_it_
     assert (1 - rare.mean()) / rare.std() == pytest.approx(45)
     X = changed(data.X, rare)
     model = case.fitted(X, data.y, data.coords)
-    errors = [rmse(case.predict(model, changed(X, cover), data.coords), data.y) for cover in (0.0, 1.0)]
+    errors = [rmse(case.predictions(model, changed(X, cover), data.coords), data.y) for cover in (0.0, 1.0)]
     assert errors[0] < 1.5 * data.y.std()
     assert errors[1] < errors[0] + 2 * data.y.std()  # without holding, the letter's is 2.6 more
 
@@ -67,7 +67,9 @@ def test_values_far_out_count_as_lying_where_training_values_are_held(case: Case
     data = sample()
     model = case.fitted(data.X, data.y, data.coords)
     deviation, mean = data.X.std(axis=0), data.X.mean(axis=0)
-    out = [case.predict(model, mean + far * deviation * np.ones_like(data.X), data.coords) for far in (0, 100, 10_000)]
+    out = [
+        case.predictions(model, mean + far * deviation * np.ones_like(data.X), data.coords) for far in (0, 100, 10_000)
+    ]
     if case.held:
         np.testing.assert_allclose(out[1], out[2], rtol=1e-5)
         assert np.abs(out[1] - data.y.mean()).max() < 20 * data.y.std()
@@ -79,7 +81,7 @@ def test_values_far_out_count_as_lying_where_training_values_are_held(case: Case
 def test_a_column_given_twice_changes_little(case: Case) -> None:
     data = sample()
     X = changed(data.X, data.X[:, 0])
-    errors = [rmse(case.predict(case.fitted(x, data.y, data.coords), x, data.coords), data.y) for x in (data.X, X)]
+    errors = [rmse(case.predictions(case.fitted(x, data.y, data.coords), x, data.coords), data.y) for x in (data.X, X)]
     assert errors[1] < 1.3 * errors[0] + 0.05 * data.y.std()
 
 
@@ -89,7 +91,7 @@ def test_the_unit_of_a_column_does_not_matter(case: Case, power: int) -> None:
     data = sample()
     # Powers of two near 1e-12 and 1e12: the digits stay the same, so what differs is the rule and not rounding.
     X = data.X * np.array([2.0**power, 1, 1, 2.0**power])
-    one, other = (case.predict(case.fitted(x, data.y, data.coords), x, data.coords) for x in (data.X, X))
+    one, other = (case.predictions(case.fitted(x, data.y, data.coords), x, data.coords) for x in (data.X, X))
     np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4 * data.y.std())
 
 
