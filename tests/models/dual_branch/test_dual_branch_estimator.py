@@ -9,6 +9,7 @@ from models.dual_branch import (
     DualBranchPlusOptions,
     DualBranchPlusRegressor,
     DualBranchRegressor,
+    MemberOptions,
     Panel,
     TrainingOptions,
 )
@@ -19,8 +20,14 @@ from models.training import DevicePanel, train
 N_CELLS, N_TIMES, PERIOD = 40, 24, 12
 TRAINING = TrainingOptions(epochs=2, batch_size=64, device="cpu", seed=3)
 LETTER = DualBranchOptions(n_nodes=8, k=3, window=3, width=8, heads=2, blocks=1, steps_per_year=PERIOD)
+SMALL = MemberOptions(hidden=16)
 PLUS = DualBranchPlusOptions(
-    rank=4, hidden=16, layers=2, lags=((1, 2),), neighbours=3, ensemble=2, steps_per_year=PERIOD
+    rank=4,
+    layers=2,
+    lags=((1, 2),),
+    neighbours=3,
+    members=(SMALL, replace(SMALL, harmonics=0, season_harmonics=1)),
+    steps_per_year=PERIOD,
 )
 
 
@@ -95,7 +102,7 @@ def test_fit_predict_explain_save_load(make, tmp_path):
 def test_the_weighted_sum_is_equation_17_on_standardised_inputs(make):
     panel = make_panel()
     cells, times = first_year()
-    estimator = make(**({"ensemble": 1} if make is plus else {})).fit(panel, make_target(panel), cells, times)
+    estimator = make(**({"members": (SMALL,)} if make is plus else {})).fit(panel, make_target(panel), cells, times)
     explanation = estimator.explain(panel, cells, times + PERIOD)
     climate, static = panel.climate[cells, times].astype(float), panel.static[cells].astype(float)
     x = np.concatenate(
@@ -165,7 +172,7 @@ def test_plus_learns_local_slopes():
     cells, times = first_year()
     target = make_target(panel)
     estimator = DualBranchPlusRegressor(
-        replace(PLUS, ensemble=1, hidden=32, harmonics=1, lags=()),
+        replace(PLUS, members=(MemberOptions(hidden=32, harmonics=1),), lags=()),
         TrainingOptions(epochs=80, batch_size=48, learning_rate=5e-3, schedule="one_cycle"),
     ).fit(panel, target, cells, times)
     error = estimator.predict(panel, cells, times + PERIOD) - target[cells, times + PERIOD]
@@ -300,7 +307,7 @@ def test_cells_unseen_in_training_are_predicted_by_place(make):
 def test_neighbours_stand_in_for_unseen_cells_by_inverse_distance():
     panel = make_panel()
     cells, times = first_year(n_cells=30)
-    estimator = plus(ensemble=1).fit(panel, make_target(panel), cells, times)
+    estimator = plus(members=(SMALL,)).fit(panel, make_target(panel), cells, times)
     network = estimator._members[0]
     own, neighbours, weights = network.place(panel.lon, panel.lat)
     assert own[:30].tolist() == list(range(30)) and (own[30:] == -1).all()
@@ -310,7 +317,7 @@ def test_neighbours_stand_in_for_unseen_cells_by_inverse_distance():
     at = torch.arange(28, 32)
     batch = data.gather(at, torch.full((4,), 5))
     _, static = network.standardise(batch)
-    basis = seasonal_basis(PERIOD, PLUS.harmonics)[5]
+    basis = seasonal_basis(PERIOD, SMALL.harmonics)[5]
     with torch.no_grad():
         conditions = network._condition(static, batch.steps[:, -1], own[at], neighbours[at], weights[at])
         for row, cell in enumerate(at.tolist()):
@@ -326,7 +333,7 @@ def test_neighbours_stand_in_for_unseen_cells_by_inverse_distance():
 def test_masking_happens_in_training_only():
     panel = make_panel()
     cells, times = first_year()
-    network = plus(ensemble=1, masked_share=0.5).fit(panel, make_target(panel), cells, times)._members[0]
+    network = plus(members=(SMALL,), masked_share=0.5).fit(panel, make_target(panel), cells, times)._members[0]
     own, neighbours, weights = network.place(panel.lon, panel.lat)
     static, steps = torch.zeros(N_CELLS, 2), torch.zeros(N_CELLS, dtype=torch.int64)
     with torch.no_grad():
@@ -444,7 +451,7 @@ def test_more_nodes_than_cells_and_too_long_windows_are_refused():
 
 def test_non_finite_loss_stops_the_fit():
     panel = make_panel()
-    estimator = DualBranchPlusRegressor(replace(PLUS, ensemble=1), replace(TRAINING, learning_rate=1e30))
+    estimator = DualBranchPlusRegressor(replace(PLUS, members=(SMALL,)), replace(TRAINING, learning_rate=1e30))
     with pytest.raises(FloatingPointError, match="epoch 1, step"):
         estimator.fit(panel, make_target(panel), *first_year())
 
@@ -474,8 +481,8 @@ def test_letter_options_out_of_range_are_refused(change):
         {"rank": 0},
         {"masked_share": 1.0},
         {"lags": ((2, 1),)},
-        {"harmonics": -1},
-        {"ensemble": 0},
+        {"members": ({"harmonics": -1},)},
+        {"members": ()},
         {"condition_groups": 3},
         {"branches": "none"},
     ],
