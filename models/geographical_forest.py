@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 
 from models.gwr import validation
 from models.gwr.validation import FloatArray
+from models.inputs import ColumnScaling
 
 FEWEST_TREES = 30
 """A sample in the bag of every tree has no out-of-bag prediction: a chance of 0.632 to this power, one in a million."""
@@ -107,6 +108,8 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         if len(target) < SMALLEST_NEIGHBOURHOOD:
             raise ValueError(f"{len(target)} samples are too few for local forests; give {SMALLEST_NEIGHBOURHOOD}.")
         self.n_features_in_ = features.shape[1]
+        self._columns = ColumnScaling.of(features, np.float32)
+        features = self._usable(features)
         random = check_random_state(self.random_state)
         points = _unit_vectors(places)
         self.anchors_ = self._place_anchors(points, random)
@@ -136,6 +139,7 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         validation.same_length(X=features, coords=places)
         if features.shape[1] != self.n_features_in_:
             raise ValueError(f"X has {features.shape[1]} features, but the fit had {self.n_features_in_}.")
+        features = self._usable(features)
         weights = self._anchor_weights(_unit_vectors(places))
         local = np.zeros(len(features))
         for anchor, item in enumerate(self._local):
@@ -163,6 +167,14 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         for name, least in smallest.items():
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)!r}.")
+
+    def _usable(self, features: FloatArray) -> FloatArray:
+        """Return the features as the forests take them: constant ones at their mean, all of about the same size.
+
+        scikit-learn's trees are of single precision and never split a column whose range is below 1e-7, whatever its
+        unit. Powers of two change no digit, and so no split either.
+        """
+        return np.ldexp(self._columns.drop(features), -np.frexp(self._columns.scale)[1])
 
     def _candidates(self, samples: int) -> list[int]:
         numbers = (min(max(round(share * samples), SMALLEST_NEIGHBOURHOOD), samples) for share in self.bandwidths)

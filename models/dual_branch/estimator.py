@@ -37,7 +37,7 @@ from models.training.checkpoint import load_plain, save_atomically
 
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.integer[Any]]
-ESTIMATOR_FORMAT = 1
+ESTIMATOR_FORMAT = 2
 """Version of the saved layout."""
 _PREDICTION_BATCH = 4096
 """Samples that are predicted at once."""
@@ -420,7 +420,8 @@ def _decode(
     network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
 ) -> tuple[Tensor, ...]:
     decoded: Decoded = network(batch, placement, conditions)
-    return tuple(decoded)
+    # A variable that never varied left its weight untrained; it has no part in any sum either.
+    return tuple(decoded._replace(weights=decoded.weights * network.used()))
 
 
 def _differentiate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from models.dual_branch.decoder import (
 from models.dual_branch.graph import build_graph, cluster_nodes, positions
 from models.dual_branch.node2vec import embed_nodes
 from models.dual_branch.options import DualBranchOptions
-from models.training import Panel, SampleBatch, Scaling
+from models.training import Panel, SampleBatch, Scaling, standardise
 
 Placement = tuple[Tensor, ...]
 """Where each cell of a panel stands in the conditions: tensors whose first dimension is the cell."""
@@ -48,8 +48,10 @@ class StandardisedNetwork(nn.Module):
 
     climate_mean: Tensor
     climate_scale: Tensor
+    climate_varies: Tensor
     static_mean: Tensor
     static_scale: Tensor
+    static_varies: Tensor
 
     def __init__(self, scaling: Scaling) -> None:
         """Keeps the statistics on the device.
@@ -58,17 +60,23 @@ class StandardisedNetwork(nn.Module):
             scaling: statistics of the training samples.
         """
         super().__init__()
-        for name in ("climate_mean", "climate_scale", "static_mean", "static_scale"):
-            self.register_buffer(name, getattr(scaling, name), persistent=False)
+        for field in fields(scaling):
+            self.register_buffer(field.name, getattr(scaling, field.name), persistent=False)
 
     def standardise(self, batch: SampleBatch) -> tuple[Tensor, Tensor]:
         """Standardised windows (batch, window, feature) and static features (batch, static_feature).
 
+        They are held within a few deviations, and 0 where a variable is constant in training: ``models.inputs``.
+
         Args:
             batch: raw values.
         """
-        windows = (batch.windows - self.climate_mean) / self.climate_scale
-        return windows, (batch.static - self.static_mean) / self.static_scale
+        windows = standardise(batch.windows, self.climate_mean, self.climate_scale, self.climate_varies)
+        return windows, standardise(batch.static, self.static_mean, self.static_scale, self.static_varies)
+
+    def used(self) -> Tensor:
+        """(feature + static_feature,) booleans: which variables vary in training, and so have any say."""
+        return torch.cat((self.climate_varies, self.static_varies))
 
     def place(self, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Placement:
         """Where cells stand in the conditions.

@@ -15,8 +15,9 @@ What differs from the papers, and why:
   learning rate's way down to zero leaves little to choose.
 * The global fit has a small ridge on standardised columns (``ridge``). With collinear columns plain least squares has
   large coefficients of opposite signs, and weights that differ by a little make predictions that differ by a lot.
-* Predictions hold each feature within the range of the training rows (``reach``): a product of a local weight and a
-  value never seen has no bound.
+* Features are held within 5 standard deviations in training and later, as for every network here (``models.inputs``),
+  and in predictions within the range of the training rows (``reach``): a product of a local weight and a value never
+  seen has no bound.
 """
 
 from models.gnnwr.regression import GNNWR, GTNNWR

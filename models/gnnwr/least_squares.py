@@ -7,28 +7,27 @@ from typing import Self
 
 import numpy as np
 
-from models.gwr.equations import CONSTANT_SPREAD
 from models.gwr.validation import FloatArray
+from models.inputs import ColumnScaling
 
 
 @dataclass(frozen=True)
 class LeastSquares:
     """A ridge fit so weak that it differs from ordinary least squares only where that is not determined.
 
-    Columns are standardised by the training rows, and a column that is constant in them becomes zero. Beyond what
-    the training rows hold, a standardised column is cut off at ``reach`` times their extremes.
+    Columns are standardised as ``models.inputs`` says: one that is constant in the training rows is zero, the others
+    are held within a few deviations. Here they are also held within ``reach`` times the training extremes, because a
+    local coefficient, unlike a network's saturating units, multiplies whatever comes.
 
     Attributes:
-        mean: (k - 1,) of the features.
-        scale: (k - 1,) standard deviation of the features, 1 for a constant one.
+        columns: standardise the features.
         low: (k - 1,) smallest standardised value that is told from smaller ones.
         high: (k - 1,) the largest.
         coefficients: (k,) of a column of ones, then of the standardised features.
         target_scale: standard deviation of the target, 1 for a constant one.
     """
 
-    mean: FloatArray
-    scale: FloatArray
+    columns: ColumnScaling
     low: FloatArray
     high: FloatArray
     coefficients: FloatArray
@@ -45,30 +44,28 @@ class LeastSquares:
                 intercept is free.
             reach: share of the training extremes at which columns are cut off.
         """
-        mean, spread = features.mean(axis=0), features.std(axis=0)
-        constant = spread <= CONSTANT_SPREAD * np.abs(features).max(axis=0)
-        scale = np.where(constant, 1.0, spread)
-        columns = np.where(constant, 0.0, (features - mean) / scale)
+        scaling = ColumnScaling.of(features)
+        columns = scaling.standardise(features)
+        limit = np.where(scaling.varies, reach, 0.0)  # a constant column is 0, also where the reach is infinite
         width = columns.shape[1]
         augmented = np.concatenate([columns, np.sqrt(ridge * len(target)) * np.eye(width)])
         values = np.concatenate([target - target.mean(), np.zeros(width)])
         slopes = np.linalg.lstsq(augmented, values, rcond=None)[0]  # centred columns: the intercept is the mean
         return cls(
-            mean,
-            scale,
-            reach * columns.min(axis=0),
-            reach * columns.max(axis=0),
+            scaling,
+            limit * columns.min(axis=0),
+            limit * columns.max(axis=0),
             np.concatenate([[target.mean()], slopes]),
             float(target.std()) or 1.0,
         )
 
     def design(self, features: FloatArray) -> FloatArray:
         """Return the design (m, k) of features (m, k - 1): ones, then standardised columns within reach."""
-        columns = np.clip((features - self.mean) / self.scale, self.low, self.high)
+        columns = np.clip(self.columns.standardise(features), self.low, self.high)
         return np.concatenate([np.ones((len(columns), 1)), columns], axis=1)
 
     def to_user_units(self, coefficients: FloatArray) -> FloatArray:
         """Return coefficients (m, k) of the design as intercept and slopes of the features as given."""
-        slopes = coefficients[:, 1:] / self.scale
-        intercept = coefficients[:, :1] - (slopes * self.mean).sum(axis=1, keepdims=True)
+        slopes = coefficients[:, 1:] / self.columns.scale
+        intercept = coefficients[:, :1] - (slopes * self.columns.mean).sum(axis=1, keepdims=True)
         return np.concatenate([intercept, slopes], axis=1)

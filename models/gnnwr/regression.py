@@ -31,7 +31,7 @@ class GNNWR(WeightedRegression):
         ridge: penalty of the global fit on squared coefficients of standardised columns, relative to the mean
             squared error, so that collinear columns get no large coefficients of opposite sign.
         reach: predictions take a feature beyond this multiple of its standardised training extremes as being there;
-            infinity extrapolates without bounds.
+            with infinity only the 5 deviations of ``models.inputs`` bound it.
         distance: ``planar``, or ``great_circle`` for (lon, lat) in degrees.
         updates: optimiser steps, about; always whole passes over the rows.
         batch_size: rows of one optimiser step.

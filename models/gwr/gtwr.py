@@ -45,6 +45,7 @@ class GTWR(LocalRegression):
         time_scale_range: ends of the search of τ; None for a range in which the spread of time counts
             between a hundredth of and ten times that of space.
         standard_errors: compute them.
+        hold_features: as for ``GWR``.
         memory: bytes for blocks and caches. The results do not depend on it.
         device: torch device that supports float64.
 
@@ -69,6 +70,7 @@ class GTWR(LocalRegression):
         bandwidth_range: tuple[float, float] | None = None,
         time_scale_range: tuple[float, float] | None = None,
         standard_errors: bool = True,
+        hold_features: bool = False,
         memory: int = DEFAULT_MEMORY,
         device: str = "cpu",
     ) -> None:
@@ -82,6 +84,7 @@ class GTWR(LocalRegression):
         self.bandwidth_range = bandwidth_range
         self.time_scale_range = time_scale_range
         self.standard_errors = standard_errors
+        self.hold_features = hold_features
         self.memory = memory
         self.device = device
 

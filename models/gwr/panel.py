@@ -23,6 +23,7 @@ from models.gwr.regression import DEFAULT_MEMORY, DISTANCES
 from models.gwr.statistics import CRITERIA, FittedFigures, fit_statistics
 from models.gwr.validation import FloatArray
 from models.gwr.weighting import CACHE_SHARE, Columns, LocalSums, Neighbourhood
+from models.inputs import ColumnScaling
 
 
 class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -49,6 +50,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         time_range: ends of the temporal search; None for half the smallest to twice the largest
             difference in time.
         standard_errors: compute them; doubles the time of the final fit.
+        hold_features: as for ``GWR``.
         memory: bytes for blocks and caches. The results do not depend on it.
         device: torch device that supports float64.
 
@@ -82,6 +84,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         space_range: tuple[float, float] | None = None,
         time_range: tuple[float, float] | None = None,
         standard_errors: bool = True,
+        hold_features: bool = False,
         memory: int = DEFAULT_MEMORY,
         device: str = "cpu",
     ) -> None:
@@ -96,6 +99,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         self.space_range = space_range
         self.time_range = time_range
         self.standard_errors = standard_errors
+        self.hold_features = hold_features
         self.memory = memory
         self.device = device
 
@@ -128,8 +132,9 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
             )
         validation.enough_samples(cells * steps, columns + 1)
         self.n_features_in_ = columns
+        self._columns = ColumnScaling.of(features.reshape(-1, columns))
         self._problem = build_problem(
-            features.reshape(-1, columns), target.ravel(), self.device, int(self.memory * CACHE_SHARE)
+            self._usable(features), target.ravel(), self.device, int(self.memory * CACHE_SHARE)
         )
         self._times = torch.as_tensor(moments, dtype=torch.float64, device=self.device)
         distance = Distance(self.distance == "great_circle")
@@ -165,7 +170,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
                 f"X must be (places, times, features) = "
                 f"{(len(cells.points), len(moments), self.n_features_in_)}, not {features.shape}."
             )
-        design = self._problem.design_at(features.reshape(-1, self.n_features_in_))
+        design = self._problem.design_at(self._usable(features))
         sums = self._sums(cells, moments, self._problem.columns, self._problem.width, squared=False)
         fit = local.fit_locally(sums, self._problem, len(design), design, at_samples=False)
         assert fit.fitted is not None  # a design was given
@@ -194,6 +199,11 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         validation.positive_period(self.period)
         if self.memory <= 0:
             raise ValueError(f"memory must be a positive number of bytes, not {self.memory!r}.")
+
+    def _usable(self, features: FloatArray) -> FloatArray:
+        """Return the features (m, t, k - 1) as rows, constant ones at their mean, the others held if so wanted."""
+        rows = features.reshape(-1, self.n_features_in_)
+        return self._columns.hold(rows) if self.hold_features else self._columns.drop(rows)
 
     def _space_kernel(self, bandwidth: float) -> Kernel:
         return Kernel(self.kernel, bandwidth, self.adaptive)

@@ -19,6 +19,7 @@ from models.gwr.search import SearchResult, golden_section
 from models.gwr.statistics import CRITERIA, FitStatistics, FittedFigures, fit_statistics
 from models.gwr.validation import FloatArray
 from models.gwr.weighting import CACHE_SHARE, Neighbourhood, dense_sums
+from models.inputs import ColumnScaling
 
 DISTANCES = ("planar", "great_circle")
 
@@ -42,6 +43,7 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
     criterion: str
     bandwidth_range: tuple[float, float] | None
     standard_errors: bool
+    hold_features: bool
     memory: int
     device: str
 
@@ -69,8 +71,13 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
         validation.enough_samples(len(target), features.shape[1] + 1)
         self.n_features_in_ = features.shape[1]
         self._coords, self._times = places, moments
-        self._problem = build_problem(features, target, self.device, int(self.memory * CACHE_SHARE))
+        self._columns = ColumnScaling.of(features)
+        self._problem = build_problem(self._usable(features), target, self.device, int(self.memory * CACHE_SHARE))
         return self._problem
+
+    def _usable(self, features: FloatArray) -> FloatArray:
+        """Return the features (m, k - 1) with those that are constant in training at their mean, the others held."""
+        return self._columns.hold(features) if self.hold_features else self._columns.drop(features)
 
     def _kernel(self, bandwidth: float) -> Kernel:
         return Kernel(self.kernel, bandwidth, self.adaptive)
@@ -152,7 +159,7 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
         problem = self._problem
         kernel = self._kernel(self.bandwidth_)
         blocks = dense_sums(neighbourhood, kernel, problem.columns, problem.width)
-        design = problem.design_at(features)
+        design = problem.design_at(self._usable(features))
         fit = local.fit_locally(blocks, problem, len(features), design, at_samples=False)
         assert fit.fitted is not None  # a design was given
         return local.to_numpy(fit.fitted)
@@ -185,6 +192,8 @@ class GWR(LocalRegression):
         bandwidth_range: lower and upper end of the search; None for mgwr's: 40 + 2k neighbours to n,
             or half the smallest positive to twice the largest distance.
         standard_errors: compute them (a second matrix product per block).
+        hold_features: take values beyond 5 standard deviations as lying there, in the fit and later. Without it the
+            numbers are mgwr's, and a prediction extrapolates linearly without bounds.
         memory: bytes for blocks and caches. The results do not depend on it.
         device: torch device that supports float64, such as ``cpu`` or ``cuda``.
 
@@ -218,6 +227,7 @@ class GWR(LocalRegression):
         criterion: str = "AICc",
         bandwidth_range: tuple[float, float] | None = None,
         standard_errors: bool = True,
+        hold_features: bool = False,
         memory: int = DEFAULT_MEMORY,
         device: str = "cpu",
     ) -> None:
@@ -228,6 +238,7 @@ class GWR(LocalRegression):
         self.criterion = criterion
         self.bandwidth_range = bandwidth_range
         self.standard_errors = standard_errors
+        self.hold_features = hold_features
         self.memory = memory
         self.device = device
 

@@ -13,6 +13,9 @@ from torch import Tensor
 from torch_frame import TensorFrame, stype
 from torch_frame.data.stats import StatType
 
+from models.inputs import ColumnScaling
+from models.training.panel import standardise, tensors
+
 FloatArray = npt.NDArray[np.float32]
 ColumnStatistics = dict[str, dict[StatType, Any]]
 _INFORMATION_ROWS = 10_000
@@ -27,15 +30,14 @@ class Columns:
 
     Attributes:
         given: names of all columns that the estimator was given.
-        positions: of the kept columns among the given ones. A column that is constant in training is left out: its
-            weights would never be trained, and dividing by its deviation of zero would blow up any other value.
-        statistics: mean and deviation per kept column, as PyTorch Frame's encoders want them.
+        positions: of the kept columns among the given ones; those that are constant in training are dropped.
+        scaling: statistics of the given columns.
         information: (kept column,) nats about the target, descending; None where the order is the given one.
     """
 
     given: tuple[str, ...]
     positions: tuple[int, ...]
-    statistics: ColumnStatistics
+    scaling: ColumnScaling
     information: Tensor | None = None
 
     @property
@@ -43,15 +45,26 @@ class Columns:
         """Names of the kept columns, in the model's order."""
         return [self.given[position] for position in self.positions]
 
+    @property
+    def statistics(self) -> ColumnStatistics:
+        """What PyTorch Frame's encoders want to standardise by: nothing is left to do.
+
+        They add 1e-6 to a deviation, which is no trifle for a column of a small unit.
+        """
+        return {name: {StatType.MEAN: 0.0, StatType.STD: 1.0} for name in self.names}
+
     def frame(self, features: FloatArray, target: Tensor | None, device: torch.device) -> TensorFrame:
-        """Rows as PyTorch Frame's tensor frame; nothing is fitted to them.
+        """Rows as PyTorch Frame's tensor frame, standardised as ``models.inputs`` says; nothing is fitted to them.
 
         Args:
             features: (row, given column).
             target: (row,) or None.
             device: where the frame lies.
         """
-        matrix = torch.from_numpy(np.ascontiguousarray(features[:, self.positions], dtype=np.float32)).to(device)
+        kept = list(self.positions)
+        matrix = torch.from_numpy(np.ascontiguousarray(features[:, kept], dtype=np.float32)).to(device)
+        mean, scale, varies = (tensor[kept].to(device) for tensor in tensors(self.scaling))
+        matrix = standardise(matrix, mean, scale, varies)
         frame = TensorFrame({stype.numerical: matrix}, {stype.numerical: self.names}, target)
         if self.information is not None:
             frame.mi_scores = self.information.to(device)  # the name under which ExcelFormer looks for them
@@ -89,18 +102,11 @@ def fit_columns(features: FloatArray, names: Sequence[str]) -> Columns:
     """
     if len(set(names)) != len(names):
         raise ValueError("Column names are repeated; give every column a name of its own.")
-    kept, statistics = [], {}
-    for position, name in enumerate(names):
-        column = features[:, position]
-        if column.min() < column.max():
-            kept.append(position)
-            statistics[name] = {
-                StatType.MEAN: float(column.mean(dtype=np.float64)),
-                StatType.STD: float(column.std(dtype=np.float64)),
-            }
+    scaling = ColumnScaling.of(features, np.float32)
+    kept = np.flatnonzero(scaling.varies).tolist()
     if not kept:
         raise ValueError("Every column is constant in the training rows; there is nothing to learn from.")
-    return Columns(tuple(names), tuple(kept), statistics)
+    return Columns(tuple(names), tuple(kept), scaling)
 
 
 def sort_by_information(columns: Columns, features: FloatArray, target: FloatArray, seed: int) -> Columns:
@@ -130,6 +136,6 @@ def sort_by_information(columns: Columns, features: FloatArray, target: FloatArr
     return Columns(
         columns.given,
         tuple(columns.positions[index] for index in order),
-        columns.statistics,
+        columns.scaling,
         torch.from_numpy(scores[order].astype(np.float32)),
     )

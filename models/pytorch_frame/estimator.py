@@ -139,7 +139,7 @@ class PyTorchFrameRegressor:
 
     def _identity(self, columns: Columns, target: npt.NDArray[np.floating[Any]]) -> str:
         """Hash of options, columns, their statistics and the targets."""
-        fitted = (self.options, columns.given, columns.positions, columns.statistics)
-        digest = hashlib.sha256(repr(fitted).encode())
+        digest = hashlib.sha256(repr((self.options, columns.given, columns.positions)).encode())
+        digest.update(columns.scaling.mean.tobytes() + columns.scaling.scale.tobytes())
         digest.update(np.ascontiguousarray(target, dtype=np.float32).tobytes())
         return digest.hexdigest()

@@ -6,7 +6,7 @@ from models.training.engine import TrainingResult, TrainingTask, train
 from models.training.group import batch_rand, leave
 from models.training.heldout import held_out
 from models.training.options import TrainingOptions
-from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling
+from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling, standardise
 from models.training.stopping import Stopped
 
 __all__ = [
@@ -24,5 +24,6 @@ __all__ = [
     "batch_rand",
     "held_out",
     "leave",
+    "standardise",
     "train",
 ]

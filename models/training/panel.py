@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from models.inputs import HELD_DEVIATIONS, ColumnScaling
 
 IndexArray = npt.NDArray[np.integer[Any]]
 FloatArray = npt.NDArray[np.floating[Any]]
@@ -110,19 +111,23 @@ class Panel:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Means and standard deviations of the training samples; a constant feature gets scale 1 and becomes 0.
+    """Statistics of the training samples, and the rule of ``models.inputs`` in torch.
 
     Attributes:
         climate_mean: (feature,) in the feature's unit.
-        climate_scale: (feature,) in the feature's unit.
+        climate_scale: (feature,) standard deviation in the feature's unit, 1 for a constant feature.
+        climate_varies: (feature,) whether the feature is used; one that is constant in training is not.
         static_mean: (static_feature,).
         static_scale: (static_feature,).
+        static_varies: (static_feature,).
     """
 
     climate_mean: Tensor
     climate_scale: Tensor
+    climate_varies: Tensor
     static_mean: Tensor
     static_scale: Tensor
+    static_varies: Tensor
 
     @classmethod
     def of_samples(cls, panel: Panel, cells: IndexArray, times: IndexArray) -> Scaling:
@@ -133,37 +138,39 @@ class Scaling:
             cells: (sample,) cell index.
             times: (sample,) time index.
         """
-        mean, scale = _mean_and_scale(
-            panel.climate[cells[start:stop], times[start:stop]] for start, stop in _blocks(len(cells))
+        climate = ColumnScaling.of_parts(
+            (panel.climate[cells[start:stop], times[start:stop]] for start, stop in _blocks(len(cells))), np.float32
         )
-        static_mean, static_scale = _mean_and_scale(
-            panel.static[cells[start:stop]] for start, stop in _blocks(len(cells))
+        static = ColumnScaling.of_parts(
+            (panel.static[cells[start:stop]] for start, stop in _blocks(len(cells))), np.float32
         )
-        return cls(mean, scale, static_mean, static_scale)
+        return cls(*tensors(climate), *tensors(static))
+
+
+def standardise(values: Tensor, mean: Tensor, scale: Tensor, varies: Tensor) -> Tensor:
+    """Deviations from the training mean, held within some of them; 0 for a feature that is not used.
+
+    Args:
+        values: (..., feature) in the features' units.
+        mean: (feature,) of ``Scaling``.
+        scale: (feature,) of ``Scaling``.
+        varies: (feature,) of ``Scaling``.
+    """
+    return ((values - mean) / scale).clamp(-HELD_DEVIATIONS, HELD_DEVIATIONS) * varies
 
 
 def _blocks(n_samples: int) -> list[tuple[int, int]]:
     return [(start, start + _SAMPLES_PER_BLOCK) for start in range(0, n_samples, _SAMPLES_PER_BLOCK)]
 
 
-def _mean_and_scale(parts: Iterator[FloatArray]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over rows, by Chan's pairwise update in double precision."""
-    count, mean, squares = 0, np.zeros(0), np.zeros(0)
-    for part in parts:
-        values = part.astype(np.float64)
-        part_mean = values.mean(axis=0)
-        part_squares = np.square(values - part_mean).sum(axis=0)
-        if count == 0:
-            count, mean, squares = len(values), part_mean, part_squares
-            continue
-        total, delta = count + len(values), part_mean - mean
-        squares = squares + part_squares + delta**2 * (count * len(values) / total)
-        mean = mean + delta * (len(values) / total)
-        count = total
-    deviation = np.sqrt(squares / count)
-    constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)  # rounding of float32 is no variation
-    scale = np.where(constant, 1.0, deviation)
-    return torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
+def tensors(columns: ColumnScaling) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, scale and whether it varies, (column,) each, as ``standardise`` takes them.
+
+    Args:
+        columns: of the training samples.
+    """
+    mean, scale = torch.from_numpy(columns.mean).float(), torch.from_numpy(columns.scale).float()
+    return mean, scale, torch.from_numpy(columns.varies)
 
 
 class SampleBatch(NamedTuple):

@@ -514,3 +514,19 @@ def test_plus_lags_are_means_of_earlier_steps():
     assert options.window == 5
     torch.testing.assert_close(seen[0][:, 3:6], windows[:, 3])
     torch.testing.assert_close(seen[0][:, 6:9], windows[:, 0:3].mean(dim=1))
+
+
+@BOTH
+def test_a_variable_that_is_constant_in_training_has_no_weight_and_no_derivative(make):
+    panel = make_panel()
+    climate, static = panel.climate.copy(), panel.static.copy()
+    climate[:, :PERIOD, 1], static[:, 0] = 4, 0.5
+    climate[:, PERIOD:, 1] = 100
+    panel = make_panel(climate=climate, static=static)
+    cells, times = first_year()
+    estimator = make().fit(panel, make_target(panel), cells, times)
+    for when in (times, times + PERIOD):
+        constant = [1, 3]
+        assert np.abs(estimator.explain(panel, cells, when).weights[:, constant]).max() == 0
+        assert np.abs(estimator.gradients(panel, cells, when)[:, constant]).max() == 0
+        assert np.abs(estimator.gradients(panel, cells, when)[:, [0, 2, 4]]).max() > 0

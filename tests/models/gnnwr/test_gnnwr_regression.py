@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from models.gnnwr import GNNWR, GTNNWR
 from models.gnnwr.least_squares import LeastSquares
+from models.inputs import HELD_DEVIATIONS
 from models.training import Progress
 
 SMALL: dict[str, Any] = {"landmarks": 32, "hidden": (32,), "updates": 400, "batch_size": 64, "device": "cpu"}
@@ -154,8 +155,8 @@ def test_the_global_fit_shares_collinear_columns_and_holds_features_in_reach() -
     assert fit.coefficients[1] == pytest.approx(fit.coefficients[3], rel=1e-6)
     far = fit.design(np.array([[1e6, -1e6, 0.0]]))[0]
     assert far[1] == pytest.approx(fit.high[0]) and far[2] == pytest.approx(fit.low[1]) and far[0] == 1
-    free = LeastSquares.fit(data.X, data.y, ridge=1e-6, reach=np.inf)
-    assert free.design(np.array([[1e6, 0.0]]))[0, 1] > 1e5
+    free = LeastSquares.fit(np.column_stack([data.X, np.ones(50)]), data.y, ridge=1e-6, reach=np.inf)
+    assert free.design(np.array([[1e6, 0.0, 9.0]]))[0, [1, 3]].tolist() == [HELD_DEVIATIONS, 0]
 
 
 def test_places_on_the_globe_are_the_same_whatever_their_longitude_is_called() -> None:

@@ -103,10 +103,13 @@ def test_the_statistics_are_pytorch_frames_own_of_the_training_rows():
     features, target = rows()
     columns = fitted("resnet", data=(features, target)).columns
     assert columns.names == ["temperature", "radiation", "lon"]
-    for position, name in zip(columns.positions, columns.names, strict=True):
+    for position in columns.positions:
         expected = compute_col_stats(pd.Series(features[:, position]), stype.numerical)
-        assert columns.statistics[name][StatType.MEAN] == pytest.approx(expected[StatType.MEAN], rel=1e-5)
-        assert columns.statistics[name][StatType.STD] == pytest.approx(expected[StatType.STD], rel=1e-5)
+        assert columns.scaling.mean[position] == pytest.approx(expected[StatType.MEAN], rel=1e-5)
+        assert columns.scaling.scale[position] == pytest.approx(expected[StatType.STD], rel=1e-5)
+    frame = columns.frame(features, None, torch.device("cpu")).feat_dict[stype.numerical].numpy()
+    np.testing.assert_allclose(frame.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(frame.std(axis=0), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -149,7 +152,8 @@ def test_excelformers_columns_are_sorted_by_what_they_tell_and_need_no_global_se
     assert torch.equal(first.information, second.information)
     assert (first.information.diff() <= 0).all()
     frame = first.frame(features[:5], None, torch.device("cpu"))
-    np.testing.assert_array_equal(frame.feat_dict[stype.numerical].numpy(), features[:5, list(first.positions)])
+    expected = first.scaling.standardise(features[:5])[:, list(first.positions)]
+    np.testing.assert_allclose(frame.feat_dict[stype.numerical].numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("mixup", ["feature", "hidden", None])
