@@ -15,9 +15,10 @@ Two ways to cut (`--split`):
   Of a simulated world that is kept for validation (seed 10 and above; no table reports one) it is the world's last
   year; of any other data set the last of its training years, of which there must be two.
 
-How far the importance weights are from the model's own gradients at unseen cells (`gradient_mismatch`, 0 is perfect)
-and the error of their weighted sum (`rmse_interpretable`, same samples) are recorded beside the errors; true
-sensitivities play no part.
+Of an ensemble the members' own errors are recorded, too (`rmse_seen_members`). How far the importance weights are from
+the model's own gradients at unseen cells (`gradient_mismatch`, 0 is perfect) and the error of their weighted sum
+(`rmse_interpretable`, same samples) are recorded beside the errors; true sensitivities play no part. `seconds` are of
+processor time on one thread.
 
 Every run appends a line to ``tables/reference/validation/<dataset>.csv``; figures about choices come from there.
 """
@@ -58,6 +59,7 @@ COLUMNS = (
     "rmse_train",
     "rmse_seen",
     "rmse_unseen",
+    "rmse_seen_members",
     "rmse_interpretable",
     "gradient_mismatch",
     "epochs",
@@ -275,6 +277,12 @@ def validate(
     for name, mask in (("rmse_train", part.fit), ("rmse_seen", part.seen), ("rmse_unseen", part.unseen)):
         cells, times = np.nonzero(mask)
         record[name] = _error(estimator.predict(panel, cells, times), target[cells, times])
+    if len(estimator.results) > 1:
+        cells, times = np.nonzero(part.seen)
+        members = (estimator.member(number) for number in range(len(estimator.results)))
+        record["rmse_seen_members"] = json.dumps(
+            [_error(member.predict(panel, cells, times), target[cells, times]) for member in members]
+        )
     cells, times = np.nonzero(part.unseen)
     chosen = np.random.default_rng(CUT_SEED).permutation(len(cells))[:EXPLAINED_SAMPLES]
     cells, times = cells[chosen], times[chosen]

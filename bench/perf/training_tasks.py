@@ -78,9 +78,10 @@ def random_data(cells: int, steps: int, seed: int = 0) -> RandomData:
 
 
 def _dual_branch(data: RandomData, device: str) -> Trainable:
-    from models.dual_branch import DualBranchRegressor, TrainingOptions
+    from models.dual_branch import DualBranchOptions, DualBranchRegressor, TrainingOptions
 
-    return _on_windows(DualBranchRegressor(training=TrainingOptions(device=device)), data)
+    windows = DualBranchOptions(reading="window")  # the plain loop knows single samples only
+    return _on_windows(DualBranchRegressor(windows, TrainingOptions(device=device)), data)
 
 
 def _dual_branch_plus(data: RandomData, device: str) -> Trainable:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -13,10 +14,8 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from models.dual_branch.decoder import Decoded
-from models.dual_branch.gradients import decode_with_gradients
+from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
 from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import PAPER_TRAINING, PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
 from models.dual_branch.plus_network import DualBranchPlusNetwork
@@ -26,7 +25,6 @@ from models.training import (
     DevicePanel,
     Panel,
     ProgressCallback,
-    SampleBatch,
     Scaling,
     TrainingOptions,
     TrainingResult,
@@ -39,13 +37,7 @@ FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.integer[Any]]
 ESTIMATOR_FORMAT = 2
 """Version of the saved layout."""
-_PREDICTION_BATCH = 4096
-"""Samples that are predicted at once."""
-_GRADIENT_BATCH = 128
-"""The same for derivatives of series, each of which needs a series of its own."""
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
-_NONE = torch.zeros(0, dtype=torch.int64)
-"""No sample whose weights are wanted."""
 _Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
 
 
@@ -138,6 +130,16 @@ class _Estimator(Generic[_Options]):
         self._inputs, self._members, self.results = samples.inputs, members, tuple(results)
         return self
 
+    def member(self, number: int) -> Self:
+        """One network of a fitted ensemble as an estimator of its own.
+
+        Args:
+            number: counted from 0.
+        """
+        single = copy.copy(self)
+        single._members = [self._members[number]]
+        return single
+
     def task(
         self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
     ) -> RegressionTask:
@@ -169,7 +171,7 @@ class _Estimator(Generic[_Options]):
         Raises:
             ValueError: the estimator is not fitted, or the panel has other features than that of ``fit``.
         """
-        return self._averaged(panel, cells, times, _predict, torch.inference_mode, (1,))[0][:, 0]
+        return self._averaged(panel, cells, times, predict, torch.inference_mode, (1,))[0][:, 0]
 
     def explain(self, panel: Panel, cells: IndexArray, times: IndexArray) -> Explanation:
         """Predictions with their importance weights (Eq. 17).
@@ -183,7 +185,7 @@ class _Estimator(Generic[_Options]):
             ValueError: as in ``predict``.
         """
         sums = self._averaged(
-            panel, cells, times, _decode, torch.inference_mode, (1, panel.n_features + panel.n_static, 1)
+            panel, cells, times, decode, torch.inference_mode, (1, panel.n_features + panel.n_static, 1)
         )
         return Explanation(sums[0][:, 0], sums[1], sums[2][:, 0])
 
@@ -202,7 +204,7 @@ class _Estimator(Generic[_Options]):
             ValueError: as in ``predict``.
         """
         return self._averaged(
-            panel, cells, times, _differentiate, torch.enable_grad, (panel.n_features + panel.n_static,)
+            panel, cells, times, differentiate, torch.enable_grad, (panel.n_features + panel.n_static,)
         )[0]
 
     def _averaged(
@@ -210,7 +212,7 @@ class _Estimator(Generic[_Options]):
         panel: Panel,
         cells: IndexArray,
         times: IndexArray,
-        output: _Output,
+        output: Output,
         mode: Callable[[], AbstractContextManager[object]],
         widths: tuple[int, ...],
     ) -> list[FloatArray]:
@@ -231,7 +233,7 @@ class _Estimator(Generic[_Options]):
             network.to(device)
             with mode(), self.training.autocast(device):
                 placement = _to_device(network.place(panel.lon, panel.lat), device)
-                for part, decoded in _outputs(network, data, placement, cells, times, output):
+                for part, decoded in outputs(network, data, placement, cells, times, output):
                     for total, values in zip(sums, decoded, strict=True):
                         total[part] += values.float().cpu().numpy().reshape(len(values), -1)
         for total in sums:
@@ -241,8 +243,8 @@ class _Estimator(Generic[_Options]):
     def _held_out_error(self, task: RegressionTask, samples: _TrainingSamples) -> float:
         """Root mean square error of a network at the held-out samples, in the target's unit."""
         squares, held = 0.0, samples.held_values
-        outputs = _outputs(task.module, task.data, task.placement, samples.held_cells, samples.held_times, _predict)
-        for part, (prediction,) in outputs:
+        said = outputs(task.module, task.data, task.placement, samples.held_cells, samples.held_times, predict)
+        for part, (prediction,) in said:
             squares += float(np.square(prediction.float().cpu().numpy() - held[part], dtype=np.float64).sum())
         return float(np.sqrt(squares / len(held)))
 
@@ -363,10 +365,6 @@ def _to_device(placement: Placement, device: torch.device) -> Placement:
     return tuple(part.to(device) for part in placement)
 
 
-def _index(index: IndexArray, device: torch.device) -> Tensor:
-    return torch.from_numpy(index.astype(np.int64)).to(device)
-
-
 def _series(samples: _TrainingSamples) -> tuple[IndexArray, IndexArray, FloatArray]:
     """Cell and first step of each series with training samples, and its targets, NaN elsewhere, (series, step)."""
     assert isinstance(samples.data, SeriesPanel)
@@ -376,59 +374,6 @@ def _series(samples: _TrainingSamples) -> tuple[IndexArray, IndexArray, FloatArr
     target[row, samples.times - first] = samples.values
     cells, times = np.divmod(keys, n_times)
     return cells, times, target
-
-
-_Output = Callable[[StandardisedNetwork, SampleBatch, Placement, Tensor | None], tuple[Tensor, ...]]
-
-
-def _outputs(
-    network: StandardisedNetwork,
-    data: DevicePanel,
-    placement: Placement,
-    cells: IndexArray,
-    times: IndexArray,
-    output: _Output,
-) -> Iterator[tuple[IndexArray, tuple[Tensor, ...]]]:
-    """What ``output`` says about samples, in batches: which samples, and a tensor per quantity.
-
-    Samples of the same series come together, so that a series is computed once; not so for derivatives.
-    """
-    with torch.no_grad():
-        conditions = network.conditions()
-    order: IndexArray = np.arange(len(cells))
-    gather, size = data.gather, _PREDICTION_BATCH
-    if isinstance(data, SeriesPanel):
-        order = np.lexsort((times, cells))
-        if output is _differentiate:
-            size = _GRADIENT_BATCH
-        else:
-            gather = data.gather_shared
-    for start in range(0, len(cells), size):
-        part = order[start : start + size]
-        batch = gather(_index(cells[part], data.device), _index(times[part], data.device))
-        yield part, output(network, batch, tuple(tensor[batch.cells] for tensor in placement), conditions)
-
-
-def _predict(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    decoded: Decoded = network(batch, placement, conditions, _NONE.to(batch.cells.device))
-    return (decoded.prediction,)
-
-
-def _decode(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    decoded: Decoded = network(batch, placement, conditions)
-    # A variable that never varied left its weight untrained; it has no part in any sum either.
-    return tuple(decoded._replace(weights=decoded.weights * network.used()))
-
-
-def _differentiate(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    explained = _NONE.to(batch.cells.device)
-    return (decode_with_gradients(network, batch, placement, conditions, explained=explained)[1],)
 
 
 class DualBranchRegressor(_Estimator[DualBranchOptions]):

@@ -34,11 +34,6 @@ class WeightingTask:
         """Number of samples of a round."""
         return len(self.target) * self.passes
 
-    @property
-    def samples_each(self) -> float:
-        """Samples of a position: one."""
-        return 1.0
-
     def loss(self, positions: Tensor) -> Tensor:
         """Mean squared error of ŷᵢ = Σₖ wₖ(dᵢ) · β_OLS,k · xᵢₖ over a batch (Du et al. 2020).
 

@@ -74,11 +74,6 @@ class FrameTask:
         """Number of training rows."""
         return len(self.frame)
 
-    @property
-    def samples_each(self) -> float:
-        """Rows of a position: one."""
-        return 1.0
-
     def loss(self, positions: Tensor) -> Tensor:
         """Mean squared error of a batch; of TabNet with its sparsity term, of ExcelFormer on mixed-up rows.
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -39,9 +39,7 @@ class TrainingTask(Protocol):
 
     Attributes:
         module: the parameters to train, on the device of the training.
-        n_samples: number of positions.
-        samples_each: training samples that a position stands for, in the mean: 1, or more for series of samples. The
-            batch size and rates are counted in samples.
+        n_samples: number of training samples.
         identity: changes with anything outside the options that changes the numbers; a checkpoint of another
             identity is refused.
     """
@@ -52,11 +50,7 @@ class TrainingTask(Protocol):
 
     @property
     def n_samples(self) -> int:
-        """Number of positions."""
-
-    @property
-    def samples_each(self) -> float:
-        """Training samples of a position, in the mean."""
+        """Number of training samples."""
 
     @property
     def identity(self) -> str:
@@ -68,6 +62,19 @@ class TrainingTask(Protocol):
         Where several processes train, each calls it with its share of the batch; a random number per sample comes
         from ``batch_rand``.
         """
+
+
+@runtime_checkable
+class GroupedTask(TrainingTask, Protocol):
+    """A task whose positions are groups of samples, such as series; ``n_samples`` is the number of groups.
+
+    Attributes:
+        samples_each: samples of a group, in the mean; the batch size and rates are counted in samples.
+    """
+
+    @property
+    def samples_each(self) -> float:
+        """Samples of a group, in the mean."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +178,8 @@ class _Loop:
         self.checkpoint, self.on_progress = checkpoint, on_progress
         self.first = rank() == 0
         self.gradients: Gradients = Group(task, device) if size() > 1 else Alone(task)
-        self.batch = max(1, round(options.batch_size / task.samples_each))
+        self.samples_each = task.samples_each if isinstance(task, GroupedTask) else 1.0
+        self.batch = max(1, round(options.batch_size / self.samples_each))
         self.steps = math.ceil(task.n_samples / self.batch)
         self.epochs = options.epochs_of(self.steps)
         self.validate = validate
@@ -210,7 +218,7 @@ class _Loop:
             self.watch.restore(self.task.module)
         self.task.module.eval()
         seconds = time.perf_counter() - self.started
-        rate = self.positions_here * self.task.samples_each / seconds if self.positions_here else 0.0
+        rate = self.positions_here * self.samples_each / seconds if self.positions_here else 0.0
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         precision = self.options.resolve_precision(self.device)
         errors = () if self.watch is None else tuple(self.watch.errors)
@@ -296,7 +304,7 @@ class _Loop:
             step=self.step,
             steps=self.steps,
             loss=float(self.loss_sum) / seen,
-            samples_per_second=rate * self.task.samples_each,
+            samples_per_second=rate * self.samples_each,
             seconds_left=left / rate,
             held_out=held_out,
         )
