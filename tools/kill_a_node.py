@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from bench.clock import Stopwatch
-from bench.perf import machine
-from bench.store import Store
+from bench.store.store import Store
+from bench.system.clock import Stopwatch
+from tools.perf import machine
 
 TABLES = ("table1.tex", "table1.csv", "table1.md")
 NODE = {"num_cpus": 1, "object_store_memory": 200_000_000}

@@ -19,7 +19,6 @@ _VERBS = {
     "info": "Show everything known of a runner, a data set or a stored cell.",
     "why": "Say why a cell is done, missing, failed or stale.",
     "data": "Fetch, build, describe, verify and audit data sets.",
-    "perf": "Measure speed and memory of the own engines; print JSON.",
     "doctor": "Say what of this machine and its packages will not work, and what to do.",
     "completion": "Print the shell completion script.",
 }
@@ -44,7 +43,7 @@ class _LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in _VERBS and not args[0].startswith("-"):
-            from bench.suggest import unknown
+            from bench.errors import unknown
 
             raise unknown("command", args[0], list(_VERBS), "`bench --help` lists them")
         return super().resolve_command(ctx, args)
@@ -61,9 +60,19 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: user errors are one sentence on standard error and exit code 2."""
+    """Entry point of `bench`."""
+    call(cli, "bench")
+
+
+def call(command: click.Command, name: str) -> None:
+    """Runs a command line and ends the process: user errors are one sentence on standard error and exit code 2.
+
+    Args:
+        command: what to call with the words of the command line.
+        name: as the user typed it.
+    """
     try:
-        code = cli.main(prog_name="bench", standalone_mode=False)
+        code = command.main(prog_name=name, standalone_mode=False)
     except BenchError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)

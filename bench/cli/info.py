@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from bench.cli.options import existing_store, json_option, store_option
-from bench.errors import BenchError
-from bench.suggest import unknown
+from bench.errors import BenchError, unknown
 
 
 @click.command(

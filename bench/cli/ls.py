@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from bench.cli.options import existing_store, json_option, store_option
-from bench.suggest import unknown
-from bench.terminal import console
+from bench.errors import unknown
+from bench.system.terminal import console
 
 Rows = list[dict[str, object]]
 

@@ -9,15 +9,16 @@ from typing import Any, TypeVar
 
 import click
 
-from bench import paths
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.data.splits import parse_weeks
 from bench.errors import BenchError
 from bench.execution.planning import PlannedCell, default_jobs, limits_for, plan
 from bench.execution.process import Limits
-from bench.store import Store
+from bench.store.store import Store
 from bench.suites import profiles
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_cells
+from bench.system import paths
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -190,7 +191,7 @@ def resolve(
     Raises:
         BenchError: an option makes no sense; the message names it.
     """
-    from bench.suggest import unknown
+    from bench.errors import unknown
     from bench.suites.suites import SUITES
 
     if suite not in SUITES:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from bench import clock
 from bench.cli.options import Request, json_option, resolve, suite_options
-from bench.terminal import console
+from bench.system import clock
+from bench.system.terminal import console
 
 if TYPE_CHECKING:
     from bench.execution.slurm import ArrayOptions
@@ -60,7 +60,7 @@ def command(
     of the same runner and size has run; then they come from that run.
     """
     from bench.execution.planning import REFUSED
-    from bench.store import Store
+    from bench.store.store import Store
 
     request = resolve(lambda text: click.echo(text, err=True), **given)
     if script is not None:
@@ -139,10 +139,10 @@ def command(
 
 def _write_job_array(script: Path, request: Request, given: dict[str, Any], options: ArrayOptions) -> int:
     """Writes the script and says how to submit it."""
-    from bench.disk import disk_errors, write_atomically
     from bench.execution.schedule import record_refusals
     from bench.execution.slurm import NO_CAP, job_array
-    from bench.store import STORED_STAYS, Store
+    from bench.store.store import STORED_STAYS, Store
+    from bench.system.disk import disk_errors, write_atomically
 
     if given["memory_gb"] is None:  # cells run on other machines than this one
         request = dataclasses.replace(request, limits=dataclasses.replace(request.limits, memory_bytes=NO_CAP))

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from bench import clock
 from bench.cli.options import resolve, suite_options
+from bench.system import clock
 
 
 @click.command(
@@ -49,15 +49,15 @@ def command(
     1: some failed; 2: bad input; 130: interrupted, run the same command to resume.
     """
     from bench.cli.options import names
-    from bench.dataset_record import write_dataset_record
+    from bench.errors import unknown
     from bench.execution.engine import open_engine
     from bench.execution.planning import RETRYABLE, select_cells
     from bench.execution.progress import PlainProgress, Progress, for_terminal
     from bench.execution.schedule import Interrupted, run_cells, to_run
-    from bench.records import Manifest
-    from bench.sensitivities_record import record_sensitivities
-    from bench.store import Store
-    from bench.suggest import unknown
+    from bench.store.dataset_record import write_dataset_record
+    from bench.store.records import Manifest
+    from bench.store.sensitivities_record import record_sensitivities
+    from bench.store.store import Store
 
     def say(text: str) -> None:
         if not quiet:

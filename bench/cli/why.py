@@ -10,10 +10,10 @@ import click
 
 from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError
-from bench.records import Record
 from bench.runners import registry
+from bench.store.jobs import EVALUATION_VERSION, Cell, differences
+from bench.store.records import Record
 from bench.suites import ablation
-from bench.suites.cells import EVALUATION_VERSION, Cell, differences
 
 
 @click.command(

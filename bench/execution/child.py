@@ -24,11 +24,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.clock import timed
-from bench.disk import write_atomically
 from bench.errors import BenchError
 from bench.execution.process import DISK_FULL_EXIT
-from bench.suites.cells import Cell
+from bench.store.jobs import Cell
+from bench.system.clock import timed
+from bench.system.disk import write_atomically
 
 COMPANION_GRACE_S = 3.0
 """After a companion failed: how long the first process may take to say why itself."""
@@ -84,7 +84,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
     from bench.data.cube_zarr import open_cube
     from bench.data.splits import make_split
     from bench.execution.inprocess import build_runner, checked_prediction
-    from bench.metrics import evaluate, fitted_statistics, statistics_of
+    from bench.scoring.metrics import evaluate, fitted_statistics, statistics_of
 
     cell, cube = Cell.model_validate(task["cell"]), open_cube(Path(task["cube"])).validate()
     if cube.fingerprint != cell.dataset_fingerprint:

@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from bench.clock import Stopwatch
 from bench.data.datasets import OpenedDataset
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.execution.planning import Estimate
 from bench.execution.process import CellProcess, Limits, Outcome
-from bench.host import visible_gpus
 from bench.runners import registry
-from bench.suggest import unknown
-from bench.suites.cells import Cell
+from bench.store.jobs import Cell
+from bench.system.clock import Stopwatch
+from bench.system.host import visible_gpus
 
 ENGINES = ("local", "ray")
 OnLost = Callable[[str, str], None]

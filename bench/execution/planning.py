@@ -16,12 +16,12 @@ from bench.data.splits import make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
 from bench.execution.process import Limits
-from bench.host import available_cores
-from bench.records import Record
 from bench.runners import registry
-from bench.runners.registry import TRAINING_ROWS
-from bench.store import Store
-from bench.suites.cells import Cell
+from bench.runners.entry import TRAINING_ROWS
+from bench.store.jobs import Cell
+from bench.store.records import Record
+from bench.store.store import Store
+from bench.system.host import available_cores
 
 State = Literal[
     "done",
@@ -43,7 +43,7 @@ REFUSED: tuple[State, ...] = ("unavailable", "too large", "too long")
 RETRYABLE = ("failed", "timeout", "oom")
 _RESERVE_BYTES = 1_500_000_000  # for the system and the harness
 _SCORED_BYTES = 8
-"""Of a scored sample: its prediction and its target, float32; `bench.metrics` sums them block by block."""
+"""Of a scored sample: its prediction and its target, float32; `bench.scoring.metrics` sums them block by block."""
 _STORED_BYTES = 32
 """Of a test sample on its way to `predictions.parquet`, measured: four columns of 4 bytes and their copies."""
 _EXPLAINED_BYTES = 10

@@ -15,10 +15,11 @@ from typing import Any
 
 import psutil
 
-from bench.clock import Stopwatch
-from bench.disk import disk_errors
-from bench.records import Host, Status
-from bench.suites.cells import Cell
+from bench.store.jobs import Cell
+from bench.store.records import Status
+from bench.system.clock import Stopwatch
+from bench.system.disk import disk_errors
+from bench.system.host import Host
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol, TextIO
 
-from bench.clock import Stopwatch, human_seconds
 from bench.execution.engine import RunningCell
-from bench.records import Record
+from bench.store.records import Record
+from bench.system.clock import Stopwatch, human_seconds
 
 HEARTBEAT_S = 30.0
 """Without a terminal: how often running cells are named."""

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.clock import Stopwatch
 from bench.data.datasets import OpenedDataset
 from bench.errors import BenchError
 from bench.execution.engine import OnLost
@@ -17,7 +16,8 @@ from bench.execution.planning import Estimate
 from bench.execution.process import Limits, Outcome
 from bench.execution.remote import receive, run_on_worker, task_of
 from bench.runners import registry
-from bench.suites.cells import Cell
+from bench.store.jobs import Cell
+from bench.system.clock import Stopwatch
 
 ATTEMPTS = 4
 """How often a cell is sent out before a lost worker is held to be its own fault."""

@@ -19,15 +19,14 @@ from typing import Any
 import numpy as np
 
 import bench
-from bench import clock
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
 from bench.execution.process import CellProcess, Limits, Outcome
-from bench.host import this_host
-from bench.ownership import is_abandoned, owner
-from bench.records import Host
 from bench.runners import registry
-from bench.suites.cells import Cell
+from bench.store.jobs import Cell
+from bench.system import clock
+from bench.system.host import Host, this_host
+from bench.system.ownership import is_abandoned, owner
 
 _POLL_S = 0.1
 _KEPT = ("log.txt", "statistics.parquet", "predictions.parquet", "importance.parquet")

@@ -16,19 +16,19 @@ from pathlib import Path
 from types import FrameType
 
 import bench
-from bench import clock
-from bench.disk import sha256
 from bench.errors import BenchError
 from bench.execution.engine import Engine, RunningCell
 from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedCell
 from bench.execution.process import Limits, Outcome
 from bench.execution.progress import Progress
-from bench.host import this_host
-from bench.locks import ProcessLock
-from bench.records import Host, Record, Status
 from bench.runners import registry
-from bench.store import ARTEFACTS, CorruptRecord, Store
-from bench.suites.cells import Cell
+from bench.store.jobs import Cell
+from bench.store.records import Record, Status
+from bench.store.store import ARTEFACTS, CorruptRecord, Store
+from bench.system import clock
+from bench.system.disk import sha256
+from bench.system.host import Host, this_host
+from bench.system.locks import ProcessLock
 
 POLL_S = 0.03
 _FILES = ("statistics.parquet", "predictions.parquet", "importance.parquet")

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report.ablation import ablation_table
-from bench.report.comparison import differences
 from bench.report.html.figure import PageFigure
-from bench.report.interpretability import interpretability
-from bench.report.model import Table
-from bench.report.selection import Selection, StatisticsReader
-from bench.report.tables import costs, table1, table2, table3
-from bench.store import CorruptRecord
+from bench.report.results.comparison import differences
+from bench.report.results.selection import Selection, StatisticsReader
+from bench.report.table import Table
+from bench.report.tables.ablation import ablation_table
+from bench.report.tables.interpretability import interpretability
+from bench.report.tables.numbered import costs, table1, table2, table3
+from bench.store.store import CorruptRecord
 from bench.suites.ablation import SUITE as ABLATION
 
 NUMBERED = ("table1", "table2", "table3")
@@ -61,9 +61,9 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
     Raises:
         BenchError: the data set's record was written by a newer version.
     """
-    from bench.dataset_record import read_dataset_record
-    from bench.report import ablation_figure
+    from bench.report.figures import ablation as ablation_figure
     from bench.report.figures import figures, save
+    from bench.store.dataset_record import read_dataset_record
 
     folder.mkdir(exist_ok=True)
     if suite == ABLATION:

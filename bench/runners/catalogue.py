@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.runners.registry import Cost, Explains, RunnerEntry
+from bench.runners.entry import Cost, Explains, RunnerEntry
 
 _TABULAR = "Tabular Machine Learning"
 _TREES = ("lightgbm",)

@@ -12,19 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.data.datasets import OpenedDataset
 from bench.data.splits import ablation_parameters
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.seeds import derive_seed
-from bench.suggest import unknown
+from bench.store.jobs import Cell, name_of
 from bench.suites import profiles
-from bench.suites.cells import Cell, name_of
-
-if TYPE_CHECKING:
-    from bench.suites.suites import SuiteOptions
+from bench.suites.options import SuiteOptions
 
 SUITE = "ablation"
 LETTER, PLUS = "dual_branch", "dual_branch_plus"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.suggest import unknown
+from bench.errors import unknown
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 import pytest
 
-from bench import paths
 from bench.cli.report import command
 from bench.errors import BenchError
-from bench.store import Store
+from bench.store.store import Store
+from bench.system import paths
 from tests.conftest import make_cube
-from tests.report.test_audit import change
-from tests.report.test_check import NOISES, make_store
-from tests.report.test_tables import add_manifest, store_cell
-from tests.test_store import make_cell
+from tests.report.paper.test_check import NOISES, make_store
+from tests.report.paper.test_implied_variance import change
+from tests.report.tables.test_tables import add_manifest, store_cell
+from tests.store.test_store import make_cell
 
 HOLDS = '[[expect]]\ntable = "table1"\nrow = "dual_branch"\ncolumn = "rmse"\nbelow = "tabnet"\nwhy = "the paper"\n'
 BROKEN = HOLDS.replace('below = "tabnet"', "at_most = 0.5")

@@ -12,7 +12,7 @@ from bench.data.cube_zarr import write_cube
 from bench.errors import BenchError
 from bench.execution import child
 from bench.execution.planning import limits_for
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 pytestmark = pytest.mark.runners

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from bench import host
 from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
 from bench.execution import child, engine
@@ -21,9 +20,11 @@ from bench.execution.process import Limits, environment_of_cell
 from bench.execution.progress import PlainProgress
 from bench.execution.schedule import run_cells
 from bench.runners import registry
-from bench.store import Store
-from bench.suites.cells import Cell
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.store.jobs import Cell
+from bench.store.store import Store
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_cells
+from bench.system import host
 from tests.conftest import make_cube
 
 LIMITS = Limits(1, 2_000_000_000, 60)

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from bench.data.cube_zarr import write_cube
-from bench.ownership import host_name
-from bench.store import Store
+from bench.store.store import Store
+from bench.system.ownership import host_name
 from tests.conftest import bench_environment, make_cube
 
 KILLS = int(os.environ.get("BENCH_TEST_KILLS", "8"))

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from bench.data.cube_zarr import write_cube
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import bench_environment, make_cube
 
 pytest.importorskip("ray", reason="ray is not installed")

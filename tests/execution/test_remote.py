@@ -19,10 +19,11 @@ from bench.execution import ray_engine, remote
 from bench.execution.engine import open_engine
 from bench.execution.planning import Estimate
 from bench.execution.process import Limits
-from bench.ownership import host_name
 from bench.runners import registry
-from bench.suites.cells import Cell
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.store.jobs import Cell
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_cells
+from bench.system.ownership import host_name
 from tests.conftest import make_cube
 
 LIMITS = Limits(threads=1, memory_bytes=2_000_000_000, timeout_s=60)

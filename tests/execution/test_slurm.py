@@ -13,7 +13,7 @@ import pytest
 from bench.data.cube_zarr import write_cube
 from bench.errors import BenchError
 from bench.execution.slurm import ArrayOptions
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, bench_environment, make_cube
 
 PLUGINS = "tests.support.runners:QUICK"

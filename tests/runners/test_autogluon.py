@@ -16,7 +16,7 @@ from bench.data.splits import full_parameters, make_split
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry
 from bench.runners.catalogue import CATALOGUE
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 NAMES = [entry.name for entry in CATALOGUE if entry.target == "bench.runners.autogluon:AutoGluonRunner"]

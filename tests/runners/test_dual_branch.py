@@ -17,7 +17,7 @@ from bench.data.cube_zarr import write_cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.runners import registry
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, bench_environment, make_cube
 
 pytestmark = [

@@ -11,10 +11,10 @@ from bench.data.cube_zarr import write_cube
 from bench.data.splits import fewshot_parameters, make_split
 from bench.errors import BenchError
 from bench.execution.inprocess import build_runner, trained_on_training_only
-from bench.metrics import evaluate, fitted_statistics, statistics_of
 from bench.runners import registry
 from bench.runners.geographical import StepMeans
-from bench.store import Store
+from bench.scoring.metrics import evaluate, fitted_statistics, statistics_of
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 pytestmark = [

@@ -17,7 +17,8 @@ from bench.execution.inprocess import build_runner
 from bench.execution.process import Limits
 from bench.runners import registry
 from bench.runners.base import Runner
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_cells
 from tests.conftest import make_cube
 
 pytestmark = [

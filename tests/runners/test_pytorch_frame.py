@@ -16,7 +16,7 @@ from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.report import published
 from bench.runners import registry
 from bench.runners.catalogue import CATALOGUE
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 ENTRIES = [entry for entry in CATALOGUE if entry.family == "Tabular Deep Learning"]

@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.runners import registry
-from bench.runners.registry import RunnerEntry
+from bench.runners.entry import RunnerEntry
 
 
 @pytest.fixture(autouse=True)

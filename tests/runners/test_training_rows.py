@@ -15,8 +15,9 @@ from bench.execution import planning
 from bench.execution.process import Limits
 from bench.runners import base, registry
 from bench.runners.base import Task
-from bench.runners.registry import TRAINING_ROWS, RunnerEntry
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.runners.entry import TRAINING_ROWS, RunnerEntry
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_cells
 from tests.conftest import make_cube
 
 

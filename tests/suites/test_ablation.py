@@ -14,13 +14,14 @@ from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
 from bench.data.splits import ablation_parameters, make_split
 from bench.errors import BenchError
-from bench.metrics import statistics_of
-from bench.store import Store
+from bench.scoring.metrics import statistics_of
+from bench.store.jobs import Cell
+from bench.store.store import Store
 from bench.suites import ablation
 from bench.suites.ablation import EXPERIMENTS, LETTER, PLUS, VARIANTS, base_parameters, override_of, variants_of
-from bench.suites.cells import Cell
+from bench.suites.options import SuiteOptions
 from bench.suites.profiles import PROFILES
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.suites.suites import make_cells
 from tests.conftest import ROOT, Bench, make_cube
 
 CUBE = make_cube()

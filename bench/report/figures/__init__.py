@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bench.dataset_record import DatasetRecord
 from bench.report.figures.density import observed_and_predicted
 from bench.report.figures.groups import errors_by_group
 from bench.report.figures.learning import learning_curves
@@ -11,7 +10,8 @@ from bench.report.figures.model import Drawings, Figure, save
 from bench.report.figures.stored import Context, shown_rows
 from bench.report.figures.training import training_curves
 from bench.report.figures.weights import weight_courses
-from bench.report.selection import Selection, StatisticsReader, rows
+from bench.report.results.selection import Selection, StatisticsReader, rows
+from bench.store.dataset_record import DatasetRecord
 
 __all__ = ["Drawings", "Figure", "figures", "save"]
 

@@ -10,8 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, Floats, cell_ids, predictions, representatives
 from bench.report.figures.style import PAGE_WIDTH, QUIET, SIZES, SMALL_TEXT_SIZE, columns_for, panels
-from bench.report.selection import RowResult
-from bench.uncertainty import CONFIDENCE
+from bench.report.results.selection import RowResult
+from bench.scoring.uncertainty import CONFIDENCE
 
 BINS = 90
 """Along each axis."""

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure as Sheet
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import MOST_SHOWN, Context, cell_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, STROKES, label_ends
-from bench.report.selection import Estimate, RowResult
-from bench.uncertainty import CONFIDENCE
+from bench.report.results.selection import Estimate, RowResult
+from bench.scoring.uncertainty import CONFIDENCE
 
 LOWEST_R2 = -0.5
 """A model that fails on few cells would otherwise hide the differences between the others."""

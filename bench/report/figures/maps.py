@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Sheet
 
-from bench.climate_classes import TEMPERATURE_NAMES
+from bench.data.climate_classes import TEMPERATURE_NAMES
 from bench.report.figures.geography import Grid, draw_cells, grid_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import (
@@ -22,7 +22,7 @@ from bench.report.figures.stored import (
     representatives,
 )
 from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_title, panels
-from bench.report.selection import RowResult
+from bench.report.results.selection import RowResult
 
 STEPS = (1, 10, 20, 30)
 """The paper's weeks: 8-day steps of the test year."""

@@ -12,8 +12,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Sheet
 
-from bench.disk import write_atomically
 from bench.report.figures.style import PIXELS_PER_INCH, house_style
+from bench.system.disk import write_atomically
 
 
 @dataclass(frozen=True)

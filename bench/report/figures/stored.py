@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.dataset_record import DatasetRecord
 from bench.errors import BenchError
-from bench.records import Record
 from bench.report.figures.style import units
-from bench.report.selection import RowResult, Selection, StatisticsReader
-from bench.report.tables import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
-from bench.runners.registry import FAMILIES
+from bench.report.results.selection import RowResult, Selection, StatisticsReader
+from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
+from bench.runners.entry import FAMILIES
+from bench.store.dataset_record import DatasetRecord
+from bench.store.records import Record
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

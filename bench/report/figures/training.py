@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure as Sheet
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from bench.records import Record
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, cell_ids
 from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES, columns_for, panels
-from bench.report.selection import RowResult
+from bench.report.results.selection import RowResult
+from bench.store.records import Record
 from models.progress import Progress
 
 _COLUMNS = 3

@@ -21,7 +21,7 @@ from bench.report.figures.stored import (
     importance,
 )
 from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_title, panels
-from bench.report.selection import RowResult
+from bench.report.results.selection import RowResult
 
 FEWEST_STEPS = 12
 """Fewer steps than this make no course over the year."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from bench.report.html.cells import describe_split
 from bench.report.html.elements import Html, bullets, code, definitions, element, join, link, plain_table
-from bench.report.selection import Selection
-from bench.report.split_audit import CellAudit
-from bench.suites.cells import Cell
+from bench.report.results.selection import Selection
+from bench.report.results.split_audit import CellAudit
+from bench.store.jobs import Cell
 
 _UNKNOWN = "not known"
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.clock import human_seconds
-from bench.metrics import METRICS
-from bench.records import Record
 from bench.report.html.elements import Child, Html, anchor, code, definitions, element, join, link, plain_table, prose
 from bench.report.html.results import row_anchor
-from bench.report.model import Table
-from bench.report.selection import Selection
-from bench.report.split_audit import CellAudit
+from bench.report.results.selection import Selection
+from bench.report.results.split_audit import CellAudit
+from bench.report.table import Table
 from bench.runners import registry
-from bench.suites.cells import Cell
+from bench.scoring.metrics import METRICS
+from bench.store.jobs import Cell
+from bench.store.records import Record
+from bench.system.clock import human_seconds
 
 
 @dataclass(frozen=True)

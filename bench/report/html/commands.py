@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from bench.suites.cells import Cell
+from bench.store.jobs import Cell
 
 
 def reproduce(cell: Cell, dataset_spec: str) -> str:

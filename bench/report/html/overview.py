@@ -20,9 +20,9 @@ from bench.report.html.elements import (
     prose,
     scrollable,
 )
-from bench.report.selection import Selection
+from bench.report.results.selection import Selection
 from bench.runners import registry
-from bench.store import Store
+from bench.store.store import Store
 
 _NOT_SHOWN = ("schema_version", "fingerprint")
 _STATES = ("done", "failed", "timeout", "oom", "skipped", "stale", "missing")

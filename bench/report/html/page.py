@@ -20,13 +20,13 @@ from bench.report.html.elements import Child, Html, anchor, bullets, code, eleme
 from bench.report.html.figure import PageFigure, figure_section
 from bench.report.html.guide import guide
 from bench.report.html.results import result_table
-from bench.report.model import Table
-from bench.report.others import remarks
-from bench.report.selection import Selection
-from bench.report.split_audit import SplitAuditor
-from bench.report.tables import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
+from bench.report.results.others import remarks
+from bench.report.results.selection import Selection
+from bench.report.results.split_audit import SplitAuditor
+from bench.report.table import Table
+from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners import registry
-from bench.store import Store
+from bench.store.store import Store
 
 _DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
 MAX_BYTES = 5_000_000

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bench.report.html.elements import Child, Html, bullets, element, join, link, prose, scrollable
-from bench.report.model import Column, Row, Table, best_values, is_best
-from bench.report.render import MISSING, plain_value, shown_columns
+from bench.report.table import Column, Row, Table, best_values, is_best
+from bench.report.tables.render import MISSING, plain_value, shown_columns
 
 
 def row_anchor(table: Table, index: int) -> str:

@@ -11,18 +11,18 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
-from bench.dataset_record import read_dataset_record, write_dataset_record
-from bench.disk import sha256
-from bench.metrics import statistics_of
 from bench.report.figures import Drawings, Figure, figures
 from bench.report.figures.stored import Context, shown_rows
-from bench.report.selection import StatisticsReader, rows, select
-from bench.store import Store
-from bench.suites.cells import Cell
+from bench.report.results.selection import StatisticsReader, rows, select
+from bench.scoring.metrics import statistics_of
+from bench.store.dataset_record import read_dataset_record, write_dataset_record
+from bench.store.jobs import Cell
+from bench.store.store import Store
+from bench.system.disk import sha256
 from models.progress import Progress
 from tests.conftest import make_cube
-from tests.report.test_tables import add_manifest
-from tests.test_store import make_cell, make_record
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import make_cell, make_record
 
 EPOCHS = 4
 LARGEST = 20

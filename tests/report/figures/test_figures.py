@@ -11,10 +11,10 @@ import pytest
 
 from bench.errors import BenchError
 from bench.report.figures import save
-from bench.store import Store
+from bench.store.store import Store
 from tests.report.figures.conftest import context_of, drawings_of, figure_of
-from tests.report.test_tables import add_manifest
-from tests.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import make_cell
 
 
 def test_every_figure_of_the_full_suite_is_there(full_store: Store) -> None:

@@ -13,20 +13,20 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, make_split
-from bench.disk import sha256
-from bench.metrics import statistics_of
-from bench.records import Record
 from bench.report.html.figure import PageFigure
 from bench.report.html.page import SuiteResult, render_page
-from bench.report.selection import StatisticsReader, select
-from bench.report.tables import costs, table1, table2, table3
+from bench.report.results.selection import StatisticsReader, select
+from bench.report.tables.numbered import costs, table1, table2, table3
 from bench.runners import registry
-from bench.store import Store
-from bench.suites.cells import Cell
+from bench.scoring.metrics import statistics_of
+from bench.store.jobs import Cell
+from bench.store.records import Record
+from bench.store.store import Store
+from bench.system.disk import sha256
 from tests.conftest import make_cube
-from tests.report.test_tables import add_manifest
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import HOST, make_cell
 from tests.support.nasty import NASTY
-from tests.test_store import HOST, make_cell
 
 _VOID = {"img", "meta"}
 _INLINE = {"a", "code", "span", "strong"}

@@ -13,8 +13,9 @@ from bench.cli.plan import command as plan
 from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
 from bench.report.html import commands
-from bench.suites.cells import Cell
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.store.jobs import Cell
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_cells
 from tests.conftest import make_cube
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from bench.report.html.figure import PageFigure
 from bench.report.html.page import MAX_BYTES
-from bench.report.model import best_values, is_best
-from bench.report.render import shown_columns
-from bench.store import Store
+from bench.report.table import best_values, is_best
+from bench.report.tables.render import shown_columns
+from bench.store.store import Store
 from tests.conftest import make_cube
 from tests.report.html.conftest import PageReader, describe_dataset, page_of, suites_of
 from tests.support.nasty import NASTY

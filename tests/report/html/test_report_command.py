@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 
 from bench.cli.report import command
 from bench.data.splits import fewshot_parameters
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import make_cube
 from tests.report.html.conftest import PageReader, page_of, publish
-from tests.report.test_tables import add_manifest
-from tests.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import make_cell
 
 
 def report(store: Store, *arguments: str) -> Result:
