@@ -61,7 +61,7 @@ def command(
     """Render tables and figures from stored results: LaTeX, CSV and Markdown files, PDF and PNG, and the terminal.
 
     Beside each table stands metrics_<suite>.csv: every metric of every cell, train and test, per season, land cover
-    and week, plain and area-weighted, with the cell's id. tables.tex is a document of all tables, numbers.tex has
+    and week, plain and area-weighted, with the job's id. tables.tex is a document of all tables, numbers.tex has
     every number as a LaTeX macro.
 
     With --check: exit code 1 when a committed expectation is broken, or when rows of one table were scored on different

@@ -69,11 +69,11 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
     if suite == ABLATION:
         paths = ablation_figure.write_figure(selection, reader, weighting, folder)
         pictures = [Path(path) for path in paths if path.endswith(".png")]
-        cells = tuple(record.cell_id for record in selection.done)
+        jobs = tuple(record.job_id for record in selection.done)
         title, caption = "Ablations", "Paired differences to the base, and error against time for the number of nodes."
-        shown = tuple(PageFigure(path.stem, title, caption, path.read_bytes(), cells) for path in pictures)
+        shown = tuple(PageFigure(path.stem, title, caption, path.read_bytes(), jobs) for path in pictures)
         return Drawn(tuple(paths), shown, ())
-    described = read_dataset_record(reader.store, selection.cells[0].dataset_fingerprint)
+    described = read_dataset_record(reader.store, selection.jobs[0].dataset_fingerprint)
     try:
         drawings = figures(selection, reader, described)
     except CorruptRecord as error:
@@ -89,7 +89,7 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
             continue
         written += files
         picture = next(path for path in files if path.suffix == ".png").read_bytes()
-        on_page.append(PageFigure(figure.name, figure.title, figure.caption, picture, figure.cell_ids))
+        on_page.append(PageFigure(figure.name, figure.title, figure.caption, picture, figure.job_ids))
     return Drawn(tuple(map(str, written)), tuple(on_page), tuple(left_out))
 
 

@@ -52,7 +52,7 @@ class Value:
 
 
 def words(text: str) -> Value:
-    """A cell that holds words."""
+    """A job that holds words."""
     return Value(float("nan"), text=text)
 
 
@@ -66,7 +66,7 @@ class Row:
         values: column key → value; absent where there is none.
         ranked: whether it may be the best (reference rows may not).
         note: shown after the label, such as ``2/3 seeds``.
-        cells: ids of the cells that the numbers come from.
+        jobs: ids of the jobs that the numbers come from.
         name: name of its runner, with view and sample size where the label has them; "" where a row is no model.
         complete: whether all repetitions that were planned are done.
     """
@@ -76,7 +76,7 @@ class Row:
     values: dict[str, Value]
     ranked: bool = True
     note: str = ""
-    cells: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
     name: str = ""
     complete: bool = True
 

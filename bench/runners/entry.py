@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from bench.errors import BenchError, unknown
 
 TRAINING_ROWS = "training_rows"
-"""Parameter of a cell whose training part has more rows than its runner takes: the size of the sample."""
+"""Parameter of a job whose training part has more rows than its runner takes: the size of the sample."""
 FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", "Our Method")
 """In the order of the tables; the paper's names where it has them."""
 
@@ -24,7 +24,7 @@ part of the prediction that is due to the feature's value, or an unsigned share 
 
 @dataclass(frozen=True)
 class Cost:
-    """A rough prediction of what a cell needs, for planning only; it never changes a result.
+    """A rough prediction of what a job needs, for planning only; it never changes a result.
 
     Attributes:
         seconds: start-up and other fixed time.
@@ -66,8 +66,8 @@ class RunnerEntry:
         several_processes: whether it is trained by `models.training`, which several processes can do together.
         uses_gpu: whether it computes on a GPU where its process sees one; engines hand GPUs to such runners only.
         by_name: whether a suite plans it only where ``--only`` or ``--with`` names it.
-        refused_after: seconds; a cell that is expected to take longer is refused; None for never.
-        instead: what to do where a cell is refused.
+        refused_after: seconds; a job that is expected to take longer is refused; None for never.
+        instead: what to do where a job is refused.
         most_rows: profile → training rows that it takes at most; where a training part has more, it learns from a
             seeded sample of so many, the same for every runner with that limit, and the table says so. Profiles that
             are not named take all rows.

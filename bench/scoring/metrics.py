@@ -143,9 +143,9 @@ def fitted_statistics(cube: Cube, cells: IndexArray, fitted: Fitted) -> pd.DataF
     for name, values in (("targets", fitted.target), ("predictions", fitted.prediction)):
         if values.shape != expected:
             raise BenchError(f"A runner's fitted() returned {values.shape} {name} instead of {expected}; correct it.")
-    every_cell, steps = np.ones(len(cells), bool), np.array(fitted.steps)
-    groups = {"all": (every_cell, np.ones(len(steps), bool))}
-    groups |= {f"week:{step}": (every_cell, steps == step) for step in fitted.steps}
+    every_job, steps = np.ones(len(cells), bool), np.array(fitted.steps)
+    groups = {"all": (every_job, np.ones(len(steps), bool))}
+    groups |= {f"week:{step}": (every_job, steps == step) for step in fitted.steps}
     table = _sums(cube, cells, fitted.target, fitted.prediction, groups).assign(part="fitted", year=0)
     return table[[*KEYS, *STATISTICS]]
 

@@ -1,4 +1,4 @@
-"""A cell of work: one runner on one split of one data set. Its id is a hash of exactly what changes the numbers."""
+"""A job: one runner on one split of one data set. Its id is a hash of exactly what changes the numbers."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from bench.data.datasets import OpenedDataset
 
 EVALUATION_VERSION = 1
-"""Raise it when the stored statistics change their meaning; all stored cells then count as stale."""
+"""Raise it when the stored statistics change their meaning; all stored jobs then count as stale."""
 
 
-class Cell(BaseModel):
-    """A cell of work. Every field changes the numbers; device, worker count and paths are recorded beside it.
+class Job(BaseModel):
+    """A job. Every field changes the numbers; device, worker count and paths are recorded beside it.
 
     Attributes:
         suite: name of the suite.
@@ -33,7 +33,7 @@ class Cell(BaseModel):
         seed: derived seed; None for a runner without randomness.
         packages: versions of the distributions that the runner requires.
         evaluation: version of the statistics that are stored.
-        override: ablation suite: the settings in which the cell departs from its runner's base; None elsewhere. It
+        override: ablation suite: the settings in which the job departs from its runner's base; None elsewhere. It
             names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
     """
 
@@ -64,7 +64,7 @@ class Cell(BaseModel):
 
     @property
     def address(self) -> tuple[str, ...]:
-        """What a person would call the same cell: two ids with one address mean that the older one is stale."""
+        """What a person would call the same job: two ids with one address mean that the older one is stale."""
         sample = {key: value for key, value in self.split.items() if key in ("train_cells", "weeks", "sample_seed")}
         return (
             self.suite,
@@ -95,12 +95,12 @@ def variant_of(override: Mapping[str, Any]) -> str:
 
 
 def name_of(dataset: OpenedDataset) -> str:
-    """A data set's name in a cell: a built one is named with its options; a folder's path stays out of the id."""
+    """A data set's name in a job: a built one is named with its options; a folder's path stays out of the id."""
     return dataset.spec if dataset.spec.partition(":")[0] == dataset.cube.name else dataset.cube.name
 
 
-def differences(old: Cell, new: Cell) -> dict[str, tuple[Any, Any]]:
-    """Fields in which two cells differ, nested ones by dotted name, as (old value, new value)."""
+def differences(old: Job, new: Job) -> dict[str, tuple[Any, Any]]:
+    """Fields in which two jobs differ, nested ones by dotted name, as (old value, new value)."""
     before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
     return {
         key: (before.get(key, "(absent)"), after.get(key, "(absent)"))

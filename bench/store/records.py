@@ -1,12 +1,12 @@
-"""The stored result of a cell: a documented, versioned type. `docs/results-format.md` describes the files."""
+"""The stored result of a job: a documented, versioned type. `docs/results-format.md` describes the files."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.system.host import Host
 
 SCHEMA_VERSION = 1
@@ -14,15 +14,15 @@ Status = Literal["done", "failed", "timeout", "oom", "skipped"]
 
 
 class Record(BaseModel):
-    """What is known of a cell after it ran (or was refused).
+    """What is known of a job after it ran (or was refused).
 
     Attributes:
         schema_version: version of this type.
-        cell_id: the cell's id.
-        cell: what was run.
+        job_id: the job's id; stored as ``cell_id``, its name when the format was made, as are the next two.
+        job: what was run.
         status: only `done` counts as done.
         reason: for every other status, one sentence.
-        interrupted: the process was killed from outside (not by a limit); the next run repeats the cell unasked.
+        interrupted: the process was killed from outside (not by a limit); the next run repeats the job unasked.
         metrics: part (train, test) → metric → value over all samples, plain weighting.
         n_train: training samples.
         n_test: test samples.
@@ -41,11 +41,13 @@ class Record(BaseModel):
         bench_version: version of this package.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
 
     schema_version: int = SCHEMA_VERSION
-    cell_id: str
-    cell: Cell
+    job_id: str = Field(validation_alias="cell_id", serialization_alias="cell_id")
+    job: Job = Field(validation_alias="cell", serialization_alias="cell")
     status: Status
     reason: str | None = None
     interrupted: bool = False
@@ -80,10 +82,12 @@ class Manifest(BaseModel):
         target_name: for example GPP.
         target_units: for example gC m-2 d-1.
         options: what the command line chose.
-        cells: all cells, whether done before or not.
+        jobs: all jobs, whether done before or not.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
 
     schema_version: int = SCHEMA_VERSION
     created: str
@@ -94,4 +98,4 @@ class Manifest(BaseModel):
     target_name: str
     target_units: str
     options: dict[str, Any]
-    cells: list[Cell]
+    jobs: list[Job] = Field(validation_alias="cells", serialization_alias="cells")

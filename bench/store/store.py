@@ -1,8 +1,8 @@
-"""The result store: a folder of finished cells. Nothing in it is pickled, and nothing is overwritten in place.
+"""The result store: a folder of finished jobs. Nothing in it is pickled, and nothing is overwritten in place.
 
 Layout: ``store.json`` (format version), ``manifests/`` (one JSON file per run), ``cells/<id>/`` (record.json,
-statistics.parquet, predictions.parquet, log.txt), ``work/`` (cells in progress), ``checkpoints/`` (unfinished
-trainings), ``locks/``, ``quarantine/`` (damaged cells, kept for inspection). A cell appears under ``cells/`` by one
+statistics.parquet, predictions.parquet, log.txt), ``work/`` (jobs in progress), ``checkpoints/`` (unfinished
+trainings), ``locks/``, ``quarantine/`` (damaged jobs, kept for inspection). A job appears under ``cells/`` by one
 rename of a complete folder, so a reader sees all of it or nothing.
 """
 
@@ -35,7 +35,7 @@ _ID = re.compile(r"[0-9a-f]{16}")
 
 
 class CorruptRecord(BenchError):
-    """A stored cell that cannot be read; a re-issued `bench run` sets it aside and repeats the cell."""
+    """A stored job that cannot be read; a re-issued `bench run` sets it aside and repeats the job."""
 
 
 class Store:
@@ -51,7 +51,7 @@ class Store:
 
     def __init__(self, root: Path, *, create: bool = False) -> None:
         self.root = root
-        self.cells_dir, self.work_dir = root / "cells", root / "work"
+        self.jobs_dir, self.work_dir = root / "cells", root / "work"
         marker = root / "store.json"
         if root.exists() and not root.is_dir():
             raise BenchError(f"{root} is a file, not a folder; name another place with --store.")
@@ -87,35 +87,35 @@ class Store:
                 "update climate2gpp-bench."
             )
 
-    def record(self, cell_id: str) -> Record | None:
-        """The record of a cell, or None if it never ended.
+    def record(self, job_id: str) -> Record | None:
+        """The record of a job, or None if it never ended.
 
         Raises:
             CorruptRecord: the record or one of its files is damaged.
             BenchError: it was written by a newer version.
         """
-        folder = self._folder(cell_id)
+        folder = self._folder(job_id)
         path = folder / "record.json"
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             if folder.exists():
                 if path.exists():
-                    return self.record(cell_id)  # another run published it between two looks
+                    return self.record(job_id)  # another run published it between two looks
                 raise CorruptRecord(
-                    f"Stored cell {folder} has no record.json; `bench run` sets it aside and repeats it."
+                    f"Stored job {folder} has no record.json; `bench run` sets it aside and repeats it."
                 ) from None
             return None
         except PermissionError as error:
             raise BenchError(f"{path} may not be read; grant read permission on it.") from error
         record = _parse(Record, content, path)
-        if record.cell_id != cell_id or record.cell.id != cell_id:
+        if record.job_id != job_id or record.job.id != job_id:
             raise CorruptRecord(
-                f"Record {path} describes another cell ({record.cell.id}); `bench run` sets it aside and repeats it."
+                f"Record {path} describes another job ({record.job.id}); `bench run` sets it aside and repeats it."
             )
         for name in record.files:
             if not (folder / name).is_file():
-                raise CorruptRecord(f"Stored cell {folder} lacks {name}; `bench run` sets it aside and repeats it.")
+                raise CorruptRecord(f"Stored job {folder} lacks {name}; `bench run` sets it aside and repeats it.")
         return record
 
     def file(self, record: Record, name: str) -> Path:
@@ -124,15 +124,15 @@ class Store:
         Raises:
             CorruptRecord: the file is missing or its SHA-256 differs.
         """
-        path = self._folder(record.cell_id) / name
+        path = self._folder(record.job_id) / name
         expected = record.files.get(name)
         if expected is None or not path.is_file() or sha256(path) != expected:
-            raise CorruptRecord(f"File {path} is missing or damaged; `bench run` sets the cell aside and repeats it.")
+            raise CorruptRecord(f"File {path} is missing or damaged; `bench run` sets the job aside and repeats it.")
         return path
 
     def ids(self) -> list[str]:
-        """Ids of all stored cells, in order."""
-        return sorted(item.name for item in self.cells_dir.iterdir() if _ID.fullmatch(item.name))
+        """Ids of all stored jobs, in order."""
+        return sorted(item.name for item in self.jobs_dir.iterdir() if _ID.fullmatch(item.name))
 
     def records(self) -> Iterator[Record]:
         """All readable and unreadable records in order of id.
@@ -140,8 +140,8 @@ class Store:
         Raises:
             CorruptRecord: at the first damaged one.
         """
-        for cell_id in self.ids():
-            record = self.record(cell_id)
+        for job_id in self.ids():
+            record = self.record(job_id)
             if record is not None:
                 yield record
 
@@ -149,21 +149,21 @@ class Store:
         """All readable records by id, and what is wrong with the unreadable ones.
 
         Args:
-            check_files_of: ids of cells whose files are also checked by their hashes.
+            check_files_of: ids of jobs whose files are also checked by their hashes.
         """
         records: dict[str, Record] = {}
         damaged: dict[str, str] = {}
-        for cell_id in self.ids():
+        for job_id in self.ids():
             try:
-                record = self.record(cell_id)
+                record = self.record(job_id)
                 if record is None:
                     continue
-                for name in record.files if cell_id in check_files_of else ():
+                for name in record.files if job_id in check_files_of else ():
                     self.file(record, name)
             except CorruptRecord as error:
-                damaged[cell_id] = str(error)
+                damaged[job_id] = str(error)
             else:
-                records[cell_id] = record
+                records[job_id] = record
         return records, damaged
 
     def manifests(self) -> list[Manifest]:
@@ -191,32 +191,32 @@ class Store:
             write_atomically(path, manifest.model_dump_json(indent=1).encode())
         return path
 
-    def new_work_folder(self, cell_id: str) -> Path:
-        """An empty folder for a cell in progress."""
-        folder = self.work_dir / f"{_checked(cell_id)}-{owner()}"
+    def new_work_folder(self, job_id: str) -> Path:
+        """An empty folder for a job in progress."""
+        folder = self.work_dir / f"{_checked(job_id)}-{owner()}"
         with disk_errors(f"Store {self.root}", STORED_STAYS):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         return folder
 
-    def checkpoint_folder(self, cell_id: str) -> Path:
-        """A folder for a cell's unfinished training; it outlives the process and is the cell's own."""
-        folder = self.root / "checkpoints" / _checked(cell_id)
+    def checkpoint_folder(self, job_id: str) -> Path:
+        """A folder for a job's unfinished training; it outlives the process and is the job's own."""
+        folder = self.root / "checkpoints" / _checked(job_id)
         with disk_errors(f"Store {self.root}", STORED_STAYS):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def remove_checkpoint(self, cell_id: str) -> None:
-        """Removes a finished cell's checkpoint folder."""
-        shutil.rmtree(self.root / "checkpoints" / _checked(cell_id), ignore_errors=True)
+    def remove_checkpoint(self, job_id: str) -> None:
+        """Removes a finished job's checkpoint folder."""
+        shutil.rmtree(self.root / "checkpoints" / _checked(job_id), ignore_errors=True)
 
     def publish(self, work: Path, record: Record) -> None:
-        """Turns a work folder into the stored cell: files and record are on disk before the one rename that shows them.
+        """Turns a work folder into the stored job: files and record are on disk before the one rename that shows them.
 
         Raises:
             BenchError: the disk is full or may not be written; what was stored before is untouched.
         """
-        target = self._folder(record.cell_id)
+        target = self._folder(record.job_id)
         with disk_errors(f"Store {self.root}", STORED_STAYS):
             for item in work.iterdir():
                 if item.name not in (*record.files, "log.txt", ARTEFACTS):
@@ -225,21 +225,21 @@ class Store:
                 _sync(work / name)
             write_atomically(work / "record.json", record.model_dump_json(indent=1).encode())
             if target.exists():
-                # Two renames: a kill between them leaves no record, and the next run repeats the cell.
-                self._set_aside(target, self.work_dir / f"replaced-{record.cell_id}-{owner()}")
+                # Two renames: a kill between them leaves no record, and the next run repeats the job.
+                self._set_aside(target, self.work_dir / f"replaced-{record.job_id}-{owner()}")
             os.replace(work, target)
-            _sync(self.cells_dir)
-        shutil.rmtree(self.work_dir / f"replaced-{record.cell_id}-{owner()}", ignore_errors=True)
+            _sync(self.jobs_dir)
+        shutil.rmtree(self.work_dir / f"replaced-{record.job_id}-{owner()}", ignore_errors=True)
 
-    def quarantine(self, cell_id: str) -> Path:
-        """Moves a damaged cell out of the way, keeping its files."""
-        target = self.root / "quarantine" / f"{_checked(cell_id)}-{time.time_ns()}"
+    def quarantine(self, job_id: str) -> Path:
+        """Moves a damaged job out of the way, keeping its files."""
+        target = self.root / "quarantine" / f"{_checked(job_id)}-{time.time_ns()}"
         with disk_errors(f"Store {self.root}", STORED_STAYS):
-            self._set_aside(self._folder(cell_id), target)
+            self._set_aside(self._folder(job_id), target)
         return target
 
     def clean_work(self) -> None:
-        """Removes what killed runs left: work folders of processes that are surely gone, their cells' locks free.
+        """Removes what killed runs left: work folders of processes that are surely gone, their jobs' locks free.
 
         A free lock alone does not tell: some file systems keep locks from other machines.
         """
@@ -252,9 +252,9 @@ class Store:
                     shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
-    def try_lock(self, cell_id: str) -> Iterator[bool]:
-        """Tries to become the one process that runs a cell; the lock vanishes with the process that holds it."""
-        lock = self.lock(cell_id)
+    def try_lock(self, job_id: str) -> Iterator[bool]:
+        """Tries to become the one process that runs a job; the lock vanishes with the process that holds it."""
+        lock = self.lock(job_id)
         if not lock.try_acquire():
             yield False
             return
@@ -263,12 +263,12 @@ class Store:
         finally:
             lock.release()
 
-    def lock(self, cell_id: str) -> ProcessLock:
-        """The lock of a cell, not yet acquired."""
-        return ProcessLock(self.root / "locks" / f"{_checked(cell_id)}.lock")
+    def lock(self, job_id: str) -> ProcessLock:
+        """The lock of a job, not yet acquired."""
+        return ProcessLock(self.root / "locks" / f"{_checked(job_id)}.lock")
 
-    def _folder(self, cell_id: str) -> Path:
-        return self.cells_dir / _checked(cell_id)
+    def _folder(self, job_id: str) -> Path:
+        return self.jobs_dir / _checked(job_id)
 
     @staticmethod
     def _set_aside(folder: Path, target: Path) -> None:
@@ -276,11 +276,11 @@ class Store:
         os.replace(folder, target)
 
 
-def _checked(cell_id: str) -> str:
+def _checked(job_id: str) -> str:
     """A name from outside never becomes a path unchecked."""
-    if not _ID.fullmatch(cell_id):
-        raise BenchError(f"{cell_id!r} is no cell id (16 hexadecimal digits); `bench ls cells` lists them.")
-    return cell_id
+    if not _ID.fullmatch(job_id):
+        raise BenchError(f"{job_id!r} is no job id (16 hexadecimal digits); `bench ls jobs` lists them.")
+    return job_id
 
 
 def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
@@ -295,7 +295,7 @@ def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
     except (ValueError, KeyError, TypeError, ValidationError) as error:
         first = str(error).splitlines()[0]
         raise CorruptRecord(
-            f"{path} is damaged ({first}); `bench run` sets a damaged cell aside and repeats it."
+            f"{path} is damaged ({first}); `bench run` sets a damaged job aside and repeats it."
         ) from error
 
 

@@ -19,7 +19,7 @@ class SuiteOptions:
         only: runner or family names (ablation: experiments) to keep; empty keeps all of the suite.
         skip: runner or family names (ablation: experiments) to leave out.
         extra: runners to add to the suite's own (few-shot: tabular baselines).
-        views: feature views; each runner that reads a view gets one cell per view.
+        views: feature views; each runner that reads a view gets one job per view.
         first_repetition: number of the first repetition.
         repetitions: how many, for runners whose numbers depend on a seed.
         weeks: few-shot, ablation: 8-day steps of the year that are scored.

@@ -12,21 +12,21 @@ from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.runners.entry import FAMILIES, RunnerEntry
 from bench.seeds import derive_seed
-from bench.store.jobs import Cell, name_of
+from bench.store.jobs import Job, name_of
 from bench.suites import profiles
 from bench.suites.ablation import ablation
 from bench.suites.options import SuiteOptions
 
 
-def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Table 1: every tabular, deep and reference runner; trained on all years but the last, tested on the last."""
     families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Our Method"}
     chosen = [entry for entry in registry.entries().values() if entry.family in families]
     split = full_parameters(dataset.cube, profiles.get(options.profile).max_cells)
-    return _cells("full", dataset, [split], chosen, options)
+    return _jobs("full", dataset, [split], chosen, options)
 
 
-def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Tables 2 and 3: trained on a sample of cells, tested on named weeks of the last year over all cells.
 
     The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular
@@ -38,26 +38,26 @@ def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
     ]
     chosen += [registry.get(name) for name in options.extra if registry.get(name) not in chosen]
     max_cells = profiles.get(options.profile).max_cells
-    cells: list[Cell] = []
+    jobs: list[Job] = []
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         splits = [
             fewshot_parameters(dataset.cube, options.weeks, size, repetition, max_cells)
             for size in (options.train_cells or (None,))
         ]
         # The sample itself depends on the repetition, so that runners without a seed of their own are repeated too.
-        cells += _cells("fewshot", dataset, splits, chosen, options, only_repetition=repetition)
-    return cells
+        jobs += _jobs("fewshot", dataset, splits, chosen, options, only_repetition=repetition)
+    return jobs
 
 
-SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Cell]]] = {
+SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Job]]] = {
     "full": full,
     "fewshot": fewshot,
     "ablation": ablation,
 }
 
 
-def make_cells(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
-    """Cells of a suite, in the registry's order.
+def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
+    """Jobs of a suite, in the registry's order.
 
     Raises:
         BenchError: unknown suite, profile, view, runner or family, or an empty selection.
@@ -69,13 +69,13 @@ def make_cells(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> lis
         if view not in VIEWS:
             raise unknown("view", view, VIEWS, "see `bench run --help`")
     if options.repetitions < 1 or options.first_repetition < 0:
-        raise BenchError("--repeats must be at least 1 and --seed at least 0.")
-    cells = SUITES[suite](dataset, options)
-    if not cells:
+        raise BenchError("--repeats must be at least 1 and --first-repeat at least 0.")
+    jobs = SUITES[suite](dataset, options)
+    if not jobs:
         raise BenchError(
             f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
         )
-    return cells
+    return jobs
 
 
 def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[str]) -> list[RunnerEntry]:
@@ -95,17 +95,17 @@ def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[s
     return [entry for entry in entries if (not only or named(entry, only)) and not named(entry, skip)]
 
 
-def _cells(
+def _jobs(
     suite: str,
     dataset: OpenedDataset,
     splits: Sequence[dict[str, Any]],
     chosen: Sequence[RunnerEntry],
     options: SuiteOptions,
     only_repetition: int | None = None,
-) -> list[Cell]:
+) -> list[Job]:
     cube = dataset.cube
     sizes = [len(make_split(cube, split).train) for split in splits]
-    cells = []
+    jobs = []
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
             continue  # the data set does not know what made its target
@@ -127,8 +127,8 @@ def _cells(
         for split, n_train in zip(splits, sizes, strict=True):
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
-                    cells.append(
-                        Cell(
+                    jobs.append(
+                        Job(
                             suite=suite,
                             dataset=name_of(dataset),
                             dataset_fingerprint=cube.fingerprint,
@@ -143,4 +143,4 @@ def _cells(
                             packages=entry.package_versions(),
                         )
                     )
-    return cells
+    return jobs

@@ -17,7 +17,7 @@ _ANSWER_S = 20.0
 
 
 class Host(BaseModel):
-    """The machine that ran a cell; recorded for readers, never part of an id."""
+    """The machine that ran a job; recorded for readers, never part of an id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""What happens to a cell: done, failed, timeout, oom, skipped; and that others never notice."""
+"""What happens to a job: done, failed, timeout, oom, skipped; and that others never notice."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(bench: Bench, data: str, *arguments: str, plugins: str = QUICK, expect: 
 
 
 def records(folder: Path) -> dict[str, Record]:
-    return {record.cell.runner: record for record in Store(folder / "runs").records()}
+    return {record.job.runner: record for record in Store(folder / "runs").records()}
 
 
 def test_a_run_stores_records_predictions_and_statistics(bench: Bench, data: str, tmp_path: Path) -> None:
@@ -47,14 +47,14 @@ def test_a_run_stores_records_predictions_and_statistics(bench: Bench, data: str
     assert "2 done; 0 done before" in out
     cube, found = make_cube(), records(tmp_path)
     for record in found.values():
-        predictions = pd.read_parquet(tmp_path / "runs" / "cells" / record.cell_id / "predictions.parquet")
+        predictions = pd.read_parquet(tmp_path / "runs" / "cells" / record.job_id / "predictions.parquet")
         assert len(predictions) == record.n_test == 30 * 46
         np.testing.assert_array_equal(predictions["target"], cube.target[predictions["cell"], predictions["time"]])
         rmse = np.sqrt(np.mean((predictions["prediction"].astype(float) - predictions["target"].astype(float)) ** 2))
         assert record.metrics["test"]["rmse"] == pytest.approx(rmse, rel=1e-6)
         assert (record.peak_memory_bytes or 0) > 50e6 and record.threads is not None and record.fit_seconds is not None
     manifest = json.loads(next((tmp_path / "runs" / "manifests").glob("*.json")).read_text())
-    assert {cell["runner"] for cell in manifest["cells"]} == {"climatology", "noise_a"}
+    assert {job["runner"] for job in manifest["cells"]} == {"climatology", "noise_a"}
 
 
 def test_a_second_run_has_nothing_to_do_and_failed_cells_wait_for_retry(
@@ -88,7 +88,7 @@ def test_a_failing_cell_is_recorded_with_its_reason(
     record = records(tmp_path)[runner]
     assert record.status == "failed" and reason in (record.reason or "")
     assert not record.interrupted
-    log = (tmp_path / "runs" / "cells" / record.cell_id / "log.txt").read_text()
+    log = (tmp_path / "runs" / "cells" / record.job_id / "log.txt").read_text()
     assert runner != "raising" or "Traceback" in log
 
 
@@ -136,7 +136,7 @@ def test_artefacts_go_unless_asked_for(bench: Bench, data: str, tmp_path: Path) 
     plugin = "tests.support.runners:LITTERING"
     run(bench, data, "--only", "littering", plugins=plugin)
     assert not list((tmp_path / "runs").rglob("model.bin")) and not list(tmp_path.rglob("left-behind.txt"))
-    run(bench, data, "--only", "littering", "--seed", "1", "--keep-artefacts", plugins=plugin)
+    run(bench, data, "--only", "littering", "--first-repeat", "1", "--keep-artefacts", plugins=plugin)
     [kept] = (tmp_path / "runs").rglob("model.bin")
     assert kept.parent.name == "artefacts"
 
@@ -163,28 +163,26 @@ def test_the_same_numbers_whatever_the_number_of_workers_and_whoever_else_runs(
     assert alone.returncode == 0
     first = records(tmp_path)["noise_b"]
     [second] = Store(tmp_path / "other").records()
-    assert (first.cell_id, first.files) == (second.cell_id, second.files)
+    assert (first.job_id, first.files) == (second.job_id, second.files)
 
 
 def test_repetitions_differ_and_unseeded_runners_run_once(bench: Bench, data: str, tmp_path: Path) -> None:
     run(bench, data, "--only", "noise_a,climatology", "--repeats", "3")
     found = list(Store(tmp_path / "runs").records())
-    rmse = {
-        record.cell.repetition: record.metrics["test"]["rmse"] for record in found if record.cell.runner == "noise_a"
-    }
+    rmse = {record.job.repetition: record.metrics["test"]["rmse"] for record in found if record.job.runner == "noise_a"}
     assert sorted(rmse) == [0, 1, 2] and len(set(rmse.values())) == 3
-    assert sum(record.cell.runner == "climatology" for record in found) == 1
+    assert sum(record.job.runner == "climatology" for record in found) == 1
 
 
 def test_a_damaged_cell_is_set_aside_and_repeated(bench: Bench, data: str, tmp_path: Path) -> None:
     run(bench, data, "--only", "noise_a")
     record = records(tmp_path)["noise_a"]
-    path = tmp_path / "runs" / "cells" / record.cell_id / "record.json"
+    path = tmp_path / "runs" / "cells" / record.job_id / "record.json"
     path.write_text("{")
     listing = bench("ls", "cells", plugins=QUICK)
     assert "corrupt" in listing.stdout
     report = bench("report", plugins=QUICK)
-    assert report.returncode == 2 and "sets a damaged cell aside" in report.stderr
+    assert report.returncode == 2 and "sets a damaged job aside" in report.stderr
     run(bench, data, "--only", "noise_a")
     again = records(tmp_path)["noise_a"]
     assert again.files == record.files
@@ -197,8 +195,8 @@ def test_why_names_the_part_of_the_fingerprint_that_changed(bench: Bench, data: 
     result = bench("why", "noise_b", plugins=QUICK)
     assert "done" in result.stdout
     run(bench, data, "--only", "noise_b", plugins=changed)
-    old = [record for record in Store(tmp_path / "runs").records() if record.cell.parameters["seconds"] == 0.1][0]
-    result = bench("why", old.cell_id, plugins=changed)
+    old = [record for record in Store(tmp_path / "runs").records() if record.job.parameters["seconds"] == 0.1][0]
+    result = bench("why", old.job_id, plugins=changed)
     assert "stale" in result.stdout and "parameters.seconds: 0.1 → 0.0" in result.stdout
     assert bench("why", "lightgbn", plugins=changed).returncode == 2
 
@@ -229,7 +227,7 @@ def test_a_crash_after_the_result_is_whole_loses_nothing(bench: Bench, data: str
 def test_a_changed_file_is_noticed_by_the_next_run_and_computed_anew(bench: Bench, data: str, tmp_path: Path) -> None:
     run(bench, data, "--only", "noise_a")
     record = records(tmp_path)["noise_a"]
-    path = tmp_path / "runs" / "cells" / record.cell_id / "statistics.parquet"
+    path = tmp_path / "runs" / "cells" / record.job_id / "statistics.parquet"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -263,29 +261,29 @@ def test_fewer_cells_run_at_once_where_the_largest_would_not_fit(monkeypatch: py
     from bench.data.datasets import OpenedDataset
     from bench.execution import planning
     from bench.suites.options import SuiteOptions
-    from bench.suites.suites import make_cells
+    from bench.suites.suites import make_jobs
 
     cube = make_cube()
-    cells = make_cells(
+    jobs = make_jobs(
         "full", OpenedDataset(cube, Path(), "toy", ""), SuiteOptions(profile="smoke", only=("random_forest",))
     )
     monkeypatch.setattr(planning, "available_cores", lambda: 8)
     monkeypatch.setattr(planning, "available_memory", lambda: 8_000_000_000)
-    assert planning.estimate(cells[0], cube).memory_bytes > 2e9
-    assert planning.default_jobs(cells, cube) == 3
+    assert planning.estimate(jobs[0], cube).memory_bytes > 2e9
+    assert planning.default_at_once(jobs, cube) == 3
 
 
 def test_the_memory_of_scoring_is_planned_for() -> None:
     from bench.data.datasets import OpenedDataset
     from bench.execution import planning
     from bench.suites.options import SuiteOptions
-    from bench.suites.suites import make_cells
+    from bench.suites.suites import make_jobs
 
     def expected(runner: str, n_cells: int) -> int:
         cube = make_cube(n_cells=n_cells)
         options = SuiteOptions(profile="laptop", only=(runner,))
-        [cell] = make_cells("full", OpenedDataset(cube, Path(), "toy", ""), options)
-        return planning.estimate(cell, cube).memory_bytes
+        [job] = make_jobs("full", OpenedDataset(cube, Path(), "toy", ""), options)
+        return planning.estimate(job, cube).memory_bytes
 
     samples, test, features = 2 * 46 * 1000, 46 * 1000, 3 + 4
     for runner, weights in (("training_mean", 0), ("dual_branch_plus", 10 * features * test)):
@@ -296,4 +294,4 @@ def test_the_memory_of_scoring_is_planned_for() -> None:
 
 def test_unseeded_runners_have_one_cell_whatever_the_seed(bench: Bench, data: str, tmp_path: Path) -> None:
     run(bench, data, "--only", "climatology")
-    assert "nothing to do; 1 done before" in run(bench, data, "--only", "climatology", "--seed", "5")
+    assert "nothing to do; 1 done before" in run(bench, data, "--only", "climatology", "--first-repeat", "5")

@@ -114,8 +114,8 @@ def test_table_3_has_both_gaps_and_importance_is_stored(bench: Bench, cube: Cube
     arguments = ("--suite", "fewshot", "--dataset", data, "--weeks", "40", "--train-cells", "100")
     result = bench("run", *arguments, "--only", "gwr,climatology")
     assert result.returncode == 0, result.stdout + result.stderr
-    records = {record.cell.runner: record for record in Store(tmp_path / "runs").records()}
-    importance = pd.read_parquet(tmp_path / "runs" / "cells" / records["gwr"].cell_id / "importance.parquet")
+    records = {record.job.runner: record for record in Store(tmp_path / "runs").records()}
+    importance = pd.read_parquet(tmp_path / "runs" / "cells" / records["gwr"].job_id / "importance.parquet")
     assert list(importance) == ["cell", "time", *cube.feature_names, *cube.static_names] and len(importance) == 150
     assert bench("report").returncode == 0
     table = pd.read_csv(tmp_path / "runs" / "report" / "table3.csv").set_index(["method", "column"])["value"]

@@ -39,7 +39,7 @@ def test_all_four_run_and_leave_a_sane_record(bench: Bench, cube: Cube, tmp_path
     result = bench("run", *arguments, "--only", "training_mean,tabular-deep-learning")
     assert result.returncode == 0, result.stdout + result.stderr
     store = Store(tmp_path / "runs")
-    found = {record.cell.runner: record for record in store.records()}
+    found = {record.job.runner: record for record in store.records()}
     assert set(found) == {"training_mean", "tabnet", "excelformer", "resnet", "fttransformer"}
     floor = found["training_mean"].metrics["test"]["rmse"]
     assert floor is not None
@@ -47,9 +47,9 @@ def test_all_four_run_and_leave_a_sane_record(bench: Bench, cube: Cube, tmp_path
         record = found[name]
         rmse = record.metrics["test"]["rmse"]
         assert rmse is not None and rmse < 1.02 * floor, name  # 29 steps only; models/ tests that they learn
-        assert record.cell.packages["pytorch-frame"] and record.cell.view == "located"
-        assert not (store.root / "checkpoints" / record.cell_id).exists()
-        assert "epoch 1/1" in (store.root / "cells" / record.cell_id / "log.txt").read_text()
+        assert record.job.packages["pytorch-frame"] and record.job.view == "located"
+        assert not (store.root / "checkpoints" / record.job_id).exists()
+        assert "epoch 1/1" in (store.root / "cells" / record.job_id / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("name", NAMES)

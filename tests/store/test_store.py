@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError
-from bench.store.jobs import Cell, differences
+from bench.store.jobs import Job, differences
 from bench.store.records import Record
 from bench.store.store import CorruptRecord, Store
 from bench.system.disk import sha256, write_atomically
@@ -18,7 +18,7 @@ from bench.system.ownership import host_name
 HOST = Host(python="3.11", platform="Linux", processor="x", logical_cores=2, memory_bytes=1)
 
 
-def make_cell(**changes: object) -> Cell:
+def make_cell(**changes: object) -> Job:
     fields = {
         "suite": "full",
         "dataset": "toy",
@@ -33,13 +33,13 @@ def make_cell(**changes: object) -> Cell:
         "seed": None,
         "packages": {},
     }
-    return Cell.model_validate(fields | changes)
+    return Job.model_validate(fields | changes)
 
 
-def make_record(cell: Cell, **changes: object) -> Record:
+def make_record(job: Job, **changes: object) -> Record:
     fields = {
-        "cell_id": cell.id,
-        "cell": cell,
+        "cell_id": job.id,
+        "cell": job,
         "status": "done",
         "started": "a",
         "finished": "b",
@@ -49,12 +49,12 @@ def make_record(cell: Cell, **changes: object) -> Record:
     return Record.model_validate(fields | changes)
 
 
-def publish(store: Store, cell: Cell, content: bytes = b"numbers") -> Record:
-    work = store.new_work_folder(cell.id)
+def publish(store: Store, job: Job, content: bytes = b"numbers") -> Record:
+    work = store.new_work_folder(job.id)
     (work / "statistics.parquet").write_bytes(content)
     (work / "log.txt").write_text("said")
     (work / "scratch").mkdir()
-    record = make_record(cell, files={"statistics.parquet": sha256(work / "statistics.parquet")})
+    record = make_record(job, files={"statistics.parquet": sha256(work / "statistics.parquet")})
     store.publish(work, record)
     return record
 
@@ -85,9 +85,9 @@ def test_differences_name_the_nested_field() -> None:
 
 def test_a_published_cell_comes_back_without_its_scratch(store: Store) -> None:
     record = publish(store, make_cell())
-    assert store.record(record.cell_id) == record
+    assert store.record(record.job_id) == record
     assert store.file(record, "statistics.parquet").read_bytes() == b"numbers"
-    assert sorted(item.name for item in (store.cells_dir / record.cell_id).iterdir()) == [
+    assert sorted(item.name for item in (store.jobs_dir / record.job_id).iterdir()) == [
         "log.txt",
         "record.json",
         "statistics.parquet",
@@ -120,28 +120,28 @@ def test_a_cell_is_replaced_as_a_whole(store: Store) -> None:
 )
 def test_damage_is_recognised_and_can_be_set_aside(store: Store, damage: object) -> None:
     record = publish(store, make_cell())
-    damage(store.cells_dir / record.cell_id)  # type: ignore[operator]
+    damage(store.jobs_dir / record.job_id)  # type: ignore[operator]
     with pytest.raises(CorruptRecord, match="bench run"):
-        store.record(record.cell_id)
-    kept = store.quarantine(record.cell_id)
-    assert store.record(record.cell_id) is None
+        store.record(record.job_id)
+    kept = store.quarantine(record.job_id)
+    assert store.record(record.job_id) is None
     assert (kept / "log.txt").read_text() == "said"
 
 
 def test_a_changed_file_is_recognised_by_its_hash(store: Store) -> None:
     record = publish(store, make_cell())
-    (store.cells_dir / record.cell_id / "statistics.parquet").write_bytes(b"Numbers")
+    (store.jobs_dir / record.job_id / "statistics.parquet").write_bytes(b"Numbers")
     with pytest.raises(CorruptRecord, match="missing or damaged"):
         store.file(record, "statistics.parquet")
 
 
 def test_newer_stores_and_records_are_refused(store: Store) -> None:
     record = publish(store, make_cell())
-    path = store.cells_dir / record.cell_id / "record.json"
+    path = store.jobs_dir / record.job_id / "record.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"schema_version": 99, "new_field": 1}))
     with pytest.raises(BenchError, match="written by a newer version"):
-        store.record(record.cell_id)
+        store.record(record.job_id)
     (store.root / "store.json").write_text('{"schema_version": 99}')
     with pytest.raises(BenchError, match="written by a newer version"):
         Store(store.root)
@@ -169,7 +169,7 @@ def test_a_store_that_another_run_is_just_making_is_not_taken_for_foreign_files(
 @pytest.mark.parametrize("name", ["../../etc/passwd", "0123", "ABCDEF0123456789", "0123456789abcdef/..", ""])
 def test_names_from_outside_never_become_paths(store: Store, name: str) -> None:
     for call in (store.record, store.new_work_folder, store.quarantine, store.lock):
-        with pytest.raises(BenchError, match="is no cell id"):
+        with pytest.raises(BenchError, match="is no job id"):
             call(name)
 
 
@@ -186,7 +186,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(
     with pytest.raises(BenchError, match=r"the disk is full; free some space and run the same command again"):
         publish(store, make_cell(repetition=1))
     monkeypatch.undo()
-    assert store.record(kept.cell_id) == kept
+    assert store.record(kept.job_id) == kept
     assert store.record(make_cell(repetition=1).id) is None
 
 
@@ -202,7 +202,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path, monke
 def test_work_of_killed_runs_is_removed_and_of_living_ones_kept(store: Store) -> None:
     running, killed = make_cell().id, make_cell(repetition=1).id
     mine = store.new_work_folder(running)
-    held, left_behind = (store.work_dir / f"{cell}-{host_name()}-999999999" for cell in (running, killed))
+    held, left_behind = (store.work_dir / f"{job}-{host_name()}-999999999" for job in (running, killed))
     held.mkdir()
     left_behind.mkdir()
     (store.checkpoint_folder(killed) / "training.pt").touch()
@@ -212,23 +212,23 @@ def test_work_of_killed_runs_is_removed_and_of_living_ones_kept(store: Store) ->
         assert mine.exists() and held.exists() and not left_behind.exists()
     store.clean_work()
     assert mine.exists() and not held.exists()
-    assert (store.checkpoint_folder(killed) / "training.pt").exists()  # the same for whichever machine repeats the cell
+    assert (store.checkpoint_folder(killed) / "training.pt").exists()  # the same for whichever machine repeats the job
 
 
 def test_work_of_another_machine_is_kept_though_its_lock_is_not_seen_here(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cell = make_cell()
+    job = make_cell()
     monkeypatch.setattr("socket.gethostname", lambda: "node-1")
-    work = store.new_work_folder(cell.id)
+    work = store.new_work_folder(job.id)
     monkeypatch.setattr("socket.gethostname", lambda: "node-2")
-    with store.try_lock(cell.id) as free:
+    with store.try_lock(job.id) as free:
         assert free  # where flock is local to a node
     store.clean_work()
-    assert work.exists() and store.new_work_folder(cell.id) != work
+    assert work.exists() and store.new_work_folder(job.id) != work
     monkeypatch.setattr("socket.gethostname", lambda: "node-1")
-    store.publish(work, make_record(cell))
-    assert store.record(cell.id) is not None
+    store.publish(work, make_record(job))
+    assert store.record(job.id) is not None
 
 
 def test_one_cell_has_one_owner(store: Store) -> None:

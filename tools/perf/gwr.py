@@ -1,4 +1,4 @@
-"""`python -m tools.perf gwr`: the whole bandwidth search and fit of the project's own engine against the mgwr package."""
+"""`python -m tools.perf gwr`: the whole bandwidth search and fit of this project and of the mgwr package."""
 
 from __future__ import annotations
 

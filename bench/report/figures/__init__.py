@@ -39,7 +39,7 @@ def figures(selection: Selection, reader: StatisticsReader, dataset: DatasetReco
     Raises:
         BenchError: a stored file is damaged.
     """
-    if selection.cells[0].suite not in SUITES:
+    if selection.jobs[0].suite not in SUITES:
         return Drawings()
     done = tuple(row for row in rows(selection) if row.records)
     context = Context(selection, reader, dataset, done, shown_rows(done))

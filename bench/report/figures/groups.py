@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
 
 from bench.report.figures.model import Drawings, Figure
-from bench.report.figures.stored import Context, cell_ids, representatives
+from bench.report.figures.stored import Context, job_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, STROKES, land_cover_title
 from bench.report.results.selection import RowResult
 from bench.scoring.metrics import SEASONS
@@ -53,7 +53,7 @@ def errors_by_group(context: Context) -> Drawings:
         f"{context.suite}_error_groups",
         "Error by season and land cover",
         caption,
-        cell_ids(chosen),
+        job_ids(chosen),
         context.about(chosen),
         draw,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.report import published
-from bench.report.paper.rankings import RANK_AGREEMENT, Claim, cells_of, claims, stand_ins, title
+from bench.report.paper.rankings import RANK_AGREEMENT, Claim, claims, jobs_of, stand_ins, title
 from bench.report.paper.scores import Scores
 from bench.report.published import PublishedValue
 from bench.report.results.comparison import Measure, interval_value
@@ -42,7 +42,7 @@ class Comparison:
         high: the most.
         ours: with its interval; None where this store has no such result.
         lower_is_better: None where neither end is better.
-        cells: ids behind ours.
+        jobs: ids behind ours.
     """
 
     heading: str
@@ -52,7 +52,7 @@ class Comparison:
     high: float
     ours: Value | None
     lower_is_better: bool | None
-    cells: tuple[str, ...]
+    jobs: tuple[str, ...]
 
     @property
     def verdict(self) -> Verdict:
@@ -94,9 +94,9 @@ def verdict(
 
 def compare(selection: Selection, reader: StatisticsReader) -> tuple[list[Comparison], list[Claim]]:
     """All comparisons of a suite with the paper: Table 1 for the full suite, Tables 2 and 3 for the few-shot suite."""
-    suite = selection.cells[0].suite
-    absolute = selection.cells[0].dataset.partition(":")[0] == PAPER_DATASET
-    sizes = sorted({record.cell.split.get("train_cells") for record in selection.done}, key=lambda size: size or 0)
+    suite = selection.jobs[0].suite
+    absolute = selection.jobs[0].dataset.partition(":")[0] == PAPER_DATASET
+    sizes = sorted({record.job.split.get("train_cells") for record in selection.done}, key=lambda size: size or 0)
     comparisons: list[Comparison] = []
     rankings: list[Claim] = []
     for size in sizes:
@@ -121,7 +121,7 @@ def _absolute(number: int, values: Sequence[PublishedValue], scores: Scores, siz
             ours = scores.number(runner, _measure(item))
             label = title(scores, runner, item) + _week(item)
             bounds = (item.value - slack, item.value, item.value + slack)
-            yield Comparison(heading, label, *bounds, ours, lower, cells_of(scores, runner))
+            yield Comparison(heading, label, *bounds, ours, lower, jobs_of(scores, runner))
 
 
 def _ratios(number: int, values: Sequence[PublishedValue], scores: Scores, sized: str) -> Iterator[Comparison]:
@@ -148,7 +148,7 @@ def _ratios(number: int, values: Sequence[PublishedValue], scores: Scores, sized
                     high,
                     None if found is None else interval_value(found),
                     None if item.part == "train" else True,
-                    (*cells_of(scores, runner), *cells_of(scores, other)),
+                    (*jobs_of(scores, runner), *jobs_of(scores, other)),
                 )
 
 
@@ -198,7 +198,7 @@ def _row(item: Comparison) -> Row:
     values = {"published": Value(item.published), "verdict": words(item.verdict)}
     if item.ours is not None:
         values["ours"] = item.ours
-    return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.cells)
+    return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.jobs)
 
 
 def _claim_row(item: Claim) -> Row:
@@ -213,4 +213,4 @@ def _claim_row(item: Claim) -> Row:
         values["published"] = Value(item.published)
         if item.decides is not None:
             values["ours"] = item.decides
-    return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.cells)
+    return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.jobs)

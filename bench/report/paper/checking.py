@@ -65,7 +65,7 @@ def run(
         own += audit.own_targets(selection, reader)
     made = [check.table(comparisons, rankings, about.circumstances), audit.table(own)]
     differing = [sentence for targets in own for sentence in targets.problems]
-    compared = sum(targets.cells for targets in own)
+    compared = sum(targets.jobs for targets in own)
     summary = [
         f"Against the paper: {check.counts(comparisons, rankings)}.",
         audit.families_of_table_1(),

@@ -1,4 +1,4 @@
-"""Committed expectations: what a cell of a table must be. They check results and never fill them.
+"""Committed expectations: what a job of a table must be. They check results and never fill them.
 
 A file ``tables/expectations/<data set>-<profile>.toml`` holds ``[[expect]]`` entries. Each names a table, a row (its
 runner, as in `Row.name`), a column, exactly one bound, and why it is expected. What the store has no run of is not run,
@@ -29,7 +29,7 @@ class Expectation(BaseModel):
 
     Attributes:
         table: name of a table: table1, table2 or table3.
-        row: name of its row: the runner, with ``(view)`` or ``(n cells)`` where the table has several.
+        row: name of its row: the runner, with ``(view)`` or ``(n jobs)`` where the table has several.
         column: key of a column, as in the table's CSV.
         value: expected number, within `tolerance`.
         tolerance: absolute, in the column's unit.
@@ -72,14 +72,14 @@ class Outcome:
         state: holds, broken or not run.
         found: the number, where there is one.
         label: printed name of the row.
-        cells: ids behind it.
+        jobs: ids behind it.
     """
 
     expectation: Expectation
     state: State
     found: float | None
     label: str
-    cells: tuple[str, ...]
+    jobs: tuple[str, ...]
 
     @property
     def sentence(self) -> str:
@@ -169,7 +169,7 @@ def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Outcome:
     other = _row(table, wanted.below) if wanted.below is not None else None
     theirs = None if other is None else other.values.get(wanted.column)
     if wanted.below is not None and theirs is None:
-        return Outcome(wanted, "not run", value.value, label, row.cells)
+        return Outcome(wanted, "not run", value.value, label, row.jobs)
     found = value.value
     holds = (
         (wanted.value is None or wanted.tolerance is None or abs(found - wanted.value) <= wanted.tolerance)
@@ -177,7 +177,7 @@ def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Outcome:
         and (wanted.at_least is None or found >= wanted.at_least)
         and (theirs is None or found < theirs.value)
     )
-    return Outcome(wanted, "holds" if holds else "broken", found, label, row.cells)
+    return Outcome(wanted, "holds" if holds else "broken", found, label, row.jobs)
 
 
 def _row(table: Table, name: str) -> Row | None:
@@ -196,7 +196,7 @@ def table(outcomes: Sequence[Outcome], source: str, circumstances: str) -> Table
         }
         if item.found is not None:
             values["found"] = Value(item.found)
-        rows.append(Row(item.label, item.expectation.table, values, False, "", item.cells))
+        rows.append(Row(item.label, item.expectation.table, values, False, "", item.jobs))
     columns = (
         Column("column", "Column"),
         Column("expected", "Expected"),

@@ -58,7 +58,7 @@ class OwnTargets:
     Attributes:
         group: rows of which tables, such as ``Tables 2 and 3, week 40``.
         part: test or train, and of a training part which sample.
-        cells: number of stored cells that were compared.
+        jobs: number of stored jobs that were compared.
         n: samples.
         variance: of the target over them.
         problems: one sentence for each cell that was scored on other values than most.
@@ -66,7 +66,7 @@ class OwnTargets:
 
     group: str
     part: str
-    cells: int
+    jobs: int
     n: int
     variance: float
     problems: tuple[str, ...]
@@ -115,12 +115,12 @@ def compatible(row: ImpliedVariance, others: Iterable[ImpliedVariance]) -> int:
 
 
 def own_targets(selection: Selection, reader: StatisticsReader) -> list[OwnTargets]:
-    """Whether all cells of a suite's tables were scored on the same test values, and trained alike: from their sums."""
-    suite = selection.cells[0].suite
+    """Whether all jobs of a suite's tables were scored on the same test values, and trained alike: from their sums."""
+    suite = selection.jobs[0].suite
     if suite == "full":
         places = [("Table 1", "all")]
     else:
-        weeks = selection.cells[0].split["weeks"]
+        weeks = selection.jobs[0].split["weeks"]
         places = [(f"Tables 2 and 3, week {week}", f"week:{week}") for week in weeks]
     found = []
     for name, group in places:
@@ -137,7 +137,7 @@ def own_targets(selection: Selection, reader: StatisticsReader) -> list[OwnTarge
 
 def _sample(record: Record, part: str) -> str:
     """Which training sample a cell had; all test samples are the same."""
-    split = record.cell.split
+    split = record.job.split
     if part == "test" or "train_cells" not in split:
         return ""
     return f", {split['train_cells']} cells, sample {split.get('sample_seed', 0)}"
@@ -157,8 +157,8 @@ def _compare(name: str, part: str, read: Sequence[tuple[Record, BlockSums | None
     most = max(alike, key=len)
     n, total, squared = _totals(most[0][1])
     problems = tuple(
-        f"{name}, {part}: {record.cell.label} ({record.cell_id}) was scored on other values than "
-        f"{most[0][0].cell.label} ({most[0][0].cell_id}): n {_totals(sums)[0]:.0f} and {n:.0f}, "
+        f"{name}, {part}: {record.job.label} ({record.job_id}) was scored on other values than "
+        f"{most[0][0].job.label} ({most[0][0].job_id}): n {_totals(sums)[0]:.0f} and {n:.0f}, "
         f"Σy {_totals(sums)[1]:.15g} and {total:.15g}, Σy² {_totals(sums)[2]:.15g} and {squared:.15g}"
         for others in alike
         if others is not most
@@ -211,7 +211,7 @@ def table(own: Sequence[OwnTargets]) -> Table:
             "variance": Value(targets.variance),
             "same": words(f"{len(targets.problems)} differ" if targets.problems else "all equal"),
         }
-        label = f"{targets.part}, {targets.cells} stored results"
+        label = f"{targets.part}, {targets.jobs} stored results"
         rows.append(Row(label, f"{targets.group}, this store", values, ranked=False))
     columns = (
         Column("n", "Samples", digits=0),

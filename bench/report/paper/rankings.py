@@ -40,7 +40,7 @@ class Claim:
         decides: what the verdict is taken from: the ratio of the errors of two models, the better one in the paper
             first, the difference of their gaps, or the rank correlation; None where results are missing.
         verdict: whether it is reproduced.
-        cells: ids behind ours.
+        jobs: ids behind ours.
     """
 
     heading: str
@@ -49,7 +49,7 @@ class Claim:
     ours: str | float | None
     decides: Value | None
     verdict: Verdict
-    cells: tuple[str, ...]
+    jobs: tuple[str, ...]
 
 
 def claims(suite: str, scores: Scores, sized: str = "") -> list[Claim]:
@@ -75,31 +75,31 @@ def _of_table(
 ) -> Iterator[Claim]:
     models = _models(values, scores, proposed)
     winner = min(values, key=lambda item: item.value)
-    label, cells = f"lowest RMSE{where}", _cells(scores, models)
+    label, jobs = f"lowest RMSE{where}", _jobs(scores, models)
     first = next((model for model in models if model.item is winner), None)
     others = [model for model in models if model is not first]
     if first is None or not others:
-        yield _unknown(heading, label, winner.method, cells)
+        yield _unknown(heading, label, winner.method, jobs)
     else:
         runner_up = min(others, key=lambda model: model.error)
         best = min(models, key=lambda model: model.error)
         found = scores.ratio(first.runner, runner_up.runner, _measure(winner))
         answer = title(scores, best.runner, best.item)
-        yield _decided(heading, label, winner.method, answer, found, best is first, cells)
+        yield _decided(heading, label, winner.method, answer, found, best is first, jobs)
     yield _rank_correlation(heading, f"rank correlation{where}", models, scores)
 
 
 def _rank_correlation(heading: str, label: str, models: Sequence[Model], scores: Scores) -> Claim:
-    theirs, cells = np.array([model.item.value for model in models]), _cells(scores, models)
+    theirs, jobs = np.array([model.item.value for model in models]), _jobs(scores, models)
     found = None
     if len(models) >= FEWEST_RANKED:
         runners, measure = [model.runner for model in models], _measure(models[0].item)
         found = scores.infer(lambda *errors: spearman(theirs, np.stack(errors)), runners, measure)
     if found is None:
-        return _unknown(heading, label, 1.0, cells)
+        return _unknown(heading, label, 1.0, jobs)
     found = found.within(-1, 1)
     verdict = _judged(found, RANK_AGREEMENT, found.value >= RANK_AGREEMENT)
-    return Claim(heading, label, 1.0, found.value, interval_value(found), verdict, cells)
+    return Claim(heading, label, 1.0, found.value, interval_value(found), verdict, jobs)
 
 
 def _families(heading: str, values: Sequence[PublishedValue], scores: Scores, proposed: str) -> Iterator[Claim]:
@@ -110,14 +110,14 @@ def _families(heading: str, values: Sequence[PublishedValue], scores: Scores, pr
     for better, worse in pairwise(order):
         label = f"{better} before {worse}"
         sides = [[model for model in models if model.item.family == family] for family in (better, worse)]
-        cells = _cells(scores, [model for side in sides for model in side])
+        jobs = _jobs(scores, [model for side in sides for model in side])
         if not all(sides):
-            yield _unknown(heading, label, "yes", cells)
+            yield _unknown(heading, label, "yes", jobs)
             continue
         first, second = (min(side, key=lambda model: model.error) for side in sides)
         holds = first.error < second.error
         found = scores.ratio(first.runner, second.runner, _measure(first.item))
-        yield _decided(heading, label, "yes", "yes" if holds else "no", found, holds, cells)
+        yield _decided(heading, label, "yes", "yes" if holds else "no", found, holds, jobs)
 
 
 def _families_of(values: Sequence[PublishedValue]) -> list[str]:
@@ -136,7 +136,7 @@ def _gap(heading: str, scores: Scores, proposed: str) -> Claim:
     row = scores.row(proposed)
     name = winner if row is None or proposed == published.PROPOSED else row.title
     holds = found.value < 0
-    cells = cells_of(scores, proposed, TABLE2_DENOMINATOR)
+    jobs = jobs_of(scores, proposed, TABLE2_DENOMINATOR)
     return Claim(
         heading,
         label,
@@ -144,7 +144,7 @@ def _gap(heading: str, scores: Scores, proposed: str) -> Claim:
         name if holds else names[TABLE2_DENOMINATOR],
         interval_value(found),
         _judged(found, 0.0, holds),
-        cells,
+        jobs,
     )
 
 
@@ -178,21 +178,21 @@ def _measure(item: PublishedValue) -> Measure:
     return Measure("rmse", "all" if item.week is None else f"week:{item.week}")
 
 
-def _cells(scores: Scores, models: Sequence[Model]) -> tuple[str, ...]:
-    return cells_of(scores, *(model.runner for model in models))
+def _jobs(scores: Scores, models: Sequence[Model]) -> tuple[str, ...]:
+    return jobs_of(scores, *(model.runner for model in models))
 
 
-def _unknown(heading: str, label: str, answer: str | float, cells: tuple[str, ...]) -> Claim:
-    return Claim(heading, label, answer, None, None, "cannot say", cells)
+def _unknown(heading: str, label: str, answer: str | float, jobs: tuple[str, ...]) -> Claim:
+    return Claim(heading, label, answer, None, None, "cannot say", jobs)
 
 
 def _decided(
-    heading: str, label: str, answer: str, ours: str, found: Inference | None, holds: bool, cells: tuple[str, ...]
+    heading: str, label: str, answer: str, ours: str, found: Inference | None, holds: bool, jobs: tuple[str, ...]
 ) -> Claim:
     """A claim that a ratio decides; two rows without a common sample of cells have none."""
     if found is None:
-        return Claim(heading, label, answer, ours, None, "cannot say", cells)
-    return Claim(heading, label, answer, ours, interval_value(found), _judged(found, 1.0, holds), cells)
+        return Claim(heading, label, answer, ours, None, "cannot say", jobs)
+    return Claim(heading, label, answer, ours, interval_value(found), _judged(found, 1.0, holds), jobs)
 
 
 def _judged(found: Inference, boundary: float, holds: bool) -> Verdict:
@@ -229,7 +229,7 @@ def title(scores: Scores, runner: str, item: PublishedValue) -> str:
     return item.method if runner == item.runner or row is None else row.title
 
 
-def cells_of(scores: Scores, *runners: str) -> tuple[str, ...]:
-    """Ids of the cells behind the scores of some runners."""
+def jobs_of(scores: Scores, *runners: str) -> tuple[str, ...]:
+    """Ids of the jobs behind the scores of some runners."""
     rows = [scores.row(runner) for runner in runners]
-    return tuple(record.cell_id for row in rows if row is not None for record in row.records)
+    return tuple(record.job_id for row in rows if row is not None for record in row.records)

@@ -16,7 +16,7 @@ class Scores:
     """The rows of one suite and one training sample size, with the default feature view if it is there.
 
     Args:
-        selection: the cells.
+        selection: the jobs.
         reader: their statistics.
         train_cells: few-shot sample size, or None for the full suite.
     """

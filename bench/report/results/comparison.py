@@ -121,7 +121,7 @@ def distinguishable(
 def paired(*compared: RowResult) -> list[RowResult]:
     """Rows with the records to compare: few-shot those of the same samples of cells, in the same order; else all."""
     by_sample: list[dict[int | None, Record]] = [
-        {record.cell.split.get("sample_seed"): record for record in row.records} for row in compared
+        {record.job.split.get("sample_seed"): record for record in row.records} for row in compared
     ]
     if any(None in known for known in by_sample):
         return list(compared)
@@ -136,8 +136,8 @@ def paired(*compared: RowResult) -> list[RowResult]:
 def differences(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
     """Differences between each row of the proposed model and each baseline, with intervals, ratios and p-values."""
     found = rows(selection)
-    suite = selection.cells[0].suite
-    weeks = list(selection.cells[0].split.get("weeks", ()))
+    suite = selection.jobs[0].suite
+    weeks = list(selection.jobs[0].split.get("weeks", ()))
     groups = {str(week): f"week:{week}" for week in weeks} or {"": "all"}
     several_views = len({row.key.view for row in found if row.key.view}) > 1
     table_rows: list[Row] = []
@@ -160,7 +160,7 @@ def differences(selection: Selection, reader: StatisticsReader, weighting: str =
             Column(f"mae{after}", f"{of_week}Δ MAE", in_latex=not name, on_terminal=not name),
         ]
     columns += [Column("own_runs", "Own runs", 0), Column("runs", "Runs", 0)]
-    first = selection.cells[0]
+    first = selection.jobs[0]
     caption = (
         f"Paired differences, proposed model − baseline, {'few-shot by week' if weeks else 'full suite'} (RMSE, MAE "
         f"below 0 and R² above 0: the proposed model is better) and ratios of RMSE. Data set {first.dataset} "
@@ -198,8 +198,8 @@ def _difference_row(
         values |= {"own_runs": Value(len(own.records)), "runs": Value(len(other.records))}
     size = f", {ours.key.train_cells} cells" if ours.key.train_cells else ""
     view = f" ({theirs.key.view})" if several_views and theirs.key.view else ""
-    cells = tuple(record.cell_id for record in (*own.records, *other.records))
-    return Row(theirs.title + view, f"{ours.title}{size}", values, False, _note(ours, theirs), cells)
+    jobs = tuple(record.job_id for record in (*own.records, *other.records))
+    return Row(theirs.title + view, f"{ours.title}{size}", values, False, _note(ours, theirs), jobs)
 
 
 def _note(*compared: RowResult) -> str:

@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 
 from bench.report.results.selection import Selection, fixed_split, same_table
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.store.store import Store
 
 
@@ -17,37 +17,37 @@ def remarks(store: Store, selection: Selection) -> tuple[str, ...]:
 
 
 def nothing_done(selection: Selection) -> str:
-    """The sentence for a suite of which no cell is done."""
-    suite = selection.cells[0].suite
+    """The sentence for a suite of which no job is done."""
+    suite = selection.jobs[0].suite
     states = Counter(
         record.status if record is not None else "missing"
-        for record in (selection.records.get(cell.id) for cell in selection.cells)
+        for record in (selection.records.get(job.id) for job in selection.jobs)
     )
     counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     return (
-        f"No cell of suite {suite} is done ({counted}), so its tables hold no result of this store; the reasons are "
+        f"No job of suite {suite} is done ({counted}), so its tables hold no result of this store; the reasons are "
         f"listed, and `bench run --suite {suite} --retry failed` with the options of that run repeats them."
     )
 
 
 def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
     """One sentence for each kind of run of the same suite that is not in a selection, with the way to see it."""
-    reference = selection.cells[0]
-    groups: dict[str, dict[tuple[str, ...], Cell]] = {}
+    reference = selection.jobs[0]
+    groups: dict[str, dict[tuple[str, ...], Job]] = {}
     newest: dict[tuple[str, str], str] = {}
     for manifest in store.manifests():  # oldest first
-        for cell in manifest.cells if manifest.suite == reference.suite else ():
-            key = _group(cell)
-            groups.setdefault(key, {})[cell.address] = cell
-        if manifest.suite == reference.suite and manifest.cells:
-            first = manifest.cells[0]
+        for job in manifest.jobs if manifest.suite == reference.suite else ():
+            key = _group(job)
+            groups.setdefault(key, {})[job.address] = job
+        if manifest.suite == reference.suite and manifest.jobs:
+            first = manifest.jobs[0]
             newest[first.dataset, first.profile] = _group(first)
     sentences = []
-    for key, cells in sorted(groups.items()):
-        first = next(iter(cells.values()))
+    for key, jobs in sorted(groups.items()):
+        first = next(iter(jobs.values()))
         if same_table(first, reference):
             continue
-        count = f"{len(cells)} planned {'cell' if len(cells) == 1 else 'cells'}"
+        count = f"{len(jobs)} planned {'job' if len(jobs) == 1 else 'jobs'}"
         what = f"{count} of suite {first.suite} on data set {first.dataset}, profile {first.profile}"
         if newest.get((first.dataset, first.profile)) == key:
             command = [
@@ -69,13 +69,13 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _group(cell: Cell) -> str:
-    return json.dumps([cell.dataset, cell.profile, cell.dataset_fingerprint, fixed_split(cell.split), cell.evaluation])
+def _group(job: Job) -> str:
+    return json.dumps([job.dataset, job.profile, job.dataset_fingerprint, fixed_split(job.split), job.evaluation])
 
 
-def _difference(cell: Cell, reference: Cell) -> str:
-    if cell.dataset_fingerprint != reference.dataset_fingerprint:
-        return f"with other data (fingerprint {cell.dataset_fingerprint[:12]})"
-    if fixed_split(cell.split) != fixed_split(reference.split):
-        return f"with another split ({fixed_split(cell.split)})"
+def _difference(job: Job, reference: Job) -> str:
+    if job.dataset_fingerprint != reference.dataset_fingerprint:
+        return f"with other data (fingerprint {job.dataset_fingerprint[:12]})"
+    if fixed_split(job.split) != fixed_split(reference.split):
+        return f"with another split ({fixed_split(job.split)})"
     return "made by another version of the evaluation"

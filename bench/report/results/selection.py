@@ -1,7 +1,7 @@
 """Which stored results belong in one table, and what they say.
 
-A table never mixes data sets, profiles or kinds of split: it shows the cells of the newest run of a suite, completed by
-earlier runs of the same data, split and profile. Cells that were planned but are not done stay in it, as missing.
+A table never mixes data sets, profiles or kinds of split: it shows the jobs of the newest run of a suite, completed by
+earlier runs of the same data, split and profile. Jobs that were planned but are not done stay in it, as missing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.runners import registry
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.uncertainty import Blocks, Floats, Inference, Sample, block_draws, infer, samples_of
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
 from bench.suites import ablation
@@ -26,24 +26,24 @@ from bench.suites import ablation
 
 @dataclass(frozen=True)
 class Selection:
-    """The cells of one table.
+    """The jobs of one table.
 
     Attributes:
         manifest: of the newest run; it names data set, target and profile.
-        cells: every cell that should be in the table, in registry order.
+        jobs: every cell that should be in the table, in registry order.
         records: id → record, of those that ended.
         stale: ids of cells that an older version of their runner, its parameters or its packages made.
     """
 
     manifest: Manifest
-    cells: tuple[Cell, ...]
+    jobs: tuple[Job, ...]
     records: dict[str, Record]
     stale: frozenset[str]
 
     @property
     def done(self) -> list[Record]:
-        """Records of the cells that are done and not stale, in the order of `cells`."""
-        found = [self.records.get(cell.id) for cell in self.cells if cell.id not in self.stale]
+        """Records of the jobs that are done and not stale, in the order of `jobs`."""
+        found = [self.records.get(job.id) for job in self.jobs if job.id not in self.stale]
         return [record for record in found if record is not None and record.status == "done"]
 
 
@@ -115,14 +115,14 @@ def runs(store: Store, suite: str, dataset: str | None = None, profile: str | No
         manifest
         for manifest in store.manifests()
         if manifest.suite == suite
-        and manifest.cells
-        and (dataset is None or dataset in (manifest.cells[0].dataset, manifest.cells[0].dataset.partition(":")[0]))
-        and (profile is None or manifest.cells[0].profile == profile)
+        and manifest.jobs
+        and (dataset is None or dataset in (manifest.jobs[0].dataset, manifest.jobs[0].dataset.partition(":")[0]))
+        and (profile is None or manifest.jobs[0].profile == profile)
     ]
 
 
 def select(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> Selection:
-    """The cells of a suite's table.
+    """The jobs of a suite's table.
 
     Args:
         store: where results are.
@@ -140,26 +140,24 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
             f"Store {store.root} holds no run of suite {suite!r}{asked}; run `bench run --suite {suite}` first."
         )
     newest = fitting[-1]
-    reference = newest.cells[0]
-    wanted: dict[tuple[str, ...], Cell] = {}
+    reference = newest.jobs[0]
+    wanted: dict[tuple[str, ...], Job] = {}
     current: dict[str, str] = {}
     for manifest in fitting:  # oldest first: the newest version of a cell and of a runner replaces older ones
-        for cell in manifest.cells:
-            if same_table(cell, reference):
-                wanted[cell.address] = cell
-                current[cell.runner] = _variant(cell)
+        for job in manifest.jobs:
+            if same_table(job, reference):
+                wanted[job.address] = job
+                current[job.runner] = _variant(job)
     order = {name: index for index, name in enumerate(registry.entries())}
-    cells = sorted(
-        wanted.values(), key=lambda cell: (order.get(cell.runner, len(order)), cell.view or "", cell.repetition)
-    )
-    records = {cell.id: record for cell in cells for record in [store.record(cell.id)] if record is not None}
-    stale = frozenset(cell.id for cell in cells if _variant(cell) != current[cell.runner])
-    return Selection(newest, tuple(cells), records, stale)
+    jobs = sorted(wanted.values(), key=lambda job: (order.get(job.runner, len(order)), job.view or "", job.repetition))
+    records = {job.id: record for job in jobs for record in [store.record(job.id)] if record is not None}
+    stale = frozenset(job.id for job in jobs if _variant(job) != current[job.runner])
+    return Selection(newest, tuple(jobs), records, stale)
 
 
-def same_table(cell: Cell, reference: Cell) -> bool:
-    """Whether two cells of one suite may stand in one table: same data, profile, evaluation and kind of split."""
-    return (cell.dataset_fingerprint, cell.profile, cell.evaluation, fixed_split(cell.split)) == (
+def same_table(job: Job, reference: Job) -> bool:
+    """Whether two jobs of one suite may stand in one table: same data, profile, evaluation and kind of split."""
+    return (job.dataset_fingerprint, job.profile, job.evaluation, fixed_split(job.split)) == (
         reference.dataset_fingerprint,
         reference.profile,
         reference.evaluation,
@@ -168,52 +166,52 @@ def same_table(cell: Cell, reference: Cell) -> bool:
 
 
 def fixed_split(split: dict[str, Any]) -> str:
-    """What all cells of a table must have in common of their splits, as text."""
+    """What all jobs of a table must have in common of their splits, as text."""
     varying: tuple[str, ...] = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
     if split["kind"] == "ablation":
         varying = ("sample_seed",)
     return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
 
 
-def _variant(cell: Cell) -> str:
+def _variant(job: Job) -> str:
     """What must agree between repetitions that are averaged: version, parameters and packages of the runner.
 
-    Of ablation cells the base must agree: what each changes in it is what the table is about.
+    Of ablation jobs the base must agree: what each changes in it is what the table is about.
     """
-    parameters = cell.parameters if cell.override is None else ablation.base_parameters(cell)
-    return json.dumps([cell.runner_version, parameters, cell.packages], sort_keys=True)
+    parameters = job.parameters if job.override is None else ablation.base_parameters(job)
+    return json.dumps([job.runner_version, parameters, job.packages], sort_keys=True)
 
 
 def rows(selection: Selection) -> list[RowResult]:
-    """Rows of a table: cells grouped over repetitions, in registry order."""
-    grouped: dict[RowKey, list[Cell]] = {}
-    for cell in selection.cells:
-        grouped.setdefault(RowKey(cell.runner, cell.view, cell.split.get("train_cells"), cell.variant), []).append(cell)
+    """Rows of a table: jobs grouped over repetitions, in registry order."""
+    grouped: dict[RowKey, list[Job]] = {}
+    for job in selection.jobs:
+        grouped.setdefault(RowKey(job.runner, job.view, job.split.get("train_cells"), job.variant), []).append(job)
     found = []
-    for key, cells in grouped.items():
+    for key, jobs in grouped.items():
         entry = registry.entries().get(key.runner)
         done, problems = [], []
-        for cell in cells:
-            record = selection.records.get(cell.id)
-            if cell.id in selection.stale:
+        for job in jobs:
+            record = selection.records.get(job.id)
+            if job.id in selection.stale:
                 problems.append(
-                    f"{cell.label}: stale (an older version of the runner; `bench why {cell.id}`), run it again"
+                    f"{job.label}: stale (an older version of the runner; `bench why {job.id}`), run it again"
                 )
             elif record is None:
-                problems.append(f"{cell.label}: missing (planned, never ended)")
+                problems.append(f"{job.label}: missing (planned, never ended)")
             elif record.status != "done":
-                problems.append(f"{cell.label}: {record.status}: {record.reason}")
+                problems.append(f"{job.label}: {record.status}: {record.reason}")
             else:
                 done.append(record)
         title, family = (entry.title, entry.family) if entry else (key.runner, "Reference")
         step_means = entry is not None and entry.step_means
-        found.append(RowResult(key, title, family, step_means, len(cells), tuple(done), tuple(problems)))
+        found.append(RowResult(key, title, family, step_means, len(jobs), tuple(done), tuple(problems)))
     return found
 
 
 @dataclass(frozen=True)
 class BlockSums:
-    """Sums of one cell, part, group and weighting.
+    """Sums of one job, part, group and weighting.
 
     Attributes:
         blocks: (blocks,) ids, ascending.
@@ -247,8 +245,8 @@ class Term:
     @property
     def repetitions(self) -> str:
         """What a repetition repeats: few-shot a sample of cells, which all rows share, else the seed of one row."""
-        cell = self.records[0].cell
-        return "samples" if "sample_seed" in cell.split else f"{cell.runner} {cell.view}"
+        job = self.records[0].job
+        return "samples" if "sample_seed" in job.split else f"{job.runner} {job.view}"
 
 
 class StatisticsReader:
@@ -271,11 +269,11 @@ class StatisticsReader:
         Raises:
             BenchError: the file is damaged.
         """
-        if record.cell_id not in self._tables:
+        if record.job_id not in self._tables:
             frame = pd.read_parquet(self._store.file(record, "statistics.parquet"))
             if "year" not in frame:  # written before years were told apart
                 frame["year"] = 0
-            self._tables[record.cell_id] = frame
+            self._tables[record.job_id] = frame
             keys = frame["part"] + "/" + frame["group"] + "/" + frame["weighting"]
             blocks, years = frame["block"].to_numpy(np.int64), frame["year"].to_numpy(np.int64)
             values = frame[list(STATISTICS)].to_numpy(np.float64).T
@@ -284,13 +282,13 @@ class StatisticsReader:
                 of_year, year = np.unique(years[rows], return_inverse=True)
                 sums = np.zeros((len(STATISTICS), len(of_year), len(own)))
                 sums[:, year, column] = values[:, rows]
-                self._sums[record.cell_id, str(key)] = BlockSums(own, sums)
-        return self._tables[record.cell_id]
+                self._sums[record.job_id, str(key)] = BlockSums(own, sums)
+        return self._tables[record.job_id]
 
     def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
-        """Sums per spatial block, or None where the cell has no such group."""
+        """Sums per spatial block, or None where the job has no such group."""
         self.table(record)
-        return self._sums.get((record.cell_id, f"{part}/{group}/{weighting}"))
+        return self._sums.get((record.job_id, f"{part}/{group}/{weighting}"))
 
     def infer(
         self,
@@ -359,8 +357,8 @@ class StatisticsReader:
         return [item for item in found if item is not None]
 
     def _drawn(self, term: Term, weighting: str, sums: Sequence[BlockSums], blocks: Blocks) -> dict[str, Sample]:
-        cells = tuple(record.cell_id for record in term.records)
-        key = (cells, term.part, term.group, weighting, blocks.tobytes())
+        jobs = tuple(record.job_id for record in term.records)
+        key = (jobs, term.part, term.group, weighting, blocks.tobytes())
         if key not in self._samples:
             every = [item.on(blocks) for item in sums]
             self._samples[key] = samples_of(every, block_draws(blocks), term.repetitions)

@@ -1,7 +1,7 @@
 """What a store can say about the split of each of its cells.
 
 Known of every cell that is done: the parameters of its split, which enter its id, and its test samples with their
-targets, which lie beside its record. Two cells with one digest of these samples were scored on the same values. Where
+targets, which lie beside its record. Two jobs with one digest of these samples were scored on the same values. Where
 the store also has the data set's record (places and times), the split is rebuilt from its parameters, compared with
 what was scored, and audited as `bench data audit` does. Whether a fit depends on the training part alone cannot be seen
 from a store: that takes two more fits, and the project's tests do it for the runners in `AUDITED_BY_TESTS`.
@@ -40,7 +40,7 @@ counterfactual of `bench.data.audit`). A test compares this list with the tests.
 
 @dataclass(frozen=True)
 class TestSamples:
-    """The stored test samples of one cell.
+    """The stored test samples of one job.
 
     Attributes:
         n: how many.
@@ -58,8 +58,8 @@ class TestSamples:
 
 
 @dataclass(frozen=True)
-class CellAudit:
-    """What is known about the split of one cell.
+class JobAudit:
+    """What is known about the split of one job.
 
     Attributes:
         samples: its stored test samples, or None where they cannot be read.
@@ -111,11 +111,11 @@ def read_grid(store: Store, dataset_fingerprint: str) -> Grid | None:
 
 
 class SplitAuditor:
-    """Audits the cells of one table; keeps the splits that it has rebuilt.
+    """Audits the jobs of one table; keeps the splits that it has rebuilt.
 
     Args:
         store: where results are.
-        selection: the cells of the table.
+        selection: the jobs of the table.
     """
 
     def __init__(self, store: Store, selection: Selection) -> None:
@@ -126,15 +126,15 @@ class SplitAuditor:
     @cached_property
     def grid(self) -> Grid | None:
         """Places and times of the data set, where the store has them."""
-        return read_grid(self._store, self._selection.cells[0].dataset_fingerprint)
+        return read_grid(self._store, self._selection.jobs[0].dataset_fingerprint)
 
-    def audit(self, record: Record) -> CellAudit:
+    def audit(self, record: Record) -> JobAudit:
         """What is known about the split of a cell that is done."""
-        covered = record.cell.runner in AUDITED_BY_TESTS
+        covered = record.job.runner in AUDITED_BY_TESTS
         try:
             samples = read_samples(self._store.file(record, "predictions.parquet"))
         except CorruptRecord as error:
-            return CellAudit(None, str(error), None, covered)
+            return JobAudit(None, str(error), None, covered)
         problem = None
         if samples.repeated:
             problem = f"{samples.repeated} test samples are stored twice"
@@ -142,7 +142,7 @@ class SplitAuditor:
             problem = f"the record says {record.n_test} test samples, {samples.n} are stored"
         geometry = None
         if self.grid is not None:
-            split, geometry = self._split(record.cell.split, self.grid)
+            split, geometry = self._split(record.job.split, self.grid)
             expected = _places(
                 np.repeat(split.test.cells, len(split.test.times)), np.tile(split.test.times, len(split.test.cells))
             )
@@ -154,7 +154,7 @@ class SplitAuditor:
                 )
             elif not geometry.passed:
                 problem = problem or f"{geometry.shared_samples} samples are in the training and in the test part"
-        return CellAudit(samples, problem, geometry, covered)
+        return JobAudit(samples, problem, geometry, covered)
 
     def _split(self, parameters: dict[str, Any], grid: Grid) -> tuple[Split, SplitAudit]:
         key = repr(sorted(parameters.items()))

@@ -37,17 +37,17 @@ def subject(store: Store, selections: Mapping[str, Selection], *, needs_results:
     Args:
         store: where they are from.
         selections: suite → its cells.
-        needs_results: whether a report without a finished cell has no sense.
+        needs_results: whether a report without a finished job has no sense.
 
     Raises:
-        BenchError: they are of two data sets or two profiles, or results are needed and no cell is done.
+        BenchError: they are of two data sets or two profiles, or results are needed and no job is done.
     """
-    cells = {suite: selection.cells[0] for suite, selection in selections.items()}
-    first = next(iter(cells.values()))
+    jobs = {suite: selection.jobs[0] for suite, selection in selections.items()}
+    first = next(iter(jobs.values()))
     for what, option, values in (
-        ("data sets", "--dataset", {suite: cell.dataset for suite, cell in cells.items()}),
-        ("versions of a data set", "--suite", {suite: cell.dataset_fingerprint[:8] for suite, cell in cells.items()}),
-        ("profiles", "--profile", {suite: cell.profile for suite, cell in cells.items()}),
+        ("data sets", "--dataset", {suite: job.dataset for suite, job in jobs.items()}),
+        ("versions of a data set", "--suite", {suite: job.dataset_fingerprint[:8] for suite, job in jobs.items()}),
+        ("profiles", "--profile", {suite: job.profile for suite, job in jobs.items()}),
     ):
         if len(set(values.values())) > 1:
             listed = ", ".join(f"{suite}: {value}" for suite, value in values.items())
@@ -57,13 +57,13 @@ def subject(store: Store, selections: Mapping[str, Selection], *, needs_results:
             )
     if needs_results and not any(selection.done for selection in selections.values()):
         states = Counter(
-            selection.records[cell.id].status if cell.id in selection.records else "missing"
+            selection.records[job.id].status if job.id in selection.records else "missing"
             for selection in selections.values()
-            for cell in selection.cells
+            for job in selection.jobs
         )
         listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         raise BenchError(
-            f"Store {store.root} holds no finished cell of {first.dataset}, profile {first.profile} ({listed}); "
+            f"Store {store.root} holds no finished job of {first.dataset}, profile {first.profile} ({listed}); "
             "`bench why RUNNER` says why, `bench run --retry failed` repeats them."
         )
     title = next(iter(selections.values())).manifest.dataset_title

@@ -27,9 +27,9 @@ class Finding:
         result: what is stored of it.
         rmse: of the test part.
         difference: its RMSE − that of the base, paired; None for the base and where nothing can be paired.
-        border: RMSE of the cells at the border.
-        border_difference: as `difference`, of the cells at the border.
-        inner: RMSE of all other cells.
+        border: RMSE of the jobs at the border.
+        border_difference: as `difference`, of the jobs at the border.
+        inner: RMSE of all other jobs.
         fit_seconds: mean over the runs.
         is_base: whether its settings are those of the base, which also holds for a variant that was capped at them.
     """
@@ -48,7 +48,7 @@ class Finding:
 
 
 def findings(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> list[Finding]:
-    """Every line of every experiment that the selection has cells of, the base first.
+    """Every line of every experiment that the selection has jobs of, the base first.
 
     Args:
         selection: of the ablation suite.
@@ -59,7 +59,7 @@ def findings(selection: Selection, reader: StatisticsReader, weighting: str = "p
         BenchError: a stored file is damaged.
     """
     found = {(row.key.runner, row.key.variant): row for row in rows(selection)}
-    train_cells = selection.cells[0].split["train_cells"]
+    train_cells = selection.jobs[0].split["train_cells"]
     lines: list[Finding] = []
     for experiment in EXPERIMENTS:
         for runner in experiment.base:
@@ -151,14 +151,14 @@ def _row(line: Finding) -> Row:
         {key: value for key, value in named.items() if value is not None},
         ranked=False,
         note="" if done == planned else f"{done} of {planned} done",
-        cells=tuple(record.cell_id for record in line.result.records),
+        jobs=tuple(record.job_id for record in line.result.records),
     )
 
 
 def _caption(selection: Selection, weighting: str) -> str:
-    first = selection.cells[0]
+    first = selection.jobs[0]
     split = first.split
-    repetitions = sorted({cell.repetition for cell in selection.cells})
+    repetitions = sorted({job.repetition for job in selection.jobs})
     years = "all years" if split["train_years"] is None else f"the last {split['train_years']} year(s)"
     stride = split["step_stride"]
     steps = "all steps" if stride == 1 else f"the scored steps and one of every {stride}"
@@ -169,7 +169,7 @@ def _caption(selection: Selection, weighting: str) -> str:
         f"scored on steps {', '.join(map(str, split['weeks']))} of {split['test_year']} over all cells",
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",
-        f"{len(selection.done)} of {len(selection.cells)} cells done",
+        f"{len(selection.done)} of {len(selection.jobs)} cells done",
         "area-weighted" if weighting == "area" else "",
     ]
     return (

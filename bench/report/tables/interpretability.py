@@ -47,7 +47,7 @@ class Explanation:
     Attributes:
         cells: (cell,) rows of the cube.
         times: (step,) columns of the cube.
-        values: (cell, step, feature).
+        values: (job, step, feature).
     """
 
     cells: npt.NDArray[np.int64]
@@ -55,7 +55,7 @@ class Explanation:
     values: Floats
 
     def at(self, cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> Floats:
-        """(cell, step, feature) values of some of its cells and steps."""
+        """(job, step, feature) values of some of its cells and steps."""
         place = np.ix_(np.searchsorted(self.cells, cells), np.searchsorted(self.times, times))
         return self.values[place]
 
@@ -65,7 +65,7 @@ class TruthReader:
 
     Attributes:
         features: names of the climate features.
-        block: (cell,) index of the spatial block of every cell of the cube.
+        block: (cell,) index of the spatial block of every job of the cube.
         n_blocks: number of blocks.
         draws: of these blocks, shared by all rows.
     """
@@ -100,12 +100,12 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
 
     Args:
         store: where results are.
-        selection: the cells of the suite's tables.
+        selection: the jobs of the suite's tables.
 
     Raises:
         BenchError: a stored file is damaged.
     """
-    first = selection.cells[0]
+    first = selection.jobs[0]
     explained = [row for row in rows(selection) if _kind(row) and any(IMPORTANCE in r.files for r in row.records)]
     if not explained or not TruthReader.exists(store, first.dataset_fingerprint):
         return None
@@ -123,8 +123,8 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
         label = f"{row.title} ({', '.join(which)})" if which else row.title
         incomplete = "" if len(records) == row.planned else f"{len(records)} of {row.planned} done"
         note = ", ".join(filter(None, (_NOTES[kind], incomplete)))
-        cells = tuple(record.cell_id for record in records)
-        table_rows.append(Row(label, row.family, values, note=note, cells=cells))
+        jobs = tuple(record.job_id for record in records)
+        table_rows.append(Row(label, row.family, values, note=note, jobs=jobs))
     columns = (
         Column(SIGN, "Sign", best="max"),
         Column(PLACES, "Rank, places", best="max"),
@@ -143,7 +143,7 @@ def _kind(row: RowResult) -> Explains | None:
 
 
 def _score(store: Store, record: Record, truth: TruthReader, kind: Explains) -> Scored:
-    """The scores of one cell."""
+    """The scores of one job."""
     path = store.file(record, IMPORTANCE)
     weights = _explanation(_frame(path, [*_SAMPLE, *truth.features]), truth.features, path)
     known, threshold = truth.of(kind)
@@ -216,8 +216,8 @@ def _explanation(frame: pd.DataFrame, features: Sequence[str], path: object) -> 
 
 
 def _caption(selection: Selection) -> str:
-    first = selection.cells[0]
-    repetitions = sorted({cell.repetition for cell in selection.cells})
+    first = selection.jobs[0]
+    repetitions = sorted({cell.repetition for cell in selection.jobs})
     return (
         f"Agreement of importance weights with the true sensitivities, suite {first.suite}. Data set {first.dataset} "
         f"({selection.manifest.dataset_title}); {selection.manifest.target_name}; test year "

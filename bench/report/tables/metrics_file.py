@@ -1,4 +1,4 @@
-"""The raw numbers behind the tables: every metric of every cell."""
+"""The raw numbers behind the tables: every metric of every job."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ COLUMNS = (
 
 
 def all_metrics(selection: Selection, reader: StatisticsReader) -> str:
-    """CSV with one line per cell, part, group and weighting; times and memory are repeated on each line of a cell."""
+    """CSV with one line per job, part, group and weighting; times and memory are repeated on each line of a job."""
     frames = []
     for record in selection.done:
-        cell = record.cell
+        job = record.job
         frame = evaluate(reader.table(record).reset_index(drop=True))
-        if cell.variant is not None:
-            frame["variant"] = cell.variant
+        if job.variant is not None:
+            frame["variant"] = job.variant
         frames.append(
             frame.assign(
-                cell=record.cell_id,
-                suite=cell.suite,
-                dataset=cell.dataset,
-                profile=cell.profile,
-                runner=cell.runner,
-                view=cell.view or "",
-                train_cells=cell.split.get("train_cells"),
-                repetition=cell.repetition,
+                cell=record.job_id,
+                suite=job.suite,
+                dataset=job.dataset,
+                profile=job.profile,
+                runner=job.runner,
+                view=job.view or "",
+                train_cells=job.split.get("train_cells"),
+                repetition=job.repetition,
                 fit_seconds=record.fit_seconds,
                 predict_seconds=record.predict_seconds,
                 peak_memory_bytes=record.peak_memory_bytes,

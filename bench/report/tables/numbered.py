@@ -84,9 +84,9 @@ def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plai
     )
     gpus = {record.device for record in selection.done if record.device not in (None, "cpu")}
     processors = sorted({record.host.processor for record in selection.done} | gpus)
-    caption = f"Time and memory, suite {selection.cells[0].suite}, profile {selection.cells[0].profile}"
+    caption = f"Time and memory, suite {selection.jobs[0].suite}, profile {selection.jobs[0].profile}"
     caption += f", on {', '.join(processors)}. Predict: the test part; process: with imports and training predictions."
-    return Table(f"costs_{selection.cells[0].suite}", caption, "Method", columns, _in_family_order(table_rows))
+    return Table(f"costs_{selection.jobs[0].suite}", caption, "Method", columns, _in_family_order(table_rows))
 
 
 def table2(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
@@ -203,7 +203,7 @@ def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
     if row.records:
         values = values | {"runs": Value(len(row.records))}
     notes = [] if len(row.records) == row.planned else [f"{len(row.records)} of {row.planned} done"]
-    sampled = {record.cell.parameters.get(TRAINING_ROWS): record.n_train for record in row.records}
+    sampled = {record.job.parameters.get(TRAINING_ROWS): record.n_train for record in row.records}
     notes += [f"learnt from {rows:,} of {n_train:,} training samples" for rows, n_train in sampled.items() if rows]
     return Row(
         label,
@@ -211,7 +211,7 @@ def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
         values,
         row.family != _REFERENCE,
         "; ".join(notes),
-        tuple(record.cell_id for record in row.records),
+        tuple(record.job_id for record in row.records),
         row.key.runner + label.removeprefix(row.title),
         len(row.records) == row.planned,
     )
@@ -242,14 +242,14 @@ def _in_family_order(table_rows: Sequence[Row]) -> tuple[Row, ...]:
 
 
 def _weeks(selection: Selection) -> list[int]:
-    return list(selection.cells[0].split["weeks"])
+    return list(selection.jobs[0].split["weeks"])
 
 
 def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: str) -> str:
-    first = selection.cells[0]
+    first = selection.jobs[0]
     views = sorted({row.key.view for row in found if row.key.view})
-    repetitions = sorted({cell.repetition for cell in selection.cells})
-    done, planned = len(selection.done), len(selection.cells)
+    repetitions = sorted({job.repetition for job in selection.jobs})
+    done, planned = len(selection.done), len(selection.jobs)
     parts = [
         f"Data set {first.dataset} ({selection.manifest.dataset_title})",
         f"{selection.manifest.target_name} in {selection.manifest.target_units}",

@@ -76,7 +76,7 @@ def files(table: Table) -> dict[str, str]:
 
 
 def as_csv(table: Table) -> str:
-    """Every number at full precision with its interval and the ids of the cells that it comes from."""
+    """Every number at full precision with its interval and the ids of the jobs that it comes from."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["family", "method", "column", "value", "low", "high", "best", "note", "cells"])
@@ -89,7 +89,7 @@ def as_csv(table: Table) -> str:
                 low, high = _number(value.low), _number(value.high)
                 text = _number(value.value) if value.text is None else value.text
                 line = [row.family, row.label, column.key, text, low, high, marked, row.note]
-                writer.writerow([*line, " ".join(row.cells)])
+                writer.writerow([*line, " ".join(row.jobs)])
     return stream.getvalue()
 
 
@@ -102,12 +102,12 @@ def markdown(table: Table) -> str:
     for family, family_rows in table.families():
         lines.append(f"| *{family}* |" + " |" * len(columns))
         for row in family_rows:
-            cells = []
+            jobs = []
             for column in columns:
                 text = plain_value(row.values.get(column.key), column)
-                cells.append(f"**{text}**" if is_best(row, column, best) else text)
+                jobs.append(f"**{text}**" if is_best(row, column, best) else text)
             note = f" ({row.note})" if row.note else ""
-            lines.append("| " + " | ".join([row.label + note, *cells]) + " |")
+            lines.append("| " + " | ".join([row.label + note, *jobs]) + " |")
     return "\n".join([*lines, "", table.caption, *(f"- missing: {note}" for note in table.notes), ""])
 
 
@@ -126,14 +126,14 @@ def print_table(table: Table) -> None:
         grid.add_row(Text(family, style="italic"))
         for row in family_rows:
             note = f" ({row.note})" if row.note else ""
-            cells = [
+            jobs = [
                 Text(
                     plain_value(row.values.get(column.key), column),
                     style="bold" if is_best(row, column, best) else "",
                 )
                 for column in columns
             ]
-            grid.add_row(Text(f"  {row.label}{note}"), *cells)
+            grid.add_row(Text(f"  {row.label}{note}"), *jobs)
     out = console()
     out.print(grid)
     out.print(table.caption, markup=False, highlight=False)

@@ -16,7 +16,7 @@ from bench.report.figures.stored import Context, shown_rows
 from bench.report.results.selection import StatisticsReader, rows, select
 from bench.scoring.metrics import statistics_of
 from bench.store.dataset_record import read_dataset_record, write_dataset_record
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.store.store import Store
 from bench.system.disk import sha256
 from models.progress import Progress
@@ -45,7 +45,7 @@ def residual_of(cell: np.ndarray) -> np.ndarray:
     return (cell - 17.5) / 10.0
 
 
-def put(store: Store, cube: Cube, cell: Cell, scale: float, *, explains: bool = False) -> None:
+def put(store: Store, cube: Cube, cell: Job, scale: float, *, explains: bool = False) -> None:
     """Publishes a done cell: errors are ``scale`` × `residual_of` everywhere."""
     work = store.new_work_folder(cell.id)
     split = make_split(cube, cell.split)
@@ -112,7 +112,7 @@ def context_of(store: Store, suite: str) -> Context:
     """What the figures of a suite share."""
     selection, reader = select(store, suite), StatisticsReader(store)
     done = tuple(row for row in rows(selection) if row.records)
-    dataset = read_dataset_record(store, selection.cells[0].dataset_fingerprint)
+    dataset = read_dataset_record(store, selection.jobs[0].dataset_fingerprint)
     return Context(selection, reader, dataset, done, shown_rows(done))
 
 

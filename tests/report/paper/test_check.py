@@ -47,14 +47,14 @@ def test_verdict_of_a_number_that_is_allowed_from_0_9_to_1_1(
 def make_store(folder: Path, noises: dict[str, float], dataset: str = "toy", suite: str = "full") -> Store:
     store, cube = Store(folder / "runs", create=True), make_cube()
     splits = {"full": [None], "fewshot": [fewshot_parameters(cube, (30, 40), 12, 0)]}
-    cells = []
+    jobs = []
     for index, name in enumerate(noises):
         extra = {"split": splits["fewshot"][0]} if suite == "fewshot" else {}
-        # The repetition seeds the noise of a stored cell: another one makes errors of models independent.
-        cells.append(make_cell(runner=name, dataset=dataset, suite=suite, repetition=index, **extra))
-    add_manifest(store, "2026-01-01T00:00:00Z", cells, suite=suite)
-    for cell, noise in zip(cells, noises.values(), strict=True):
-        store_cell(store, cell, cube, noise)
+        # The repetition seeds the noise of a stored job: another one makes errors of models independent.
+        jobs.append(make_cell(runner=name, dataset=dataset, suite=suite, repetition=index, **extra))
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite=suite)
+    for job, noise in zip(jobs, noises.values(), strict=True):
+        store_cell(store, job, cube, noise)
     return store
 
 
@@ -74,7 +74,7 @@ def test_on_other_data_only_ratios_and_rankings_are_compared(tmp_path: Path) -> 
     assert {item.heading for item in numbers.values()} == {"Table 1, ratio of test RMSE"}
     ours = numbers["Table 1, ratio of test RMSE: Ours ÷ LightGBM Large"]
     assert ours.published == pytest.approx(0.836 / 1.063) and ours.verdict == "reproduced"
-    assert ours.ours is not None and ours.ours.value == pytest.approx(0.786, abs=0.03) and len(ours.cells) == 2
+    assert ours.ours is not None and ours.ours.value == pytest.approx(0.786, abs=0.03) and len(ours.jobs) == 2
     assert numbers["Table 1, ratio of test RMSE: Ours ÷ TabNet"].published == pytest.approx(0.886, abs=5e-4)
     assert numbers["Table 1, ratio of test RMSE: Ours, plus ÷ LightGBM Large"].verdict == "better"
     assert numbers["Table 1, ratio of test RMSE: LightGBM ÷ LightGBM Large"].verdict == "worse"
@@ -139,10 +139,10 @@ def test_weeks_and_gaps_of_the_fewshot_suite(tmp_path: Path) -> None:
 
 def test_ratios_are_paired_by_the_blocks_that_both_share(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
-    cells = [make_cell(runner=name) for name in ("gwr", "gnnwr")]  # one repetition: the same noise, scaled
-    add_manifest(store, "2026-01-01T00:00:00Z", cells)
-    for cell, noise in zip(cells, (1.0, 2.0), strict=True):
-        store_cell(store, cell, cube, noise)
+    jobs = [make_cell(runner=name) for name in ("gwr", "gnnwr")]  # one repetition: the same noise, scaled
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    for job, noise in zip(jobs, (1.0, 2.0), strict=True):
+        store_cell(store, job, cube, noise)
     scores = Scores(select(store, "full"), StatisticsReader(store))
     found, single = scores.ratio("gwr", "gnnwr", Measure("rmse")), scores.number("gwr", Measure("rmse"))
     assert found is not None and (found.low, found.high) == pytest.approx((0.5, 0.5), rel=1e-5)

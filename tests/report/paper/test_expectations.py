@@ -129,7 +129,7 @@ def test_the_committed_reference_results_fulfil_every_expectation(path: Path) ->
 
 
 def read(path: Path, runners: dict[str, str]) -> Table:
-    """A committed table as values, its rows named by the runners of their cells."""
+    """A committed table as values, its rows named by the runners of their jobs."""
     lines = pd.read_csv(path, keep_default_na=False)
     rows = []
     for (family, method), group in lines.groupby(["family", "method"], sort=False):

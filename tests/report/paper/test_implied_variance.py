@@ -101,10 +101,10 @@ def test_the_committed_reference_run_has_one_variance() -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
-    cells = [make_cell(runner=name) for name in ("climatology", "training_mean", "lightgbm")]
-    add_manifest(store, "2026-01-01T00:00:00Z", cells)
-    for index, cell in enumerate(cells):
-        store_cell(store, cell, cube, 0.1 + index)
+    jobs = [make_cell(runner=name) for name in ("climatology", "training_mean", "lightgbm")]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    for index, job in enumerate(jobs):
+        store_cell(store, job, cube, 0.1 + index)
     return store
 
 
@@ -115,29 +115,29 @@ def own(store: Store) -> list[audit.OwnTargets]:
 def test_own_rows_are_equal_and_have_the_cubes_variance(store: Store) -> None:
     test, train = own(store)
     cube = make_cube()
-    assert (test.group, test.cells, test.n, test.problems) == ("Table 1", 3, 30 * 46, ())
+    assert (test.group, test.jobs, test.n, test.problems) == ("Table 1", 3, 30 * 46, ())
     assert test.variance == pytest.approx(cube.target[:, 46:].astype(float).var())
     assert train.variance == pytest.approx(cube.target[:, :46].astype(float).var()) and train.problems == ()
 
 
 def change(store: Store, runner: str, column: str, factor: float) -> str:
-    """Alters the stored sums of one cell, as a run on other data would; returns the cell's id."""
-    [record] = [item for item in store.records() if item.cell.runner == runner]
-    path = store.cells_dir / record.cell_id / "statistics.parquet"
+    """Alters the stored sums of one job, as a run on other data would; returns the job's id."""
+    [record] = [item for item in store.records() if item.job.runner == runner]
+    path = store.jobs_dir / record.job_id / "statistics.parquet"
     frame = pd.read_parquet(path)
     frame[column] = (frame[column] * factor).astype(frame[column].dtype)
     frame.to_parquet(path, index=False)
     changed = record.model_copy(update={"files": {"statistics.parquet": sha256(path)}})
     (path.parent / "record.json").write_text(changed.model_dump_json())
-    return record.cell_id
+    return record.job_id
 
 
 @pytest.mark.parametrize("column", ["target", "squared_target", "n"])
 def test_a_row_scored_on_other_values_is_named(store: Store, column: str) -> None:
-    cell_id = change(store, "lightgbm", column, 2 if column == "n" else 1 + 1e-9)
+    job_id = change(store, "lightgbm", column, 2 if column == "n" else 1 + 1e-9)
     for targets in own(store):
         [problem] = targets.problems
-        assert f"lightgbm #0 ({cell_id}) was scored on other values than" in problem
+        assert f"lightgbm #0 ({job_id}) was scored on other values than" in problem
     table = audit.table(own(store))
     assert "Not the same values: Table 1, test: lightgbm" in table.caption
     assert [row.values["same"].text for row in table.rows[-2:]] == ["1 differ", "1 differ"]

@@ -28,30 +28,30 @@ NOISE = {"dual_branch_plus": 0.50, "catboost": 0.503, "lightgbm": 1.0, "xgboost"
 def full(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Three seeds of two models that are equally good, and one run each of two that are not."""
     store, cube = Store(tmp_path_factory.mktemp("full") / "runs", create=True), make_cube()
-    cells = {
+    jobs = {
         (name, seed): make_cell(runner=name, repetition=seed, view=None if name == "dual_branch_plus" else "located")
         for name in NOISE
         for seed in range(3 if NOISE[name] < 1 else 1)
     }
-    add_manifest(store, "2026-01-01T00:00:00Z", list(cells.values()))
-    for (name, _), cell in cells.items():
-        store_cell(store, cell, cube, NOISE[name])
+    add_manifest(store, "2026-01-01T00:00:00Z", list(jobs.values()))
+    for (name, _), job in jobs.items():
+        store_cell(store, job, cube, NOISE[name])
     return store
 
 
 @pytest.fixture(scope="module")
 def fewshot(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store, cube = Store(tmp_path_factory.mktemp("fewshot") / "runs", create=True), make_cube()
-    cells = [
+    jobs = [
         make_cell(suite="fewshot", runner=name, repetition=sample, split=fewshot_parameters(cube, (10, 40), 12, sample))
         for name in ("dual_branch_plus", "gwr")
         for sample in range(3)
     ]
-    missing = cells[-1]
-    add_manifest(store, "2026-01-01T00:00:00Z", cells, suite="fewshot")
-    for cell in cells:
-        if cell is not missing:
-            store_cell(store, cell, cube, 0.5 if cell.runner == "gwr" else 0.1)
+    missing = jobs[-1]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="fewshot")
+    for job in jobs:
+        if job is not missing:
+            store_cell(store, job, cube, 0.5 if job.runner == "gwr" else 0.1)
     return store
 
 
@@ -87,7 +87,7 @@ def test_differences_have_the_sign_the_value_and_the_correction_that_they_say(fu
     assert worse.values["rmse"].high is not None and worse.values["rmse"].high < 0 < worse.values["r2"].value
     assert worse.values["p"].value <= worse.values["p_holm"].value < 0.05 < equal.values["p"].value
     assert "one run of LightGBM" in worse.note and not equal.note
-    assert len(worse.cells) == 4
+    assert len(worse.jobs) == 4
     keys = [(line["family"], line["method"], line["column"]) for line in csv_lines(table)]
     assert len(keys) == len(set(keys))
     assert render.latex(table).isascii() and r"$\Delta$" in render.latex(table)
@@ -104,7 +104,7 @@ def test_a_model_is_not_distinguishable_from_itself(full: Store) -> None:
 def test_few_shot_rows_are_compared_on_the_samples_that_both_have(fewshot: Store) -> None:
     ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
     compared = paired(replace(ours, records=tuple(reversed(ours.records))), gwr)
-    samples = [[record.cell.split["sample_seed"] for record in row.records] for row in compared]
+    samples = [[record.job.split["sample_seed"] for record in row.records] for row in compared]
     assert samples == [[0, 1], [0, 1]]
     table = differences(select(fewshot, "fewshot"), StatisticsReader(fewshot))
     [row] = table.rows

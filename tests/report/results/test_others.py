@@ -8,16 +8,16 @@ from pathlib import Path
 
 from bench.report.results.others import left_out
 from bench.report.results.selection import select
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.store.store import Store
 from tests.report.tables.test_tables import add_manifest
 from tests.store.test_store import make_cell
 
 
-def made(tmp_path: Path, *runs: list[Cell]) -> Store:
+def made(tmp_path: Path, *runs: list[Job]) -> Store:
     store = Store(tmp_path / "runs", create=True)
-    for day, cells in enumerate(runs, start=1):
-        add_manifest(store, f"2026-01-0{day}T00:00:00Z", cells)
+    for day, jobs in enumerate(runs, start=1):
+        add_manifest(store, f"2026-01-0{day}T00:00:00Z", jobs)
     return store
 
 
@@ -37,13 +37,13 @@ def test_other_data_sets_and_profiles_are_named_with_the_command_that_shows_them
     )
     said = left_out(store, select(store, "full"))
     assert len(said) == 2
-    assert any("2 planned cells of suite full on data set simulated:cells=64, profile smoke" in text for text in said)
+    assert any("2 planned jobs of suite full on data set simulated:cells=64, profile smoke" in text for text in said)
     for text, wanted in zip(sorted(said, key=len), (laptop, moon), strict=True):
         [command] = re.findall(r"`(bench report .*)`", text)
         words = shlex.split(command)
         options = dict(zip(words[2::2], words[3::2], strict=True))
         shown = select(store, options["--suite"], options["--dataset"], options["--profile"])
-        assert wanted.id in {cell.id for cell in shown.cells}
+        assert wanted.id in {job.id for job in shown.jobs}
 
 
 def test_older_data_and_other_splits_that_no_option_reaches_are_named_as_such(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from bench.data.audit import audit_split
 from bench.data.splits import fewshot_parameters, make_split
 from bench.report.results.selection import select
-from bench.report.results.split_audit import AUDITED_BY_TESTS, CellAudit, SplitAuditor
+from bench.report.results.split_audit import AUDITED_BY_TESTS, JobAudit, SplitAuditor
 from bench.runners import registry
 from bench.store.records import Record
 from bench.store.store import Store
@@ -29,14 +29,14 @@ from tests.store.test_store import make_cell
 def store(tmp_path: Path) -> Store:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
     split = fewshot_parameters(cube, (10, 40), 12, 0)
-    cells = [make_cell(suite="fewshot", runner=name, split=split) for name in ("climatology", "gwr_mgwr")]
-    add_manifest(store, "2026-01-01T00:00:00Z", cells, suite="fewshot")
-    for cell in cells:
-        publish(store, cell, cube, 0.3)
+    jobs = [make_cell(suite="fewshot", runner=name, split=split) for name in ("climatology", "gwr_mgwr")]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="fewshot")
+    for job in jobs:
+        publish(store, job, cube, 0.3)
     return store
 
 
-def audits(store: Store) -> list[CellAudit]:
+def audits(store: Store) -> list[JobAudit]:
     selection = select(store, "fewshot")
     auditor = SplitAuditor(store, selection)
     return [auditor.audit(record) for record in selection.done]
@@ -44,8 +44,8 @@ def audits(store: Store) -> list[CellAudit]:
 
 def rewrite(store: Store, runner: str, change: object, **fields: object) -> None:
     """Changes the stored predictions of a runner and, so that its hash agrees, its record."""
-    [record] = [item for item in store.records() if item.cell.runner == runner]
-    folder = store.cells_dir / record.cell_id
+    [record] = [item for item in store.records() if item.job.runner == runner]
+    folder = store.jobs_dir / record.job_id
     frame = pd.read_parquet(folder / "predictions.parquet")
     change(frame).to_parquet(folder / "predictions.parquet", index=False)  # type: ignore[operator]
     files = record.files | {"predictions.parquet": sha256(folder / "predictions.parquet")}
@@ -94,7 +94,7 @@ def test_what_does_not_agree_is_named(store: Store, change: object, fields: dict
 
 def test_damaged_predictions_are_a_finding_and_no_crash(store: Store) -> None:
     record = select(store, "fewshot").done[0]
-    (store.cells_dir / record.cell_id / "predictions.parquet").write_bytes(b"x")
+    (store.jobs_dir / record.job_id / "predictions.parquet").write_bytes(b"x")
     assert "missing or damaged" in (audits(store)[0].problem or "")
 
 

@@ -16,10 +16,10 @@ from bench.report.table import Row, Table
 from bench.report.tables import render
 from bench.report.tables.ablation import ablation_table, findings
 from bench.report.tables.metrics_file import all_metrics
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.store.store import Store
 from bench.suites.options import SuiteOptions
-from bench.suites.suites import make_cells
+from bench.suites.suites import make_jobs
 from tests.conftest import make_cube
 from tests.report.tables.test_tables import add_manifest, store_cell
 
@@ -27,20 +27,20 @@ NOISE = {"base": 0.5, "n_nodes=100": 0.4, "geometry=plane": 0.9, "condition_grou
 ONLY = ("geometry", "nodes", "k", "conditions")
 
 
-def planned(cube: Cube, **changes: object) -> list[Cell]:
+def planned(cube: Cube, **changes: object) -> list[Job]:
     options = SuiteOptions(**{"profile": "smoke", "only": ONLY, "repetitions": 3, "weeks": (1, 24)} | changes)  # type: ignore[arg-type]
-    return make_cells("ablation", OpenedDataset(cube, Path("toy"), "toy", "for tests"), options)
+    return make_jobs("ablation", OpenedDataset(cube, Path("toy"), "toy", "for tests"), options)
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Three seeds of some variants whose errors are known, and one that never ended; 120 training cells."""
     store, cube = Store(tmp_path_factory.mktemp("ablation") / "runs", create=True), make_cube(n_cells=150)
-    cells = planned(cube)
-    add_manifest(store, "2026-01-01T00:00:00Z", cells, suite="ablation")
-    for cell in cells:
-        if cell.variant in NOISE:
-            store_cell(store, cell, cube, NOISE[cell.variant])
+    jobs = planned(cube)
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="ablation")
+    for job in jobs:
+        if job.variant in NOISE:
+            store_cell(store, job, cube, NOISE[job.variant])
     return store
 
 
@@ -62,7 +62,7 @@ def test_each_experiment_shows_its_base_and_the_paired_difference_to_it(filled: 
     ]
     base = row(table, "Ours: on the sphere (base)")
     assert base.values["rmse"].value == pytest.approx(0.5, abs=0.03) and "difference" not in base.values
-    assert base.cells == row(table, "Ours: 500 nodes (base; capped: 120 training cells)").cells
+    assert base.jobs == row(table, "Ours: 500 nodes (base; capped: 120 training cells)").jobs
     fewer = row(table, "Ours: 100 nodes").values
     assert fewer["difference"].value == pytest.approx(fewer["rmse"].value - base.values["rmse"].value, abs=1e-9)
     assert fewer["difference"].high is not None and fewer["difference"].high < 0
@@ -77,7 +77,7 @@ def test_each_experiment_shows_its_base_and_the_paired_difference_to_it(filled: 
 def test_capped_and_missing_variants_say_so(filled: Store) -> None:
     table = ablation_table(*selected(filled))
     capped = row(table, "Ours: 2,000 nodes (capped: 120 training cells)")
-    assert capped.cells == row(table, "Ours: on the sphere (base)").cells and "difference" not in capped.values
+    assert capped.jobs == row(table, "Ours: on the sphere (base)").jobs and "difference" not in capped.values
     assert row(table, "Ours: 4 neighbours").note == "0 of 3 done"
     assert any("k=4" in note and "missing" in note for note in table.notes)
     for part in ("toy", "profile smoke", "seeds 0, 1, 2", "120 cells", "steps 1, 24 of 2020", "15 of 21 cells done"):
@@ -91,16 +91,14 @@ def test_a_newer_version_of_the_runner_makes_all_its_variants_stale(filled: Stor
     store = Store(tmp_path / "runs", create=True)
     older = planned(cube, only=("nodes", "geometry"), repetitions=1)
     add_manifest(store, "2026-01-01T00:00:00Z", older, suite="ablation")
-    for cell in older:
-        store_cell(store, cell, cube, 0.5)
-    newer = [
-        cell.model_copy(update={"runner_version": 99}) for cell in planned(cube, only=("geometry",), repetitions=1)
-    ]
+    for job in older:
+        store_cell(store, job, cube, 0.5)
+    newer = [job.model_copy(update={"runner_version": 99}) for job in planned(cube, only=("geometry",), repetitions=1)]
     add_manifest(store, "2026-01-02T00:00:00Z", newer, suite="ablation")
-    for cell in newer:
-        store_cell(store, cell, cube, 0.5)
+    for job in newer:
+        store_cell(store, job, cube, 0.5)
     selection, reader = selected(store)
-    assert {record.cell.runner_version for record in selection.done} == {99}
+    assert {record.job.runner_version for record in selection.done} == {99}
     assert any("n_nodes=100" in note and "stale" in note for note in ablation_table(selection, reader).notes)
 
 

@@ -18,7 +18,7 @@ from bench.report.tables import render
 from bench.report.tables.interpretability import IMPORTANCE, interpretability
 from bench.runners import registry
 from bench.scoring.agreement import DOMINANT, FEATURES, PLACES, SCORES, SIGN, STEPS
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.store.records import Manifest
 from bench.store.sensitivities_record import CONTRIBUTIONS, SENSITIVITIES, dataset_folder, record_sensitivities
 from bench.store.store import Store
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(registry.get("dual_branch_plus").unavailable() i
 
 
 def write_places(store: Store, cube: Cube) -> Path:
-    """The part of the data set's record that says where the cells are."""
+    """The part of the data set's record that says where the jobs are."""
     path = dataset_folder(store, cube.fingerprint) / "cells.parquet"
     if not path.exists():
         pd.DataFrame({"lon": cube.lon, "lat": cube.lat}).to_parquet(path)
@@ -39,23 +39,23 @@ def write_places(store: Store, cube: Cube) -> Path:
 
 
 def explained_store(folder: Path, weights: dict[tuple[str, int], pd.DataFrame], cube: Cube) -> Store:
-    """A store with the truth of a cube and cells (runner, repetition) of the given importance weights."""
+    """A store with the truth of a cube and jobs (runner, repetition) of the given importance weights."""
     store = Store(folder, create=True)
     record_sensitivities(store, cube, ["gwr"], print)
     write_places(store, cube)
-    cells: list[Cell] = []
+    jobs: list[Job] = []
     for (runner, repetition), frame in weights.items():
-        cell = make_cell(
+        job = make_cell(
             runner=runner,
             repetition=repetition,
             seed=repetition,
             dataset="northchina",
             dataset_fingerprint=cube.fingerprint,
         )
-        work = store.new_work_folder(cell.id)
+        work = store.new_work_folder(job.id)
         frame.to_parquet(work / IMPORTANCE)
-        store.publish(work, make_record(cell, files={IMPORTANCE: sha256(work / IMPORTANCE)}))
-        cells.append(cell)
+        store.publish(work, make_record(job, files={IMPORTANCE: sha256(work / IMPORTANCE)}))
+        jobs.append(job)
     manifest = Manifest(
         created="2026-01-01T00:00:00Z",
         suite="full",
@@ -65,7 +65,7 @@ def explained_store(folder: Path, weights: dict[tuple[str, int], pd.DataFrame], 
         target_name="GPP",
         target_units="gC m-2 d-1",
         options={},
-        cells=cells,
+        jobs=jobs,
     )
     store.add_manifest(manifest)
     return store
@@ -99,7 +99,7 @@ def test_each_kind_is_scored_against_its_own_truth(cube: Cube, truth: dict[str, 
     sizes = truth[SENSITIVITIES].copy()
     sizes[features] = sizes[features].abs()
     contributions = truth[CONTRIBUTIONS].copy()
-    contributions.loc[contributions["cell"] % 2 == 1, features] = np.nan  # TreeSHAP explains a part of the cells
+    contributions.loc[contributions["cell"] % 2 == 1, features] = np.nan  # TreeSHAP explains a part of the jobs
     found = {("gwr", 0): truth[SENSITIVITIES], ("gwr_rf", 0): sizes, ("lightgbm_shap", 0): contributions}
     table = table_of(explained_store(tmp_path / "runs", found, cube))
     for label, note, scores in (
@@ -108,7 +108,7 @@ def test_each_kind_is_scored_against_its_own_truth(cube: Cube, truth: dict[str, 
         ("LightGBM, TreeSHAP", "contributions", SCORES),
     ):
         row = row_of(table, label)
-        assert row.note == note and len(row.cells) == 1
+        assert row.note == note and len(row.jobs) == 1
         assert {name: row.values[name].value for name in row.values} == pytest.approx(
             dict.fromkeys(scores, 1.0) | {"runs": 1}
         ), label

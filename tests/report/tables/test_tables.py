@@ -19,7 +19,7 @@ from bench.report.table import Column, Row, Table, Value, best_values, is_best
 from bench.report.tables import render
 from bench.report.tables.numbered import costs, table1, table3
 from bench.scoring.metrics import statistics_of
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
 from bench.system.disk import sha256
@@ -27,11 +27,11 @@ from tests.conftest import make_cube
 from tests.store.test_store import HOST, make_cell
 
 
-def store_cell(store: Store, cell: Cell, cube: Cube, noise: float, status: str = "done") -> Record:
+def store_cell(store: Store, job: Job, cube: Cube, noise: float, status: str = "done") -> Record:
     """Publishes a cell whose predictions are the target plus noise of a known size."""
-    work = store.new_work_folder(cell.id)
-    split = make_split(cube, cell.split)
-    generator = np.random.default_rng(cell.repetition)
+    work = store.new_work_folder(job.id)
+    split = make_split(cube, job.split)
+    generator = np.random.default_rng(job.repetition)
     predictions = {
         name: (part.of(cube.target) + noise * generator.normal(size=(len(part.cells), len(part.times)))).astype(
             np.float32
@@ -43,8 +43,8 @@ def store_cell(store: Store, cell: Cell, cube: Cube, noise: float, status: str =
         statistics_of(cube, split, predictions).to_parquet(work / "statistics.parquet", index=False)
         files = {"statistics.parquet": sha256(work / "statistics.parquet")}
     record = Record(
-        cell_id=cell.id,
-        cell=cell,
+        job_id=job.id,
+        job=job,
         status=status,  # type: ignore[arg-type]
         reason=None if status == "done" else "no result within 6 s",
         fit_seconds=1.0,
@@ -60,7 +60,7 @@ def store_cell(store: Store, cell: Cell, cube: Cube, noise: float, status: str =
     return record
 
 
-def add_manifest(store: Store, created: str, cells: list[Cell], suite: str = "full") -> None:
+def add_manifest(store: Store, created: str, jobs: list[Job], suite: str = "full") -> None:
     store.add_manifest(
         Manifest(
             created=created,
@@ -71,7 +71,7 @@ def add_manifest(store: Store, created: str, cells: list[Cell], suite: str = "fu
             target_name="GPP",
             target_units="gC m-2 d-1",
             options={},
-            cells=cells,
+            jobs=jobs,
         )
     )
 
@@ -185,15 +185,15 @@ def test_repetitions_of_an_older_version_are_not_averaged_in(filled: Store) -> N
     add_manifest(filled, "2026-02-01T00:00:00Z", [newer])
     store_cell(filled, newer, make_cube(), 0.9)
     [row] = [row for row in rows(select(filled, "full")) if row.key.runner == "lightgbm"]
-    assert [record.cell_id for record in row.records] == [newer.id]
+    assert [record.job_id for record in row.records] == [newer.id]
     assert "stale" in row.problems[0] and row.planned == 2
 
 
 def test_other_data_sets_and_profiles_stay_out(filled: Store) -> None:
     other = make_cell(runner="knn_dist", dataset="moon", dataset_fingerprint="0" * 64, view="located")
     add_manifest(filled, "2026-02-01T00:00:00Z", [other])
-    assert {cell.runner for cell in select(filled, "full").cells} == {"knn_dist"}
-    assert len(select(filled, "full", dataset="toy").cells) == 6
+    assert {job.runner for job in select(filled, "full").jobs} == {"knn_dist"}
+    assert len(select(filled, "full", dataset="toy").jobs) == 6
     with pytest.raises(BenchError, match="data set mars"):
         select(filled, "full", dataset="mars")
 
@@ -243,10 +243,10 @@ def test_the_variance_that_each_published_row_implies_is_what_the_documentation_
 def test_old_records_of_step_mean_models_have_no_gap_as_published_rather_than_a_wrong_one(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
     split = fewshot_parameters(cube, (40,), 12, 0)
-    cells = [make_cell(suite="fewshot", runner=name, split=split) for name in ("gwr", "climatology")]
-    add_manifest(store, "2026-01-01T00:00:00Z", cells, suite="fewshot")
-    for cell in cells:
-        store_cell(store, cell, cube, 0.5)
+    jobs = [make_cell(suite="fewshot", runner=name, split=split) for name in ("gwr", "climatology")]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="fewshot")
+    for job in jobs:
+        store_cell(store, job, cube, 0.5)
     table = table3(select(store, "fewshot"), StatisticsReader(store))
     old, raw = row_of(table, "GWR").values, row_of(table, "Cell × step climatology").values
     assert "gap" in old and "fitted_rmse" not in old and "gap_published" not in old

@@ -1,4 +1,4 @@
-"""Cells on a Ray cluster: each is one task of it, asks for what it needs, and is sent again if its worker is lost."""
+"""Jobs on a Ray cluster: each is one task of it, asks for what it needs, and is sent again if its worker is lost."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any
 
 from bench.data.datasets import OpenedDataset
 from bench.errors import BenchError
-from bench.execution.engine import OnLost
+from bench.execution.executor import OnLost
 from bench.execution.planning import Estimate
 from bench.execution.process import Limits, Outcome
 from bench.execution.remote import receive, run_on_worker, task_of
 from bench.runners import registry
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.system.clock import Stopwatch
 
 ATTEMPTS = 4
-"""How often a cell is sent out before a lost worker is held to be its own fault."""
+"""How often a job is sent out before a lost worker is held to be its own fault."""
 CANCEL_S = 15.0
-"""How long cells may take to end after Ctrl-C before their workers are ended."""
+"""How long jobs may take to end after Ctrl-C before their workers are ended."""
 CONNECT_S = 10.0
 """How long the cluster's address may take to answer."""
 GRACE_S = 600.0
-"""How long a cell waits for a node that can hold it: a cluster that grows by itself may be about to bring one."""
+"""How long a job waits for a node that can hold it: a cluster that grows by itself may be about to bring one."""
 _LOOK_S = 2.0  # between two looks at the nodes of the cluster
-_HEADROOM = 2  # memory cap of a cell as a multiple of what it is expected to need
+_HEADROOM = 2  # memory cap of a job as a multiple of what it is expected to need
 Resources = Mapping[str, float]
 """Of a node, by Ray's names: ``CPU``, ``GPU``, ``memory`` (bytes)."""
 
 
 def demand_of(cores: int, gpus: int, memory_bytes: int, nodes: Sequence[Resources]) -> dict[str, int]:
-    """What a cell asks the cluster for, so that it can start: of cores and memory no more than the best node has.
+    """What a job asks the cluster for, so that it can start: of cores and memory no more than the best node has.
 
     Args:
         cores: that it can use.
@@ -56,7 +56,7 @@ def demand_of(cores: int, gpus: int, memory_bytes: int, nodes: Sequence[Resource
 
 
 def can_hold(node: Resources, demand: Mapping[str, int]) -> bool:
-    """Whether a node without any other work has what a cell asks for."""
+    """Whether a node without any other work has what a job asks for."""
     names = {"num_cpus": "CPU", "num_gpus": "GPU", "memory": "memory"}
     return all(node.get(name, 0) >= demand[wanted] for wanted, name in names.items())
 
@@ -65,14 +65,14 @@ def _with_gpus(nodes: Sequence[Resources], gpus: int) -> list[Resources]:
     return [node for node in nodes if node.get("CPU", 0) >= 1 and node.get("GPU", 0) >= gpus]
 
 
-class RayEngine:
+class RayExecutor:
     """A Ray cluster.
 
     Args:
         dataset: the data; workers open the same by its spec.
         address: of the cluster; None for ``RAY_ADDRESS``, a cluster that runs on this machine, or one of its own.
-        jobs: cells at once; None for one per core of the cluster.
-        gpus: that each cell asks for if its runner can use them.
+        at_once: jobs at once; None for one per core of the cluster.
+        gpus: that each job asks for if its runner can use them.
         keep_artefacts: bring back what runners wrote.
 
     Raises:
@@ -84,53 +84,53 @@ class RayEngine:
         dataset: OpenedDataset,
         *,
         address: str | None = None,
-        jobs: int | None = None,
+        at_once: int | None = None,
         gpus: int = 0,
         keep_artefacts: bool = False,
     ) -> None:
         self.ray = _connect(address)
         self.dataset, self.gpus, self.keep_artefacts = dataset, gpus, keep_artefacts
-        self._jobs, self._threads, self._capped = jobs, 1, False
+        self._at_once, self._threads, self._capped = at_once, 1, False
         self.remote = self.ray.remote(max_retries=0)(run_on_worker)
         self.cancelled: list[Any] = []
         self._known: list[Resources] = []
         self._looked = Stopwatch()
         if gpus and all(node.get("GPU", 0) < gpus for node in self.nodes()):
             self.close()
-            raise BenchError(f"--gpus-per-cell is {gpus}, but no node of the Ray cluster has as many; ask for fewer.")
+            raise BenchError(f"--gpus-per-job is {gpus}, but no node of the Ray cluster has as many; ask for fewer.")
 
     def limits(self, here: Limits, capped: bool) -> Limits:
-        """See `Engine`: without a cap, a cell may grow up to the largest node.
+        """See `Executor`: without a cap, a job may grow up to the largest node.
 
         Raises:
-            BenchError: no node has as many cores as a cell has processes.
+            BenchError: no node has as many cores as a job has processes.
         """
         nodes, self._capped = self.nodes(), capped
         cores = [int(node.get("CPU", 0)) for node in nodes]
         if max(cores) < here.processes:
             raise BenchError(
-                f"A cell is to have {here.processes} processes, but no node of the Ray cluster has as many cores; use "
-                "a lower --processes-per-cell or --gpus-per-cell."
+                f"A job is to have {here.processes} processes, but no node of the Ray cluster has as many cores; use "
+                "a lower --processes-per-job or --gpus-per-job."
             )
-        if self._jobs:
-            self._threads = max(1, min(sum(cores) // self._jobs, max(cores) // here.processes))
+        if self._at_once:
+            self._threads = max(1, min(sum(cores) // self._at_once, max(cores) // here.processes))
         largest = int(max(node.get("memory", 0) for node in nodes))
         memory = here.memory_bytes if capped else largest
         return Limits(self._threads, memory, here.timeout_s, here.processes)
 
     def room(self) -> int:
-        """See `Engine`: grows and shrinks with the cluster."""
-        return self._jobs or max(1, int(sum(node.get("CPU", 0) for node in self.nodes())) // self._threads)
+        """See `Executor`: grows and shrinks with the cluster."""
+        return self._at_once or max(1, int(sum(node.get("CPU", 0) for node in self.nodes())) // self._threads)
 
-    def takes(self, cell: Cell, limits: Limits) -> bool:
-        """See `Engine`: the cluster keeps cells that wait for a GPU."""
+    def takes(self, job: Job, limits: Limits) -> bool:
+        """See `Executor`: the cluster keeps jobs that wait for a GPU."""
         return True
 
     def start(
-        self, cell: Cell, expected: Estimate, work: Path, checkpoint: Path, limits: Limits, on_lost: OnLost
-    ) -> RayCell:
-        """See `Engine`."""
-        gpus = min(self.gpus, limits.processes) if registry.get(cell.runner).uses_gpu else 0
+        self, job: Job, expected: Estimate, work: Path, checkpoint: Path, limits: Limits, on_lost: OnLost
+    ) -> RayJob:
+        """See `Executor`."""
+        gpus = min(self.gpus, limits.processes) if registry.get(job.runner).uses_gpu else 0
         demand = demand_of(limits.threads * limits.processes, gpus, expected.memory_bytes, self.nodes())
         cores, cap = demand["num_cpus"], limits.memory_bytes
         nodes = _with_gpus(self.nodes(), gpus)
@@ -139,10 +139,10 @@ class RayEngine:
             most = max(node.get("memory", 0) for node in nodes)
             cap = min(cap, int(most), max(_HEADROOM * expected.memory_bytes, int(share)))
         own = replace(limits, threads=max(1, cores // limits.processes), memory_bytes=cap)
-        return RayCell(self, cell, work, checkpoint, own, demand, on_lost)
+        return RayJob(self, job, work, checkpoint, own, demand, on_lost)
 
     def close(self) -> None:
-        """Waits for cells that were taken back to end, and leaves the cluster."""
+        """Waits for jobs that were taken back to end, and leaves the cluster."""
         watch, waiting = Stopwatch(), self.cancelled
         while waiting and watch.seconds < CANCEL_S:
             _, waiting = self.ray.wait(waiting, num_returns=len(waiting), timeout=0.2)
@@ -159,45 +159,47 @@ class RayEngine:
         return self._known
 
 
-class RayCell:
-    """A cell that was sent to the cluster; see `RunningCell`."""
+class RayJob:
+    """A job that was sent to the cluster; see `RunningCell`."""
 
     def __init__(
         self,
-        engine: RayEngine,
-        cell: Cell,
+        executor: RayExecutor,
+        job: Job,
         work: Path,
         checkpoint: Path,
         limits: Limits,
         demand: Mapping[str, int],
         on_lost: OnLost,
     ) -> None:
-        self.cell, self.work, self.limits, self.watch = cell, work, limits, Stopwatch()
-        self._engine, self._demand, self._on_lost, self._attempts = engine, demand, on_lost, 0
+        self.job, self.work, self.limits, self.watch = job, work, limits, Stopwatch()
+        self._executor, self._demand, self._on_lost, self._attempts = executor, demand, on_lost, 0
         self._without_node: Stopwatch | None = None
-        self._task = task_of(cell, engine.dataset, work, checkpoint, limits, demand["num_gpus"], engine.keep_artefacts)
+        self._task = task_of(
+            job, executor.dataset, work, checkpoint, limits, demand["num_gpus"], executor.keep_artefacts
+        )
         self._send()
 
     def poll(self) -> Outcome | None:
-        """The outcome if the cell has ended, else None.
+        """The outcome if the job has ended, else None.
 
         Raises:
-            BenchError: the worker cannot run cells of this driver.
+            BenchError: the worker cannot run jobs of this driver.
         """
-        ray = self._engine.ray
+        ray = self._executor.ray
         if not ray.wait([self.reference], timeout=0)[0]:
             return self._given_up()
         try:
             answer = ray.get(self.reference)
         except ray.exceptions.RayTaskError as error:
             raise BenchError(
-                f"A worker of the Ray cluster cannot run cells ({_last_line(error)}); install this package and its "
+                f"A worker of the Ray cluster cannot run jobs ({_last_line(error)}); install this package and its "
                 "runners on every node and run the same command again."
             ) from error
         except ray.exceptions.RayError as error:  # worker, node or result is lost
             why = type(error).__name__
             if self._attempts < ATTEMPTS:
-                self._on_lost(self.cell.label, why)
+                self._on_lost(self.job.label, why)
                 self._send()
                 return None
             reason = f"its worker was lost {ATTEMPTS} times, at last by {why}; look at the nodes, then --retry failed"
@@ -205,8 +207,8 @@ class RayCell:
         return receive(answer, self.work)
 
     def _given_up(self) -> Outcome | None:
-        """The end of a cell that no living node could hold for `GRACE_S`, else None: Ray itself would wait for ever."""
-        if any(can_hold(node, self._demand) for node in self._engine.nodes()):
+        """The end of a job that no living node could hold for `GRACE_S`, else None: Ray itself would wait for ever."""
+        if any(can_hold(node, self._demand) for node in self._executor.nodes()):
             self._without_node = None
             return None
         self._without_node = self._without_node or Stopwatch()
@@ -221,13 +223,13 @@ class RayCell:
         return Outcome("failed", reason, False, {}, self.watch.seconds, 0)
 
     def kill(self) -> None:
-        """Takes the cell back; `RayEngine.close` waits until it has ended."""
-        self._engine.ray.cancel(self.reference, force=False)
-        self._engine.cancelled.append(self.reference)
+        """Takes the job back; `RayEngine.close` waits until it has ended."""
+        self._executor.ray.cancel(self.reference, force=False)
+        self._executor.cancelled.append(self.reference)
 
     def _send(self) -> None:
         self._attempts += 1
-        self.reference = self._engine.remote.options(name=self.cell.label, **self._demand).remote(self._task)
+        self.reference = self._executor.remote.options(name=self.job.label, **self._demand).remote(self._task)
 
 
 def _connect(address: str | None) -> Any:
@@ -236,7 +238,7 @@ def _connect(address: str | None) -> Any:
         import ray
     except ImportError as error:
         raise BenchError(
-            "--engine ray needs the package ray: pip install 'climate2gpp-bench[ray]' --constraint constraints.txt."
+            "--executor ray needs the package ray: pip install 'climate2gpp-bench[ray]' --constraint constraints.txt."
         ) from error
     where = address or os.environ.get("RAY_ADDRESS")
     try:

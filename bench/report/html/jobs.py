@@ -10,23 +10,23 @@ from typing import Any
 from bench.report.html.elements import Child, Html, anchor, code, definitions, element, join, link, plain_table, prose
 from bench.report.html.results import row_anchor
 from bench.report.results.selection import Selection
-from bench.report.results.split_audit import CellAudit
+from bench.report.results.split_audit import JobAudit
 from bench.report.table import Table
 from bench.runners import registry
 from bench.scoring.metrics import METRICS
-from bench.store.jobs import Cell
+from bench.store.jobs import Job
 from bench.store.records import Record
 from bench.system.clock import human_seconds
 
 
 @dataclass(frozen=True)
-class CellContext:
+class JobContext:
     """What the page knows of a cell beside its record.
 
     Attributes:
         state: done, failed, timeout, oom, skipped, missing or stale.
         reason: one sentence for every state but done.
-        audit: of its split; None where the cell is not done.
+        audit: of its split; None where the job is not done.
         uses: links to the table rows and figures that show it.
         command: runs it again.
         proof: audits the fit of its runner.
@@ -34,80 +34,80 @@ class CellContext:
 
     state: str
     reason: str
-    audit: CellAudit | None
+    audit: JobAudit | None
     uses: tuple[Html, ...]
     command: str
     proof: str
 
 
-def state_of(cell: Cell, selection: Selection) -> tuple[str, str]:
+def state_of(job: Job, selection: Selection) -> tuple[str, str]:
     """State of a cell in a table, and one sentence why where it is not done."""
-    record = selection.records.get(cell.id)
-    if cell.id in selection.stale:
-        return "stale", f"made by an older version of the runner; `bench why {cell.id}` says what changed"
+    record = selection.records.get(job.id)
+    if job.id in selection.stale:
+        return "stale", f"made by an older version of the runner; `bench why {job.id}` says what changed"
     if record is None:
         return "missing", "planned, never ended; the same `bench run` goes on with it"
     return record.status, "" if record.status == "done" else record.reason or "no reason was recorded"
 
 
 def uses_of(tables: Sequence[Table]) -> dict[str, list[Html]]:
-    """Cell id → links to the rows that show it."""
+    """Job id → links to the rows that show it."""
     uses: dict[str, list[Html]] = {}
     for table in tables:
         title = table.caption.partition(". ")[0]
         for index, row in enumerate(table.rows):
-            for cell_id in row.cells:
-                uses.setdefault(cell_id, []).append(link(row_anchor(table, index), f"{title}: {row.label}"))
+            for job_id in row.jobs:
+                uses.setdefault(job_id, []).append(link(row_anchor(table, index), f"{title}: {row.label}"))
     return uses
 
 
-def runner_anchor(cell: Cell) -> str:
+def runner_anchor(job: Job) -> str:
     """Id of the section of a cell's runner."""
-    return f"runner-{anchor(cell.suite)}-{anchor(cell.runner)}"
+    return f"runner-{anchor(job.suite)}-{anchor(job.runner)}"
 
 
-def provenance(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
+def provenance(selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
     """A section for every runner of a suite and, in it, one for every cell."""
-    grouped: dict[str, list[Cell]] = {}
-    for cell in selection.cells:
-        grouped.setdefault(cell.runner, []).append(cell)
+    grouped: dict[str, list[Job]] = {}
+    for job in selection.jobs:
+        grouped.setdefault(job.runner, []).append(job)
     return element(
-        "div", *(_runner(name, cells, selection, contexts) for name, cells in grouped.items()), class_="runners"
+        "div", *(_runner(name, jobs, selection, contexts) for name, jobs in grouped.items()), class_="runners"
     )
 
 
-def _runner(name: str, cells: Sequence[Cell], selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
+def _runner(name: str, jobs: Sequence[Job], selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
     entry = registry.entries().get(name)
     about = f"{entry.family}: {entry.summary}." if entry else "This runner's plug-in is not loaded here."
     return element(
         "section",
         element("h4", entry.title if entry else name, " ", code(name)),
         element("p", about),
-        *(_cell(cell, selection.records.get(cell.id), contexts[cell.id]) for cell in cells),
-        id=runner_anchor(cells[0]),
+        *(_job(job, selection.records.get(job.id), contexts[job.id]) for job in jobs),
+        id=runner_anchor(jobs[0]),
     )
 
 
-def _cell(cell: Cell, record: Record | None, context: CellContext) -> Html:
-    size = f", {cell.split['train_cells']:,} training cells" if "train_cells" in cell.split else ""
+def _job(job: Job, record: Record | None, context: JobContext) -> Html:
+    size = f", {job.split['train_cells']:,} training cells" if "train_cells" in job.split else ""
     summary = element(
         "summary",
-        code(cell.id),
-        f" {cell.label}{size}: ",
+        code(job.id),
+        f" {job.label}{size}: ",
         element("span", context.state, class_=f"state {'good' if context.state == 'done' else 'bad'}"),
     )
     facts: list[tuple[str, Child]] = [
         ("Why it is not done", prose(context.reason) if context.reason else None),
         ("Shown in", join(context.uses, "; ") if context.uses else None),
-        ("Runner", f"{cell.runner}, version {cell.runner_version}"),
-        ("Repetition", str(cell.repetition)),
-        ("Seed", "none: this runner draws no random numbers" if cell.seed is None else str(cell.seed)),
-        ("Parameters", code(_json(cell.parameters)) if cell.parameters else "the runner's defaults"),
-        ("Packages", _pairs(cell.packages) or "none beside the core"),
-        ("Data set", join([f"{cell.dataset}, fingerprint ", code(cell.dataset_fingerprint)])),
-        ("Split", describe_split(cell.split)),
-        ("Profile", cell.profile),
-        ("Evaluation", f"version {cell.evaluation}"),
+        ("Runner", f"{job.runner}, version {job.runner_version}"),
+        ("Repetition", str(job.repetition)),
+        ("Seed", "none: this runner draws no random numbers" if job.seed is None else str(job.seed)),
+        ("Parameters", code(_json(job.parameters)) if job.parameters else "the runner's defaults"),
+        ("Packages", _pairs(job.packages) or "none beside the core"),
+        ("Data set", join([f"{job.dataset}, fingerprint ", code(job.dataset_fingerprint)])),
+        ("Split", describe_split(job.split)),
+        ("Profile", job.profile),
+        ("Evaluation", f"version {job.evaluation}"),
     ]
     parts = [definitions(facts)]
     if record is not None:
@@ -119,7 +119,7 @@ def _cell(cell: Cell, record: Record | None, context: CellContext) -> Html:
         parts.append(definitions(facts))
     parts.append(element("p", "To compute it again:"))
     parts.append(element("pre", code(context.command)))
-    return element("details", summary, *parts, id=f"cell-{cell.id}", class_="cell")
+    return element("details", summary, *parts, id=f"cell-{job.id}", class_="cell")
 
 
 def _recorded(record: Record) -> list[Html]:
@@ -148,7 +148,7 @@ def _recorded(record: Record) -> list[Html]:
             [part, *(_metric(record.metrics[part].get(name)) for name in METRICS)] for part in sorted(record.metrics)
         ]
         heading = ["Part", *(metric.label for metric in METRICS.values())]
-        found.append(plain_table(f"All samples of cell {record.cell_id}, unweighted", heading, rows, "facts numbers"))
+        found.append(plain_table(f"All samples of cell {record.job_id}, unweighted", heading, rows, "facts numbers"))
     return found
 
 
@@ -156,7 +156,7 @@ def describe_split(split: Mapping[str, Any]) -> str:
     """Parameters of a split in words."""
     words = [f"test year {split['test_year']}", "all other years train"]
     if split.get("max_cells") is not None:
-        words.append(f"{split['max_cells']} evenly spaced cells")
+        words.append(f"{split['max_cells']} evenly spaced jobs")
     if "weeks" in split:
         words.append(f"{split['train_cells']:,} sampled cells train (sample {split['sample_seed']})")
         words.append(f"weeks {', '.join(map(str, split['weeks']))} are scored, on all cells")
@@ -165,7 +165,7 @@ def describe_split(split: Mapping[str, Any]) -> str:
     return f"{split.get('kind', '')}: {'; '.join(words)}".removeprefix(": ")
 
 
-def audit_sentence(audit: CellAudit) -> str:
+def audit_sentence(audit: JobAudit) -> str:
     """What is known about the split of a cell, in words."""
     if audit.samples is None:
         return f"{audit.problem}"
