@@ -13,7 +13,7 @@ import numpy as np
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.data.views import FeatureTable, build_view
-from bench.runners.registry import TRAINING_ROWS
+from bench.runners.entry import TRAINING_ROWS
 from bench.seeds import ROW_SAMPLE_SEED
 
 _BLOCK_ROWS = 500_000
@@ -134,5 +134,13 @@ class Runner(ABC):
         """Device (``cpu`` or the name of a GPU) and precision of the training, after `fit`.
 
         None for a runner that has no choice of the two: it computes on the CPU, as its package does.
+        """
+        return None
+
+    def training_ended(self) -> str | None:
+        """Why the training ended, after `fit`, in the words of `models.training.stopping`.
+
+        ``converged``: an error on a part held out of the training samples had stopped falling; ``budget``: it had not,
+        and the row could be better; ``schedule``: nothing was held out. None for a runner that does not say.
         """
         return None

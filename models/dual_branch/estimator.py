@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from models.dual_branch.decoder import Decoded
-from models.dual_branch.gradients import decode_with_gradients
+from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
 from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
-from models.dual_branch.options import PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
+from models.dual_branch.options import PAPER_TRAINING, PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
 from models.dual_branch.plus_network import DualBranchPlusNetwork
-from models.dual_branch.task import Explanation, RegressionTask
+from models.dual_branch.series import SeriesPanel
+from models.dual_branch.task import Explanation, RegressionTask, SeriesTask
 from models.training import (
     DevicePanel,
     Panel,
     ProgressCallback,
-    SampleBatch,
     Scaling,
     TrainingOptions,
     TrainingResult,
+    held_out,
     train,
 )
 from models.training.checkpoint import load_plain, save_atomically
@@ -36,7 +37,6 @@ FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.integer[Any]]
 ESTIMATOR_FORMAT = 2
 """Version of the saved layout."""
-_PREDICTION_BATCH = 4096
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
 _Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
 
@@ -52,6 +52,9 @@ class _TrainingSamples:
     data: DevicePanel
     inputs: NetworkInputs
     identity: str
+    held_cells: IndexArray
+    held_times: IndexArray
+    held_values: FloatArray
 
 
 class _Estimator(Generic[_Options]):
@@ -59,7 +62,6 @@ class _Estimator(Generic[_Options]):
 
     _kind: str
     _options_type: type[_Options]
-    _network: Callable[[_Options, NetworkInputs], StandardisedNetwork]
     _prepare: Callable[..., NetworkInputs]
 
     def __init__(self, options: _Options, training: TrainingOptions) -> None:
@@ -71,14 +73,20 @@ class _Estimator(Generic[_Options]):
 
     @property
     def _ensemble(self) -> int:
-        return self.options.ensemble if isinstance(self.options, DualBranchPlusOptions) else 1
+        """Number of networks whose outputs are averaged."""
+        return 1
 
-    @property
-    def _consistency(self) -> tuple[float, bool]:
-        options = self.options
-        if not isinstance(options, DualBranchPlusOptions):
-            return 0.0, True
-        return options.gradient_consistency_weight, options.gradient_consistency_two_way
+    def _build(self, inputs: NetworkInputs, number: int) -> StandardisedNetwork:
+        """The untrained network of one member; random numbers come from torch's global generator."""
+        raise NotImplementedError
+
+    def _training_of(self, number: int) -> TrainingOptions:
+        """How a member is trained."""
+        return replace(self.training, seed=self.training.seed + number * _MEMBER_SEED_STRIDE)
+
+    def _extra_losses(self) -> dict[str, Any]:
+        """What the task of a member minimises beside L_dep and L_interp."""
+        return {}
 
     def fit(
         self,
@@ -92,6 +100,9 @@ class _Estimator(Generic[_Options]):
     ) -> Self:
         """Trains on the given samples; no other target is read, and no statistic is taken of other samples.
 
+        Where the training has a patience, a part of the samples is held out to judge it by
+        (``models.training.heldout``).
+
         Args:
             panel: climate, static features, coordinates and steps of the year.
             target: (cell, time) in any unit; NaN is allowed outside the training samples.
@@ -102,8 +113,8 @@ class _Estimator(Generic[_Options]):
             on_progress: called with a ``Progress``; each member of an ensemble counts its own epochs.
 
         Raises:
-            ValueError: shapes disagree, a value is NaN or infinite, there are more nodes than training cells,
-                the window is longer than the series, or the checkpoint belongs to another training.
+            ValueError: shapes disagree, a value is NaN or infinite, too few samples to hold a part out, or the
+                checkpoint belongs to another training.
             FloatingPointError: the loss became NaN or infinite.
         """
         samples = self._training_samples(panel, target, cells, times)
@@ -113,10 +124,21 @@ class _Estimator(Generic[_Options]):
             path = checkpoint
             if checkpoint is not None and number > 0:
                 path = checkpoint.with_name(f"{checkpoint.name}.{number}")
-            results.append(train(task, training, checkpoint=path, on_progress=on_progress))
+            validate = partial(self._held_out_error, task, samples)
+            results.append(train(task, training, validate=validate, checkpoint=path, on_progress=on_progress))
             members.append(task.module.eval())
         self._inputs, self._members, self.results = samples.inputs, members, tuple(results)
         return self
+
+    def member(self, number: int) -> Self:
+        """One network of a fitted ensemble as an estimator of its own.
+
+        Args:
+            number: counted from 0.
+        """
+        single = copy.copy(self)
+        single._members = [self._members[number]]
+        return single
 
     def task(
         self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
@@ -149,7 +171,7 @@ class _Estimator(Generic[_Options]):
         Raises:
             ValueError: the estimator is not fitted, or the panel has other features than that of ``fit``.
         """
-        return self._averaged(panel, cells, times, _predict, torch.inference_mode, (1,))[0][:, 0]
+        return self._averaged(panel, cells, times, predict, torch.inference_mode, (1,))[0][:, 0]
 
     def explain(self, panel: Panel, cells: IndexArray, times: IndexArray) -> Explanation:
         """Predictions with their importance weights (Eq. 17).
@@ -163,7 +185,7 @@ class _Estimator(Generic[_Options]):
             ValueError: as in ``predict``.
         """
         sums = self._averaged(
-            panel, cells, times, _decode, torch.inference_mode, (1, panel.n_features + panel.n_static, 1)
+            panel, cells, times, decode, torch.inference_mode, (1, panel.n_features + panel.n_static, 1)
         )
         return Explanation(sums[0][:, 0], sums[1], sums[2][:, 0])
 
@@ -182,7 +204,7 @@ class _Estimator(Generic[_Options]):
             ValueError: as in ``predict``.
         """
         return self._averaged(
-            panel, cells, times, _differentiate, torch.enable_grad, (panel.n_features + panel.n_static,)
+            panel, cells, times, differentiate, torch.enable_grad, (panel.n_features + panel.n_static,)
         )[0]
 
     def _averaged(
@@ -190,7 +212,7 @@ class _Estimator(Generic[_Options]):
         panel: Panel,
         cells: IndexArray,
         times: IndexArray,
-        output: Callable[[StandardisedNetwork, SampleBatch, Placement, Tensor | None], tuple[Tensor, ...]],
+        output: Output,
         mode: Callable[[], AbstractContextManager[object]],
         widths: tuple[int, ...],
     ) -> list[FloatArray]:
@@ -211,17 +233,20 @@ class _Estimator(Generic[_Options]):
             network.to(device)
             with mode(), self.training.autocast(device):
                 placement = _to_device(network.place(panel.lon, panel.lat), device)
-                with torch.no_grad():
-                    conditions = network.conditions()
-                for start in range(0, len(cells), _PREDICTION_BATCH):
-                    part = slice(start, start + _PREDICTION_BATCH)
-                    batch = data.gather(_index(cells[part], device), _index(times[part], device))
-                    decoded = output(network, batch, tuple(tensor[batch.cells] for tensor in placement), conditions)
+                for part, decoded in outputs(network, data, placement, cells, times, output):
                     for total, values in zip(sums, decoded, strict=True):
                         total[part] += values.float().cpu().numpy().reshape(len(values), -1)
         for total in sums:
             total /= len(self._members)
         return sums
+
+    def _held_out_error(self, task: RegressionTask, samples: _TrainingSamples) -> float:
+        """Root mean square error of a network at the held-out samples, in the target's unit."""
+        squares, held = 0.0, samples.held_values
+        said = outputs(task.module, task.data, task.placement, samples.held_cells, samples.held_times, predict)
+        for part, (prediction,) in said:
+            squares += float(np.square(prediction.float().cpu().numpy() - held[part], dtype=np.float64).sum())
+        return float(np.sqrt(squares / len(held)))
 
     def save(self, path: Path) -> None:
         """Stores the fitted estimator in one file of tensors and plain containers.
@@ -262,9 +287,9 @@ class _Estimator(Generic[_Options]):
             TrainingOptions(**content["training"] | {"device": device}),
         )
         inputs = NetworkInputs(Scaling(**content["scaling"]), content["location"])
-        for state in content["members"]:
+        for number, state in enumerate(content["members"]):
             with torch.random.fork_rng(devices=[]):
-                network = cls._network(estimator.options, inputs)
+                network = estimator._build(inputs, number)
             network.load_state_dict(state)
             estimator._members.append(network.eval())
         estimator._inputs = inputs
@@ -281,31 +306,35 @@ class _Estimator(Generic[_Options]):
         if not np.isfinite(values).all():
             bad = int(np.argmin(np.isfinite(values)))
             raise ValueError(f"target is NaN or infinite at training cell {cells[bad]}, time {times[bad]}.")
+        aside = np.zeros(len(cells), bool)
+        if self.training.patience is not None:
+            aside = held_out(panel, cells, times)
+        held = (cells[aside], times[aside], values[aside])
+        cells, times, values = cells[~aside], times[~aside], values[~aside]
         data = self._open(panel, self.training.resolve_device())
         inputs = type(self)._prepare(self.options, panel, cells, times, self.training.seed)
-        return _TrainingSamples(
-            panel, cells, times, values, data, inputs, self._identity(inputs, panel, cells, times, values)
-        )
+        identity = self._identity(inputs, panel, cells, times, values)
+        return _TrainingSamples(panel, cells, times, values, data, inputs, identity, *held)
 
     def _member_task(self, samples: _TrainingSamples, number: int) -> tuple[RegressionTask, TrainingOptions]:
         """The task of one member of the ensemble, and how it is trained."""
-        training = replace(self.training, seed=self.training.seed + number * _MEMBER_SEED_STRIDE)
+        training = self._training_of(number)
         device = samples.data.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
-            network = type(self)._network(self.options, samples.inputs).to(device)
-        consistency_weight, two_way = self._consistency
-        task = RegressionTask(
+            network = self._build(samples.inputs, number).to(device)
+        of_series = isinstance(samples.data, SeriesPanel)
+        cells, times, target = _series(samples) if of_series else (samples.cells, samples.times, samples.values)
+        task = (SeriesTask if of_series else RegressionTask)(
             module=network,
             data=samples.data,
             placement=_to_device(network.place(samples.panel.lon, samples.panel.lat), device),
-            cells=torch.from_numpy(samples.cells.astype(np.int32)).to(device),
-            times=torch.from_numpy(samples.times.astype(np.int32)).to(device),
-            target=torch.from_numpy(samples.values).to(device),
+            cells=torch.from_numpy(cells.astype(np.int32)).to(device),
+            times=torch.from_numpy(times.astype(np.int32)).to(device),
+            target=torch.from_numpy(target).to(device),
             loss_weights=(self.options.prediction_loss_weight, self.options.importance_loss_weight),
             identity=samples.identity,
-            gradient_consistency_weight=consistency_weight,
-            gradient_consistency_two_way=two_way,
+            **self._extra_losses(),
         )
         return task, training
 
@@ -315,6 +344,8 @@ class _Estimator(Generic[_Options]):
                 f"step_of_year reaches {int(panel.step_of_year.max())}, beyond steps_per_year "
                 f"{self.options.steps_per_year}."
             )
+        if isinstance(self.options, DualBranchOptions) and self.options.reading == "series":
+            return SeriesPanel(panel, device)
         return DevicePanel(panel, self.options.window, device)
 
     def _identity(
@@ -334,29 +365,15 @@ def _to_device(placement: Placement, device: torch.device) -> Placement:
     return tuple(part.to(device) for part in placement)
 
 
-def _index(index: IndexArray, device: torch.device) -> Tensor:
-    return torch.from_numpy(index.astype(np.int64)).to(device)
-
-
-def _predict(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    decoded: Decoded = network(batch, placement, conditions)
-    return (decoded.prediction,)
-
-
-def _decode(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    decoded: Decoded = network(batch, placement, conditions)
-    # A variable that never varied left its weight untrained; it has no part in any sum either.
-    return tuple(decoded._replace(weights=decoded.weights * network.used()))
-
-
-def _differentiate(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    return (decode_with_gradients(network, batch, placement, conditions)[1],)
+def _series(samples: _TrainingSamples) -> tuple[IndexArray, IndexArray, FloatArray]:
+    """Cell and first step of each series with training samples, and its targets, NaN elsewhere, (series, step)."""
+    assert isinstance(samples.data, SeriesPanel)
+    first, n_times = samples.data.first.cpu().numpy()[samples.times], samples.panel.n_times
+    keys, row = np.unique(samples.cells.astype(np.int64) * n_times + first, return_inverse=True)
+    target = np.full((len(keys), samples.data.length), np.nan, np.float32)
+    target[row, samples.times - first] = samples.values
+    cells, times = np.divmod(keys, n_times)
+    return cells, times, target
 
 
 class DualBranchRegressor(_Estimator[DualBranchOptions]):
@@ -364,7 +381,6 @@ class DualBranchRegressor(_Estimator[DualBranchOptions]):
 
     _kind = "dual_branch estimator"
     _options_type = DualBranchOptions
-    _network = DualBranchNetwork
     _prepare = staticmethod(DualBranchNetwork.prepare)
 
     def __init__(self, options: DualBranchOptions | None = None, training: TrainingOptions | None = None) -> None:
@@ -372,9 +388,12 @@ class DualBranchRegressor(_Estimator[DualBranchOptions]):
 
         Args:
             options: sizes and ablations.
-            training: the paper's settings where None.
+            training: ``PAPER_TRAINING`` where None.
         """
-        super().__init__(options or DualBranchOptions(), training or TrainingOptions())
+        super().__init__(options or DualBranchOptions(), training or PAPER_TRAINING)
+
+    def _build(self, inputs: NetworkInputs, number: int) -> StandardisedNetwork:
+        return DualBranchNetwork(self.options, inputs)
 
 
 class DualBranchPlusRegressor(_Estimator[DualBranchPlusOptions]):
@@ -382,7 +401,6 @@ class DualBranchPlusRegressor(_Estimator[DualBranchPlusOptions]):
 
     _kind = "dual_branch_plus estimator"
     _options_type = DualBranchPlusOptions
-    _network = DualBranchPlusNetwork
     _prepare = staticmethod(DualBranchPlusNetwork.prepare)
 
     def __init__(self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None) -> None:
@@ -393,3 +411,21 @@ class DualBranchPlusRegressor(_Estimator[DualBranchPlusOptions]):
             training: ``PLUS_TRAINING`` where None.
         """
         super().__init__(options or DualBranchPlusOptions(), training or PLUS_TRAINING)
+
+    @property
+    def _ensemble(self) -> int:
+        return len(self.options.members)
+
+    def _build(self, inputs: NetworkInputs, number: int) -> StandardisedNetwork:
+        return DualBranchPlusNetwork(self.options, self.options.members[number], inputs)
+
+    def _training_of(self, number: int) -> TrainingOptions:
+        training, decay = super()._training_of(number), self.options.members[number].weight_decay
+        return training if decay is None else replace(training, weight_decay=decay)
+
+    def _extra_losses(self) -> dict[str, Any]:
+        return {
+            "importance_share": self.options.importance_share,
+            "gradient_consistency_weight": self.options.gradient_consistency_weight,
+            "gradient_consistency_two_way": self.options.gradient_consistency_two_way,
+        }

@@ -113,10 +113,10 @@ def build_graph(
         sigma: σ of Eq. 8; μ is the median distance over all edges.
 
     Raises:
-        ValueError: k is below 1 or not below the number of nodes.
+        ValueError: k is below 1 or not below the number of nodes; a single node has no other, and k 0.
     """
     n_nodes = len(lon)
-    if not 1 <= k < n_nodes:
+    if not min(1, n_nodes - 1) <= k < n_nodes:
         raise ValueError(f"k is {k}; with {n_nodes} nodes it must lie in 1–{n_nodes - 1}.")
     points = positions(lon, lat, geometry)
     nearest = nearest_others(points, k)
@@ -132,7 +132,7 @@ def build_graph(
     )
     row, neighbour = np.divmod(keys, n_nodes)
     distance = np.linalg.norm(points[row] - points[neighbour], axis=1)
-    mu = float(np.median(distance[row != neighbour]))
+    mu = float(np.median(distance[row != neighbour])) if n_nodes > 1 else 0.0
     return ConditionGraph(
         lon=lon,
         lat=lat,
@@ -163,7 +163,7 @@ def nearest_others(points: FloatArray, k: int) -> IntArray:
         points: (point, dimension).
         k: below the number of points.
     """
-    _, found = cKDTree(points).query(points, k=k + 1)
+    _, found = cKDTree(points).query(points, k=np.arange(1, k + 2))
     found = np.asarray(found, dtype=np.int64)
     is_self = found == np.arange(len(points))[:, None]
     is_self[~is_self.any(axis=1), -1] = True  # crowded out by duplicates: drop the farthest instead

@@ -99,13 +99,20 @@ class StandardisedNetwork(nn.Module):
         """
         return self.conditions(), placement
 
-    def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
-        """Prediction, importance weights and their weighted sum.
+    def forward(
+        self,
+        batch: SampleBatch,
+        placement: Placement,
+        conditions: Tensor | None,
+        explained: Tensor | None = None,
+    ) -> Decoded:
+        """Predictions, importance weights and their weighted sums.
 
         Args:
             batch: raw values of the samples.
-            placement: of the samples, from ``place``.
+            placement: of the rows of the batch, from ``place``.
             conditions: from ``conditions``.
+            explained: (explained,) int64, the samples whose weights are wanted, ascending; None for all.
         """
         raise NotImplementedError
 
@@ -129,7 +136,8 @@ class DualBranchNetwork(StandardisedNetwork):
         self.encoder: TabularEncoder | None = None
         self.constant_tokens: nn.Parameter | None = None
         if options.branches == "conditions":
-            self.constant_tokens = nn.Parameter(torch.randn(self.n_tokens, options.window, width))
+            steps = options.window if options.reading == "window" else 1
+            self.constant_tokens = nn.Parameter(torch.randn(self.n_tokens, steps, width))
         else:
             self.encoder = TabularEncoder(n_features, n_static, width, heads, options.blocks, options.attention, factor)
         self.condition_encoder: ConditionEncoder | None = None
@@ -140,9 +148,11 @@ class DualBranchNetwork(StandardisedNetwork):
                 steps_per_year=options.steps_per_year,
                 reach=options.convolution_reach,
                 learned_adjacency=options.learned_adjacency,
+                embedding_rate=options.embedding_rate,
             )
-        self.prediction_decoder = ConditionedDecoder(width, heads, factor)
-        self.importance_decoder = ConditionedDecoder(width, heads, factor)
+        norm = options.layer_norm
+        self.prediction_decoder = ConditionedDecoder(width, heads, factor, layer_norm=norm)
+        self.importance_decoder = ConditionedDecoder(width, heads, factor, layer_norm=norm)
         self.prediction_head = PredictionHead(width)
         self.importance_head = ImportanceHead(width, n_features, n_static)
 
@@ -163,12 +173,14 @@ class DualBranchNetwork(StandardisedNetwork):
             times: (sample,) training times.
             seed: of clustering and walks.
 
-        Raises:
-            ValueError: there are more nodes than training cells.
+        Where there are fewer training cells than nodes, each place is a node; where there are not more nodes than
+        neighbours, each is joined with all.
         """
         seen = np.unique(cells)
-        lon, lat = cluster_nodes(panel.lon[seen], panel.lat[seen], options.n_nodes, seed)
-        graph = build_graph(lon, lat, options.k, geometry=options.geometry, sigma=options.sigma)
+        places = len(np.unique(np.stack((panel.lon[seen], panel.lat[seen])), axis=1).T)
+        lon, lat = cluster_nodes(panel.lon[seen], panel.lat[seen], min(options.n_nodes, places), seed)
+        k = min(options.k, len(lon) - 1)
+        graph = build_graph(lon, lat, k, geometry=options.geometry, sigma=options.sigma)
         location = {
             "lon": torch.from_numpy(lon.copy()),
             "lat": torch.from_numpy(lat.copy()),
@@ -197,20 +209,37 @@ class DualBranchNetwork(StandardisedNetwork):
         nodes, position = torch.unique(placement[0], return_inverse=True)
         return self.condition_encoder(nodes), (position,)
 
-    def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
+    def forward(
+        self,
+        batch: SampleBatch,
+        placement: Placement,
+        conditions: Tensor | None,
+        explained: Tensor | None = None,
+    ) -> Decoded:
         """See ``StandardisedNetwork``."""
         windows, static = self.standardise(batch)
         if self.encoder is not None:
             features = self.encoder(windows, static)
         else:
             assert self.constant_tokens is not None
-            features = self.constant_tokens.expand(len(windows), -1, -1, -1)
+            features = self.constant_tokens.expand(len(windows), -1, windows.shape[1], -1)
         if conditions is None:
             values = features.mean(dim=1)
         else:
             rows = placement[0][:, None] * conditions.shape[1] + batch.steps
             values = F.embedding(rows, conditions.flatten(0, 1))
-        prediction = self.prediction_head(self.prediction_decoder(features, values))
-        weights = self.importance_head(self.importance_decoder(features, values))
-        inputs = torch.cat((windows[:, -1], static), dim=1)
+        every_step, asked = batch.asked is not None, batch.asked
+        prediction = self.prediction_head(self.prediction_decoder(features, values, every_step=every_step))
+        if asked is not None:
+            prediction = prediction[asked]
+        if explained is not None and len(explained) == 0:  # nothing of the second branch is wanted
+            return Decoded(prediction, prediction.new_zeros(0, windows.shape[-1] + static.shape[-1]), prediction[:0])
+        weights = self.importance_head(self.importance_decoder(features, values, every_step=every_step))
+        if asked is None:
+            inputs = torch.cat((windows[:, -1], static), dim=1)
+        else:
+            weights, row = weights[asked], asked.div(windows.shape[1], rounding_mode="floor")
+            inputs = torch.cat((windows.flatten(0, 1)[asked], static[row]), dim=1)
+        if explained is not None:
+            weights, inputs = weights[explained], inputs[explained]
         return Decoded(prediction, weights, weighted_sum(weights, inputs))

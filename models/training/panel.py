@@ -188,12 +188,15 @@ class SampleBatch(NamedTuple):
         static: (batch, static_feature).
         steps: (batch, window) int64 position in the year of each step, counted from 0.
         cells: (batch,) int64 cell index.
+        asked: (sample,) int64 row · window + step of each sample, where the rows are series with samples at several
+            steps; None where each row is the window of one sample, its last step.
     """
 
     windows: Tensor
     static: Tensor
     steps: Tensor
     cells: Tensor
+    asked: Tensor | None = None
 
 
 class DevicePanel:
@@ -209,12 +212,7 @@ class DevicePanel:
             panel: the data.
             window: steps of one window, the predicted one included.
             device: where batches are delivered.
-
-        Raises:
-            ValueError: the window is longer than the series.
         """
-        if window > panel.n_times:
-            raise ValueError(f"The window has {window} steps, but the series only {panel.n_times}; shorten it.")
         self.device = device
         self.n_times = panel.n_times
         storage = device if _fits(panel.climate, device) else torch.device("cpu")
@@ -230,7 +228,10 @@ class DevicePanel:
             cells: (batch,) int64 cell index, on the device.
             times: (batch,) int64 time index, on the device.
         """
-        window_times = (times[:, None] + self.offsets).clamp_(min=0)
+        return self._gather(cells, (times[:, None] + self.offsets).clamp_(min=0))
+
+    def _gather(self, cells: Tensor, window_times: Tensor) -> SampleBatch:
+        """The given steps, (batch, window), of each cell."""
         rows = cells[:, None] * self.n_times + window_times
         flat = self.climate.view(-1, self.climate.shape[-1])
         windows = flat[rows.to(flat.device)].to(self.device, non_blocking=True)

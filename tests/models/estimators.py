@@ -14,6 +14,7 @@ from models.dual_branch import (
     DualBranchPlusOptions,
     DualBranchPlusRegressor,
     DualBranchRegressor,
+    MemberOptions,
     Panel,
     TrainingOptions,
 )
@@ -27,7 +28,7 @@ NETWORK: dict[str, Any] = {"landmarks": 16, "hidden": (16,), "updates": 60, "bat
 FRAME: dict[str, Any] = {"channels": 8, "num_layers": 1, "heads": 2, "dropout": 0.0}
 LETTER = DualBranchOptions(n_nodes=20, k=3, window=1, width=8, heads=2, blocks=1, steps_per_year=2)
 PLUS = DualBranchPlusOptions(
-    rank=2, hidden=16, layers=2, lags=(), harmonics=1, neighbours=3, ensemble=1, steps_per_year=2
+    members=(MemberOptions(harmonics=1, hidden=16),), rank=2, layers=2, lags=(), neighbours=3, steps_per_year=2
 )
 
 
