@@ -57,6 +57,18 @@ def real_array(values: ArrayLike, name: str) -> NDArray[Any]:
     return _unboxed(array, name) if array.dtype.kind == "O" else array
 
 
+def array_with_gaps(values: ArrayLike, name: str) -> NDArray[Any]:
+    """Return the values as ``real_array`` does, but masked ones as NaN: for a target with gaps between the samples.
+
+    Raises:
+        ValueError: values are no real numbers of one rectangular shape.
+    """
+    if not isinstance(values, np.ma.MaskedArray) or values.dtype.kind not in "biuf":
+        return real_array(values, name)
+    gaps = np.ma.getmaskarray(values)
+    return np.where(gaps, np.nan, np.ma.getdata(values)) if gaps.any() else np.ma.getdata(values)
+
+
 def finite_array(values: ArrayLike, name: str, ndim: int) -> Doubles:
     """Return the values as a contiguous float64 array of the asked rank.
 
@@ -156,13 +168,14 @@ def _masked_values(values: object) -> int:
     return 0
 
 
-def _unboxed(array: NDArray[Any], name: str) -> Doubles:
-    """Return an array of Python objects as float64 if all are real numbers."""
+def _unboxed(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return an array of Python objects as float64, or as int64 if all are whole, if all are real numbers."""
     for item in array.flat:
         if not isinstance(item, numbers.Real | np.bool_):
             kind = "nothing" if item is None else f"a value of type {type(item).__name__}"
             raise ValueError(f"{name} must be numbers, but holds {kind}.")
-    return array.astype(np.float64)
+    whole = all(isinstance(item, int | np.integer) and abs(int(item)) < 2**63 for item in array.flat)
+    return array.astype(np.int64 if whole else np.float64)
 
 
 def _first_line(error: Exception) -> str:

@@ -14,6 +14,9 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 
 from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
 from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
@@ -32,6 +35,7 @@ from models.training import (
     train,
 )
 from models.training.checkpoint import load_plain, save_atomically
+from models.validation import array_with_gaps
 
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.integer[Any]]
@@ -57,8 +61,8 @@ class _TrainingSamples:
     held_values: FloatArray
 
 
-class _Estimator(Generic[_Options]):
-    """What both estimators share."""
+class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # scikit-learn ships no types
+    """What both estimators share; parameters are read, set and cloned as scikit-learn does."""
 
     _kind: str
     _options_type: type[_Options]
@@ -70,6 +74,9 @@ class _Estimator(Generic[_Options]):
         self.results: tuple[TrainingResult, ...] = ()
         self._inputs: NetworkInputs | None = None
         self._members: list[StandardisedNetwork] = []
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._inputs is not None
 
     @property
     def _ensemble(self) -> int:
@@ -91,9 +98,9 @@ class _Estimator(Generic[_Options]):
     def fit(
         self,
         panel: Panel,
-        target: npt.NDArray[np.floating[Any]],
-        cells: IndexArray,
-        times: IndexArray,
+        target: ArrayLike,
+        cells: ArrayLike,
+        times: ArrayLike,
         *,
         checkpoint: Path | None = None,
         on_progress: ProgressCallback | None = None,
@@ -105,7 +112,7 @@ class _Estimator(Generic[_Options]):
 
         Args:
             panel: climate, static features, coordinates and steps of the year.
-            target: (cell, time) in any unit; NaN is allowed outside the training samples.
+            target: (cell, time) in any unit; outside the training samples it may be NaN or masked.
             cells: (sample,) cell index of each training sample.
             times: (sample,) time index of each training sample.
             checkpoint: file for the state of an unfinished training; a killed ``fit`` with the same arguments
@@ -140,9 +147,7 @@ class _Estimator(Generic[_Options]):
         single._members = [self._members[number]]
         return single
 
-    def task(
-        self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
-    ) -> RegressionTask:
+    def task(self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> RegressionTask:
         """What ``fit`` hands to the training engine, untrained; of an ensemble, its first member's.
 
         Args:
@@ -156,7 +161,7 @@ class _Estimator(Generic[_Options]):
         """
         return self._member_task(self._training_samples(panel, target, cells, times), 0)[0]
 
-    def predict(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
+    def predict(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> FloatArray:
         """Predictions, in the target's unit.
 
         Args:
@@ -169,11 +174,12 @@ class _Estimator(Generic[_Options]):
             (sample,) float32.
 
         Raises:
-            ValueError: the estimator is not fitted, or the panel has other features than that of ``fit``.
+            NotFittedError: ``fit`` was not called, or did not end.
+            ValueError: the panel has other features than that of ``fit``, or the samples are none of it.
         """
         return self._averaged(panel, cells, times, predict, torch.inference_mode, (1,))[0][:, 0]
 
-    def explain(self, panel: Panel, cells: IndexArray, times: IndexArray) -> Explanation:
+    def explain(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Explanation:
         """Predictions with their importance weights (Eq. 17).
 
         Args:
@@ -189,7 +195,7 @@ class _Estimator(Generic[_Options]):
         )
         return Explanation(sums[0][:, 0], sums[1], sums[2][:, 0])
 
-    def gradients(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
+    def gradients(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> FloatArray:
         """The derivatives of the predictions themselves, which importance weights may or may not agree with.
 
         Args:
@@ -210,22 +216,22 @@ class _Estimator(Generic[_Options]):
     def _averaged(
         self,
         panel: Panel,
-        cells: IndexArray,
-        times: IndexArray,
+        cells: ArrayLike,
+        times: ArrayLike,
         output: Output,
         mode: Callable[[], AbstractContextManager[object]],
         widths: tuple[int, ...],
     ) -> list[FloatArray]:
         """Means over the ensemble of what ``output`` says about the samples, each (sample, width) float32."""
         if self._inputs is None:
-            raise ValueError("The estimator is not fitted; call fit or load first.")
+            raise NotFittedError("The estimator is not fitted; call fit or load first.")
         expected = (len(self._inputs.scaling.climate_mean), len(self._inputs.scaling.static_mean))
         if (panel.n_features, panel.n_static) != expected:
             raise ValueError(
                 f"The panel has {panel.n_features} climate and {panel.n_static} static features, "
                 f"the training had {expected[0]} and {expected[1]}."
             )
-        panel.check_samples(cells, times)
+        cells, times = panel.check_samples(cells, times)
         device = self.training.resolve_device()
         data = self._open(panel, device)
         sums = [np.zeros((len(cells), width), np.float32) for width in widths]
@@ -255,10 +261,10 @@ class _Estimator(Generic[_Options]):
             path: file to create or replace.
 
         Raises:
-            ValueError: the estimator is not fitted.
+            NotFittedError: ``fit`` was not called, or did not end.
         """
         if self._inputs is None:
-            raise ValueError("The estimator is not fitted; there is nothing to save.")
+            raise NotFittedError("The estimator is not fitted; there is nothing to save.")
         content = {
             "kind": self._kind,
             "format": ESTIMATOR_FORMAT,
@@ -296,16 +302,18 @@ class _Estimator(Generic[_Options]):
         return estimator
 
     def _training_samples(
-        self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
+        self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike
     ) -> _TrainingSamples:
         """Checks the samples and takes all statistics of them that come before training."""
-        panel.check_samples(cells, times)
-        if target.shape != (panel.n_cells, panel.n_times):
-            raise ValueError(f"target has shape {target.shape}; expected {(panel.n_cells, panel.n_times)}.")
-        values = np.asarray(target[cells, times], dtype=np.float32)
+        cells, times = panel.check_samples(cells, times)
+        known = array_with_gaps(target, "target")
+        if known.shape != (panel.n_cells, panel.n_times):
+            raise ValueError(f"target has shape {known.shape}; expected {(panel.n_cells, panel.n_times)}.")
+        with np.errstate(over="ignore"):  # what single precision cannot hold is named below
+            values = np.asarray(known[cells, times], dtype=np.float32)
         if not np.isfinite(values).all():
             bad = int(np.argmin(np.isfinite(values)))
-            raise ValueError(f"target is NaN or infinite at training cell {cells[bad]}, time {times[bad]}.")
+            raise ValueError(f"target is NaN, infinite or masked at training cell {cells[bad]}, time {times[bad]}.")
         aside = np.zeros(len(cells), bool)
         if self.training.patience is not None:
             aside = held_out(panel, cells, times)

@@ -35,8 +35,8 @@ class Panel:
     Lists, data frames and series are taken for arrays.
 
     Raises:
-        ValueError: shapes disagree, coordinates leave their range, or a value is masked, no real number, or NaN or
-            infinite in single precision; the message names the array, and of the latter the first offending place.
+        ValueError: shapes disagree, coordinates leave their range, or a value is masked, no real number, NaN,
+            infinite or too large for single precision; the message names the array, and of the latter the first place.
     """
 
     climate: Reals
@@ -93,7 +93,8 @@ class Panel:
                 first[0] += start
                 axes = ("cell", "time step", "feature") if name == "climate" else ("cell", "static feature")
                 place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, first, strict=False))
-                raise ValueError(f"{name} is NaN or infinite at {place}; drop the cell or fill the value.")
+                what = "too large for single precision" if np.isfinite(array[tuple(first)]) else "NaN or infinite"
+                raise ValueError(f"{name} is {what} at {place}; drop the cell or fill the value.")
 
     def check_samples(self, cells: ArrayLike, times: ArrayLike) -> tuple[Indices, Indices]:
         """Returns the pairs as arrays if they are samples of this panel.
