@@ -8,7 +8,6 @@ matrices, ragged lists, and columns with other names than those of the fit.
 
 from __future__ import annotations
 
-import math
 import numbers
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.arrays import Doubles
 
 _KINDS = {
-    "c": "complex numbers, which have no order; give their real part or their size",
+    "c": "complex numbers; give their real part or their size (Complex data not supported)",
     "U": "text; give numbers",
     "S": "text; give numbers",
     "T": "text; give numbers",
@@ -69,6 +68,27 @@ def array_with_gaps(values: ArrayLike, name: str) -> NDArray[Any]:
     return np.where(gaps, np.nan, np.ma.getdata(values)) if gaps.any() else np.ma.getdata(values)
 
 
+def rows_of_numbers(values: ArrayLike, name: str, ndim: int = 2) -> NDArray[Any]:
+    """Return the values as ``real_array`` does if they have the asked rank and are not empty.
+
+    Args:
+        values: as for ``real_array``.
+        name: what the error message calls it.
+        ndim: number of axes wanted.
+
+    Raises:
+        ValueError: as of ``real_array``; another number of axes, or empty.
+    """
+    array = real_array(values, name)
+    if array.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} axes, but its shape is {array.shape}.")
+    if array.size == 0 and len(array):
+        raise ValueError(f"{name} is empty: 0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty: its shape is {array.shape}.")
+    return array
+
+
 def finite_array(values: ArrayLike, name: str, ndim: int) -> Doubles:
     """Return the values as a contiguous float64 array of the asked rank.
 
@@ -83,11 +103,7 @@ def finite_array(values: ArrayLike, name: str, ndim: int) -> Doubles:
     Raises:
         ValueError: as of ``real_array``; another number of axes, empty, NaN or infinite.
     """
-    given = real_array(values, name)
-    if given.ndim != ndim:
-        raise ValueError(f"{name} must have {ndim} axes, but its shape is {given.shape}.")
-    if given.size == 0:
-        raise ValueError(f"{name} is empty: its shape is {given.shape}.")
+    given = rows_of_numbers(values, name, ndim)
     array = np.require(given, np.float64, ["C", "W"])  # torch warns of what cannot be written
     bad = ~np.isfinite(array)
     if bad.any():
@@ -99,6 +115,8 @@ def finite_array(values: ArrayLike, name: str, ndim: int) -> Doubles:
 
 def target_vector(y: ArrayLike, name: str = "y") -> Doubles:
     """Return the target as (n,); a single column (n, 1) is accepted too."""
+    if y is None:
+        raise ValueError(f"The estimator requires y to be passed, but the target {name} is None.")
     array = real_array(y, name)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -145,17 +163,28 @@ def same_columns(estimator: Any, values: object) -> None:
     raise ValueError(f"The columns of X are not those of the fit: {other!r} is in one of the two only.")
 
 
-def fitted_features(estimator: Any, X: ArrayLike) -> Doubles:
+def fitted_columns(estimator: Any, X: ArrayLike) -> NDArray[Any]:
     """Return the features of a prediction as (m, k), the columns those of the fit.
 
     Raises:
-        ValueError: as of ``finite_array``; other columns, or another number of them.
+        ValueError: as of ``rows_of_numbers``; other columns, or another number of them.
     """
     same_columns(estimator, X)
-    features = finite_array(X, "X", 2)
-    if features.shape[1] != estimator.n_features_in_:
-        raise ValueError(f"X has {features.shape[1]} features, but the fit had {estimator.n_features_in_}.")
+    features = rows_of_numbers(X, "X")
+    number, expected = features.shape[1], estimator.n_features_in_
+    if number != expected:
+        kind = type(estimator).__name__
+        raise ValueError(f"X has {number} features, but {kind} is expecting {expected} features as input.")
     return features
+
+
+def fitted_features(estimator: Any, X: ArrayLike) -> Doubles:
+    """Return the same as a contiguous float64 array.
+
+    Raises:
+        ValueError: as of ``fitted_columns``; NaN or infinite.
+    """
+    return finite_array(fitted_columns(estimator, X), "X", 2)
 
 
 def _masked_values(values: object) -> int:
@@ -208,69 +237,3 @@ def same_length(**arrays: Doubles) -> None:
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ValueError(f"The numbers of samples differ: {listed}.")
-
-
-def enough_samples(samples: int, parameters: int) -> None:
-    """Check that there are more samples than parameters (features and intercept).
-
-    Raises:
-        ValueError: there are not.
-    """
-    if samples <= parameters:
-        raise ValueError(
-            f"{samples} samples cannot determine {parameters} parameters per location (features + intercept)."
-        )
-
-
-def one_of(value: Any, name: str, allowed: tuple[str, ...]) -> None:
-    """Check a named choice.
-
-    Raises:
-        ValueError: the value is none of the allowed ones.
-    """
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
-
-
-def bandwidth_range(pair: tuple[float, float] | None, default: tuple[float, float], name: str) -> tuple[float, float]:
-    """Return the user's search range, or the default where none is given.
-
-    Raises:
-        ValueError: the range is not two positive, ascending, finite numbers.
-    """
-    if pair is None:
-        return default
-    try:
-        low, high = (float(end) for end in pair)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be two numbers, not {pair!r}.") from error
-    if not 0 < low < high < math.inf:
-        raise ValueError(f"{name} must be two positive, ascending and finite numbers, not {pair!r}.")
-    return low, high
-
-
-def positive_bandwidth(bandwidth: Any, adaptive: bool) -> None:
-    """Check a bandwidth.
-
-    Args:
-        bandwidth: a distance, infinity included; or, adaptive, a number of neighbours.
-        adaptive: which of the two.
-
-    Raises:
-        ValueError: it is no positive number, or, adaptive, not a whole one.
-    """
-    if not isinstance(bandwidth, numbers.Real) or not float(bandwidth) > 0:
-        raise ValueError(f"The bandwidth must be a positive number, not {bandwidth!r}.")
-    if adaptive and not float(bandwidth).is_integer():
-        whole = "give adaptive=False for the global fit" if bandwidth == math.inf else "give a whole number"
-        raise ValueError(f"An adaptive bandwidth counts neighbours, but is {bandwidth!r}; {whole}.")
-
-
-def positive_period(period: float | None) -> None:
-    """Check the length of a cyclic time axis.
-
-    Raises:
-        ValueError: it is not positive.
-    """
-    if period is not None and not period > 0:
-        raise ValueError(f"period must be positive, not {period!r}.")

@@ -19,6 +19,7 @@ from models.arrays import Doubles
 from models.gnnwr.landmarks import Landmarks
 from models.gnnwr.least_squares import LeastSquares
 from models.gnnwr.task import WeightingTask
+from models.gwr import settings
 from models.gwr.distance import Distance
 from models.gwr.regression import DISTANCES
 from models.training import ProgressCallback, TrainingOptions, TrainingResult, train
@@ -75,7 +76,7 @@ class WeightedRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]  
         places, moments = self._where(coords, times)
         validation.same_length(X=features, y=target, coords=places)
         if len(target) < 2:
-            raise ValueError("A network cannot be trained on a single sample; give at least two.")
+            raise ValueError("A network cannot be trained on 1 sample; give at least two.")
         scaled = LeastSquares.fit(features, target, self.ridge, self.reach)
         marks = Landmarks.choose(places, moments, self._distance(), self.landmarks)
         training, passes = self._schedule(len(target))
@@ -154,7 +155,7 @@ class WeightedRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]  
         return places, moments
 
     def _check_settings(self) -> None:
-        validation.one_of(self.distance, "distance", DISTANCES)
+        settings.one_of(self.distance, "distance", DISTANCES)
         for name, least in (("landmarks", 1), ("updates", 1), ("batch_size", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}.")

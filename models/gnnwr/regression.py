@@ -13,6 +13,7 @@ from models import validation
 from models.arrays import Doubles
 from models.gnnwr.base import WeightedRegression
 from models.gnnwr.network import SpaceTimeWeightNetwork, WeightNetwork
+from models.gwr import settings
 from models.gwr.distance import Distance
 from models.training import ProgressCallback
 
@@ -236,6 +237,6 @@ class GTNNWR(WeightedRegression):
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        validation.positive_period(self.period)
+        settings.positive_period(self.period)
         if self.proximity_width < 1:
             raise ValueError(f"proximity_width is {self.proximity_width}; it must be at least 1.")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from models import validation
 from models.arrays import Doubles
-from models.gwr import local
+from models.gwr import local, settings
 from models.gwr.distance import Distance
 from models.gwr.regression import DEFAULT_MEMORY, LocalRegression
 from models.gwr.search import golden_section
@@ -105,7 +105,7 @@ class GTWR(LocalRegression):
             ValueError: as for ``GWR.fit``; a negative time scale or period; a search of the time scale
                 where all times, or all places, are the same.
         """
-        validation.positive_period(self.period)
+        settings.positive_period(self.period)
         if self.time_scale is not None and not 0 <= self.time_scale < math.inf:
             raise ValueError(f"time_scale must be zero or positive, not {self.time_scale!r}.")
         self._prepare(X, y, coords, validation.finite_array(times, "times", 1))
@@ -145,7 +145,7 @@ class GTWR(LocalRegression):
         return found.value, found.score
 
     def _search_both(self) -> tuple[float, float]:
-        low, high = validation.bandwidth_range(self.time_scale_range, self._default_time_scales(), "time_scale_range")
+        low, high = settings.bandwidth_range(self.time_scale_range, self._default_time_scales(), "time_scale_range")
         bandwidths: dict[float, float] = {}
 
         # Over -log τ: its upper end has the most neighbours, where a search moves when no fit is possible.

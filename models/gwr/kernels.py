@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.validation import one_of, positive_bandwidth
+from models.gwr.settings import one_of, positive_bandwidth
 
 KERNELS = ("bisquare", "gaussian", "exponential")
 

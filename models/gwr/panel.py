@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models import validation
 from models.arrays import Doubles
-from models.gwr import local
+from models.gwr import local, settings
 from models.gwr.distance import Distance, time_differences
 from models.gwr.equations import build_problem
 from models.gwr.kernels import KERNELS, Kernel
@@ -131,7 +131,7 @@ class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[m
                 f"A panel needs X (cells, steps, features), y (cells, steps), coords (cells, 2) and "
                 f"times (steps,), but the shapes are {shapes}."
             )
-        validation.enough_samples(cells * steps, columns + 1)
+        settings.enough_samples(cells * steps, columns + 1)
         self.n_features_in_ = columns
         self._columns = ColumnScaling.of(features.reshape(-1, columns))
         self._problem = build_problem(
@@ -195,15 +195,15 @@ class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[m
         return float(1.0 - np.square(error).sum() / np.square(target - target.mean()).sum())
 
     def _check_settings(self) -> None:
-        validation.one_of(self.kernel, "kernel", KERNELS)
-        validation.one_of(self.time_kernel, "time_kernel", KERNELS)
-        validation.one_of(self.distance, "distance", DISTANCES)
-        validation.one_of(self.criterion, "criterion", CRITERIA)
-        validation.positive_period(self.period)
+        settings.one_of(self.kernel, "kernel", KERNELS)
+        settings.one_of(self.time_kernel, "time_kernel", KERNELS)
+        settings.one_of(self.distance, "distance", DISTANCES)
+        settings.one_of(self.criterion, "criterion", CRITERIA)
+        settings.positive_period(self.period)
         if self.space_bandwidth is not None:
-            validation.positive_bandwidth(self.space_bandwidth, self.adaptive)
+            settings.positive_bandwidth(self.space_bandwidth, self.adaptive)
         if self.time_bandwidth is not None:
-            validation.positive_bandwidth(self.time_bandwidth, adaptive=False)
+            settings.positive_bandwidth(self.time_bandwidth, adaptive=False)
         if self.memory <= 0:
             raise ValueError(f"memory must be a positive number of bytes, not {self.memory!r}.")
 
@@ -229,7 +229,7 @@ class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[m
             default = (nearest / 2.0, farthest * 2.0)
             if math.isinf(nearest):
                 raise ValueError("All cells are at one place: fit a GTWR, or give space_bandwidth.")
-        low, high = validation.bandwidth_range(self.space_range, default, "space_range")
+        low, high = settings.bandwidth_range(self.space_range, default, "space_range")
         return low, min(high, cells) if self.adaptive else high
 
     def _time_ends(self) -> tuple[float, float]:
@@ -238,7 +238,7 @@ class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[m
         if not len(positive):
             raise ValueError("All steps are at one time: fit a GWR, or give time_bandwidth.")
         default = (float(positive.min()) / 2.0, float(positive.max()) * 2.0)
-        return validation.bandwidth_range(self.time_range, default, "time_range")
+        return settings.bandwidth_range(self.time_range, default, "time_range")
 
     def _at(self, coords: ArrayLike, times: ArrayLike) -> tuple[Neighbourhood, Tensor]:
         """Return new places among the cells, and new times."""

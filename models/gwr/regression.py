@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from models import validation
 from models.arrays import Doubles
-from models.gwr import local
+from models.gwr import local, settings
 from models.gwr.distance import Distance
 from models.gwr.equations import Problem, build_problem
 from models.gwr.kernels import KERNELS, Kernel
@@ -56,11 +56,11 @@ class LocalRegression(FittedFigures, RegressorMixin, BaseEstimator):  # type: ig
         return float(1.0 - error @ error / np.square(target - target.mean()).sum())
 
     def _check_settings(self) -> None:
-        validation.one_of(self.kernel, "kernel", KERNELS)
-        validation.one_of(self.distance, "distance", DISTANCES)
-        validation.one_of(self.criterion, "criterion", CRITERIA)
+        settings.one_of(self.kernel, "kernel", KERNELS)
+        settings.one_of(self.distance, "distance", DISTANCES)
+        settings.one_of(self.criterion, "criterion", CRITERIA)
         if self.bandwidth is not None:
-            validation.positive_bandwidth(self.bandwidth, self.adaptive)
+            settings.positive_bandwidth(self.bandwidth, self.adaptive)
         if self.memory <= 0:
             raise ValueError(f"memory must be a positive number of bytes, not {self.memory!r}.")
 
@@ -72,7 +72,7 @@ class LocalRegression(FittedFigures, RegressorMixin, BaseEstimator):  # type: ig
         moments = None if times is None else validation.finite_array(times, "times", 1)
         optional = {} if moments is None else {"times": moments}
         validation.same_length(X=features, y=target, coords=places, **optional)
-        validation.enough_samples(len(target), features.shape[1] + 1)
+        settings.enough_samples(len(target), features.shape[1] + 1)
         validation.keep_columns(self, X, features.shape[1])
         self._coords, self._times = places, moments
         self._columns = ColumnScaling.of(features)
@@ -110,7 +110,7 @@ class LocalRegression(FittedFigures, RegressorMixin, BaseEstimator):  # type: ig
             if math.isinf(nearest):
                 raise ValueError("All samples are at one place: no bandwidth can be searched.")
             default = (nearest / 2.0, farthest * 2.0)
-        low, high = validation.bandwidth_range(self.bandwidth_range, default, "bandwidth_range")
+        low, high = settings.bandwidth_range(self.bandwidth_range, default, "bandwidth_range")
         return golden_section(
             lambda bandwidth: self._statistics(neighbourhood, bandwidth).score(self.criterion),
             low,

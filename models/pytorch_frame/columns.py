@@ -16,7 +16,7 @@ from torch_frame.data.stats import StatType
 from models.arrays import Doubles, Singles
 from models.inputs import ColumnScaling
 from models.training.panel import standardise, tensors
-from models.validation import real_array
+from models.validation import rows_of_numbers
 
 ColumnStatistics = dict[str, dict[StatType, Any]]
 _INFORMATION_ROWS = 10_000
@@ -83,18 +83,16 @@ def feature_matrix(features: ArrayLike, names: Sequence[str]) -> Singles:
         ValueError: they are no real numbers, are empty, have not one column per name, or a value is masked, NaN or
             infinite.
     """
-    matrix = real_array(features, "features")
-    if matrix.ndim != 2 or matrix.shape[1] != len(names):
-        raise ValueError(f"features has shape {matrix.shape}; expected (rows, {len(names)}), one column per name.")
-    if len(matrix) == 0:
-        raise ValueError(f"features is empty: its shape is {matrix.shape}.")
+    matrix = rows_of_numbers(features, "X")
     with np.errstate(over="ignore"):  # what single precision cannot hold is named below
         singles = np.asarray(matrix, dtype=np.float32)
+    if singles.shape[1] != len(names):
+        raise ValueError(f"X has shape {singles.shape}, but there are {len(names)} names; give one per column.")
     for position, name in enumerate(names):
         finite = np.isfinite(singles[:, position])
         if not finite.all():
             row = int(np.argmin(finite))
-            raise ValueError(f"features is NaN or infinite in column {name!r}, row {row}; fill or drop such rows.")
+            raise ValueError(f"X is NaN or infinite in column {name!r}, row {row}; fill or drop such rows.")
     return singles
 
 

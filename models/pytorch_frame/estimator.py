@@ -17,8 +17,8 @@ from models.arrays import Doubles, Singles
 from models.pytorch_frame.columns import Columns, feature_matrix, fit_columns, sort_by_information
 from models.pytorch_frame.network import FrameTask, build_network
 from models.pytorch_frame.options import PyTorchFrameOptions
-from models.training import DEFAULT_TRAINING, ProgressCallback, TrainingOptions, train
-from models.validation import column_names, keep_columns, real_array, same_columns, target_vector
+from models.training import ProgressCallback, TrainingOptions, train
+from models.validation import column_names, fitted_columns, keep_columns, real_array, target_vector
 
 _PREDICTION_BATCH = 2048
 
@@ -36,20 +36,24 @@ class PyTorchFrameRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
         feature_names_in_: their names, where they were given or came with a data frame.
     """
 
-    def __init__(self, options: PyTorchFrameOptions, training: TrainingOptions = DEFAULT_TRAINING) -> None:
+    def __init__(self, options: PyTorchFrameOptions, training: TrainingOptions | None = None) -> None:
         """Creates an unfitted estimator.
 
         Args:
             options: model and size.
-            training: how it is trained.
+            training: how it is trained; the defaults of ``TrainingOptions`` where None.
         """
         self.options = options
         self.training = training
 
+    @property
+    def _training(self) -> TrainingOptions:
+        return self.training or TrainingOptions()
+
     def fit(
         self,
-        features: ArrayLike,
-        target: ArrayLike,
+        X: ArrayLike,
+        y: ArrayLike,
         names: Sequence[str] | None = None,
         *,
         checkpoint: Path | None = None,
@@ -58,9 +62,9 @@ class PyTorchFrameRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
         """Trains; every statistic is taken of these rows and of no other.
 
         Args:
-            features: (row, column), all numerical; an array, nested lists or a data frame. A column that is constant
+            X: (row, column), all numerical; an array, nested lists or a data frame. A column that is constant
                 here is not used.
-            target: (row,) in any unit; standardised inside.
+            y: (row,) in any unit; standardised inside.
             names: one per column; where None, those of the data frame, or ``x0``, ``x1``, ….
             checkpoint: file for the state of an unfinished training; a killed ``fit`` with the same arguments goes on
                 from it to the same numbers.
@@ -71,30 +75,30 @@ class PyTorchFrameRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
                 column is constant, or the checkpoint belongs to another training.
             FloatingPointError: the loss became NaN or infinite.
         """
-        task, columns, scale = self._prepare(features, target, names)
-        self.training_result_ = train(task, self.training, checkpoint=checkpoint, on_progress=on_progress)
+        task, columns, scale = self._prepare(X, y, names)
+        self.training_result_ = train(task, self._training, checkpoint=checkpoint, on_progress=on_progress)
         self.columns_, self._scale, self.network_ = columns, scale, task.module.eval()
-        keep_columns(self, features, len(columns.given), names)
+        keep_columns(self, X, len(columns.given), names)
         return self
 
-    def task(self, features: ArrayLike, target: ArrayLike, names: Sequence[str] | None = None) -> FrameTask:
+    def task(self, X: ArrayLike, y: ArrayLike, names: Sequence[str] | None = None) -> FrameTask:
         """The untrained task of ``fit``, as the training loop takes it; the estimator is left as it is.
 
         Args:
-            features: as in ``fit``.
-            target: as in ``fit``.
+            X: as in ``fit``.
+            y: as in ``fit``.
             names: as in ``fit``.
 
         Raises:
             ValueError: as in ``fit``.
         """
-        return self._prepare(features, target, names)[0]
+        return self._prepare(X, y, names)[0]
 
-    def predict(self, features: ArrayLike) -> Singles:
+    def predict(self, X: ArrayLike) -> Singles:
         """Predictions in the target's unit.
 
         Args:
-            features: (row, column), the columns of ``fit`` in their order.
+            X: (row, column), the columns of ``fit`` in their order.
 
         Returns:
             (row,) float32.
@@ -104,9 +108,8 @@ class PyTorchFrameRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
             ValueError: the columns are not those of ``fit``, or a value is masked, NaN, infinite or no real number.
         """
         check_is_fitted(self)
-        same_columns(self, features)
-        matrix = feature_matrix(features, self.columns_.given)
-        device = self.training.resolve_device()
+        matrix = feature_matrix(fitted_columns(self, X), self.columns_.given)
+        device = self._training.resolve_device()
         mean, deviation = self._scale
         predicted = np.empty(len(matrix), np.float32)
         with torch.inference_mode():  # in float32: the output of autocast would have 8 significant bits
@@ -117,25 +120,27 @@ class PyTorchFrameRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
         return predicted
 
     def _prepare(
-        self, features: ArrayLike, target: ArrayLike, names: Sequence[str] | None
+        self, X: ArrayLike, y: ArrayLike, names: Sequence[str] | None
     ) -> tuple[FrameTask, Columns, tuple[float, float]]:
         """The task, the columns, and mean and deviation of the target."""
-        given = real_array(features, "features")
+        given = real_array(X, "X")
         if names is None:
-            names = column_names(features)
+            names = column_names(X)
         if names is None:
             names = [f"x{position}" for position in range(given.shape[1] if given.ndim == 2 else 0)]
-        matrix, values = feature_matrix(given, names), target_vector(target, "target")
+        matrix, values = feature_matrix(given, names), target_vector(y)
         if len(matrix) != len(values):
-            raise ValueError(f"target has shape {values.shape} and features {matrix.shape}; expected equal rows.")
+            raise ValueError(f"y has shape {values.shape} and X {matrix.shape}; expected equal rows.")
+        if len(values) < 2:
+            raise ValueError("A network cannot be trained on 1 sample; give at least two.")
         columns = fit_columns(matrix, names)
         if self.options.model == "excelformer":
-            columns = sort_by_information(columns, matrix, values, self.training.seed)
+            columns = sort_by_information(columns, matrix, values, self._training.seed)
         mean, deviation = float(values.mean()), float(values.std()) or 1.0
         standardised = ((values - mean) / deviation).astype(np.float32)
-        device = self.training.resolve_device()
+        device = self._training.resolve_device()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.training.seed)
+            torch.manual_seed(self._training.seed)
             network = build_network(self.options, columns).to(device)
         task = FrameTask(
             module=network,

@@ -5,12 +5,11 @@ from models.training.checkpoint import UnusableCheckpoint
 from models.training.engine import TrainingResult, TrainingTask, train
 from models.training.group import batch_rand, leave
 from models.training.heldout import held_out
-from models.training.options import DEFAULT_TRAINING, TrainingOptions
+from models.training.options import TrainingOptions
 from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling, standardise
 from models.training.stopping import Stopped
 
 __all__ = [
-    "DEFAULT_TRAINING",
     "DevicePanel",
     "Panel",
     "Progress",

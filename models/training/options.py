@@ -132,7 +132,3 @@ class TrainingOptions:
         """The mixed-precision context of forward passes on ``device``."""
         low = self.resolve_precision(device) == "bfloat16"
         return torch.autocast(device.type, dtype=torch.bfloat16, enabled=low)
-
-
-DEFAULT_TRAINING = TrainingOptions()
-"""The settings of Du et al. (2025), Section 4.1."""

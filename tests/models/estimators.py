@@ -90,7 +90,7 @@ def _panel(X: Any, y: Any, coords: Any) -> Arrays:
 
 
 def _rows(X: Any, y: Any, coords: Any) -> Arrays:
-    return {"features": X, "target": y}
+    return {"X": X, "y": y}
 
 
 def _cells(n_static: int) -> Callable[[Any, Any, Any], Arrays]:
@@ -130,7 +130,7 @@ def _case(
 
 def _frame_case(model: Any) -> Case:
     options = PyTorchFrameOptions(model=model, **FRAME)
-    return Case(model, lambda: PyTorchFrameRegressor(options, TRAINING), _rows, _call, _ask, target="target")
+    return Case(model, lambda: PyTorchFrameRegressor(options, TRAINING), _rows, _call, _ask)
 
 
 def _dual_case(name: str, make: Callable[[], Any], n_static: int) -> Case:

@@ -190,24 +190,24 @@ def test_bad_input_is_named():
     estimator = PyTorchFrameRegressor(options("resnet"), TRAINING)
     with pytest.raises(ValueError, match="not fitted"):
         estimator.predict(features)
-    with pytest.raises(ValueError, match="features is NaN or infinite in column 'radiation', row 7"):
+    with pytest.raises(ValueError, match="X is NaN or infinite in column 'radiation', row 7"):
         estimator.fit(spoilt, target, NAMES)
-    with pytest.raises(ValueError, match=re.escape("target holds 1 NaN or infinite values, the first at [2]")):
+    with pytest.raises(ValueError, match=re.escape("y holds 1 NaN or infinite values, the first at [2]")):
         estimator.fit(features, np.where(np.arange(300) == 2, np.inf, target), NAMES)
-    with pytest.raises(ValueError, match=re.escape("expected (rows, 3), one column per name")):
+    with pytest.raises(ValueError, match=re.escape("X has shape (300, 4), but there are 3 names")):
         estimator.fit(features, target, NAMES[:3])
     with pytest.raises(ValueError, match="expected equal rows"):
         estimator.fit(features, target[1:], NAMES)
-    with pytest.raises(ValueError, match="features is empty"):
+    with pytest.raises(ValueError, match="X is empty"):
         estimator.fit(features[:0], target[:0], NAMES)
     with pytest.raises(ValueError, match="names are repeated"):
         estimator.fit(features, target, ("a", "b", "c", "a"))
     with pytest.raises(ValueError, match="Every column is constant"):
         estimator.fit(np.ones_like(features), target, NAMES)
     estimator.fit(features, target, NAMES)
-    with pytest.raises(ValueError, match="features is NaN or infinite in column 'radiation', row 7"):
+    with pytest.raises(ValueError, match="X is NaN or infinite in column 'radiation', row 7"):
         estimator.predict(spoilt)
-    with pytest.raises(ValueError, match=re.escape("features has shape (300, 3)")):
+    with pytest.raises(ValueError, match=re.escape("X has 3 features, but PyTorchFrameRegressor is expecting 4")):
         estimator.predict(features[:, :3])
 
 
