@@ -81,8 +81,6 @@ def cluster_nodes(
     Raises:
         ValueError: there are more nodes than distinct cells.
     """
-    from sklearn.cluster import KMeans
-
     points = np.stack((lon, lat), axis=1).astype(np.float64)
     distinct = len(np.unique(points, axis=0))
     if n_nodes > distinct:
@@ -90,6 +88,8 @@ def cluster_nodes(
     if n_nodes == distinct:
         centres = np.unique(points, axis=0)  # Eq. 5 is 0 there; K-means would search in vain
     else:
+        from sklearn.cluster import KMeans
+
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
             centres = KMeans(n_nodes, n_init=_KMEANS_RESTARTS, random_state=seed).fit(points).cluster_centers_

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from models.training.group import own_gpu
+from models.training.processor import fast_bfloat16
 
 Schedule = Literal["step", "one_cycle", "plateau"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -39,7 +40,7 @@ class TrainingOptions:
         seed: of initialisation, order of samples and every random draw.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``auto`` is bfloat16 autocast on a GPU and float32 on a CPU; outputs are float32 either way where the
-            network is this project's own.
+            network is this project's own. On a CPU that has no hardware for it, ``bfloat16`` is float32, too.
         checkpoint_seconds: least time between two checkpoints within an epoch; each epoch ends with one.
         progress_seconds: least time between two progress reports within an epoch; each epoch ends with one.
 
@@ -124,9 +125,9 @@ class TrainingOptions:
 
     def resolve_precision(self, device: torch.device) -> Literal["float32", "bfloat16"]:
         """The precision of a training on ``device``; it changes the numbers."""
-        if self.precision == "auto":
-            return "bfloat16" if device.type == "cuda" else "float32"
-        return self.precision
+        if device.type == "cpu":
+            return "bfloat16" if self.precision == "bfloat16" and fast_bfloat16() else "float32"
+        return "bfloat16" if self.precision == "auto" else self.precision
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """The mixed-precision context of forward passes on ``device``."""
