@@ -13,7 +13,14 @@ from models.inputs import ColumnScaling
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """A ridge fit so weak that it differs from ordinary least squares only where that is not determined.
+    """A ridge fit: every slope is smaller than that of ordinary least squares, by how much depends on the ridge.
+
+    It minimises mean (y - ȳ - Zβ)² + ridge · |β|² over standardised columns Z. Along an eigenvector of their
+    correlation matrix, of eigenvalue λ, the least-squares solution is multiplied by λ / (λ + ridge). A column that is
+    uncorrelated with the others has λ = 1: it loses 1 % of its slope at the default ridge of 0.01, and 23 % (1 - 1/1.3)
+    at the 0.3 of the benchmark's rows. Of m equal columns λ = m, and they share m / (m + ridge) of the slope. A
+    direction that the data leave open (λ near 0) gets nothing. This is where the network starts, not the result: it
+    multiplies each slope, and can give back what the ridge took where the data ask for it.
 
     Columns are standardised as ``models.inputs`` says: one that is constant in the training rows is zero, the others
     are held within a few deviations. Here they are also held within ``reach`` times the training extremes, because a

@@ -30,7 +30,8 @@ class GNNWR(WeightedRegression):
         hidden: widths of the weight network's hidden layers.
         dropout: share of hidden values dropped in training.
         ridge: penalty of the global fit on squared coefficients of standardised columns, relative to the mean
-            squared error, so that collinear columns get no large coefficients of opposite sign.
+            squared error, so that collinear columns get no large coefficients of opposite sign. The slope of a column
+            that is uncorrelated with the others is divided by 1 + ridge.
         reach: predictions take a feature beyond this multiple of its standardised training extremes as being there;
             with infinity only the 5 deviations of ``models.inputs`` bound it.
         distance: ``planar``, or ``great_circle`` for (lon, lat) in degrees.

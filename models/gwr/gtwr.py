@@ -123,9 +123,15 @@ class GTWR(LocalRegression):
     def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k - 1) at locations (m, 2) and times (m,).
 
+        Out of reach of every sample they are those of the global fit, with a warning that counts them.
+
         Raises:
             ValueError: not fitted, NaN, lengths that differ or another number of features.
         """
+        return self.predict_flagged(X, coords, times).values_with_a_warning()
+
+    def predict_flagged(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> local.FlaggedPrediction:
+        """Return the same, and which predictions no sample is in reach of, without a warning."""
         return self._predict(X, coords, validation.finite_array(times, "times", 1))
 
     def local_models(self, coords: ArrayLike, times: ArrayLike) -> local.LocalModels:

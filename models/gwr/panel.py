@@ -160,9 +160,15 @@ class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[m
     def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> Doubles:
         """Return predictions (m, t) for features (m, t, k - 1) at places (m, 2) and times (t,).
 
+        Out of reach of every sample they are those of the global fit, with a warning that counts them.
+
         Raises:
             ValueError: not fitted, NaN, shapes that do not match or another number of features.
         """
+        return self.predict_flagged(X, coords, times).values_with_a_warning()
+
+    def predict_flagged(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> local.FlaggedPrediction:
+        """Return the same, and which predictions no sample is in reach of, without a warning."""
         check_is_fitted(self)
         features = validation.finite_array(X, "X", 3)
         cells, moments = self._at(coords, times)
@@ -174,8 +180,7 @@ class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[m
         design = self._problem.design_at(self._usable(features))
         sums = self._sums(cells, moments, self._problem.columns, self._problem.width, squared=False)
         fit = local.fit_locally(sums, self._problem, len(design), design, at_samples=False)
-        assert fit.fitted is not None  # a design was given
-        return local.to_numpy(fit.fitted).reshape(features.shape[:2])
+        return local.FlaggedPrediction.of(fit, features.shape[:2])
 
     def local_models(self, coords: ArrayLike, times: ArrayLike) -> local.LocalModels:
         """Return local models at places (m, 2) and times (t,); place · t + time is the row."""
@@ -188,7 +193,7 @@ class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[m
 
     def score(self, X: ArrayLike, y: ArrayLike, coords: ArrayLike, times: ArrayLike) -> float:
         """Return R² of the prediction; the arguments are those of ``fit``."""
-        target, prediction = validation.finite_array(y, "y", 2), self.predict(X, coords, times)
+        target, prediction = validation.finite_array(y, "y", 2), self.predict_flagged(X, coords, times).values
         if target.shape != prediction.shape:
             raise ValueError(f"y must be (places, times) = {prediction.shape}, not {target.shape}.")
         error = target - prediction

@@ -50,7 +50,7 @@ class LocalRegression(FittedFigures, RegressorMixin, BaseEstimator):  # type: ig
 
     def score(self, X: ArrayLike, y: ArrayLike, *places: ArrayLike) -> float:
         """Return R² of the prediction; the arguments are those of ``fit``."""
-        target, prediction = validation.target_vector(y), self._predict(X, *places)
+        target, prediction = validation.target_vector(y), self._predict(X, *places).values
         validation.same_length(X=prediction, y=target)
         error = target - prediction
         return float(1.0 - error @ error / np.square(target - target.mean()).sum())
@@ -153,7 +153,7 @@ class LocalRegression(FittedFigures, RegressorMixin, BaseEstimator):  # type: ig
         distance = self._neighbours.distance
         return dataclasses.replace(self._neighbours, points=distance.positions(places, moments, self.device))
 
-    def _predict(self, X: ArrayLike, *places: ArrayLike) -> Doubles:
+    def _predict(self, X: ArrayLike, *places: ArrayLike) -> local.FlaggedPrediction:
         check_is_fitted(self)
         neighbourhood = self._at(places[0], places[1] if len(places) > 1 else None)
         features = validation.fitted_features(self, X)
@@ -163,8 +163,7 @@ class LocalRegression(FittedFigures, RegressorMixin, BaseEstimator):  # type: ig
         blocks = dense_sums(neighbourhood, kernel, problem.columns, problem.width)
         design = problem.design_at(self._usable(features))
         fit = local.fit_locally(blocks, problem, len(features), design, at_samples=False)
-        assert fit.fitted is not None  # a design was given
-        return local.to_numpy(fit.fitted)
+        return local.FlaggedPrediction.of(fit, (len(features),))
 
     def _local_models(self, coords: ArrayLike, times: ArrayLike | None) -> local.LocalModels:
         neighbourhood = self._at(coords, times)
@@ -272,9 +271,15 @@ class GWR(LocalRegression):
     def predict(self, X: ArrayLike, coords: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k - 1) at any number of locations (m, 2).
 
+        A location without any sample in reach gets the global fit, with a warning that counts them.
+
         Raises:
             ValueError: not fitted, NaN, lengths that differ or another number of features.
         """
+        return self._predict(X, coords).values_with_a_warning()
+
+    def predict_flagged(self, X: ArrayLike, coords: ArrayLike) -> local.FlaggedPrediction:
+        """Return the same, and which predictions no sample is in reach of, without a warning."""
         return self._predict(X, coords)
 
     def local_models(self, coords: ArrayLike) -> local.LocalModels:
