@@ -178,3 +178,10 @@ def test_embeddings_are_standardised_deterministic_and_closer_between_neighbours
     likeness = (unit @ unit.T).numpy()
     ring = np.arange(24)
     assert likeness[ring, (ring + 1) % 24].mean() > likeness[ring, (ring + 12) % 24].mean() + 0.3
+
+
+def test_a_single_node_is_joined_with_itself_only():
+    graph = build_graph(np.array([10.0]), np.array([20.0]), 0)
+    assert graph.row_start.tolist() == [0, 1] and graph.neighbour.tolist() == [0]
+    assert graph.weight.tolist() == [1.0] and graph.normalised_weight().tolist() == [1.0]
+    assert embed_nodes(graph, 4).shape == (1, 4)

@@ -64,9 +64,11 @@ def test_a_constant_feature_gets_scale_one():
     assert scaling.climate_scale[2] == 1 and scaling.climate_mean[2] == pytest.approx(273.15)
 
 
-def test_a_window_longer_than_the_series_is_refused():
-    with pytest.raises(ValueError, match="window has 8 steps, but the series only 7"):
-        DevicePanel(make_panel(), 8, CPU)
+def test_a_window_longer_than_the_series_repeats_its_first_step():
+    panel = make_panel()
+    batch = DevicePanel(panel, 12, CPU).gather(torch.tensor([1]), torch.tensor([6]))
+    assert torch.equal(batch.windows[0, 5:], torch.from_numpy(panel.climate[1]).float())
+    assert torch.equal(batch.windows[0, :6], torch.from_numpy(panel.climate[1, :1]).float().expand(6, -1))
 
 
 @pytest.mark.parametrize(
