@@ -1,4 +1,4 @@
-"""Geographically weighted rows of Table 2: GWR per step, GTWR on the panel of all steps, by this project's engine.
+"""Geographically weighted rows of Table 2, by this project's local solver: GWR per step, GTWR on the panel of steps.
 
 As in the paper, they are fitted on one sample per cell and step: the mean over the training years. They predict, like
 every other row, the raw values of whatever year is asked for. They are linear: where a cell's weather of the test year

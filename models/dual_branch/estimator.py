@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from models.arrays import Indices, Singles
 from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
 from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import PAPER_TRAINING, PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
@@ -37,8 +37,6 @@ from models.training import (
 from models.training.checkpoint import load_plain, save_atomically
 from models.validation import array_with_gaps
 
-FloatArray = npt.NDArray[np.float32]
-IndexArray = npt.NDArray[np.integer[Any]]
 ESTIMATOR_FORMAT = 2
 """Version of the saved layout."""
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
@@ -50,15 +48,15 @@ class _TrainingSamples:
     """Checked training samples, and what is fitted to them before any training."""
 
     panel: Panel
-    cells: IndexArray
-    times: IndexArray
-    values: FloatArray
+    cells: Indices
+    times: Indices
+    values: Singles
     data: DevicePanel
     inputs: NetworkInputs
     identity: str
-    held_cells: IndexArray
-    held_times: IndexArray
-    held_values: FloatArray
+    held_cells: Indices
+    held_times: Indices
+    held_values: Singles
 
 
 class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # scikit-learn ships no types
@@ -148,7 +146,7 @@ class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # sci
         return single
 
     def task(self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> RegressionTask:
-        """What ``fit`` hands to the training engine, untrained; of an ensemble, its first member's.
+        """What ``fit`` hands to the training loop, untrained; of an ensemble, its first member's.
 
         Args:
             panel: as in ``fit``.
@@ -161,7 +159,7 @@ class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # sci
         """
         return self._member_task(self._training_samples(panel, target, cells, times), 0)[0]
 
-    def predict(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> FloatArray:
+    def predict(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Singles:
         """Predictions, in the target's unit.
 
         Args:
@@ -195,7 +193,7 @@ class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # sci
         )
         return Explanation(sums[0][:, 0], sums[1], sums[2][:, 0])
 
-    def gradients(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> FloatArray:
+    def gradients(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Singles:
         """The derivatives of the predictions themselves, which importance weights may or may not agree with.
 
         Args:
@@ -221,7 +219,7 @@ class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # sci
         output: Output,
         mode: Callable[[], AbstractContextManager[object]],
         widths: tuple[int, ...],
-    ) -> list[FloatArray]:
+    ) -> list[Singles]:
         """Means over the ensemble of what ``output`` says about the samples, each (sample, width) float32."""
         if self._inputs is None:
             raise NotFittedError("The estimator is not fitted; call fit or load first.")
@@ -356,9 +354,7 @@ class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # sci
             return SeriesPanel(panel, device)
         return DevicePanel(panel, self.options.window, device)
 
-    def _identity(
-        self, inputs: NetworkInputs, panel: Panel, cells: IndexArray, times: IndexArray, values: FloatArray
-    ) -> str:
+    def _identity(self, inputs: NetworkInputs, panel: Panel, cells: Indices, times: Indices, values: Singles) -> str:
         """Hash of options, samples, targets and of what was fitted to the inputs of the training samples."""
         digest = hashlib.sha256(repr((self._kind, self.options, panel.climate.shape)).encode())
         for index in (cells, times):
@@ -373,7 +369,7 @@ def _to_device(placement: Placement, device: torch.device) -> Placement:
     return tuple(part.to(device) for part in placement)
 
 
-def _series(samples: _TrainingSamples) -> tuple[IndexArray, IndexArray, FloatArray]:
+def _series(samples: _TrainingSamples) -> tuple[Indices, Indices, Singles]:
     """Cell and first step of each series with training samples, and its targets, NaN elsewhere, (series, step)."""
     assert isinstance(samples.data, SeriesPanel)
     first, n_times = samples.data.first.cpu().numpy()[samples.times], samples.panel.n_times

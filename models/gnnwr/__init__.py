@@ -10,7 +10,7 @@ What differs from the papers, and why:
   places spread evenly by farthest-point sampling. Distances are standardised by training statistics.
 * The last layer starts at zero and is added to 1: training starts at the global fit, and AdamW's weight decay pulls
   towards it.
-* The optimiser is the training engine's AdamW with a one-cycle schedule of fixed length instead of Adagrad or
+* The optimiser is the training loop's AdamW with a one-cycle schedule of fixed length instead of Adagrad or
   Adadelta with early stopping. A validation part that chose the epoch would cost a sixth of few samples, and the
   learning rate's way down to zero leaves little to choose.
 * The global fit has a ridge on standardised columns (``ridge``), which divides the slope of an uncorrelated column by

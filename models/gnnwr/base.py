@@ -25,8 +25,8 @@ from models.gwr.regression import DISTANCES
 from models.training import ProgressCallback, TrainingOptions, TrainingResult, train
 
 ROUNDS = 10
-"""Rounds of a training at most, each of as many passes over the rows as it takes. The engine leaves a checkpoint after
-each round; a single pass over a few hundred rows would be shorter than writing one."""
+"""Rounds of a training at most, each of as many passes over the rows as it takes. The training loop leaves a checkpoint
+after each round; a single pass over a few hundred rows would be shorter than writing one."""
 
 _PREDICTED_AT_ONCE = 8192  # rows: bounds the hidden layers of a prediction
 
@@ -168,7 +168,7 @@ class WeightedRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]  
             raise ValueError(f"hidden is {self.hidden!r}; it must name the width of at least one layer.")
 
     def _identity(self, *arrays: Doubles | None) -> str:
-        """Hash of what changes the numbers; the device is the engine's business."""
+        """Hash of what changes the numbers; the device is the training loop's business."""
         settings = {name: value for name, value in self.get_params().items() if name != "device"}
         digest = hashlib.sha256(repr(settings).encode())
         for array in arrays:

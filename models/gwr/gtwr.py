@@ -17,7 +17,7 @@ from models.gwr.search import golden_section
 
 #: Difference of scores at which the search of a bandwidth for one time scale ends: a hundredth of what
 #: counts as a difference between models (2 to 3 units of AICc; Fotheringham et al. 2002, p. 70).
-SCORE_TOLERANCE = 0.02
+BANDWIDTH_SCORE_TOLERANCE = 0.02
 #: The same search ends at this share of the largest bandwidth.
 BANDWIDTH_RESOLUTION = 1e-4
 #: The search of the time scale ends when its inner points differ by this share.
@@ -147,7 +147,7 @@ class GTWR(LocalRegression):
         if self.bandwidth is not None:
             score = self._statistics(neighbourhood, self.bandwidth).score(self.criterion)
             return self.bandwidth, score
-        found = self._search_bandwidth(neighbourhood, SCORE_TOLERANCE, BANDWIDTH_RESOLUTION)
+        found = self._search_bandwidth(neighbourhood, BANDWIDTH_SCORE_TOLERANCE, BANDWIDTH_RESOLUTION)
         return found.value, found.score
 
     def _search_both(self) -> tuple[float, float]:

@@ -15,9 +15,9 @@ from models.arrays import Doubles, Mask
 from models.gwr.equations import NO_WEIGHT, LocalSystems, Problem, solve_local, take
 from models.gwr.statistics import FitStatistics, fit_statistics
 from models.gwr.threads import threads_for
-from models.gwr.weighting import Columns, LocalSums
+from models.gwr.weighting import ColumnTable, LocalSums
 
-#: Columns summed for the local R²: 1, y, y², e².
+#: ColumnTable summed for the local R²: 1, y, y², e².
 R2_WIDTH = 4
 
 
@@ -181,7 +181,7 @@ def fit_locally(
     )
 
 
-def r2_columns(target: Tensor, residual: Tensor) -> Columns:
+def r2_columns(target: Tensor, residual: Tensor) -> ColumnTable:
     """Return the columns 1, y, y², e² (n, 4) to sum for the local R².
 
     Args:

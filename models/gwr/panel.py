@@ -23,7 +23,7 @@ from models.gwr.panel_search import search_panel
 from models.gwr.panel_sums import space_sums, sum_over_time
 from models.gwr.regression import DEFAULT_MEMORY, DISTANCES
 from models.gwr.statistics import CRITERIA, FittedFigures, fit_statistics
-from models.gwr.weighting import CACHE_SHARE, Columns, LocalSums, Neighbourhood
+from models.gwr.weighting import CACHE_SHARE, ColumnTable, LocalSums, Neighbourhood
 from models.inputs import ColumnScaling
 
 
@@ -255,7 +255,7 @@ class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[m
         return cells, torch.as_tensor(moments, dtype=torch.float64, device=self.device)
 
     def _sums(
-        self, cells: Neighbourhood, times: Tensor, columns: Columns, width: int, squared: bool
+        self, cells: Neighbourhood, times: Tensor, columns: ColumnTable, width: int, squared: bool
     ) -> Iterator[LocalSums]:
         weights = self._time_weights(times, self.time_bandwidth_)
         kernel = self._space_kernel(self.space_bandwidth_)

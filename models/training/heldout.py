@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.arrays import Indices
+from models.arrays import Indices, Mask
 from models.training.panel import Panel
 
-Mask = npt.NDArray[np.bool_]
 PLACES_SHARE = 0.1
 """Part of the places at which samples are held out."""
 SQUARE_DEGREES = 1.5
