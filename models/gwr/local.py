@@ -17,7 +17,7 @@ from models.gwr.statistics import FitStatistics, fit_statistics
 from models.gwr.threads import threads_for
 from models.gwr.weighting import ColumnTable, LocalSums
 
-#: ColumnTable summed for the local R²: 1, y, y², e².
+#: Columns summed for the local R²: 1, y, y², e².
 R2_WIDTH = 4
 
 
