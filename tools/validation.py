@@ -46,7 +46,7 @@ UNSEEN_SHARE, SEEN_SHARE, FEWSHOT_UNSEEN_SHARE, NEW_YEAR_UNSEEN_SHARE = 0.18, 0.
 CUT_SEED = 2019
 VALIDATION_SEEDS = 10
 """Simulated worlds of this seed and above are for validation; tables report those below."""
-EXPLAINED_SAMPLES = 500
+EXPLAINED_SAMPLES = 200
 """Samples whose weights are compared with gradients: a gradient costs as much as training on the sample."""
 COLUMNS = (
     "model",
