@@ -1,4 +1,4 @@
-"""In `models/` a name has one definition, and nothing of `bench` is imported."""
+"""In `models/` a name has one definition."""
 
 from __future__ import annotations
 
@@ -30,13 +30,3 @@ def test_no_class_and_no_public_function_or_constant_is_defined_twice() -> None:
                 names[node.targets[0].id] += 1
     twice = {name for name, number in names.items() if number > 1 and not name.startswith("_")}
     assert not twice
-
-
-def test_nothing_of_bench_is_imported() -> None:
-    imported = {
-        f"{name}: {ast.unparse(node)}"
-        for name, tree in TREES.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Import | ast.ImportFrom) and "bench" in ast.unparse(node).split()[1].split(".")
-    }
-    assert not imported
