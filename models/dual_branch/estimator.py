@@ -14,8 +14,6 @@ from typing import Any, Generic, Self, TypeVar
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 
 from models.arrays import Indices, Singles
 from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
@@ -24,6 +22,7 @@ from models.dual_branch.options import PAPER_TRAINING, PLUS_TRAINING, DualBranch
 from models.dual_branch.plus_network import DualBranchPlusNetwork
 from models.dual_branch.series import SeriesPanel
 from models.dual_branch.task import Explanation, RegressionTask, SeriesTask
+from models.parameters import Parameters, not_fitted
 from models.training import (
     DevicePanel,
     Panel,
@@ -59,7 +58,7 @@ class _TrainingSamples:
     held_values: Singles
 
 
-class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # scikit-learn ships no types
+class _Estimator(Parameters, Generic[_Options]):
     """What both estimators share; parameters are read, set and cloned as scikit-learn does."""
 
     _kind: str
@@ -222,7 +221,7 @@ class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # sci
     ) -> list[Singles]:
         """Means over the ensemble of what ``output`` says about the samples, each (sample, width) float32."""
         if self._inputs is None:
-            raise NotFittedError("The estimator is not fitted; call fit or load first.")
+            raise not_fitted("The estimator is not fitted; call fit or load first.")
         expected = (len(self._inputs.scaling.climate_mean), len(self._inputs.scaling.static_mean))
         if (panel.n_features, panel.n_static) != expected:
             raise ValueError(
@@ -262,7 +261,7 @@ class _Estimator(BaseEstimator, Generic[_Options]):  # type: ignore[misc]  # sci
             NotFittedError: ``fit`` was not called, or did not end.
         """
         if self._inputs is None:
-            raise NotFittedError("The estimator is not fitted; there is nothing to save.")
+            raise not_fitted("The estimator is not fitted; there is nothing to save.")
         content = {
             "kind": self._kind,
             "format": ESTIMATOR_FORMAT,

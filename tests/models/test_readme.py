@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from models import geographical_forest, gnnwr, gwr, pytorch_frame
 from models.dual_branch import estimator
@@ -28,7 +27,7 @@ def test_every_estimator_is_listed() -> None:
         name
         for module in modules
         for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, BaseEstimator) and value.__module__.startswith("models.")
+        if isinstance(value, type) and hasattr(value, "get_params") and value.__module__.startswith("models.")
     }
     listed = set(re.findall(r"`(\w+)`", README.split("## Inputs")[0]))
-    assert len(found) > 8 and {name for name in found if not name.startswith("_")} <= listed
+    assert len(found) > 8 and {name for name in found if not name.startswith("_")} - {"Parameters"} <= listed

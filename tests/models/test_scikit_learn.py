@@ -130,6 +130,7 @@ def _results(estimator: Any) -> dict[str, list[str]]:
     return ended
 
 
+@pytest.mark.filterwarnings("ignore:Estimator .* does not inherit from:UserWarning")  # see models/parameters.py
 @pytest.mark.parametrize("case", [case for case in ONE_OF_EACH if case.name not in MODELS], ids=lambda case: case.name)
 def test_as_it_is_every_estimator_passes_the_checks_of_its_parameters(case: Case) -> None:
     passed = set(_results(case.make())["passed"])
