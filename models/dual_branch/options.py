@@ -71,7 +71,7 @@ class DualBranchOptions:
     feed_forward_factor: int = 2
     attention: AttentionKind = "linear"
     convolution_reach: int = 1
-    layer_norm: bool = False
+    layer_norm: bool = True
     embedding_rate: float = 30.0
     learned_adjacency: bool = False
     branches: Branches = "both"
@@ -139,7 +139,7 @@ class MemberOptions:
 
 SEASONAL = MemberOptions()
 """A member whose conditions follow the year."""
-CONSTANT = MemberOptions(harmonics=0, season_harmonics=2, weight_decay=0.3)
+CONSTANT = MemberOptions(harmonics=0, season_harmonics=2, hidden=384, weight_decay=0.3)
 """A member whose conditions are constant."""
 
 
@@ -182,7 +182,7 @@ class DualBranchPlusOptions:
     masked_share: float = 0.1
     prediction_loss_weight: float = 1.0
     importance_loss_weight: float = 1.0
-    importance_share: float = 1.0
+    importance_share: float = 0.25
     steps_per_year: int = STEPS_PER_YEAR
     condition_groups: int | None = None
     branches: Branches = "both"
@@ -219,6 +219,6 @@ class DualBranchPlusOptions:
 
 
 PAPER_TRAINING = TrainingOptions()
-"""Training of the paper's network."""
-PLUS_TRAINING = TrainingOptions(epochs=40, batch_size=512, learning_rate=3e-3, schedule="one_cycle")
+"""Training of the paper's network: the paper's own settings."""
+PLUS_TRAINING = TrainingOptions(epochs=20, batch_size=512, learning_rate=3e-3, schedule="one_cycle", least_steps=2000)
 """Training of the better network, chosen with ``DualBranchPlusOptions``."""

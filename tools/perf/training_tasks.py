@@ -85,9 +85,10 @@ def _dual_branch(data: RandomData, device: str) -> Trainable:
 
 
 def _dual_branch_plus(data: RandomData, device: str) -> Trainable:
-    from models.dual_branch import PLUS_TRAINING, DualBranchPlusRegressor
+    from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
 
-    return _on_windows(DualBranchPlusRegressor(training=replace(PLUS_TRAINING, device=device)), data)
+    all_explained = DualBranchPlusOptions(importance_share=1.0)  # as in the plain loop
+    return _on_windows(DualBranchPlusRegressor(all_explained, replace(PLUS_TRAINING, device=device)), data)
 
 
 def _on_windows(estimator: Any, data: RandomData) -> Trainable:
