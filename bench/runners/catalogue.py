@@ -424,7 +424,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         explains="sensitivity",
         several_processes=True,
         profiles={"smoke": {"options": _SMOKE_PLUS, "training": {"epochs": 2}}},
-        cost=Cost(10, 5000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
+        cost=Cost(10, 2500, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch_plus_gradient",
@@ -439,7 +439,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         by_name=True,
         explains="sensitivity",
         profiles={"smoke": {"options": _SMOKE_PLUS, "training": {"epochs": 2}}},
-        cost=Cost(10, 5000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
+        cost=Cost(10, 2500, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch_plus_consistent",
@@ -460,7 +460,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
                 "training": {"epochs": 2},
             }
         },
-        cost=Cost(10, 7000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
+        cost=Cost(10, 3500, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch",
@@ -492,6 +492,6 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
                 }
             },
         },
-        cost=Cost(20, 10_000, memory_gb=2.5, bytes_per_value=_SAMPLE_BYTES),
+        cost=Cost(20, 5000, memory_gb=2.5, bytes_per_value=_SAMPLE_BYTES),
     ),
 )

@@ -1,6 +1,5 @@
 """The dual-branch network of Du et al. (2025) and a better one that keeps its idea."""
 
-from models.dual_branch.estimator import DualBranchPlusRegressor, DualBranchRegressor
 from models.dual_branch.options import (
     CONSTANT,
     PAPER_TRAINING,
@@ -10,6 +9,7 @@ from models.dual_branch.options import (
     DualBranchPlusOptions,
     MemberOptions,
 )
+from models.dual_branch.regressors import DualBranchPlusRegressor, DualBranchRegressor
 from models.dual_branch.task import Explanation
 from models.training import Panel, Progress, TrainingOptions
 

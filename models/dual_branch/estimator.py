@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
@@ -15,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from models.arrays import Indices, Singles
+from models.arrays import Singles
 from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
-from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
-from models.dual_branch.options import PAPER_TRAINING, PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
-from models.dual_branch.plus_network import DualBranchPlusNetwork
+from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
+from models.dual_branch.options import DualBranchOptions, DualBranchPlusOptions
+from models.dual_branch.samples import Samples, TrainingSamples, fingerprint
 from models.dual_branch.series import SeriesPanel
 from models.dual_branch.task import Explanation, RegressionTask, SeriesTask
 from models.parameters import Parameters, not_fitted
@@ -34,7 +33,6 @@ from models.training import (
     train,
 )
 from models.training.checkpoint import load_plain, save_atomically
-from models.validation import array_with_gaps
 
 ESTIMATOR_FORMAT = 2
 """Version of the saved layout."""
@@ -42,23 +40,7 @@ _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do
 _Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
 
 
-@dataclass(frozen=True)
-class _TrainingSamples:
-    """Checked training samples, and what is fitted to them before any training."""
-
-    panel: Panel
-    cells: Indices
-    times: Indices
-    values: Singles
-    data: DevicePanel
-    inputs: NetworkInputs
-    identity: str
-    held_cells: Indices
-    held_times: Indices
-    held_values: Singles
-
-
-class _Estimator(Parameters, Generic[_Options]):
+class Estimator(Parameters, Generic[_Options]):
     """What both estimators share; parameters are read, set and cloned as scikit-learn does."""
 
     _kind: str
@@ -128,7 +110,7 @@ class _Estimator(Parameters, Generic[_Options]):
             path = checkpoint
             if checkpoint is not None and number > 0:
                 path = checkpoint.with_name(f"{checkpoint.name}.{number}")
-            validate = partial(self._held_out_error, task, samples)
+            validate = None if samples.aside is None else partial(self._held_out_error, task, samples.aside)
             results.append(train(task, training, validate=validate, checkpoint=path, on_progress=on_progress))
             members.append(task.module.eval())
         self._inputs, self._members, self.results = samples.inputs, members, tuple(results)
@@ -243,13 +225,12 @@ class _Estimator(Parameters, Generic[_Options]):
             total /= len(self._members)
         return sums
 
-    def _held_out_error(self, task: RegressionTask, samples: _TrainingSamples) -> float:
-        """Root mean square error of a network at the held-out samples, in the target's unit."""
-        squares, held = 0.0, samples.held_values
-        said = outputs(task.module, task.data, task.placement, samples.held_cells, samples.held_times, predict)
-        for part, (prediction,) in said:
-            squares += float(np.square(prediction.float().cpu().numpy() - held[part], dtype=np.float64).sum())
-        return float(np.sqrt(squares / len(held)))
+    def _held_out_error(self, task: RegressionTask, held: Samples) -> float:
+        """Root mean square error of a network at held-out samples, in the target's unit."""
+        squares = 0.0
+        for part, (prediction,) in outputs(task.module, task.data, task.placement, held.cells, held.times, predict):
+            squares += float(np.square(prediction.float().cpu().numpy() - held.values[part], dtype=np.float64).sum())
+        return float(np.sqrt(squares / len(held.values)))
 
     def save(self, path: Path) -> None:
         """Stores the fitted estimator in one file of tensors and plain containers.
@@ -298,30 +279,17 @@ class _Estimator(Parameters, Generic[_Options]):
         estimator._inputs = inputs
         return estimator
 
-    def _training_samples(
-        self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike
-    ) -> _TrainingSamples:
+    def _training_samples(self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> TrainingSamples:
         """Checks the samples and takes all statistics of them that come before training."""
-        cells, times = panel.check_samples(cells, times)
-        known = array_with_gaps(target, "target")
-        if known.shape != (panel.n_cells, panel.n_times):
-            raise ValueError(f"target has shape {known.shape}; expected {(panel.n_cells, panel.n_times)}.")
-        with np.errstate(over="ignore"):  # what single precision cannot hold is named below
-            values = np.asarray(known[cells, times], dtype=np.float32)
-        if not np.isfinite(values).all():
-            bad = int(np.argmin(np.isfinite(values)))
-            raise ValueError(f"target is NaN, infinite or masked at training cell {cells[bad]}, time {times[bad]}.")
-        aside = np.zeros(len(cells), bool)
+        samples, aside = Samples.checked(panel, target, cells, times), None
         if self.training.patience is not None:
-            aside = held_out(panel, cells, times)
-        held = (cells[aside], times[aside], values[aside])
-        cells, times, values = cells[~aside], times[~aside], values[~aside]
+            samples, aside = samples.parted(held_out(panel, cells, times))
         data = self._open(panel, self.training.resolve_device())
-        inputs = type(self)._prepare(self.options, panel, cells, times, self.training.seed)
-        identity = self._identity(inputs, panel, cells, times, values)
-        return _TrainingSamples(panel, cells, times, values, data, inputs, identity, *held)
+        inputs = type(self)._prepare(self.options, panel, samples.cells, samples.times, self.training.seed)
+        about = repr((self._kind, self.options, panel.climate.shape))
+        return TrainingSamples(panel, samples, aside, data, inputs, fingerprint(about, inputs, samples, aside))
 
-    def _member_task(self, samples: _TrainingSamples, number: int) -> tuple[RegressionTask, TrainingOptions]:
+    def _member_task(self, samples: TrainingSamples, number: int) -> tuple[RegressionTask, TrainingOptions]:
         """The task of one member of the ensemble, and how it is trained."""
         training = self._training_of(number)
         device = samples.data.device
@@ -329,7 +297,7 @@ class _Estimator(Parameters, Generic[_Options]):
             torch.manual_seed(training.seed)
             network = self._build(samples.inputs, number).to(device)
         of_series = isinstance(samples.data, SeriesPanel)
-        cells, times, target = _series(samples) if of_series else (samples.cells, samples.times, samples.values)
+        cells, times, target = samples.series() if of_series else samples.fit
         task = (SeriesTask if of_series else RegressionTask)(
             module=network,
             data=samples.data,
@@ -353,82 +321,6 @@ class _Estimator(Parameters, Generic[_Options]):
             return SeriesPanel(panel, device)
         return DevicePanel(panel, self.options.window, device)
 
-    def _identity(self, inputs: NetworkInputs, panel: Panel, cells: Indices, times: Indices, values: Singles) -> str:
-        """Hash of options, samples, targets and of what was fitted to the inputs of the training samples."""
-        digest = hashlib.sha256(repr((self._kind, self.options, panel.climate.shape)).encode())
-        for index in (cells, times):
-            digest.update(np.ascontiguousarray(index, dtype=np.int64).tobytes())
-        digest.update(values.tobytes())
-        for tensor in (*asdict(inputs.scaling).values(), inputs.location["lon"], inputs.location["lat"]):
-            digest.update(tensor.numpy().tobytes())
-        return digest.hexdigest()
-
 
 def _to_device(placement: Placement, device: torch.device) -> Placement:
     return tuple(part.to(device) for part in placement)
-
-
-def _series(samples: _TrainingSamples) -> tuple[Indices, Indices, Singles]:
-    """Cell and first step of each series with training samples, and its targets, NaN elsewhere, (series, step)."""
-    assert isinstance(samples.data, SeriesPanel)
-    first, n_times = samples.data.first.cpu().numpy()[samples.times], samples.panel.n_times
-    keys, row = np.unique(samples.cells.astype(np.int64) * n_times + first, return_inverse=True)
-    target = np.full((len(keys), samples.data.length), np.nan, np.float32)
-    target[row, samples.times - first] = samples.values
-    cells, times = np.divmod(keys, n_times)
-    return cells, times, target
-
-
-class DualBranchRegressor(_Estimator[DualBranchOptions]):
-    """The paper's model to the letter (Du et al. 2025, Sections 3.1–3.3)."""
-
-    _kind = "dual_branch estimator"
-    _options_type = DualBranchOptions
-    _prepare = staticmethod(DualBranchNetwork.prepare)
-
-    def __init__(self, options: DualBranchOptions | None = None, training: TrainingOptions | None = None) -> None:
-        """Creates an unfitted estimator.
-
-        Args:
-            options: sizes and ablations.
-            training: ``PAPER_TRAINING`` where None.
-        """
-        super().__init__(options or DualBranchOptions(), training or PAPER_TRAINING)
-
-    def _build(self, inputs: NetworkInputs, number: int) -> StandardisedNetwork:
-        return DualBranchNetwork(self.options, inputs)
-
-
-class DualBranchPlusRegressor(_Estimator[DualBranchPlusOptions]):
-    """Conditions at cell resolution, seasonal and of low rank; ``plus_network`` says what differs."""
-
-    _kind = "dual_branch_plus estimator"
-    _options_type = DualBranchPlusOptions
-    _prepare = staticmethod(DualBranchPlusNetwork.prepare)
-
-    def __init__(self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None) -> None:
-        """Creates an unfitted estimator.
-
-        Args:
-            options: sizes.
-            training: ``PLUS_TRAINING`` where None.
-        """
-        super().__init__(options or DualBranchPlusOptions(), training or PLUS_TRAINING)
-
-    @property
-    def _ensemble(self) -> int:
-        return len(self.options.members)
-
-    def _build(self, inputs: NetworkInputs, number: int) -> StandardisedNetwork:
-        return DualBranchPlusNetwork(self.options, self.options.members[number], inputs)
-
-    def _training_of(self, number: int) -> TrainingOptions:
-        training, decay = super()._training_of(number), self.options.members[number].weight_decay
-        return training if decay is None else replace(training, weight_decay=decay)
-
-    def _extra_losses(self) -> dict[str, Any]:
-        return {
-            "importance_share": self.options.importance_share,
-            "gradient_consistency_weight": self.options.gradient_consistency_weight,
-            "gradient_consistency_two_way": self.options.gradient_consistency_two_way,
-        }

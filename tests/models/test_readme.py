@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models import geographical_forest, gnnwr, gwr, pytorch_frame
-from models.dual_branch import estimator
+from models.dual_branch import regressors
 
 README = (Path(__file__).parents[2] / "models" / "README.md").read_text()
 
@@ -22,7 +22,7 @@ def test_the_example_runs() -> None:
 
 
 def test_every_estimator_is_listed() -> None:
-    modules = (geographical_forest, gnnwr, gwr, pytorch_frame, estimator)
+    modules = (geographical_forest, gnnwr, gwr, pytorch_frame, regressors)
     found = {
         name
         for module in modules

@@ -337,7 +337,7 @@ def test_the_loss_of_series_is_that_of_their_samples_whatever_their_number():
     estimator = letter()
     task = estimator.task(panel, target, cells[some], times[some])
     task.module.eval()
-    whole = float(task.loss(torch.arange(task.n_samples)))
+    whole = float(task.loss(torch.arange(task.n_samples)).detach())
     estimator._inputs, estimator._members = (
         estimator._training_samples(panel, target, cells, times).inputs,
         [task.module],
@@ -346,7 +346,7 @@ def test_the_loss_of_series_is_that_of_their_samples_whatever_their_number():
     truth = target[cells[some], times[some]]
     expected = np.square(explained.prediction - truth).mean() + np.square(explained.interpretable - truth).mean()
     assert whole == pytest.approx(expected, rel=1e-4)
-    halves = [float(task.loss(part)) * len(part) for part in torch.arange(task.n_samples).split(7)]
+    halves = [float(task.loss(part).detach()) * len(part) for part in torch.arange(task.n_samples).split(7)]
     assert sum(halves) / task.n_samples == pytest.approx(whole, rel=1e-4)
 
 
