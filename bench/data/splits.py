@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube import Cube
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.errors import BenchError
 
 IndexArray = npt.NDArray[np.int64]

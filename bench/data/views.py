@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench.data.cube import STEPS_PER_YEAR, Cube, FloatArray
+from bench.data.cube import Cube, FloatArray
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.splits import Part
 from bench.errors import BenchError
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, FloatArray
+from bench.data.cube import FloatArray
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Fitted, Runner

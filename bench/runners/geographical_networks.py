@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, FloatArray
+from bench.data.cube import FloatArray
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.splits import Part
 from bench.runners.base import Runner
 from bench.runners.geographical import Doubles, PerStepRunner, StepMeans, StepMeansRunner, Steps

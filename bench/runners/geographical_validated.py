@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.splits import Part
 from bench.runners.geographical import YEAR, Doubles, GtwrRunner, GwrRunner, Steps
 

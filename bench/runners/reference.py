@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.data.cube import STEPS_PER_YEAR, FloatArray
+from bench.data.cube import FloatArray
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Runner

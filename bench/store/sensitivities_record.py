@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube import Cube
 from bench.data.physics import knows_sensitivities, true_sensitivities
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.splits import Part
 from bench.runners import registry
 from bench.seeds import SENSITIVITY_SAMPLE_SEED

@@ -8,7 +8,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib.figure import Figure as Sheet
 
-from bench.data.cube import STEPS_PER_YEAR
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.regions import Region, regions
 from bench.report.figures.stored import (
