@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from bench.data.datasets import OpenedDataset, open_dataset
+from bench.data.split_names import parse_split
 from bench.data.splits import parse_weeks
 from bench.errors import BenchError
 from bench.execution.planning import PlannedJob, default_at_once, limits_for, plan
@@ -63,7 +64,7 @@ def suite_options(function: CommandT) -> CommandT:
             "--only", metavar="A,B", default="", help="Keep these runners or families; ablation: experiments."
         ),
         click.option("--skip", metavar="A,B", default="", help="Leave these out."),
-        click.option("--with", "extra", metavar="A,B", default="", help="fewshot: add these tabular runners."),
+        click.option("--with", "extra", metavar="A,B", default="", help="Add these runners to the suite's own."),
         click.option(
             "--view",
             "views",
@@ -89,10 +90,17 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option(
             "--weeks",
-            default="1,10,20,30,40",
-            show_default=True,
+            default="",
             metavar="W,W",
-            help="fewshot, ablation: 8-day steps of the year, 1-46.",
+            help="fewshot, ablation: steps of the year that are scored; of 8-day data, weeks 1-46  [default: "
+            "1,10,20,30,40, or the steps of the data's rhythm in which these begin].",
+        ),
+        click.option(
+            "--split",
+            default=None,
+            metavar="NAME",
+            help="full: last-year, last-year-of-each-place, column, published, share:0.2, blocks:SIZE,FOLDS, "
+            "places:FOLDS; FOLD/FOLDS for one fold  [default: the data's own, else last-year].",
         ),
         click.option(
             "--train-cells",
@@ -187,6 +195,7 @@ def resolve(
     first_repetition: int,
     repeats: int,
     weeks: str,
+    split: str | None,
     train_cells: str,
     jobs_at_once: int | None,
     memory_gb: float | None,
@@ -213,7 +222,8 @@ def resolve(
         views=names(views) or ("located",),
         first_repetition=first_repetition,
         repetitions=repeats,
-        weeks=parse_weeks(weeks),
+        weeks=parse_weeks(weeks) if weeks.strip() else (),
+        split=None if split is None else checked_split(split),
         train_cells=whole_numbers(train_cells, "--train-cells"),
     )
     timeout = timeout_s if timeout_s is not None else profiles.get(profile).timeout_s
@@ -231,6 +241,16 @@ def resolve(
     )
     limits = limits_for(at_once, memory_gb, timeout, processes)
     return Request(suite, options, opened, limits, at_once, store_path or paths.default_store(), gpus)
+
+
+def checked_split(text: str) -> str:
+    """The name of a split, as it was given, if it is one.
+
+    Raises:
+        BenchError: it is none.
+    """
+    parse_split(text)
+    return text.strip()
 
 
 def names(text: str) -> tuple[str, ...]:
