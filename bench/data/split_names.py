@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,12 +37,14 @@ class SplitName:
     """A split as it was named.
 
     Attributes:
+        text: as it was given, without blanks around it.
         kind: one of `KINDS`.
         numbers: what stands before the folds or instead of them.
         fold: from 1; None for all folds.
         folds: how many; None where the kind has none.
     """
 
+    text: str
     kind: str
     numbers: tuple[float, ...] = ()
     fold: int | None = None
@@ -81,7 +84,7 @@ def parse_split(text: str) -> SplitName:
     if not least <= len(numbers) <= most or (colon and not rest):
         raise BenchError(f"Split {text!r} is not of the form {FORMS[kind]}; correct --split.")
     _check_numbers(text, kind, numbers, fold, folds)
-    return SplitName(kind, numbers, fold, folds)
+    return SplitName(text.strip(), kind, numbers, fold, folds)
 
 
 def _check_numbers(text: str, kind: str, numbers: tuple[float, ...], fold: int | None, folds: int | None) -> None:
@@ -155,7 +158,20 @@ def _own_split(cube: Cube, kind: str, where: str) -> dict[str, Any]:
     return {}
 
 
-def describe(parameters: dict[str, Any], distance_unit: str = "km") -> str:
+def text_of(parameters: Mapping[str, Any]) -> str:
+    """The name that gives these parameters, its fold included: what ``--split`` takes."""
+    kind = parameters["kind"]
+    fold = f"{parameters['fold']}/{parameters['folds']}" if "folds" in parameters else ""
+    if kind == "share":
+        return f"share:{parameters['share']!r},{parameters['share_seed']}"
+    if kind == "blocks":
+        return f"blocks:{parameters['block_size']!r},{fold}"
+    if kind == "places":
+        return f"places:{fold},{parameters['near']!r}"
+    return "last-year" if "test_year" in parameters else str(kind)
+
+
+def describe(parameters: Mapping[str, Any], distance_unit: str = "km") -> str:
     """A split's parameters in words, as the middle of a sentence: ``tested on the year 2020``.
 
     Args:

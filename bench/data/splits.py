@@ -100,7 +100,7 @@ def full_parameters(cube: Cube, max_cells: int | None = None) -> dict[str, Any]:
     Raises:
         BenchError: the cube holds a single year.
     """
-    [parameters] = split_names.split_parameters(cube, split_names.SplitName("last-year"), max_cells)
+    [parameters] = split_names.split_parameters(cube, split_names.parse_split("last-year"), max_cells)
     return parameters
 
 
@@ -208,7 +208,7 @@ def split_of_layout(layout: Layout, parameters: Mapping[str, Any]) -> Split:
     for part, what in ((train, "train"), (test, "test"), (scored, "take a training error")):
         if not len(part):
             raise BenchError(
-                f"The split ({split_names.describe(dict(parameters))}) leaves no measured sample to {what} on; use "
+                f"The split ({split_names.describe(parameters)}) leaves no measured sample to {what} on; use "
                 "another --split."
             )
     return Split(train, test, scored, dict(parameters))

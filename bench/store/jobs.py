@@ -37,8 +37,8 @@ class Job(BaseModel):
         seed: derived seed; None for a runner without randomness.
         packages: versions of the distributions that the runner requires.
         evaluation: version of the statistics that are stored.
-        override: ablation suite: the settings in which the job departs from its runner's base; None elsewhere. It
-            names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
+        override: the settings in which the job departs from its runner's base (ablation) or entry (`--set`), or None.
+            It names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,13 +83,13 @@ class Job(BaseModel):
 
     @property
     def variant(self) -> str | None:
-        """Ablation suite: ``base`` or, for example, ``n_nodes=100``; None elsewhere."""
+        """What `override` changes, such as ``n_nodes=100`` (``base`` for an empty one), or None."""
         return None if self.override is None else variant_of(self.override)
 
     @property
     def label(self) -> str:
         """Short text for people: ``lightgbm [located] #0``, or ``gwr #0, NEE, fold 2/5``."""
-        detail = self.view or self.variant
+        detail = ", ".join(filter(None, (self.view, self.variant)))
         fold = f"fold {self.split['fold']}/{self.split['folds']}" if "fold" in self.split else None
         of_split = "".join(f", {part}" for part in (self.target, fold) if part)
         return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}{of_split}"

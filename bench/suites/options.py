@@ -28,6 +28,7 @@ class SuiteOptions:
             weeks, or the steps of the data's rhythm in which those begin.
         train_cells: few-shot, ablation: sizes of the sample; empty for the default size.
         split: full: name of the split (`bench.data.split_names`); None for the data's own, else the last year.
+        settings: ``runner.key=value``, parameters of runners in place of the registered ones.
     """
 
     profile: str = profiles.DEFAULT_PROFILE
@@ -40,6 +41,7 @@ class SuiteOptions:
     weeks: tuple[int, ...] = ()
     train_cells: tuple[int, ...] = ()
     split: str | None = None
+    settings: tuple[str, ...] = ()
 
     def weeks_of(self, cube: Cube) -> tuple[int, ...]:
         """The steps of the year that are scored on a data set."""

@@ -117,9 +117,9 @@ def nasty() -> Iterator[None]:
     """A registry with a runner whose title is markup."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_PLUGINS", "tests.support.nasty:NASTY")
-        registry.entries.cache_clear()
+        registry.reload()
         yield
-    registry.entries.cache_clear()
+    registry.reload()
 
 
 @pytest.fixture
