@@ -21,7 +21,8 @@ Examples:
   bench data info simulated:cells=2000
   bench data verify northchina
   bench data build climate2gpp --help
-  bench data audit northchina --suite fewshot --weeks 40 --runner climatology""",
+  bench data audit northchina --suite fewshot --weeks 40 --runner climatology
+  bench data audit northchina --split blocks:3,1/5""",
 )
 def command() -> None:
     """Fetch, build, describe, verify and audit data sets."""
