@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube import Cube
+from bench.data.rhythm import STEPS_PER_YEAR
 
 Doubles = npt.NDArray[np.float64]
 

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from bench.data import pml
 from bench.data.climate2gpp.readers import open_netcdf
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube import Cube
 from bench.data.fetch import Source, verify_file
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.splits import Part
 from bench.errors import BenchError
 

@@ -61,7 +61,7 @@ def test_values_that_are_not_finite_are_named(cube: Cube, value: float, tmp_path
         ({"target": np.zeros((3, 3), np.float32)}, "'target' has shape"),
         ({"feature_names": ("Tavg", "Tavg", "Prcp")}, "repeated: Tavg"),
         ({"lat": np.full(30, 91.0)}, "lat in"),
-        ({"lon": np.full(30, 180.0)}, "lon must lie"),
+        ({"lon": np.full(30, 361.0)}, "lon must lie"),
         ({"n_land_cover": 9}, "n_land_cover is 9"),
         ({"feature_units": ("K",)}, "exactly one unit"),
         ({"time": np.full(92, np.datetime64("2020-01-01"))}, "does not increase"),

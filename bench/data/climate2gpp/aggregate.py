@@ -14,7 +14,7 @@ from bench.data.climate2gpp.grids import Regridder, RegularGrid
 from bench.data.climate2gpp.inventory import Source, unit_of
 from bench.data.climate2gpp.readers import Layer
 from bench.data.climate2gpp.units import Unit, hour_over_day, require_range, without_fills
-from bench.data.cube import STEPS_PER_YEAR
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.errors import BenchError
 
 Floats = npt.NDArray[np.float64]

@@ -23,10 +23,11 @@ from bench.data.climate2gpp.land_cover import fractions
 from bench.data.climate2gpp.progress import BuildProgress, Silent
 from bench.data.climate2gpp.readers import few_open_files
 from bench.data.climate2gpp.stages import StageResult, WorkFolder
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube import Cube
 from bench.data.cube_zarr import CubeWriter
 from bench.data.era5_land import FEATURES
 from bench.data.pml import IGBP_CLASSES
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.errors import BenchError
 from bench.system.clock import Stopwatch
 from bench.system.disk import disk_errors
