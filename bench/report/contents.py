@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report.html.figure import PageFigure
-from bench.report.results.comparison import differences
+from bench.report.results.differences import differences
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Table
 from bench.report.tables.ablation import ablation_table

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.report import published
+from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
-from bench.report.results.selection import Estimate, RowResult, Selection, StatisticsReader, rows
+from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners.entry import FAMILIES, TRAINING_ROWS
+from bench.scoring.interval import Interval
 from bench.scoring.metrics import BLOCK_DEGREES
-from bench.scoring.uncertainty import CONFIDENCE, WINDOW_BLOCKS, Inference
+from bench.scoring.uncertainty import CONFIDENCE, WINDOW_BLOCKS
 
 TABLE1_DENOMINATOR = "lightgbm_large"
 """The paper's best tabular model: ratios of Table 1 are taken to it."""
@@ -59,7 +61,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     )
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Comparison of methods (Table 1 of the paper). {_circumstances(selection, found, weighting)}"
+    caption = f"Comparison of methods (Table 1 of the paper). {_circumstances(selection, reader, found, weighting)}"
     return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
@@ -121,7 +123,9 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
     measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Few-shot comparison by week (Table 2 of the paper). {_circumstances(selection, found, weighting)}"
+    caption = (
+        f"Few-shot comparison by week (Table 2 of the paper). {_circumstances(selection, reader, found, weighting)}"
+    )
     return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
 
 
@@ -165,9 +169,9 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures["gap"] = Measure("rmse", group, minus="train")
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
-        f"Generalisation gap in week {week} (Table 3 of the paper). {_circumstances(selection, found, weighting)} "
-        "As published: the training error is taken on what a model was fitted on, for spatial models means over the "
-        "training years."
+        f"Generalisation gap in week {week} (Table 3 of the paper). "
+        f"{_circumstances(selection, reader, found, weighting)} As published: the training error is taken on what a "
+        "model was fitted on, for spatial models means over the training years."
     )
     return Table("table3", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
@@ -178,7 +182,7 @@ def gap_week(selection: Selection) -> int:
     return GAP_WEEK if GAP_WEEK in weeks else weeks[-1]
 
 
-def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Estimate | None]:
+def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Interval | None]:
     got = {name: reader.estimate(row.records, name, weighting=weighting) for name in ("rmse", "r2", "mae", "bias")}
     got["train_rmse"] = reader.estimate(row.records, "rmse", part="train", weighting=weighting)
     return got
@@ -195,7 +199,7 @@ def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> Row
     return next(iter(alike or (candidates if len(candidates) == 1 else [])), None)
 
 
-def _shown(key: str, found: Estimate | Inference | None) -> dict[str, Value]:
+def _shown(key: str, found: Interval | None) -> dict[str, Value]:
     return {} if found is None else {key: interval_value(found)}
 
 
@@ -245,7 +249,7 @@ def _weeks(selection: Selection) -> list[int]:
     return list(selection.jobs[0].split["weeks"])
 
 
-def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: str) -> str:
+def _circumstances(selection: Selection, reader: StatisticsReader, found: Sequence[RowResult], weighting: str) -> str:
     first = selection.jobs[0]
     views = sorted({row.key.view for row in found if row.key.view})
     repetitions = sorted({job.repetition for job in selection.jobs})
@@ -258,15 +262,16 @@ def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: 
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",
         "runs with several seeds are averaged" if len(repetitions) > 1 else "",
-        f"{done} of {planned} cells done",
+        f"{done} of {planned} jobs done",
         "area-weighted" if weighting == "area" else "",
     ]
     return (
         "; ".join(filter(None, parts))
         + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows of "
         f"{WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Bold: best, reference rows aside, if the "
-        "interval of its paired ratio to the runner-up excludes 1 (gaps: of the difference 0); †: cannot be told from "
-        "the best. Train errors are on raw training samples."
+        "interval of its paired ratio to every other row excludes 1 (gaps: of the difference 0); †: cannot be told "
+        "from the best. Rows err in the same places: compare them by paired ratios and differences, not by whether "
+        "their own intervals overlap. Train errors are on raw training samples." + few_blocks.remark_on(reader, found)
     )
 
 

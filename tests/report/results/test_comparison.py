@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bench.data.splits import fewshot_parameters
-from bench.report.results.comparison import Measure, difference, differences, distinguishable, number, paired, ratio
+from bench.report.results.comparison import Measure, difference, distinguishable, number, paired, ratio
+from bench.report.results.differences import differences
 from bench.report.results.selection import RowResult, StatisticsReader, rows, select
 from bench.report.table import Table, best_values, is_best
 from bench.report.tables import render
