@@ -72,18 +72,23 @@ class Explanation:
 class TruthReader:
     """The recorded truth of one data set, kept while a table is made.
 
+    Args:
+        store: where it is.
+        fingerprint: of the data set.
+        relative: score relative to productivity where the store has it.
+
     Attributes:
         features: names of the climate features.
         block: (cell,) index of the spatial block of every cell of the cube.
         n_blocks: number of blocks.
         draws: of these blocks, shared by all rows.
-        productivity: target and last year's target; None in stores of older versions.
+        relative: whether sensitivities are scored relative to productivity.
 
     Raises:
         BenchError: a stored file is damaged.
     """
 
-    def __init__(self, store: Store, fingerprint: str) -> None:
+    def __init__(self, store: Store, fingerprint: str, *, relative: bool = True) -> None:
         self._folder = dataset_folder(store, fingerprint)
         self._read: dict[str, tuple[Explanation, float]] = {}
         self.features = tuple(frame(self._folder / SENSITIVITIES).columns.drop(_SAMPLE))
@@ -93,12 +98,8 @@ class TruthReader:
         self.n_blocks = len(names)
         self.draws: BlockDraws = block_draws(names)
         path = self._folder / PRODUCTIVITY
-        self.productivity = explanation(frame(path), (TARGET, LAST_YEAR), path) if path.is_file() else None
-
-    @property
-    def relative(self) -> bool:
-        """Whether sensitivities are scored relative to productivity."""
-        return self.productivity is not None
+        self._productivity = explanation(frame(path), (TARGET, LAST_YEAR), path) if path.is_file() else None
+        self.relative = relative and self._productivity is not None
 
     def of(self, kind: Explains) -> tuple[Explanation, float]:
         """What explanations of a kind are compared with, and below which it is taken as 0."""
@@ -113,22 +114,22 @@ class TruthReader:
 
     def counted(self, cells: Indices, times: Indices) -> npt.NDArray[np.bool_]:
         """(cell, step) which samples are scored: all, or those where enough grows for a relative sensitivity."""
-        if self.productivity is None:
+        if self._productivity is None or not self.relative:
             return np.ones((len(cells), len(times)), bool)
-        return np.asarray(self.productivity.at(cells, times)[:, :, 0] > LEAST_PRODUCTIVITY)
+        return np.asarray(self._productivity.at(cells, times)[:, :, 0] > LEAST_PRODUCTIVITY)
 
     def last_year(self, cells: Indices, times: Indices) -> Floats | None:
-        """(cell, step) last year's target ÷ this year's, or None where it is not known of all that is scored."""
-        if self.productivity is None:
+        """(cell, step) last year's target on the scale of the truth, or None where not all of it is known."""
+        if self._productivity is None:
             return None
-        grown = self.productivity.at(cells, times)[:, :, 1] / self._target(cells, times)
+        grown = self._productivity.at(cells, times)[:, :, 1] / self._target(cells, times)
         return grown if np.isfinite(grown[self.counted(cells, times)]).all() else None
 
     def _target(self, cells: Indices, times: Indices) -> Floats:
         """(cell, step) what the truth is relative to."""
-        if self.productivity is None:
+        if self._productivity is None or not self.relative:
             return np.ones((len(cells), len(times)))
-        return np.maximum(self.productivity.at(cells, times)[:, :, 0], LEAST_PRODUCTIVITY)
+        return np.maximum(self._productivity.at(cells, times)[:, :, 0], LEAST_PRODUCTIVITY)
 
     @staticmethod
     def exists(store: Store, fingerprint: str) -> bool:

@@ -31,8 +31,7 @@ from bench.runners import registry
 from bench.runners.entry import FAMILIES, Explains
 from bench.scoring.agreement import DOMINANT, FEATURES, PLACES, SIGN, STEPS
 from bench.scoring.agreement import NEGLIGIBLE as NEGLIGIBLE_SHARE
-from bench.scoring.metrics import BLOCK_DEGREES
-from bench.scoring.uncertainty import CONFIDENCE, WINDOW_BLOCKS
+from bench.scoring.uncertainty import CONFIDENCE
 from bench.store.store import Store
 
 _NOTES: dict[Explains, str] = {
@@ -167,8 +166,8 @@ def _caption(selection: Selection, truth: TruthReader) -> str:
         f"Sign: share of equal signs where the truth is above {NEGLIGIBLE_SHARE:.0%} of the root mean square of its "
         "largest feature. Rank: mean Spearman correlation over places, over steps, and over features of a sample "
         "(absolute values). Dominant driver: share of samples in which the feature of the largest true sensitivity has "
-        f"the largest weight. In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows "
-        f"of {WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Contributions are scored against "
+        f"the largest weight. In brackets: {CONFIDENCE:.0%} intervals over places, as far as agreement goes "
+        f"together, and over the runs of a row. Contributions are scored against "
         "sensitivity × standardised value, unsigned shares against absolute values. Every sample counts the "
         "same. Reference rows know next to nothing. Bold: best, if it beats every reference row (the interval of the "
         "paired difference is above 0); †: cannot be told from the best." + few_blocks.remark(truth.n_blocks)

@@ -11,8 +11,7 @@ from bench.report.results.selection import RowResult, Selection, StatisticsReade
 from bench.report.table import Column, Row, Table, Value
 from bench.runners.entry import FAMILIES, TRAINING_ROWS
 from bench.scoring.interval import Interval
-from bench.scoring.metrics import BLOCK_DEGREES
-from bench.scoring.uncertainty import CONFIDENCE, WINDOW_BLOCKS
+from bench.scoring.uncertainty import CONFIDENCE
 
 TABLE1_DENOMINATOR = "lightgbm_large"
 """The paper's best tabular model: ratios of Table 1 are taken to it."""
@@ -267,8 +266,8 @@ def _circumstances(selection: Selection, reader: StatisticsReader, found: Sequen
     ]
     return (
         "; ".join(filter(None, parts))
-        + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows of "
-        f"{WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Bold: best, reference rows aside, if the "
+        + f". In brackets: {CONFIDENCE:.0%} intervals over places, as far as errors go together, "
+        f"and over the runs of a row. Bold: best, reference rows aside, if the "
         "interval of its paired ratio to every other row excludes 1 (gaps: of the difference 0); †: cannot be told "
         "from the best. Rows err in the same places: compare them by paired ratios and differences, not by whether "
         "their own intervals overlap. Train errors are on raw training samples." + few_blocks.remark_on(reader, found)
