@@ -11,10 +11,8 @@ from bench.report.results.comparison import Measure, difference, interval_value,
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
+from bench.runners.entry import PROPOSED
 from bench.scoring.uncertainty import CONFIDENCE, DRAWS, holm
-
-PROPOSED = "Our Method"
-"""Family whose rows are compared with all rows of the other families."""
 
 
 def differences(
