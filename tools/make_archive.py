@@ -100,7 +100,7 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
     import netCDF4
 
     lat, lon = axes(layout, layout.degrees)
-    sea = ~is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))  # type: ignore[arg-type]
+    sea = ~is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))
     order = np.argsort(lon % 360) if layout.from_greenwich else np.arange(len(lon))
     turn = slice(None, None, -1) if layout.ascending else slice(None)
     days = calendar.days(year)
@@ -142,7 +142,7 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
     return path
 
 
-def _frames(variable, lat, lon, days, layout):  # type: ignore[no-untyped-def]
+def _frames(variable, lat, lon, days, layout):
     """Stamps and values of the frames of a year: one a day, or one an hour."""
     for day in days:
         daily = value(variable, lat, lon, day)
@@ -162,7 +162,7 @@ def write_land_cover(folder: Path, year: int, layout: Layout) -> Path:
     from pyhdf.SD import SD, SDC
 
     lat, lon = axes(layout, layout.cover_degrees)
-    land = is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))  # type: ignore[arg-type]
+    land = is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))
     belt = 1 + (np.abs(lat)[:, None] // 6 + lon[None, :] // 15).astype(int) % 16
     majority = np.where(land, belt, 0).astype(np.uint8)
     path = folder / f"MCD12C1.A{year}001.061.2022{year}000000.hdf"
@@ -197,7 +197,7 @@ def write_gpp(folder: Path, year: int, layout: Layout) -> Path:
     import rasterio
 
     lat, lon = axes(layout, layout.gpp_degrees)
-    land = is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))  # type: ignore[arg-type]
+    land = is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))
     path = folder / f"PML_V2_017_GPP_{year}.tif"
     west, _, _, north = layout.bounds
     with rasterio.open(
