@@ -138,8 +138,8 @@ def require_no_copies(cube: Cube, split: Split) -> None:
     if copies > COPIES_TOLERATED * len(split.test):
         raise BenchError(
             f"{copies:,} of {len(split.test):,} test samples stand in the training part too, with the same features "
-            "and target at the same place, so that a model need only remember them; use another --split (data without time "
-            "have one step, not copies of it)."
+            "and target at the same place, so that a model need only remember them; use another --split (data without "
+            "time have one step, not copies of it)."
         )
 
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.data.audit import audit_split, count_twins, require_no_copies, scramble_outside
-from bench.data.cube import TESTS, TRAINS, Cube
+from bench.data.cube import Cube
 from bench.data.folds import folds_of_blocks, folds_of_places, unit_sphere
+from bench.data.own_split import TESTS, TRAINS
 from bench.data.parts import Part, Split
 from bench.data.rhythm import RHYTHMS
 from bench.data.split_names import PUBLISHED, default_split, describe, parse_split, split_parameters, text_of
