@@ -19,11 +19,13 @@ from bench.clock import Stopwatch
 from bench.data.climate2gpp import NAME, calendar
 from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
 from bench.data.climate2gpp.grids import RegularGrid, target_grid
-from bench.data.climate2gpp.inventory import Inventory, Source
+from bench.data.climate2gpp.inventory import Inventory
 from bench.data.climate2gpp.land_cover import fractions
+from bench.data.climate2gpp.layers import few_open_files
 from bench.data.climate2gpp.progress import BuildProgress, Silent
-from bench.data.climate2gpp.readers import few_open_files
+from bench.data.climate2gpp.source import Source
 from bench.data.climate2gpp.stages import StageResult, WorkFolder
+from bench.data.climate2gpp.tiles import Image, files_of
 from bench.data.cube import STEPS_PER_YEAR, Cube
 from bench.data.cube_zarr import CubeWriter
 from bench.data.era5_land import FEATURES
@@ -135,12 +137,12 @@ def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, 
     n_stages = len(inventory.land_cover) + len(inventory.sources()) * len(inventory.years) + 1
     progress.start(n_stages)
     try:
-        inputs = {str(path): folder.checksum(path) for path in inventory.land_cover.values()}
+        inputs = {str(path): folder.checksum(path) for i in inventory.land_cover.values() for path in files_of(i)}
         covers = []
-        for year, path in inventory.land_cover.items():
+        for year, image in inventory.land_cover.items():
             with progress.stage(f"land cover {year}") as stage:
-                ingredients = {"file": inputs[str(path)], "degrees": degrees}
-                covers.append(folder.run(f"land_cover-{year}", ingredients, partial(_cover_stage, path, regridders)))
+                ingredients = {"files": [inputs[str(path)] for path in files_of(image)], "degrees": degrees}
+                covers.append(folder.run(f"land_cover-{year}", ingredients, partial(_cover_stage, image, regridders)))
                 stage.reused = covers[-1].reused
         land, cover = _land(covers, regridders.target)
         if not len(land):
@@ -161,7 +163,7 @@ def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, 
     return BuildReport(
         cube=cube,
         inputs=inputs,
-        notes=tuple(dict.fromkeys(note for result in finished for note in result.notes)),
+        notes=inventory.notes,
         land_cells=len(land),
         dropped=dropped,
         reused=sum(result.reused for result in finished),
@@ -170,9 +172,9 @@ def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, 
     )
 
 
-def _cover_stage(path: Path, regridders: Regridders) -> tuple[npt.NDArray[np.float32], list[str]]:
+def _cover_stage(image: Image, regridders: Regridders) -> npt.NDArray[np.float32]:
     """Land cover of one year: (row, column, class) float32."""
-    return fractions(path, regridders), []
+    return fractions(image, regridders)
 
 
 def _climate_stage(
@@ -187,18 +189,22 @@ def _climate_stage(
 ) -> StageResult:
     """One variable of one year: (land cell, 46) float32."""
     checksums = []
-    for layer in source.layers_of(year):
-        checksums.append(folder.checksum(layer.path))
-        inputs[str(layer.path)] = checksums[-1]
+    for path in (path for layer in source.layers_of(year) for path in layer.files):
+        checksums.append(folder.checksum(path))
+        inputs[str(path)] = checksums[-1]
 
-    def compute() -> tuple[npt.NDArray[np.float32], list[str]]:
-        values, notes = year_of_steps(source, year, regridders, land, tick)
-        return np.ascontiguousarray(values.T), notes
+    def compute() -> npt.NDArray[np.float32]:
+        return np.ascontiguousarray(year_of_steps(source, year, regridders, land, tick).T)
 
+    assert source.decision is not None  # an inventory has decided it
+    unit = source.decision.unit
     ingredients = {
         "files": checksums,
         "variable": source.variable.name,
+        "unit": [unit.factor, unit.offset, unit.rate],
+        "fills": source.fills,
         "next_midnight": source.next_midnight,
+        "per_hour": source.per_hour,
         "year": year,
         "degrees": degrees,
         "land": hashlib.sha256(land.tobytes()).hexdigest(),
