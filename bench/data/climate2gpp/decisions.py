@@ -163,7 +163,7 @@ def decide_unit(variable: Era5LandVariable, said: Said, size: Size, where: str, 
         hourly: whether a flux is that of an hour, not the mean of a day.
 
     Raises:
-        BenchError: the attribute is unknown or contradicts the values, or there is none and the values fit no unit, or two.
+        BenchError: the attribute is unknown or contradicts the values; or there is none, and these fit no unit or two.
     """
     fitting = _fitting(variable, size, hourly)
     own = UNITS[variable.unit][0]

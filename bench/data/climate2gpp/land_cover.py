@@ -55,7 +55,8 @@ def fractions(image: Image, regridders: Regridders) -> npt.NDArray[np.float32]:
 
     Args:
         image: MCD12C1 of one year: HDF4, or a GeoTIFF (or its tiles) with bands
-            ``Land_Cover_Type_1_Percent_Class_0`` to ``_16``, or named by IGBP class, or ``Majority_Land_Cover_Type_1``, or ``LC_Type1`` of MCD12Q1.
+            ``Land_Cover_Type_1_Percent_Class_0`` to ``_16``, or named by IGBP class, or
+            ``Majority_Land_Cover_Type_1``, or ``LC_Type1`` of MCD12Q1.
         regridders: to the target grid.
 
     Returns:

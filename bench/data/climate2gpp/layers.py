@@ -87,8 +87,9 @@ class Layer:
             raw = compute(self.data, frames if self.bands is None else self.bands[frames], rows)
         values: npt.NDArray[np.float64] = raw.astype(np.float64)
         if self.fill is not None:
-            # Compared as stored: -3.4028235e38 is no float64 that a float32 can hold.
-            values[raw == self.fill[frames].astype(raw.dtype)[:, None, None]] = np.nan
+            # Compared as stored: -3.4028235e38 is no number that a float32 can hold.
+            fill = self.fill[frames].astype(raw.dtype) if raw.dtype.kind == "f" else self.fill[frames]
+            values[values == fill[:, None, None]] = np.nan
         if self.scale is not None:
             values *= self.scale[frames][:, None, None]
         if self.offset is not None:

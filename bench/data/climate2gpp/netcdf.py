@@ -20,7 +20,7 @@ _LATITUDES, _LONGITUDES = ("latitude", "lat"), ("longitude", "lon")
 _TIMES = ("valid_time", "time", "date")
 _VERSION = "expver"
 _FINAL, _PRELIMINARY = 1, 5
-"""Versions of ERA5 data, written as numbers or as text (``0005``): preliminary ones are replaced within three months."""
+"""Versions of ERA5 data, as numbers or as text (``0005``): preliminary ones are replaced within three months."""
 
 
 def open_netcdf(path: Path, *, lazily: bool) -> Any:
@@ -146,8 +146,8 @@ def _final_or_preliminary(array: Any, time: str | None, path: Path) -> tuple[Any
     versions = [_number(value, path) for value in array[_VERSION].values]
     if sorted(versions) != [_FINAL, _PRELIMINARY]:
         raise BenchError(
-            f"{path}: variable {array.name!r} has the versions ({_VERSION}) {versions}; keep one of them (1 is final, 5 "
-            "preliminary)."
+            f"{path}: variable {array.name!r} has the versions ({_VERSION}) {versions}; keep one of them (1 is final, "
+            "5 preliminary)."
         )
     final = array.isel({_VERSION: versions.index(_FINAL)})
     late = array.isel({_VERSION: versions.index(_PRELIMINARY)})
@@ -157,7 +157,7 @@ def _final_or_preliminary(array: Any, time: str | None, path: Path) -> tuple[Any
 
 
 def _preliminary(versions: Any, times: Hours, path: Path) -> Hours:
-    """The times that a variable of versions along the time axis calls preliminary, or all, where there is one version."""
+    """The times that versions along the time axis call preliminary, or all, where there is one version."""
     if versions is None:
         return times[:0]
     early = np.array([_number(value, path) == _PRELIMINARY for value in np.atleast_1d(versions.values).ravel()])

@@ -34,11 +34,11 @@ class Raster:
     Attributes:
         path: the file, or what its tiles would be called as one.
         tiles: the files.
-        data: (band, row, column) dask array, NaN where a mask, an alpha band or nodata says that nothing is there.
+        data: (band, row, column) dask array, NaN where a mask or an alpha band says that nothing is there.
         grid: its cells.
         names: descriptions of the bands, empty where there are none.
         units: of each band, empty where it says none.
-        fill: (band,) nodata, NaN where there is none: a mask band hides it from GDAL.
+        fill: (band,) nodata, still in the data; NaN where there is none.
         scale: (band,) value per stored value.
         offset: (band,) added afterwards.
         integers: whether whole numbers are stored.
@@ -165,8 +165,10 @@ def _opened(path: Path, *, is_tile: bool = False) -> Raster:
                 "integers": np.dtype(file.dtypes[0]).kind in "iu",
             }
             rows = _interleaved_rows(file)
+            # Asked for masks, GDAL decodes a file with nodata once more per band: that is compared here instead.
+            masked = any(rasterio.enums.MaskFlags.per_dataset in flags for flags in file.mask_flag_enums)
         chunks = {"band": 1, "y": "auto", "x": -1} if rows is None else {"band": -1, "y": rows, "x": -1}
-        opened = rioxarray.open_rasterio(path, chunks=chunks, lock=False, masked=True, driver=DRIVER)
+        opened = rioxarray.open_rasterio(path, chunks=chunks, lock=False, masked=masked, driver=DRIVER)
         lat, lon = opened["y"].values, opened["x"].values
         grid = RegularGrid(lat, lon) if is_tile else source_grid(lat, lon, str(path))
         data = opened.data

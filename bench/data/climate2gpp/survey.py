@@ -97,8 +97,17 @@ def look_at(variable: Era5LandVariable, layers: Sequence[Layer], years: Sequence
         totals = np.abs(np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)).sum(axis=1)
         mean[block] = totals / np.maximum(valid[block], 1)
     order = np.lexsort((layer, times))
-    seen = (array[order] for array in (times, layer, frame, valid, low, high, mean))
-    return Survey(*seen, fills=tuple(sorted(fills)), rows=rows)
+    return Survey(
+        times[order],
+        layer[order],
+        frame[order],
+        valid[order],
+        low[order],
+        high[order],
+        mean[order],
+        fills=tuple(sorted(fills)),
+        rows=rows,
+    )
 
 
 def empty_times(variable: Era5LandVariable, layers: Sequence[Layer], survey: Survey) -> list[int]:

@@ -1,4 +1,4 @@
-"""Units that files hold variables in: how each is written, what it takes to convert it, and how large values are in it."""
+"""Units that files hold variables in: how each is written, how it is converted, and how large its values are."""
 
 from __future__ import annotations
 

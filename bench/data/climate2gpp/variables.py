@@ -16,7 +16,7 @@ def is_wanted(name: str) -> bool:
 
 
 def of_hours(name: str) -> Era5LandVariable | None:
-    """Returns the variable whose amounts of single hours a name like ``total_precipitation_hourly`` announces, or None."""
+    """Returns the variable of whose single hours a name like ``total_precipitation_hourly`` speaks, or None."""
     if not name.endswith(_HOURLY):
         return None
     stem = name.removesuffix(_HOURLY)
