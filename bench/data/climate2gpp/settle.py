@@ -80,8 +80,8 @@ def settled(source: Source, years: tuple[int, ...], choices: Choices) -> Settled
         notes += [note] if note else []
     elif per_hour:
         raise BenchError(
-            f"{layers[0].where} is named as amounts of single hours, but has no value for each hour; sum the 24 hours of "
-            "each day and name the sums as the table does (docs/climate2gpp.md)."
+            f"{layers[0].where} is named as amounts of single hours, but has no value for each hour; sum the 24 hours "
+            "of each day and name the sums as the table does (docs/climate2gpp.md)."
         )
     source = dataclasses.replace(source, next_midnight=_next_midnight(source, choices.midnight_totals))
     notes += ["totals at 00:00 are those of the day before"] if source.next_midnight else []
