@@ -246,10 +246,10 @@ def _require_agreement(
         )
     if said.decimal_scale != 1.0:
         stored = Size(*(value / said.decimal_scale for value in (size.low, size.high, size.mean)))
-        if usual(variable, unit, stored, spread):
+        if any(usual(variable, other, stored, spread) for other in UNITS[variable.unit] if other.guessed):
             raise BenchError(
-                f"{where} {words} and has the scale {said.decimal_scale:g}, though it stores decimals that look like "
-                f"{unit.name} without it ({stored.span}); take the scale out of the file if it is applied already, or "
+                f"{where} {words} and has the scale {said.decimal_scale:g}, though it stores decimals that need none "
+                f"({stored.span}); take the scale out of the file if it is applied already, or "
                 f"say what the scaled values are by {_options(variable, [unit])}."
             )
 

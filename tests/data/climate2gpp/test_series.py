@@ -1,0 +1,229 @@
+"""One unit for all files of a variable: decided over the whole series, with agreement, or asked for."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.data.climate2gpp import calendar
+from bench.data.climate2gpp.decisions import parse_units
+from bench.data.climate2gpp.units import UNITS
+from bench.data.era5_land import ERA5_LAND, Era5LandVariable
+from bench.errors import BenchError
+from tests.data.climate2gpp.series import COLUMNS, ROWS, read, season, step_names, variable, write_nc, write_tif
+from tools.make_archive import CENTRES, LENGTHS, value
+
+pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]
+YEARS = (2019, 2020)
+
+
+def images(folder: Path, factors: Callable[[int, int], float], units: Callable[[int, int], str | None]) -> list[Path]:
+    """One float image a date: its values times a factor, by year and step, with units or none."""
+    found = []
+    for year in YEARS:
+        for step, (name, values) in enumerate(zip(step_names(year), season(year=year), strict=True)):
+            stored = (values * factors(year, step)).astype("float32")[None]
+            found.append(write_tif(folder / f"{name}.tif", stored, ["GPP"], units=units(year, step)))
+    return found
+
+
+ALL: dict[str, tuple[Callable[[int, int], float], str]] = {
+    "all times 100": (lambda year, step: 100, "right"),
+    "none times 100": (lambda year, step: 1, "right"),
+    "one year times 100": (lambda year, step: 100 if year == 2020 else 1, "stop"),
+    "the other year times 100": (lambda year, step: 100 if year == 2019 else 1, "stop"),
+    "from July on times 100": (lambda year, step: 100 if (year, step) >= (2019, 23) else 1, "stop"),
+    "one summer's second half": (lambda year, step: 100 if year == 2020 and step >= 23 else 1, "stop"),
+    "every other image": (lambda year, step: 100 if step % 2 else 1, "stop"),
+    "one image": (lambda year, step: 100 if (year, step) == (2019, 22) else 1, "stop"),
+    "one image not": (lambda year, step: 1 if (year, step) == (2019, 22) else 100, "stop"),
+    "summers only": (lambda year, step: 100 if 15 <= step <= 30 else 1, "stop"),
+    "winters only": (lambda year, step: 1 if 15 <= step <= 30 else 100, "stop"),
+    "sums over 8 days": (lambda year, step: 8, "stop"),
+    "per second": (lambda year, step: 1 / 86400e3, "stop"),
+    "times 10": (lambda year, step: 10, "stop"),
+    "times 1000": (lambda year, step: 1000, "stop"),
+}
+
+
+@pytest.mark.parametrize("name", list(ALL))
+def test_gpp_without_attributes_is_decided_over_all_images(tmp_path: Path, name: str) -> None:
+    factors, expected = ALL[name]
+    files = images(tmp_path, factors, lambda year, step: None)
+    if expected == "right":
+        np.testing.assert_allclose(read("GPP", files, YEARS).values, season(), rtol=1e-5)
+    else:
+        with pytest.raises(BenchError, match=r"--unit GPP=|times larger about"):
+            read("GPP", files, YEARS)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "factors", "expected"),
+    [
+        ("gC m-2 d-1", None, (1, 1), "right"),
+        (None, "gC m-2 d-1", (1, 1), "right"),
+        ("0.01 gC m-2 d-1", None, (100, 100), "right"),
+        ("gC m-2 d-1", None, (1, 100), "stop"),
+        ("gC m-2 d-1", None, (100, 100), "stop"),
+        ("0.01 gC m-2 d-1", None, (100, 1), "stop"),
+        ("0.01 gC m-2 d-1", "gC m-2 d-1", (100, 1), "stop"),
+        ("gC m-2 d-1", "gC m-2 d-1", (1, 100), "stop"),
+        ("0.01 gC m-2 d-1", "0.01 gC m-2 d-1", (100, 1), "stop"),
+    ],
+)
+def test_attributes_of_some_images_hold_for_the_others_if_their_values_agree(
+    tmp_path: Path, first: str | None, second: str | None, factors: tuple[int, int], expected: str
+) -> None:
+    files = images(
+        tmp_path,
+        lambda year, step: factors[year == 2020],
+        lambda year, step: second if year == 2020 else first,
+    )
+    if expected == "right":
+        np.testing.assert_allclose(read("GPP", files, YEARS).values, season(), rtol=1e-5)
+    else:
+        with pytest.raises(BenchError):
+            read("GPP", files, YEARS)
+
+
+@pytest.mark.parametrize(
+    ("highest", "stored_times", "unit", "expected"),
+    [
+        (0.3, 100, None, "stop"),  # a desert: 30 stored, which a rain forest has in gC
+        (0.3, 100, "GPP=0.01", "right"),
+        (0.3, 1, None, "stop"),
+        (0.3, 1, "GPP=1", "right"),
+        (0.3, 1, "GPP=gC m-2 d-1", "right"),
+        (2.0, 100, None, "stop"),  # 200: eight days of 25 as well
+        (2.0, 100, "GPP=0.01 gC m-2 d-1", "right"),
+        (30.0, 1, None, "right"),
+        (30.0, 100, None, "right"),
+        (8.0, 100, "GPP=1", "stop"),  # the user's word, too, is held against the values
+        (8.0, 1e6, "GPP=1e-6", "right"),
+    ],
+)
+def test_where_two_units_fit_an_option_decides(
+    tmp_path: Path, highest: float, stored_times: float, unit: str | None, expected: str
+) -> None:
+    truth = season(0.05 * highest, highest)
+    path = write_tif(tmp_path / "a_2019.tif", (truth * stored_times).astype("float64"), step_names())
+    units = parse_units([unit] if unit else [])
+    if expected == "right":
+        np.testing.assert_allclose(read("GPP", [path], units=units).values, truth, rtol=1e-6)
+    else:
+        with pytest.raises(BenchError, match="--unit"):
+            read("GPP", [path], units=units)
+
+
+def days_of(row: Era5LandVariable, year: int) -> np.ndarray:
+    """(day, row, column) invented values in the table's unit."""
+    lat, lon = 32.5 - np.arange(ROWS), 100.5 + np.arange(COLUMNS)
+    return np.stack([value(row, lat, lon, day) for day in calendar.days(year)])
+
+
+def steps_of(row: Era5LandVariable) -> np.ndarray:
+    daily, step = days_of(row, 2019), calendar.step_of(calendar.days(2019))
+    total = np.stack([daily[step == number].sum(axis=0) for number in range(46)])
+    return total if row.aggregation == "sum" else total / calendar.step_lengths(2019)[:, None, None]
+
+
+OTHER_UNITS = [
+    (row, unit) for row in ERA5_LAND for unit in UNITS[row.unit] if unit != UNITS[row.unit][0] and unit.readable
+]
+PATTERNS = {
+    "all in it, all say so": ((True, True), (True, True)),
+    "all in it, the first says so": ((True, True), (True, False)),
+    "all in it, none says so": ((True, True), (False, False)),
+    "the second in it, all say so": ((False, True), (True, True)),
+    "the second in it, none says so": ((False, True), (False, False)),
+    "the second in it, the first says its own": ((False, True), (True, False)),
+    "none in it, all say it": ((False, False), (True, True)),
+}
+ZERO_IS_ZERO = {"snow_depth", "snow_depth_water_equivalent"}
+
+
+@pytest.mark.parametrize(("row", "unit"), OTHER_UNITS, ids=lambda item: item.name.replace(" ", "_"))
+def test_files_of_every_variable_in_every_unit_come_out_right_or_are_refused(
+    tmp_path: Path, row: Era5LandVariable, unit: object
+) -> None:
+    """Seven mixtures of files for each: never a number that is wrong."""
+    own = UNITS[row.unit][0]
+    assert isinstance(unit, type(own))
+    wanted, outcomes = steps_of(row), {}
+    for number, (pattern, (inside, says)) in enumerate(PATTERNS.items()):
+        files = []
+        for year, in_it, does in zip(YEARS, inside, says, strict=True):
+            daily = days_of(row, year)
+            stored = (daily - unit.offset) / unit.factor if in_it else daily
+            said = (unit if in_it or pattern.startswith("none") else own).name if does else None
+            path = tmp_path / f"{row.short_name}_{number}_{year}.nc"
+            files.append(write_nc(path, row.short_name, calendar.days(year), stored, said))
+        try:
+            found = read(row.name, files, YEARS).values
+        except BenchError as error:
+            assert str(error).count(". ") == 0
+            outcomes[pattern] = "refused"
+        else:
+            scale = np.abs(wanted).max()
+            np.testing.assert_allclose(found / scale, wanted / scale, atol=2e-5, err_msg=f"{row.name} {pattern}")
+            outcomes[pattern] = "right"
+    assert outcomes["all in it, all say so"] == "right"
+
+
+@pytest.mark.parametrize("row", [*ERA5_LAND, variable("GPP")], ids=lambda row: row.name)
+def test_the_table_s_own_unit_is_read_if_it_is_said(tmp_path: Path, row: Era5LandVariable) -> None:
+    if row.name == "GPP":
+        path = write_tif(tmp_path / "a.tif", season().astype("float64"), step_names(), units=row.unit)
+        wanted = season()
+    else:
+        path = write_nc(tmp_path / "a.nc", row.short_name, calendar.days(2019), days_of(row, 2019), row.unit)
+        wanted = steps_of(row)
+    np.testing.assert_allclose(read(row.name, [path]).values, wanted, rtol=2e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("row", ERA5_LAND, ids=lambda row: row.name)
+def test_earth_engine_s_bands_have_the_units_of_its_catalogue(tmp_path: Path, row: Era5LandVariable) -> None:
+    """Exports say nothing of units: whole steps, named like ``snow_depth_20190101``."""
+    wanted = steps_of(row)
+    path = write_tif(tmp_path / "era5_land_2019.tif", wanted.astype("float32"), step_names(stem=row.name))
+    found = read(row.name, [path])
+    np.testing.assert_allclose(found.values, wanted, rtol=2e-5, atol=1e-6)
+    assert any("Earth Engine's band of this name" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("GPP", "'' is neither a known unit"),
+        ("=0.01", "'' is no variable"),
+        ("gdp=0.01", "'gdp' is no variable"),
+        ("GPP=-1", "'-1' is neither"),
+        ("GPP=0", "'0' is neither"),
+        ("GPP=nan", "'nan' is neither"),
+        ("GPP=inf", "'inf' is neither"),
+        ("GPP=gC m-2 8d-1", "is neither a known unit"),
+        ("tp=furlongs", r"'furlongs' is neither a known unit \(m, mm, cm, kg m-2 s-1\) nor the number of m"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_one_sentence(text: str, message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        parse_units([text])
+
+
+def test_the_option_takes_every_name_and_unit() -> None:
+    for row in ERA5_LAND:
+        for name, unit in itertools.product(set(row.names), UNITS[row.unit]):
+            found = parse_units([f"{name}={unit.name}"])[row.name]
+            # "1" is a factor here, though fractions spell their unit so, too.
+            assert found == (UNITS[row.unit][0] if unit.name == "1" else unit)
+    assert parse_units(["tp=0.001"])["total_precipitation_sum"].name == "mm"
+    with pytest.raises(BenchError, match="given twice for total_precipitation_sum"):
+        parse_units(["tp=mm", "total_precipitation_sum=mm"])
+
+
+def test_the_invented_values_are_those_of_real_land() -> None:
+    assert set(CENTRES) >= {row.unit for row in ERA5_LAND if row.unit != "m"} and set(LENGTHS) >= ZERO_IS_ZERO
