@@ -15,12 +15,12 @@ from bench.data.climate2gpp.layers import Layer
 from bench.data.climate2gpp.survey import Survey
 from bench.data.climate2gpp.units import (
     STORED_GPP,
-    UNITS,
     Size,
     Unit,
     by_spelling,
     hour_over_day,
     possible,
+    units_of,
     usual,
 )
 from bench.data.climate2gpp.variables import TARGET, by_any_name
@@ -47,7 +47,7 @@ class Decision:
         """What the report should say, if anything."""
         if self.evidence != _BY_ATTRIBUTE:
             return f"taken as {self.unit.name} by {self.evidence}"
-        is_own = self.unit == UNITS[variable.unit][0]
+        is_own = self.unit == units_of(variable)[0]
         return None if is_own else f"converted from {self.unit.name} to {variable.unit} (attribute)"
 
 
@@ -88,7 +88,7 @@ def parse_units(texts: Iterable[str]) -> dict[str, Unit]:
         # A number is a factor, though "1" is also how fractions spell their unit.
         unit = _by_factor(variable, value) or by_spelling(variable, value)
         if unit is None or not unit.readable:
-            known = ", ".join(unit.name for unit in UNITS[variable.unit] if unit.readable)
+            known = ", ".join(unit.name for unit in units_of(variable) if unit.readable)
             raise BenchError(
                 f"{OPTION} {text!r}: {value!r} is neither a known unit ({known}) nor the number of {variable.unit} "
                 "that a value of 1 in the file means."
@@ -148,7 +148,7 @@ def decide(
 
 def decide_by_header(variable: Era5LandVariable, layers: Sequence[Layer]) -> Decision:
     """Returns the unit that the first file says, of files with nothing in the years asked for: these are missing."""
-    unit = by_spelling(variable, layers[0].units or "") or UNITS[variable.unit][0]
+    unit = by_spelling(variable, layers[0].units or "") or units_of(variable)[0]
     return Decision(unit, _BY_ATTRIBUTE)
 
 
@@ -166,7 +166,7 @@ def decide_unit(variable: Era5LandVariable, said: Said, size: Size, where: str, 
         BenchError: the attribute is unknown or contradicts the values; or there is none, and these fit no unit or two.
     """
     fitting = _fitting(variable, size, hourly)
-    own = UNITS[variable.unit][0]
+    own = units_of(variable)[0]
     if said.attribute is not None:
         stated = _stated(variable, said.attribute, where)
         if not (said.integers and variable is TARGET and stated == own):
@@ -190,7 +190,7 @@ def decide_unit(variable: Era5LandVariable, said: Said, size: Size, where: str, 
 
 
 def _by_values(variable: Era5LandVariable, size: Size, fitting: list[Unit], where: str, hourly: bool) -> Unit:
-    units = UNITS[variable.unit]
+    units = units_of(variable)
     if size.low == size.high == 0.0:
         return units[0]  # zero is zero
     nameless = f"{where} has no units attribute and values ({size.span}) that"
@@ -214,7 +214,7 @@ def _by_values(variable: Era5LandVariable, size: Size, fitting: list[Unit], wher
 
 def _fitting(variable: Era5LandVariable, size: Size, hourly: bool) -> list[Unit]:
     """The units that the values look like."""
-    units = UNITS[variable.unit]
+    units = units_of(variable)
     found = [unit for unit in units if unit.guessed and usual(variable, unit, size, _spread(variable, unit, hourly))]
     if possible(variable, units[0], size, 1.0):
         # Sums over steps are no storage of PML_V2: they are thought of only where daily means cannot be.
@@ -246,7 +246,7 @@ def _require_agreement(
         )
     if said.decimal_scale != 1.0:
         stored = Size(*(value / said.decimal_scale for value in (size.low, size.high, size.mean)))
-        if any(usual(variable, other, stored, spread) for other in UNITS[variable.unit] if other.guessed):
+        if any(usual(variable, other, stored, spread) for other in units_of(variable) if other.guessed):
             raise BenchError(
                 f"{where} {words} and has the scale {said.decimal_scale:g}, though it stores decimals that need none "
                 f"({stored.span}); take the scale out of the file if it is applied already, or "
@@ -264,7 +264,7 @@ def _require_possible(variable: Era5LandVariable, unit: Unit, size: Size, where:
 
 def _stated(variable: Era5LandVariable, attribute: str, where: str) -> Unit:
     stated = by_spelling(variable, attribute)
-    known = ", ".join(unit.name for unit in UNITS[variable.unit] if unit.readable)
+    known = ", ".join(unit.name for unit in units_of(variable) if unit.readable)
     if stated is None:
         raise BenchError(
             f"{where} has units {attribute!r}; this project knows {known}: convert the file, or say what it is by "
@@ -286,7 +286,7 @@ def _documented(
     stated = next((decision.unit for decision in said if decision.evidence == _BY_ATTRIBUTE), None)
     if stated is not None:
         return stated, "the units attribute of other files"
-    return (UNITS[variable.unit][0], "the documentation of Earth Engine's band of this name") if named else None
+    return (units_of(variable)[0], "the documentation of Earth Engine's band of this name") if named else None
 
 
 def _spread(variable: Era5LandVariable, unit: Unit, hourly: bool) -> float:
@@ -305,7 +305,7 @@ def _by_factor(variable: Era5LandVariable, text: str) -> Unit | None:
         return None
     if not 0.0 < factor < np.inf:
         return None
-    known = next((u for u in UNITS[variable.unit] if u.factor == factor and not u.offset and not u.rate), None)
+    known = next((u for u in units_of(variable) if u.factor == factor and not u.offset and not u.rate), None)
     return known or Unit(f"{factor:g} {variable.unit}", (), factor)
 
 

@@ -23,8 +23,10 @@ larger is no less than ``_CLEAR_GPP``.
 _CLEAR_GPP = 0.5
 """gC m-2 d-1, mean of a region: below it snow that melts may raise GPP by any factor."""
 _FRAMES_OF_A_YEAR = 4
+_WINTERS_APART, _CLEAR_SNOW = 80.0, 0.02
+"""Snow differs more between years: the same for it, where the larger mean is no less than these metres."""
 _NOT_BY_FACTOR = ("K", "Pa", "%")
-"""Units whose alternatives have other ranges or, for snow, no size that years share."""
+"""Units whose alternatives have other ranges, so that one look at all values tells them apart."""
 
 
 def require_steady(variable: Era5LandVariable, layers: Sequence[Layer], survey: Survey, unit: Unit) -> None:
@@ -39,7 +41,7 @@ def require_steady(variable: Era5LandVariable, layers: Sequence[Layer], survey: 
     Raises:
         BenchError: a year, or an image, is many times larger than another.
     """
-    if variable.unit in _NOT_BY_FACTOR or variable.name.startswith("snow_"):
+    if variable.unit in _NOT_BY_FACTOR:
         return
     mean = np.where(survey.valid > 0, survey.mean * unit.factor, np.nan)
     years = survey.times.astype("datetime64[Y]").astype(np.int64) + 1970
@@ -49,9 +51,11 @@ def require_steady(variable: Era5LandVariable, layers: Sequence[Layer], survey: 
         for year, chosen in by_year.items()
         if np.isfinite(mean[chosen]).sum() >= _FRAMES_OF_A_YEAR
     }
+    is_snow = variable.name.startswith("snow_")
+    apart, clear = (_WINTERS_APART, _CLEAR_SNOW) if is_snow else (_YEARS_APART, 0.0)
     if len(means) > 1:
         most, least = max(means, key=lambda year: means[year]), min(means, key=lambda year: means[year])
-        if means[least] > 0 and means[most] > _YEARS_APART * means[least]:
+        if means[least] > 0 and means[most] > apart * means[least] and means[most] >= clear:
             pair = [int(np.flatnonzero(by_year[year])[0]) for year in (most, least)]
             raise _apart(variable, layers, survey, pair, means[most] / means[least])
     if variable is TARGET:

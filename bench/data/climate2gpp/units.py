@@ -57,7 +57,7 @@ _LENGTHS = (
     Unit("cm", ("centimetre", "centimeter"), 1e-2, guessed=False),
     Unit("kg m-2 s-1", ("mm s-1", "kg/m2/s", "mm/s"), _SECONDS_PER_DAY * 1e-3, rate=True, guessed=False),
 )
-UNITS: dict[str, tuple[Unit, ...]] = {
+_UNITS: dict[str, tuple[Unit, ...]] = {
     "K": (
         Unit("K", ("kelvin", "degK")),
         Unit("degC", ("C", "°C", "celsius", "degree_Celsius", "degrees_celsius", "deg C", "degree C"), offset=273.15),
@@ -78,6 +78,7 @@ UNITS: dict[str, tuple[Unit, ...]] = {
         STORED_GPP,
         # The last step of a year has 5 or 6 days, so that no one factor makes daily means of these.
         Unit("gC m-2 in 8 days", ("gC m-2 8d-1", "gC/m2/8d", "gC m-2 8day-1"), 1 / 8, readable=False),
+        # Not called a rate: daily means are what the table has.
         Unit("kgC m-2 s-1", ("kg C m-2 s-1", "kg m-2 s-1"), 1e3 * _SECONDS_PER_DAY, guessed=False),
     ),
 }
@@ -98,11 +99,11 @@ class Usual:
 
 
 _USUAL: dict[str, Usual] = {
-    # The sun brings 1e7 J m-2 (115 W m-2) on the best day of a year everywhere; of it snow keeps a tenth.
+    # The sun brings 1e7 J m-2 (115 W m-2) on the best day of a year everywhere; of it the snow of Antarctica keeps 5e6.
     "surface_solar_radiation_downwards_sum": Usual((5e6, 6e7)),
-    "surface_net_solar_radiation_sum": Usual((1e6, 6e7)),
+    "surface_net_solar_radiation_sum": Usual((4e6, 6e7)),
     "surface_thermal_radiation_downwards_sum": Usual((5e6, 6e7)),
-    "surface_net_thermal_radiation_sum": Usual((1e6, 4e7)),
+    "surface_net_thermal_radiation_sum": Usual((3e6, 4e7)),
     # The wettest day: 2 mm in a desert, 1 m in the worst cyclone; the wettest land has 30 mm a day on average.
     "total_precipitation_sum": Usual((2e-3, 1.0), 0.04),
     "total_evaporation_sum": Usual((3e-4, 0.05), 0.012),
@@ -111,7 +112,8 @@ _USUAL: dict[str, Usual] = {
     "snow_depth_water_equivalent": Usual((1e-3, 15.0)),  # glaciers hold 10 m in ERA5-Land
     "GPP": Usual((1.0, 40.0), 12.0),  # PML_V2 ends at 39; no forest has 12 on average over a year
 }
-_USUAL_BY_UNIT = {"m3 m-3": Usual((0.02, 1.0)), "m s-1": Usual((0.5, 45.0), 15.0)}
+_USUAL_BY_UNIT = {"m3 m-3": Usual((0.02, 1.0)), "m s-1": Usual((0.5, 45.0), 4.0)}
+"""Wind of more than 4 m s-1 on average blows in few regions, and 5 km h-1 in most."""
 _STORED_USUAL = Usual((0.2, 40.0), 12.0)
 """Of GPP in its stored unit: a desert with 0.2 gC m-2 d-1 at best would pass for a rain forest without it."""
 _LEAST_STORED_MEAN = 0.04
@@ -162,9 +164,15 @@ def hour_over_day(variable: Era5LandVariable) -> float:
     return _HOUR_OVER_DAY.get(variable.unit, _HOUR_OVER_DAY_OTHERWISE)
 
 
+def units_of(variable: Era5LandVariable) -> tuple[Unit, ...]:
+    """Returns the units that files hold a variable in, the table's own first."""
+    units = _UNITS[variable.unit]
+    return units if variable.aggregation == "sum" else tuple(unit for unit in units if not unit.rate)
+
+
 def by_spelling(variable: Era5LandVariable, text: str) -> Unit | None:
     """Returns the unit that a text names, with a factor before or behind it if there is one, or None."""
-    for unit in UNITS[variable.unit]:
+    for unit in units_of(variable):
         if _spelled(text) in map(_spelled, (unit.name, *unit.spellings)):
             return unit
     for pattern, number, name in ((_PREFIXED, 1, 2), (_SUFFIXED, 2, 1)):
@@ -175,9 +183,7 @@ def by_spelling(variable: Era5LandVariable, text: str) -> Unit | None:
                 factor = float(match.group(number))
             except ValueError:
                 return None  # 1.2.3
-            same = next(
-                (unit for unit in UNITS[variable.unit] if math.isclose(unit.factor, base.factor * factor)), None
-            )
+            same = next((unit for unit in units_of(variable) if math.isclose(unit.factor, base.factor * factor)), None)
             if same is not None and same.rate == base.rate:
                 return same
             return replace(base, name=f"{factor:g} {base.name}", spellings=(), factor=base.factor * factor)

@@ -67,7 +67,7 @@ def test_a_unit_is_applied_once_or_asked_for(
         assert isinstance(found, str) and "--unit GPP=" in found and found.count(". ") == 0
 
 
-@pytest.mark.parametrize(("nodata", "mask"), itertools.product(NODATA, MASKS))
+@pytest.mark.parametrize(("nodata", "mask"), list(itertools.product(NODATA, MASKS)))
 @pytest.mark.parametrize("dtype", ["int16", "uint16", "float32"])
 @pytest.mark.parametrize("interleave", ["band", "pixel"])
 @pytest.mark.parametrize("scale", [None, 0.01])
@@ -121,7 +121,7 @@ def test_the_unit_of_bands_is_read_whatever_their_number(
     np.testing.assert_allclose(read("GPP", paths).values, season(), rtol=1e-5)
 
 
-@pytest.mark.parametrize(("odd", "unit"), itertools.product((0, 20, 45), ("", STORED, "W m-2")))
+@pytest.mark.parametrize(("odd", "unit"), list(itertools.product((0, 20, 45), ("", STORED, "W m-2"))))
 def test_bands_of_two_units_are_refused(tmp_path: Path, odd: int, unit: str) -> None:
     units = [OWN] * 46
     units[odd] = unit
