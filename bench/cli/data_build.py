@@ -113,8 +113,8 @@ def command(
         collections = Collections(**{key: text for key, text in chosen.items() if text})
         return _export(span, degrees, collections, project, export_to, folder, work, dry_run)
     patterns = {"--era5": era5, "--land-cover": land_cover, "--gpp": gpp}
-    from bench.data.climate2gpp.decisions import parse_units
     from bench.data.climate2gpp.settle import Choices
+    from bench.data.climate2gpp.unit_option import parse_units
 
     choices = Choices(
         cast("MidnightTotals | None", midnight_totals), cast("HourlyTotals | None", hourly_totals), parse_units(units)
@@ -156,9 +156,10 @@ def _build(
     work: Path,
     dry_run: bool,
 ) -> int:
-    from bench.data.climate2gpp.build import build, disk_estimate, usual_land_cells
+    from bench.data.climate2gpp.build import build
     from bench.data.climate2gpp.inventory import expand, take_stock
     from bench.data.climate2gpp.progress import for_terminal
+    from bench.data.climate2gpp.space import disk_estimate, usual_land_cells
     from bench.disk import disk_errors, write_atomically
 
     missing = [option for option, given in patterns.items() if not given]

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import mmap
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from bench.data.climate2gpp.land_cover import fractions
 from bench.data.climate2gpp.layers import few_open_files
 from bench.data.climate2gpp.progress import BuildProgress, Silent
 from bench.data.climate2gpp.source import Source
+from bench.data.climate2gpp.space import require_space
 from bench.data.climate2gpp.stages import StageResult, WorkFolder
 from bench.data.climate2gpp.tiles import Image, files_of
 from bench.data.cube import STEPS_PER_YEAR, Cube
@@ -71,17 +71,6 @@ class BuildReport:
     reused: int
     stages: int
     seconds: float
-
-
-def disk_estimate(n_land_cells: int, n_years: int) -> tuple[int, int]:
-    """Returns the bytes of the cube and of the work folder."""
-    values = 4 * n_land_cells * n_years * STEPS_PER_YEAR * (len(FEATURES) + 1)
-    return values + 4 * n_land_cells * len(IGBP_CLASSES), values
-
-
-def usual_land_cells(degrees: float) -> int:
-    """Returns about how many cells of the Earth's land a grid has (149 million km2, Antarctica among them)."""
-    return round(0.29 * (180.0 / degrees) * (360.0 / degrees) * np.pi / 4 * 1.1)
 
 
 def build(
@@ -147,7 +136,7 @@ def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, 
         land, cover = _land(covers, regridders.target)
         if not len(land):
             raise BenchError("No cell of the land cover has less than half water; check the --land-cover files.")
-        _require_space(out, folder, len(land), len(inventory.years))
+        require_space(out, folder.root, len(land), len(inventory.years))
         results: dict[tuple[str, int], StageResult] = {}
         for name, source in inventory.sources().items():
             for year in inventory.years:
@@ -300,23 +289,6 @@ def _release(*arrays: npt.NDArray[Any]) -> None:
         pages: object = array.base
         if isinstance(pages, mmap.mmap):
             pages.madvise(mmap.MADV_DONTNEED)
-
-
-def _require_space(out: Path, folder: WorkFolder, n_cells: int, n_years: int) -> None:
-    """Refuses a build that the disk cannot hold, before the long stages start."""
-    for_cube, for_work = disk_estimate(n_cells, n_years)
-    there = sum(file.stat().st_size for file in folder.root.glob("*.npy") if not file.name.startswith("land_cover"))
-    existing = out.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    same = existing.stat().st_dev == folder.root.stat().st_dev
-    for where, needed in ((existing, for_cube + (for_work if same else 0)), (folder.root, for_work)):
-        free = shutil.disk_usage(where).free + there
-        if needed > free:
-            raise BenchError(
-                f"The build needs {needed / 1e9:.1f} GB more in {where}, where {free / 1e9:.1f} GB are free; free some "
-                "space or name other folders with --out and --work."
-            )
 
 
 def _digest(inputs: dict[str, str], degrees: float) -> str:

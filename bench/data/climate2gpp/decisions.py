@@ -13,6 +13,7 @@ import numpy as np
 
 from bench.data.climate2gpp.layers import Layer
 from bench.data.climate2gpp.survey import Survey
+from bench.data.climate2gpp.unit_option import OPTION, option, options
 from bench.data.climate2gpp.units import (
     STORED_GPP,
     Size,
@@ -23,11 +24,10 @@ from bench.data.climate2gpp.units import (
     units_of,
     usual,
 )
-from bench.data.climate2gpp.variables import TARGET, by_any_name
+from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import Era5LandVariable
 from bench.errors import BenchError
 
-OPTION = "--unit"
 _BY_ATTRIBUTE = "the units attribute"
 
 
@@ -66,35 +66,6 @@ class Said:
     integers: bool = False
     decimal_scale: float = 1.0
     documented: tuple[Unit, str] | None = None
-
-
-def parse_units(texts: Iterable[str]) -> dict[str, Unit]:
-    """Returns the units that ``--unit NAME=UNIT`` gives, by the variable's name in the table.
-
-    Args:
-        texts: a variable by any of its names, and a unit that is known or the factor to the table's unit.
-
-    Raises:
-        BenchError: the variable or the unit is unknown, or one is given twice.
-    """
-    found: dict[str, Unit] = {}
-    for text in texts:
-        name, _, value = (part.strip() for part in text.partition("="))
-        variable = by_any_name(name)
-        if variable is None:
-            raise BenchError(f"{OPTION} {text!r}: {name!r} is no variable; write NAME=UNIT, such as GPP=0.01 or tp=mm.")
-        if variable.name in found:
-            raise BenchError(f"{OPTION} is given twice for {variable.name}; all its files hold one unit.")
-        # A number is a factor, though "1" is also how fractions spell their unit.
-        unit = _by_factor(variable, value) or by_spelling(variable, value)
-        if unit is None or not unit.readable:
-            known = ", ".join(unit.name for unit in units_of(variable) if unit.readable)
-            raise BenchError(
-                f"{OPTION} {text!r}: {value!r} is neither a known unit ({known}) nor the number of {variable.unit} "
-                "that a value of 1 in the file means."
-            )
-        found[variable.name] = unit
-    return found
 
 
 def decide(
@@ -141,7 +112,7 @@ def decide(
                 f"{layers[groups[key][0]].where} is in {first.unit.name} (by {first.evidence}) and "
                 f"{layers[groups[other][0]].path} in {decision.unit.name} (by {decision.evidence}); all files of "
                 f"{variable.name} must hold one unit: convert some of them, or say which it is ({OPTION} "
-                f"{_option(variable, first.unit)})."
+                f"{option(variable, first.unit)})."
             )
     return first
 
@@ -178,7 +149,7 @@ def decide_unit(variable: Era5LandVariable, said: Said, size: Size, where: str, 
     if said.integers and variable is TARGET and possible(variable, own, size, 1.0) and size.high > 0:
         raise BenchError(
             f"{where} holds whole numbers ({size.span}) that may be {STORED_GPP.name}, as PML_V2 stores them, or "
-            f"{own.name}; say which by {_options(variable, [STORED_GPP, own])}."
+            f"{own.name}; say which by {options(variable, [STORED_GPP, own])}."
         )
     if said.documented is not None:
         unit, evidence = said.documented
@@ -195,7 +166,7 @@ def _by_values(variable: Era5LandVariable, size: Size, fitting: list[Unit], wher
         return units[0]  # zero is zero
     nameless = f"{where} has no units attribute and values ({size.span}) that"
     if variable.unit == "%" and size.high <= 1.0:
-        raise BenchError(f"{nameless} may be % or fractions; say which by {_options(variable, list(units))}.")
+        raise BenchError(f"{nameless} may be % or fractions; say which by {options(variable, list(units))}.")
     if not fitting:
         left = [unit for unit in units if possible(variable, unit, size, _spread(variable, unit, hourly))]
         if len(left) == 1 and left[0].guessed and left[0].readable:
@@ -203,11 +174,11 @@ def _by_values(variable: Era5LandVariable, size: Size, fitting: list[Unit], wher
         known = ", ".join(unit.name for unit in units if unit.guessed and unit.readable)
         raise BenchError(
             f"{nameless} fit none of {known} as they usually are over a year; say what they are by "
-            f"{_options(variable, left or [units[0]])}, or correct the file."
+            f"{options(variable, left or [units[0]])}, or correct the file."
         )
     if len(fitting) > 1 or not fitting[0].readable:
         raise BenchError(
-            f"{nameless} fit {' and '.join(unit.name for unit in fitting)}; say which by {_options(variable, fitting)}."
+            f"{nameless} fit {' and '.join(unit.name for unit in fitting)}; say which by {options(variable, fitting)}."
         )
     return fitting[0]
 
@@ -242,7 +213,7 @@ def _require_agreement(
         best = others[0] if others else unit
         raise BenchError(
             f"{where} {words}, but its values ({size.span}) cannot be that{like}; correct the attribute or the file, "
-            f"or say what it is by {_options(variable, [best])}."
+            f"or say what it is by {options(variable, [best])}."
         )
     if said.decimal_scale != 1.0:
         stored = Size(*(value / said.decimal_scale for value in (size.low, size.high, size.mean)))
@@ -250,7 +221,7 @@ def _require_agreement(
             raise BenchError(
                 f"{where} {words} and has the scale {said.decimal_scale:g}, though it stores decimals that need none "
                 f"({stored.span}); take the scale out of the file if it is applied already, or "
-                f"say what the scaled values are by {_options(variable, [unit])}."
+                f"say what the scaled values are by {options(variable, [unit])}."
             )
 
 
@@ -296,25 +267,3 @@ def _spread(variable: Era5LandVariable, unit: Unit, hourly: bool) -> float:
 
 def _same(one: Unit, other: Unit) -> bool:
     return (one.factor, one.offset, one.rate) == (other.factor, other.offset, other.rate)
-
-
-def _by_factor(variable: Era5LandVariable, text: str) -> Unit | None:
-    try:
-        factor = float(text)
-    except ValueError:
-        return None
-    if not 0.0 < factor < np.inf:
-        return None
-    known = next((u for u in units_of(variable) if u.factor == factor and not u.offset and not u.rate), None)
-    return known or Unit(f"{factor:g} {variable.unit}", (), factor)
-
-
-def _options(variable: Era5LandVariable, units: Sequence[Unit]) -> str:
-    return " or ".join(f"{OPTION} {_option(variable, unit)}" for unit in units if unit.readable)
-
-
-def _option(variable: Era5LandVariable, unit: Unit) -> str:
-    name = TARGET.name if variable is TARGET else variable.short_name
-    if unit.offset or unit.rate:
-        return f"{name}={unit.name}" if " " not in unit.name else f"'{name}={unit.name}'"
-    return f"{name}={unit.factor:g}"

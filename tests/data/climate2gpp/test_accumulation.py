@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -60,9 +59,8 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("row", "form"), itertools.product(TOTALS, FORMS), ids=lambda item: getattr(item, "name", item)
-)
+@pytest.mark.parametrize("row", TOTALS, ids=lambda row: row.short_name)
+@pytest.mark.parametrize("form", list(FORMS))
 def test_only_accumulations_since_midnight_are_read_without_a_word(
     tmp_path: Path, row: Era5LandVariable, form: str
 ) -> None:

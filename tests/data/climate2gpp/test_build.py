@@ -25,13 +25,14 @@ import zarr
 
 from bench.data.climate2gpp import aggregate, calendar, layers
 from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
-from bench.data.climate2gpp.build import build, disk_estimate
+from bench.data.climate2gpp.build import build
 from bench.data.climate2gpp.grids import target_grid
 from bench.data.climate2gpp.layers import OPEN_FILES
 from bench.data.climate2gpp.progress import Silent, Stage
 from bench.data.climate2gpp.readers import open_layers
 from bench.data.climate2gpp.settle import Choices, settled
 from bench.data.climate2gpp.source import Source, source_of
+from bench.data.climate2gpp.space import disk_estimate
 from bench.data.climate2gpp.stages import WorkFolder
 from bench.data.climate2gpp.variables import TARGET
 from bench.data.cube import Cube

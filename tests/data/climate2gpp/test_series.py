@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data.climate2gpp.decisions import parse_units
+from bench.data.climate2gpp.unit_option import parse_units
 from bench.data.climate2gpp.units import units_of
 from bench.data.era5_land import ERA5_LAND
 from bench.errors import BenchError
