@@ -16,6 +16,7 @@ from bench.data.climate2gpp.layers import Layer
 from bench.data.climate2gpp.source import Source
 from bench.data.climate2gpp.units import Unit, hour_over_day, require_range
 from bench.data.cube import STEPS_PER_YEAR
+from bench.errors import BenchError
 
 Floats = npt.NDArray[np.float64]
 BLOCK_BYTES = 1 << 27
@@ -86,6 +87,27 @@ def year_of_steps(
         if rows.stop == n_rows:
             tick()
     return values
+
+
+def require_every_step(source: Source, year: int, values: npt.NDArray[np.float32]) -> None:
+    """Refuses a step without a value in any cell, for which every cell would be left out at the end.
+
+    Args:
+        source: of the values.
+        year: which one.
+        values: (46, cell) of all land cells.
+
+    Raises:
+        BenchError: there is such a step, and others have values.
+    """
+    empty = np.isnan(values).all(axis=1)
+    if empty.any() and not empty.all():
+        starts = calendar.step_starts(year)[empty].astype("datetime64[h]")
+        steps = ", ".join(calendar.ranges(starts, 8 * calendar.HOURS_PER_DAY)[:3])
+        raise BenchError(
+            f"{source.variable.name} has no value in any land cell in the 8-day steps of {steps}: a day of them is "
+            "empty in its files; replace these files and run the same command again: finished stages are kept."
+        )
 
 
 _Piece = tuple[int, slice, npt.NDArray[np.float32]]

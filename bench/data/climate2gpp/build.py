@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from bench.clock import Stopwatch
 from bench.data.climate2gpp import NAME, calendar
-from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
+from bench.data.climate2gpp.aggregate import Regridders, require_every_step, year_of_steps
 from bench.data.climate2gpp.grids import RegularGrid, target_grid
 from bench.data.climate2gpp.inventory import Inventory
 from bench.data.climate2gpp.land_cover import fractions
@@ -183,7 +183,9 @@ def _climate_stage(
         inputs[str(path)] = checksums[-1]
 
     def compute() -> npt.NDArray[np.float32]:
-        return np.ascontiguousarray(year_of_steps(source, year, regridders, land, tick).T)
+        values = year_of_steps(source, year, regridders, land, tick)
+        require_every_step(source, year, values)
+        return np.ascontiguousarray(values.T)
 
     assert source.decision is not None  # an inventory has decided it
     unit = source.decision.unit

@@ -14,6 +14,7 @@ import xarray as xr
 
 from bench.data.climate2gpp import calendar, survey
 from bench.data.climate2gpp.aggregate import Regridders
+from bench.data.climate2gpp.build import build
 from bench.data.climate2gpp.grids import target_grid
 from bench.data.climate2gpp.readers import open_layers
 from bench.data.era5_land import ERA5_LAND, by_name
@@ -83,6 +84,23 @@ def test_of_a_large_archive_ends_of_files_and_some_other_frames_are_looked_at(
     assert 40 <= len(seen.times) <= 42 and seen.frame[0] == 0 and seen.frame[-1] == 364
     assert np.diff(seen.frame).max() <= 10
     assert survey.empty_times(by_name("temperature_2m"), layers, seen) == [len(seen.times) - 1]
+
+
+def test_an_empty_day_that_the_look_missed_stops_its_stage(
+    copied: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = copied()
+    with netCDF4.Dataset(replace_by_copy(root / "era5" / "era5_land_d2m_2019.nc"), "a") as file:
+        file["d2m"][100] = np.ma.masked
+    monkeypatch.setattr(survey, "SURVEY_BYTES", 1000)
+    inventory = stock(root)
+    with pytest.raises(
+        BenchError, match=r"dewpoint_temperature_2m has no value in any land cell .* steps of 2019-04-07"
+    ):
+        build(inventory, tmp_path / "c.zarr", tmp_path / "work", 1.0)
+    assert (
+        len(list((tmp_path / "work").glob("*.done.json"))) == 1
+    )  # the land cover: its own stage is the first after it
 
 
 def test_frames_with_fewer_values_are_told_of(tmp_path: Path) -> None:
