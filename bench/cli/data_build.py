@@ -160,7 +160,7 @@ def _build(
     from bench.data.climate2gpp.inventory import expand, take_stock
     from bench.data.climate2gpp.progress import for_terminal
     from bench.data.climate2gpp.space import disk_estimate, usual_land_cells
-    from bench.disk import disk_errors, write_atomically
+    from bench.system.disk import disk_errors, write_atomically
 
     missing = [option for option, given in patterns.items() if not given]
     if missing:

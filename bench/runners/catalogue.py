@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.runners.registry import Cost, Explains, RunnerEntry
+from bench.runners.entry import Cost, Explains, RunnerEntry
 
 _TABULAR = "Tabular Machine Learning"
 _TREES = ("lightgbm",)
@@ -161,7 +161,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "lightgbm_shap",
         "LightGBM, TreeSHAP",
         "GBM",
-        "the same LightGBM with its TreeSHAP contributions in a random part of the cells; only by name",
+        "the same LightGBM with its TreeSHAP contributions in a random part of the jobs; only by name",
         Cost(150, 30),
         _TREES,
         smoke={"num_boost_round": 30},
@@ -340,7 +340,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Geographical RF",
         "Spatial",
         "bench.runners.geographical_forest:GeographicalForestRunner",
-        "random forests at anchor cells and a global one, blended, per 8-day step; tuned by out-of-bag error",
+        "random forests at anchor jobs and a global one, blended, per 8-day step; tuned by out-of-bag error",
         requires=("scikit-learn", "torch"),
         uses_view=False,
         explains="share",
@@ -354,7 +354,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "GNNWR",
         "Spatial",
         "bench.runners.geographical_networks:GnnwrRunner",
-        "geographically neural network weighted regression per 8-day step; distances to landmark cells",
+        "geographically neural network weighted regression per 8-day step; distances to landmark jobs",
         requires=("torch", "scikit-learn"),
         uses_view=False,
         explains="sensitivity",
@@ -408,8 +408,8 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
     ),
     RunnerEntry(
         "dual_branch_plus",
-        "Ours, plus",
-        "Our Method",
+        "Dual-branch plus",
+        "Proposed",
         "bench.runners.dual_branch:DualBranchPlusRunner",
         "the dual-branch idea with seasonal low-rank conditions per cell; ensemble of three",
         version=2,
@@ -423,8 +423,8 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
     ),
     RunnerEntry(
         "dual_branch_plus_gradient",
-        "Ours, plus, gradients",
-        "Our Method",
+        "Dual-branch plus, gradients",
+        "Proposed",
         "bench.runners.dual_branch:DualBranchGradientRunner",
         "the same network, explained by the derivatives of its prediction; only by name",
         requires=("torch",),
@@ -437,8 +437,8 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
     ),
     RunnerEntry(
         "dual_branch_plus_consistent",
-        "Ours, plus, consistent weights",
-        "Our Method",
+        "Dual-branch plus, consistent weights",
+        "Proposed",
         "bench.runners.dual_branch:DualBranchPlusRunner",
         "the same network, whose weights are trained to follow its own derivatives; only by name",
         requires=("torch",),
@@ -457,10 +457,10 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
     ),
     RunnerEntry(
         "dual_branch",
-        "Ours",
-        "Our Method",
+        "Dual-branch (paper)",
+        "Proposed",
         "bench.runners.dual_branch:DualBranchRunner",
-        "the paper's dual-branch network, to the letter of its equations",
+        "the paper's dual-branch network, equation by equation",
         requires=("torch",),
         uses_gpu=True,
         uses_view=False,

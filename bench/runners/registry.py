@@ -1,229 +1,177 @@
 """The registry of runners: typed entries with lazy targets.
 
 An entry is plain data; its target (``module:object``) is imported only in the process that runs it, so the registry is
-as light as a list. A third party's package adds runners through the entry-point group ``climate2gpp_bench.runners``
-(each entry point names a `RunnerEntry` or a list of them); a module on the Python path does so through
-``BENCH_PLUGINS``.
+as light as a list. Runners of others come in four ways: the entry-point group ``climate2gpp_bench.runners`` of an
+installed package (each entry point names a `RunnerEntry` or a list of them), a module that ``BENCH_PLUGINS`` names,
+`register` from Python, and ``sklearn:module.Class`` in place of a runner's name.
+
+A plug-in that cannot be used is skipped, and `problems` says why; it never disables the rest.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
 import os
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import sys
+from dataclasses import asdict
 from functools import cache
-from typing import Any, Literal, get_args
+from typing import Any
 
-from bench.errors import BenchError
-from bench.suggest import unknown
+from bench.errors import BenchError, unknown
+from bench.runners.entry import Cost, RunnerEntry
 
 ENTRY_POINT_GROUP = "climate2gpp_bench.runners"
 PLUGINS_VARIABLE = "BENCH_PLUGINS"
-TRAINING_ROWS = "training_rows"
-"""Parameter of a cell whose training part has more rows than its runner takes: the size of the sample."""
-FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", "Our Method")
-"""In the order of the tables; the paper's names where it has them."""
-
-Explains = Literal["sensitivity", "contribution", "share"]
-"""What the numbers of `Runner.explain` mean: the change of the prediction per standard deviation of the feature, the
-part of the prediction that is due to the feature's value, or an unsigned share in what the model knows."""
+REGISTERED_VARIABLE = "BENCH_REGISTERED"
+"""Entries that `register` added, as JSON: the processes of jobs inherit them with the environment."""
+SKLEARN_PREFIX = "sklearn:"
 
 
-@dataclass(frozen=True)
-class Cost:
-    """A rough prediction of what a cell needs, for planning only; it never changes a result.
-
-    Attributes:
-        seconds: start-up and other fixed time.
-        seconds_per_million: time on one core per million training values (samples × columns).
-        memory_gb: fixed memory.
-        bytes_per_value: memory per value (samples × columns, training and test).
-        seconds_per_million_pairs: time on one core per million pairs of training cells and scored step, for models
-            whose time grows with the square of the sample.
-        seconds_per_billion_comparisons: time on one core per billion pairs of a training row and a predicted row (of
-            the test or the scored training part), for models that compare every one with every other.
-    """
-
-    seconds: float = 2.0
-    seconds_per_million: float = 0.1
-    memory_gb: float = 0.3
-    bytes_per_value: float = 12.0
-    seconds_per_million_pairs: float = 0.0
-    seconds_per_billion_comparisons: float = 0.0
-
-
-@dataclass(frozen=True)
-class RunnerEntry:
-    """One runner.
-
-    Attributes:
-        name: unique, lower case, letters, digits and underscores.
-        title: as printed in tables; the paper's name where it has one.
-        family: one of `FAMILIES`.
-        target: ``module:object``, a `Runner` subclass (or any callable from a `Task` to a `Runner`).
-        summary: one line for `bench ls runners`.
-        version: raise it when the runner's numbers change; stored results then count as stale.
-        requires: distributions it needs; their versions enter the fingerprint.
-        uses_view: whether it reads a feature view.
-        withheld: withheld arrays of the cube that it may read.
-        seeded: whether the seed changes its numbers; if not, one repetition is planned.
-        step_means: whether it is fitted on means over the training years instead of raw samples; its training error as
-            published is then on these means (`Runner.fitted`).
-        thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
-        several_processes: whether it is trained by `models.training`, which several processes can do together.
-        uses_gpu: whether it computes on a GPU where its process sees one; engines hand GPUs to such runners only.
-        by_name: whether a suite plans it only where ``--only`` or ``--with`` names it.
-        refused_after: seconds; a cell that is expected to take longer is refused; None for never.
-        instead: what to do where a cell is refused.
-        most_rows: profile → training rows that it takes at most; where a training part has more, it learns from a
-            seeded sample of so many, the same for every runner with that limit, and the table says so. Profiles that
-            are not named take all rows.
-        only_profiles: profiles in which a suite plans it; empty for all.
-        explains: what its importance weights mean, so that they are scored against the right truth; None where it has
-            none, or none that should be scored.
-        parameters: passed to the runner in the task.
-        profiles: per profile, parameters that replace or add to `parameters`.
-        cost: for planning.
-    """
-
-    name: str
-    title: str
-    family: str
-    target: str
-    summary: str
-    version: int = 1
-    requires: tuple[str, ...] = ()
-    uses_view: bool = True
-    withheld: tuple[str, ...] = ()
-    seeded: bool = True
-    step_means: bool = False
-    thread_invariant: bool = False
-    several_processes: bool = False
-    uses_gpu: bool = False
-    by_name: bool = False
-    refused_after: float | None = None
-    instead: str = ""
-    only_profiles: tuple[str, ...] = ()
-    most_rows: Mapping[str, int] = field(default_factory=dict)
-    explains: Explains | None = None
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    cost: Cost = Cost()
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
-            raise BenchError(
-                f"Runner name {self.name!r} may hold only lower-case letters, digits and underscores; rename it."
-            )
-        if self.family not in FAMILIES:
-            raise unknown("family", self.family, FAMILIES, f"runner {self.name!r} must name one of these")
-        if self.explains is not None and self.explains not in get_args(Explains):
-            raise unknown("kind of explanation", self.explains, get_args(Explains), f"correct runner {self.name!r}")
-        if ":" not in self.target:
-            raise BenchError(
-                f"Target {self.target!r} of runner {self.name!r} is not of the form module:object; correct it."
-            )
-
-    def parameters_for(self, profile: str, n_train: int = 0) -> dict[str, Any]:
-        """Parameters of this runner in a profile.
-
-        Args:
-            profile: name of the profile.
-            n_train: training samples; where they are more than the runner takes, ``training_rows`` says how many.
-        """
-        most = self.most_rows.get(profile, n_train)
-        sampled = {TRAINING_ROWS: most} if n_train > most else {}
-        return {**self.parameters, **self.profiles.get(profile, {}), **sampled}
-
-    def package_versions(self) -> dict[str, str]:
-        """Installed version of each required distribution; missing ones are left out."""
-        versions = {name: _installed_version(name) for name in self.requires}
-        return {name: version for name, version in versions.items() if version is not None}
-
-    def unavailable(self) -> str | None:
-        """Why the runner cannot run here, with the remedy, or None if it can."""
-        missing = [name for name in self.requires if _installed_version(name) is None]
-        if missing:
-            return f"needs {', '.join(missing)}: pip install 'climate2gpp-bench[runners]' --constraint constraints.txt"
-        return None
-
-    def load(self) -> Callable[..., Any]:
-        """Imports and returns the target.
-
-        Raises:
-            BenchError: the module or the object does not exist.
-        """
-        module_name, _, attribute = self.target.partition(":")
-        try:
-            loaded: Callable[..., Any] = getattr(importlib.import_module(module_name), attribute)
-        except (ImportError, AttributeError, SyntaxError, ValueError) as error:
-            raise BenchError(
-                f"Runner {self.name!r}: target {self.target!r} cannot be imported ({error}); reinstall its package."
-            ) from error
-        return loaded
+class _Skipped(Exception):
+    """A plug-in cannot be used; the message says why."""
 
 
 @cache
-def _installed_version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-@cache
-def entries() -> dict[str, RunnerEntry]:
-    """All runners by name: the project's own, then those of installed packages and of ``BENCH_PLUGINS``.
-
-    Raises:
-        BenchError: a plug-in cannot be imported or repeats a name.
-    """
+def _collected() -> tuple[dict[str, RunnerEntry], tuple[str, ...]]:
     from bench.runners.catalogue import CATALOGUE
 
     collected: dict[str, RunnerEntry] = {}
+    problems: list[str] = []
     _add(collected, CATALOGUE, "the project's catalogue")
     for point in importlib.metadata.entry_points(group=ENTRY_POINT_GROUP):
-        origin = f"entry point {point.name!r} of {point.dist.name if point.dist else 'an unknown package'}"
+        package = point.dist.name if point.dist else "an unknown package"
+        origin = f"entry point {point.name!r} of {package}"
         try:
-            loaded = point.load()
-        except (ImportError, AttributeError, SyntaxError, ValueError) as error:
-            raise BenchError(f"The {origin} cannot be imported ({error}); reinstall or remove that package.") from error
-        _add(collected, loaded, origin)
-    for target in filter(None, os.environ.get(PLUGINS_VARIABLE, "").split(",")):
-        module_name, _, attribute = target.partition(":")
+            _add(collected, _imported(point.value, origin), origin)
+        except _Skipped as problem:
+            problems.append(f"{problem}; reinstall or remove {package}.")
+    for target in filter(None, (word.strip() for word in os.environ.get(PLUGINS_VARIABLE, "").split(","))):
+        origin = f"{PLUGINS_VARIABLE} {target!r}"
         try:
-            loaded = getattr(importlib.import_module(module_name), attribute or "ENTRIES")
-        except (ImportError, AttributeError, SyntaxError, ValueError) as error:
-            raise BenchError(
-                f"{PLUGINS_VARIABLE} names {target!r}, which cannot be imported ({error}); correct it."
-            ) from error
-        _add(collected, loaded, f"{PLUGINS_VARIABLE} {target!r}")
-    return collected
+            _add(collected, _imported(target if ":" in target else f"{target}:ENTRIES", origin), origin)
+        except _Skipped as problem:
+            problems.append(f"{problem}; correct it.")
+    for entry in _registered():
+        collected[entry.name] = entry
+    return collected, tuple(problems)
+
+
+def entries() -> dict[str, RunnerEntry]:
+    """All usable runners by name: the project's own, then those of others."""
+    return _collected()[0]
+
+
+def problems() -> tuple[str, ...]:
+    """One sentence for each plug-in that was skipped."""
+    return _collected()[1]
+
+
+def reload() -> None:
+    """Looks for runners of others anew, where the environment has changed."""
+    _collected.cache_clear()
 
 
 def get(name: str) -> RunnerEntry:
     """The entry of a runner.
 
     Raises:
-        BenchError: no such runner; the message names the nearest.
+        BenchError: no such runner; the message names the nearest, and plug-ins that were skipped.
     """
     known = entries()
     if name not in known:
-        raise unknown("runner", name, list(known), "`bench ls runners` lists them")
+        error = unknown("runner", name, list(known), "`bench ls runners` lists them")
+        raise BenchError(" ".join([str(error), *(f"Skipped: {problem}" for problem in problems())]))
     return known[name]
 
 
+def register(
+    runner: RunnerEntry | Any, /, name: str | None = None, *, title: str | None = None, **settings: Any
+) -> RunnerEntry:
+    """Makes a runner known to this process and to the jobs that it starts.
+
+    Args:
+        runner: an entry; or a scikit-learn regressor, as ``"module.Class"`` or as an object of a plain class.
+        name: of a regressor's row; None for ``sklearn_`` and its class.
+        title: of a regressor's row as printed; None for its class.
+        **settings: of a regressor, replacing its own; values that JSON can hold.
+
+    Returns:
+        The entry.
+
+    Raises:
+        BenchError: its target lies where a job cannot import it, a setting does not fit into JSON, or a runner of
+            another origin has the name.
+    """
+    if isinstance(runner, RunnerEntry):
+        entry = runner
+    else:
+        from bench.runners.sklearn import entry_of
+
+        entry = entry_of(runner, name, title, settings)
+    module = entry.target.partition(":")[0]
+    if module == "__main__":
+        raise BenchError(
+            f"Runner {entry.name!r} is defined in the program that was started, where the process of a job cannot "
+            "import it; put its class into a module of its own and name that in the target."
+        )
+    own = {item.name: item for item in _registered()}
+    if entry.name in entries() and entry.name not in own:
+        raise BenchError(f"There is a runner {entry.name!r} already; choose another name.")
+    own[entry.name] = entry
+    try:
+        os.environ[REGISTERED_VARIABLE] = json.dumps([asdict(item) for item in own.values()])
+    except (TypeError, ValueError) as error:
+        raise BenchError(
+            f"Runner {entry.name!r} has parameters that JSON cannot hold ({error}); use numbers, texts and lists."
+        ) from error
+    reload()
+    return entry
+
+
+def named(name: str) -> str:
+    """The name of the runner that a word of the command line means; registers ``sklearn:module.Class``.
+
+    Raises:
+        BenchError: the class cannot be used.
+    """
+    return register(name.removeprefix(SKLEARN_PREFIX)).name if name.startswith(SKLEARN_PREFIX) else name
+
+
+def _registered() -> list[RunnerEntry]:
+    try:
+        found = json.loads(os.environ.get(REGISTERED_VARIABLE, "[]"))
+        return [_entry_from(item) for item in found]
+    except (TypeError, ValueError, KeyError, AttributeError, BenchError) as error:
+        raise BenchError(f"{REGISTERED_VARIABLE} is damaged ({error}); unset it: `bench.register` sets it.") from error
+
+
+def _entry_from(item: dict[str, Any]) -> RunnerEntry:
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+    return RunnerEntry(**{**fields, "cost": Cost(**item["cost"])})
+
+
+def _imported(target: str, origin: str) -> Any:
+    """What a plug-in names; modules of the current folder are found last, so that they hide nothing."""
+    module_name, _, attribute = target.partition(":")
+    module_name, attribute = module_name.strip(), attribute.split("[")[0].strip() or "ENTRIES"
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+    try:
+        return getattr(importlib.import_module(module_name), attribute)
+    except (Exception, SystemExit) as error:  # whatever code of others does at import
+        raise _Skipped(f"The {origin} cannot be imported ({type(error).__name__}: {error})") from error
+
+
 def _add(collected: dict[str, RunnerEntry], found: object, origin: str) -> None:
+    """Adds what a plug-in gives: all of its entries, or none."""
+    given: dict[str, RunnerEntry] = {}
     for entry in found if isinstance(found, list | tuple) else [found]:
         if not isinstance(entry, RunnerEntry):
-            raise BenchError(
-                f"The {origin} gives a {type(entry).__name__} where a RunnerEntry is needed; correct or remove it."
-            )
-        if entry.name in collected:
-            raise BenchError(
-                f"Runner {entry.name!r} is defined twice, the second time by the {origin}; rename or remove one."
-            )
-        collected[entry.name] = entry
+            raise _Skipped(f"The {origin} gives a {type(entry).__name__} where a RunnerEntry is needed")
+        if entry.name in collected or entry.name in given:
+            raise _Skipped(f"Runner {entry.name!r} is defined twice, the second time by the {origin}")
+        given[entry.name] = entry
+    collected.update(given)

@@ -4,7 +4,7 @@ A variant is one line of `VARIANTS`: the experiment that it belongs to, its labe
 runner in which it departs from the base. To add one, add a line; to add an experiment, add one to `EXPERIMENTS` too.
 Each runner's base is run once and shared by all its experiments, as are variants that come to the same settings.
 
-All cells of one profile train on the same reduced sample with the same settings (`REDUCTIONS`), so that a run of all
+All jobs of one profile train on the same reduced sample with the same settings (`REDUCTIONS`), so that a run of all
 variants fits on a laptop; their errors compare with each other, not with those of other suites.
 """
 
@@ -12,22 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.data.datasets import OpenedDataset
 from bench.data.splits import ablation_parameters
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.runners import registry
+from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS
 from bench.seeds import derive_seed
-from bench.suggest import unknown
+from bench.store.jobs import Job, name_of
 from bench.suites import profiles
-from bench.suites.cells import Cell, name_of
-
-if TYPE_CHECKING:
-    from bench.suites.suites import SuiteOptions
+from bench.suites.options import SuiteOptions
 
 SUITE = "ablation"
-LETTER, PLUS = "dual_branch", "dual_branch_plus"
 
 
 @dataclass(frozen=True)
@@ -63,39 +60,41 @@ class Variant:
 
 
 EXPERIMENTS = (
-    Experiment("geometry", "Neighbours: on the sphere or on the plane", {LETTER: "on the sphere"}),
-    Experiment("nodes", "Number of graph nodes", {LETTER: "500 nodes"}),
-    Experiment("k", "Neighbours of a node", {LETTER: "8 neighbours"}),
-    Experiment("attention", "Attention", {LETTER: "linear"}),
-    Experiment("losses", "Loss weights, prediction : importance", {LETTER: "1 : 1", PLUS: "1 : 1"}),
-    Experiment("branches", "Branches", {LETTER: "both", PLUS: "both"}),
-    Experiment("conditions", "Conditions: shared or per cell", {LETTER: "500 nodes", PLUS: "per cell"}),
-    Experiment("graph", "Graph: fixed or learned", {LETTER: "fixed"}),
+    Experiment("geometry", "Neighbours: on the sphere or on the plane", {DUAL_BRANCH: "on the sphere"}),
+    Experiment("nodes", "Number of graph nodes", {DUAL_BRANCH: "500 nodes"}),
+    Experiment("k", "Neighbours of a node", {DUAL_BRANCH: "8 neighbours"}),
+    Experiment("attention", "Attention", {DUAL_BRANCH: "linear"}),
+    Experiment("losses", "Loss weights, prediction : importance", {DUAL_BRANCH: "1 : 1", DUAL_BRANCH_PLUS: "1 : 1"}),
+    Experiment("branches", "Branches", {DUAL_BRANCH: "both", DUAL_BRANCH_PLUS: "both"}),
+    Experiment(
+        "conditions", "Conditions: shared or per cell", {DUAL_BRANCH: "500 nodes", DUAL_BRANCH_PLUS: "per cell"}
+    ),
+    Experiment("graph", "Graph: fixed or learned", {DUAL_BRANCH: "fixed"}),
 )
 
 VARIANTS = (
-    Variant("geometry", "on the plane", LETTER, {"geometry": "plane"}),
-    Variant("nodes", "100 nodes", LETTER, {"n_nodes": 100}),
-    Variant("nodes", "2,000 nodes", LETTER, {"n_nodes": 2000}),
-    Variant("k", "4 neighbours", LETTER, {"k": 4}),
-    Variant("k", "16 neighbours", LETTER, {"k": 16}),
-    Variant("attention", "softmax", LETTER, {"attention": "softmax"}),
-    Variant("losses", "1 : 0.1", LETTER, {"importance_loss_weight": 0.1}),
-    Variant("losses", "0.1 : 1", LETTER, {"prediction_loss_weight": 0.1}),
-    Variant("losses", "1 : 0.1", PLUS, {"importance_loss_weight": 0.1}),
-    Variant("losses", "0.1 : 1", PLUS, {"prediction_loss_weight": 0.1}),
-    Variant("branches", "features only", LETTER, {"branches": "features"}),
-    Variant("branches", "conditions only", LETTER, {"branches": "conditions"}),
-    Variant("branches", "features only", PLUS, {"branches": "features"}),
-    Variant("branches", "conditions only", PLUS, {"branches": "conditions"}),
-    Variant("conditions", "a node per cell, at most 2,000", LETTER, {"n_nodes": 2000}),
-    Variant("conditions", "100 groups of cells", PLUS, {"condition_groups": 100}),
-    Variant("conditions", "500 groups of cells", PLUS, {"condition_groups": 500}),
-    Variant("graph", "fixed + learned", LETTER, {"learned_adjacency": True}),
+    Variant("geometry", "on the plane", DUAL_BRANCH, {"geometry": "plane"}),
+    Variant("nodes", "100 nodes", DUAL_BRANCH, {"n_nodes": 100}),
+    Variant("nodes", "2,000 nodes", DUAL_BRANCH, {"n_nodes": 2000}),
+    Variant("k", "4 neighbours", DUAL_BRANCH, {"k": 4}),
+    Variant("k", "16 neighbours", DUAL_BRANCH, {"k": 16}),
+    Variant("attention", "softmax", DUAL_BRANCH, {"attention": "softmax"}),
+    Variant("losses", "1 : 0.1", DUAL_BRANCH, {"importance_loss_weight": 0.1}),
+    Variant("losses", "0.1 : 1", DUAL_BRANCH, {"prediction_loss_weight": 0.1}),
+    Variant("losses", "1 : 0.1", DUAL_BRANCH_PLUS, {"importance_loss_weight": 0.1}),
+    Variant("losses", "0.1 : 1", DUAL_BRANCH_PLUS, {"prediction_loss_weight": 0.1}),
+    Variant("branches", "features only", DUAL_BRANCH, {"branches": "features"}),
+    Variant("branches", "conditions only", DUAL_BRANCH, {"branches": "conditions"}),
+    Variant("branches", "features only", DUAL_BRANCH_PLUS, {"branches": "features"}),
+    Variant("branches", "conditions only", DUAL_BRANCH_PLUS, {"branches": "conditions"}),
+    Variant("conditions", "a node per cell, at most 2,000", DUAL_BRANCH, {"n_nodes": 2000}),
+    Variant("conditions", "100 groups of cells", DUAL_BRANCH_PLUS, {"condition_groups": 100}),
+    Variant("conditions", "500 groups of cells", DUAL_BRANCH_PLUS, {"condition_groups": 500}),
+    Variant("graph", "fixed + learned", DUAL_BRANCH, {"learned_adjacency": True}),
 )
 
 BASE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    LETTER: {
+    DUAL_BRANCH: {
         "n_nodes": 500,
         "k": 8,
         "geometry": "sphere",
@@ -105,7 +104,7 @@ BASE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "importance_loss_weight": 1.0,
         "learned_adjacency": False,
     },
-    PLUS: {
+    DUAL_BRANCH_PLUS: {
         "condition_groups": None,
         "branches": "both",
         "prediction_loss_weight": 1.0,
@@ -140,23 +139,23 @@ REDUCTIONS: Mapping[str, Reduction] = {
         step_stride=23,
         train_years=1,
         options={
-            LETTER: {"width": 8, "blocks": 1, "window": 2},
-            PLUS: {"ensemble": 1, "rank": 4, "hidden": 16, "layers": 1},
+            DUAL_BRANCH: {"width": 8, "blocks": 1, "window": 2},
+            DUAL_BRANCH_PLUS: {"ensemble": 1, "rank": 4, "hidden": 16, "layers": 1},
         },
-        training={LETTER: {"epochs": 1, "decay_after": 1}, PLUS: {"epochs": 2}},
+        training={DUAL_BRANCH: {"epochs": 1, "decay_after": 1}, DUAL_BRANCH_PLUS: {"epochs": 2}},
     ),
     "laptop": Reduction(
         train_cells=2000,
         step_stride=5,
         train_years=1,
-        options={LETTER: {"width": 32, "window": 4}, PLUS: {"ensemble": 1}},
-        training={LETTER: {"epochs": 6, "decay_after": 4, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
+        options={DUAL_BRANCH: {"width": 32, "window": 4}, DUAL_BRANCH_PLUS: {"ensemble": 1}},
+        training={DUAL_BRANCH: {"epochs": 6, "decay_after": 4, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
     ),
     "paper": Reduction(),
 }
 
 
-def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Ablations: the proposed model with one part changed at a time, on one reduced sample.
 
     ``only`` and ``skip`` name experiments. Each repetition draws its own sample; all variants share it.
@@ -166,7 +165,7 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
     profile, reduction = profiles.get(options.profile), REDUCTIONS[options.profile]
     size = options.train_cells[0] if options.train_cells else reduction.train_cells
     chosen = chosen_experiments(options.only, options.skip)
-    cells: dict[str, Cell] = {}
+    jobs: dict[str, Job] = {}
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         split = ablation_parameters(
             dataset.cube,
@@ -179,7 +178,7 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
         )
         for runner, override in _settings(chosen, split["train_cells"]):
             entry = registry.get(runner)
-            cell = Cell(
+            job = Job(
                 suite=SUITE,
                 dataset=name_of(dataset),
                 dataset_fingerprint=dataset.cube.fingerprint,
@@ -194,8 +193,8 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
                 packages=entry.package_versions(),
                 override=override,
             )
-            cells.setdefault(cell.id, cell)
-    return list(cells.values())
+            jobs.setdefault(job.id, job)
+    return list(jobs.values())
 
 
 def chosen_experiments(only: Sequence[str], skip: Sequence[str] = ()) -> list[Experiment]:
@@ -261,11 +260,11 @@ def parameters_of(runner: str, override: Mapping[str, Any], profile: str, train_
     return own | {"options": {**reduced, **_base_options(runner, train_cells), **override}}
 
 
-def base_parameters(cell: Cell) -> dict[str, Any]:
-    """Parameters of an ablation cell with its override undone: equal for all cells that differ in nothing else."""
-    base = _base_options(cell.runner, cell.split["train_cells"])
-    undone = {key: base[key] for key in cell.override or ()}
-    return cell.parameters | {"options": cell.parameters["options"] | undone}
+def base_parameters(job: Job) -> dict[str, Any]:
+    """Parameters of an ablation job with its override undone: equal for all cells that differ in nothing else."""
+    base = _base_options(job.runner, job.split["train_cells"])
+    undone = {key: base[key] for key in job.override or ()}
+    return job.parameters | {"options": job.parameters["options"] | undone}
 
 
 def _settings(chosen: Sequence[Experiment], train_cells: int) -> list[tuple[str, dict[str, Any]]]:

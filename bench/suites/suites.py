@@ -3,91 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from bench.data.datasets import OpenedDataset
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
-from bench.data.views import DEFAULT_VIEW, VIEWS
-from bench.errors import BenchError
+from bench.data.views import VIEWS
+from bench.errors import BenchError, unknown
 from bench.runners import registry
-from bench.runners.registry import FAMILIES, RunnerEntry
+from bench.runners.entry import FAMILIES, PROPOSED, RunnerEntry
 from bench.seeds import derive_seed
-from bench.suggest import unknown
+from bench.store.jobs import Job, name_of
 from bench.suites import profiles
+from bench.suites.ablation import SUITE as ABLATION
 from bench.suites.ablation import ablation
-from bench.suites.cells import Cell, name_of
-
-PAPER_WEEKS = (1, 10, 20, 30, 40)
-
-
-@dataclass(frozen=True)
-class SuiteOptions:
-    """What the command line chooses.
-
-    Attributes:
-        profile: name of the profile.
-        only: runner or family names (ablation: experiments) to keep; empty keeps all of the suite.
-        skip: runner or family names (ablation: experiments) to leave out.
-        extra: runners to add to the suite's own (few-shot: tabular baselines).
-        views: feature views; each runner that reads a view gets one cell per view.
-        first_repetition: number of the first repetition.
-        repetitions: how many, for runners whose numbers depend on a seed.
-        weeks: few-shot, ablation: 8-day steps of the year that are scored.
-        train_cells: few-shot, ablation: sizes of the sample; empty for the default size.
-    """
-
-    profile: str = profiles.DEFAULT_PROFILE
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-    views: tuple[str, ...] = (DEFAULT_VIEW,)
-    first_repetition: int = 0
-    repetitions: int = 1
-    weeks: tuple[int, ...] = PAPER_WEEKS
-    train_cells: tuple[int, ...] = ()
+from bench.suites.options import SuiteOptions
+from bench.suites.settings import parse_settings, with_settings
 
 
-def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Table 1: every tabular, deep and reference runner; trained on all years but the last, tested on the last."""
-    families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Our Method"}
+    families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", PROPOSED}
     chosen = [entry for entry in registry.entries().values() if entry.family in families]
     split = full_parameters(dataset.cube, profiles.get(options.profile).max_cells)
-    return _cells("full", dataset, [split], chosen, options)
+    return _jobs("full", dataset, [split], chosen, options)
 
 
-def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Tables 2 and 3: trained on a sample of cells, tested on named weeks of the last year over all cells.
 
     The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular
     baselines are added by name (`--with`). Each repetition draws its own sample; all runners of a repetition share it.
     """
-    families = {"Reference", "Spatial", "Spatiotemporal", "Our Method"}
+    families = {"Reference", "Spatial", "Spatiotemporal", PROPOSED}
     chosen = [
         entry for entry in registry.entries().values() if entry.family in families and entry.name != "pml_last_year_lai"
     ]
     chosen += [registry.get(name) for name in options.extra if registry.get(name) not in chosen]
     max_cells = profiles.get(options.profile).max_cells
-    cells: list[Cell] = []
+    jobs: list[Job] = []
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         splits = [
             fewshot_parameters(dataset.cube, options.weeks, size, repetition, max_cells)
             for size in (options.train_cells or (None,))
         ]
         # The sample itself depends on the repetition, so that runners without a seed of their own are repeated too.
-        cells += _cells("fewshot", dataset, splits, chosen, options, only_repetition=repetition)
-    return cells
+        jobs += _jobs("fewshot", dataset, splits, chosen, options, only_repetition=repetition)
+    return jobs
 
 
-SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Cell]]] = {
+SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Job]]] = {
     "full": full,
     "fewshot": fewshot,
     "ablation": ablation,
 }
 
 
-def make_cells(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
-    """Cells of a suite, in the registry's order.
+def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
+    """Jobs of a suite, in the registry's order.
 
     Raises:
         BenchError: unknown suite, profile, view, runner or family, or an empty selection.
@@ -95,17 +68,21 @@ def make_cells(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> lis
     if suite not in SUITES:
         raise unknown("suite", suite, list(SUITES), "see `bench run --help`")
     profiles.get(options.profile)
+    if options.settings and suite == ABLATION:
+        raise BenchError("--set is for the suites full and fewshot; an ablation is a line of bench/suites/ablation.py.")
+    only, skip, extra = (tuple(map(registry.named, words)) for words in (options.only, options.skip, options.extra))
+    options = replace(options, only=only, skip=skip, extra=extra)
     for view in options.views:
         if view not in VIEWS:
             raise unknown("view", view, VIEWS, "see `bench run --help`")
     if options.repetitions < 1 or options.first_repetition < 0:
-        raise BenchError("--repeats must be at least 1 and --seed at least 0.")
-    cells = SUITES[suite](dataset, options)
-    if not cells:
+        raise BenchError("--repeats must be at least 1 and --first-repeat at least 0.")
+    jobs = SUITES[suite](dataset, options)
+    if not jobs:
         raise BenchError(
             f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
         )
-    return cells
+    return jobs
 
 
 def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[str]) -> list[RunnerEntry]:
@@ -114,7 +91,7 @@ def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[s
     Raises:
         BenchError: a name is neither a runner nor a family.
     """
-    families = {family.lower().replace(" ", "-"): family for family in FAMILIES}
+    families = {family.lower().replace(" ", "-"): family for family in FAMILIES} | {"our-method": PROPOSED}  # as in 0.1
     for name in (*only, *skip):
         if name.lower() not in families and name not in registry.entries():
             raise unknown("runner or family", name, [*registry.entries(), *families], "`bench ls runners` lists them")
@@ -125,17 +102,18 @@ def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[s
     return [entry for entry in entries if (not only or named(entry, only)) and not named(entry, skip)]
 
 
-def _cells(
+def _jobs(
     suite: str,
     dataset: OpenedDataset,
     splits: Sequence[dict[str, Any]],
     chosen: Sequence[RunnerEntry],
     options: SuiteOptions,
     only_repetition: int | None = None,
-) -> list[Cell]:
+) -> list[Job]:
     cube = dataset.cube
     sizes = [len(make_split(cube, split).train) for split in splits]
-    cells = []
+    settings = parse_settings(options.settings)
+    jobs = []
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
             continue  # the data set does not know what made its target
@@ -154,23 +132,27 @@ def _cells(
             repetitions = list(range(options.first_repetition, options.first_repetition + options.repetitions))
         else:
             repetitions = [0]  # the same numbers whatever the seed
+        chosen_settings = settings.get(entry.name, {})
         for split, n_train in zip(splits, sizes, strict=True):
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
-                    cells.append(
-                        Cell(
+                    jobs.append(
+                        Job(
                             suite=suite,
                             dataset=name_of(dataset),
                             dataset_fingerprint=cube.fingerprint,
                             split=split,
                             runner=entry.name,
                             runner_version=entry.version,
-                            parameters=entry.parameters_for(options.profile, n_train),
+                            parameters=with_settings(
+                                entry.parameters_for(options.profile, n_train), chosen_settings, entry.name
+                            ),
                             view=view,
                             profile=options.profile,
                             repetition=repetition,
                             seed=derive_seed(cube.name, entry.name, repetition) if entry.seeded else None,
                             packages=entry.package_versions(),
+                            override=chosen_settings or None,
                         )
                     )
-    return cells
+    return jobs

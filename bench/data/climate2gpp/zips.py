@@ -9,12 +9,12 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from bench import paths
 from bench.data.climate2gpp.kinds import READ, kind_of
 from bench.data.climate2gpp.layers import readable
-from bench.disk import disk_errors
 from bench.errors import BenchError
-from bench.ownership import owner
+from bench.system import paths
+from bench.system.disk import disk_errors
+from bench.system.ownership import owner
 
 _COPIED = 1 << 20
 """Bytes at once."""

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bench import paths
 from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.aggregate import Regridders
 from bench.data.climate2gpp.grids import target_grid
@@ -24,6 +23,7 @@ from bench.data.climate2gpp.rasters import open_raster
 from bench.data.climate2gpp.readers import open_layers
 from bench.data.climate2gpp.zips import without_zips
 from bench.errors import BenchError
+from bench.system import paths
 from tests.data.climate2gpp.series import COLUMNS, ROWS, read, season, step_names, write_nc, write_tif
 
 pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]

@@ -12,7 +12,6 @@ import pytest
 import rasterio
 import xarray as xr
 
-from bench import paths
 from bench.data.climate2gpp.aggregate import Regridders
 from bench.data.climate2gpp.grids import source_grid, target_grid
 from bench.data.climate2gpp.inventory import take_stock
@@ -21,6 +20,7 @@ from bench.data.climate2gpp.layers import date_in
 from bench.data.climate2gpp.readers import open_layers
 from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
+from bench.system import paths
 
 # rioxarray multiplies transforms in a way that its own dependency means to drop.
 pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench import paths
 from bench.data.climate2gpp.decisions import Decision, Said, decide_unit
 from bench.data.climate2gpp.fills import repeated_fills, without_fills
 from bench.data.climate2gpp.units import require_range, size_of
 from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import ERA5_LAND, FEATURES, Era5LandVariable, by_file_name, by_name
 from bench.errors import BenchError
+from bench.system import paths
 from tests.conftest import ROOT
 
 
