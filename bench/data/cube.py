@@ -134,6 +134,11 @@ class Cube:
                     f"Data set {self.name!r}: array {name!r} has shape {array.shape}, expected {expected[name]}; "
                     "rebuild the cube."
                 )
+            if np.ma.is_masked(array):  # what lies below a mask would be written as data
+                raise BenchError(
+                    f"Data set {self.name!r}: array {name!r} has masked values; drop these cells or fill the values "
+                    "before building the cube."
+                )
             if array.dtype.kind == "f":
                 self._require_finite(name, array)
         names = (*self.feature_names, *self.static_names)
