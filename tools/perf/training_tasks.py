@@ -78,15 +78,17 @@ def random_data(cells: int, steps: int, seed: int = 0) -> RandomData:
 
 
 def _dual_branch(data: RandomData, device: str) -> Trainable:
-    from models.dual_branch import DualBranchRegressor, TrainingOptions
+    from models.dual_branch import DualBranchOptions, DualBranchRegressor, TrainingOptions
 
-    return _on_windows(DualBranchRegressor(training=TrainingOptions(device=device)), data)
+    windows = DualBranchOptions(reading="window")  # the plain loop knows single samples only
+    return _on_windows(DualBranchRegressor(windows, TrainingOptions(device=device)), data)
 
 
 def _dual_branch_plus(data: RandomData, device: str) -> Trainable:
-    from models.dual_branch import PLUS_TRAINING, DualBranchPlusRegressor
+    from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
 
-    return _on_windows(DualBranchPlusRegressor(training=replace(PLUS_TRAINING, device=device)), data)
+    all_explained = DualBranchPlusOptions(importance_share=1.0)  # as in the plain loop
+    return _on_windows(DualBranchPlusRegressor(all_explained, replace(PLUS_TRAINING, device=device)), data)
 
 
 def _on_windows(estimator: Any, data: RandomData) -> Trainable:
