@@ -12,6 +12,7 @@ import argparse
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -142,7 +143,7 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
     return path
 
 
-def _frames(variable, lat, lon, days, layout):
+def _frames(variable: Any, lat: Any, lon: Any, days: Any, layout: Any) -> Any:
     """Stamps and values of the frames of a year: one a day, or one an hour."""
     for day in days:
         daily = value(variable, lat, lon, day)

@@ -85,9 +85,11 @@ class DualBranchPlusRunner(Runner):
         parameters = self.task.parameters
         training = replace(PLUS_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
         options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
+        chosen = DualBranchPlusOptions(**options)
         if not self.task.cube.rhythm.has_seasons:
-            options["harmonics"] = 0
-        return DualBranchPlusRegressor(DualBranchPlusOptions(**options), training)
+            steady = tuple(replace(member, harmonics=0, season_harmonics=0) for member in chosen.members)
+            chosen = replace(chosen, members=steady)
+        return DualBranchPlusRegressor(chosen, training)
 
 
 class DualBranchGradientRunner(DualBranchPlusRunner):

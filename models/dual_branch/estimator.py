@@ -283,7 +283,7 @@ class Estimator(Parameters, Generic[_Options]):
         """Checks the samples and takes all statistics of them that come before training."""
         samples, aside = Samples.checked(panel, target, cells, times), None
         if self.training.patience is not None:
-            samples, aside = samples.parted(held_out(panel, cells, times))
+            samples, aside = samples.parted(held_out(panel, samples.cells, samples.times))
         data = self._open(panel, self.training.resolve_device())
         inputs = type(self)._prepare(self.options, panel, samples.cells, samples.times, self.training.seed)
         about = repr((self._kind, self.options, panel.climate.shape))
