@@ -195,8 +195,8 @@ def test_differences_can_be_made_for_any_runner(full: Store) -> None:
     own, usual = differences(selection, reader, subject="lightgbm"), differences(selection, reader)
     assert own.name == "differences_full_lightgbm" and own.label_heading == "LightGBM − other"
     assert [family for family, _ in own.families()] == ["LightGBM"]
-    assert {row.label for row in own.rows} == {"Ours, plus", "CatBoost", "XGBoost"}
-    there, back = row_of(usual, "LightGBM").values, row_of(own, "Ours, plus").values
+    assert {row.label for row in own.rows} == {"Dual-branch plus", "CatBoost", "XGBoost"}
+    there, back = row_of(usual, "LightGBM").values, row_of(own, "Dual-branch plus").values
     assert back["rmse"].value == pytest.approx(-there["rmse"].value)
     assert back["ratio"].value == pytest.approx(1 / there["ratio"].value)
     assert back["ratio"].low == pytest.approx(1 / there["ratio"].high)
