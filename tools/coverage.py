@@ -100,13 +100,14 @@ class Scenario:
 
 SCENARIOS = (
     *(Scenario("northchina", length) for length in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
-    *(Scenario("northchina", length, True, single=length <= 1) for length in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    *(Scenario("northchina", length, True, single=length <= 1) for length in (0.5, 1.0, 2.0, 4.0, 8.0)),
+    Scenario("northchina", 16.0, True, claimed=False),
     *(Scenario("corner", length, uneven, single=not uneven) for uneven in (False, True) for length in (0.5, 2.0)),
     Scenario("northchina", 0.5, seeds=1, spread=0.0),
     Scenario("northchina", 0.5, seeds=1, claimed=False),
     Scenario("northchina", 0.5, seeds=2, spread=0.1, claimed=False),
     Scenario("northchina", 0.5, seeds=3, spread=0.1),
-    *(Scenario("simulated", length, length > 1) for length in (1.0, 4.0)),
+    *(Scenario("simulated", length, uneven) for length, uneven in ((1.0, False), (4.0, True), (12.0, False))),
 )
 
 
