@@ -40,8 +40,15 @@ def tables_of(
 ) -> Iterator[Table]:
     """The tables of a suite, made one by one; those that would have no row are left out.
 
+    Args:
+        suite: name of the suite.
+        selection: its jobs.
+        reader: of the same store.
+        weighting: plain or area.
+        subject: runner that the table of differences is of; None for the proposed model.
+
     Raises:
-        BenchError: a stored file is damaged.
+        BenchError: a stored file is damaged, or the suite has no result of the subject.
     """
     if suite == ABLATION:
         yield ablation_table(selection, reader, weighting)

@@ -12,10 +12,11 @@ from tools import coverage as tool
 REFERENCE = ROOT / "tables" / "reference"
 
 
-def test_intervals_hold_in_90_to_99_per_cent_of_repetitions_where_they_claim_to() -> None:
+def test_intervals_hold_in_90_per_cent_of_repetitions_or_more_where_they_claim_to() -> None:
     measured = pd.read_csv(REFERENCE / "coverage.csv")
     keys = ["grid", "correlation_degrees", "uneven", "seeds", "seed_spread", "quantity", "method"]
-    assert not measured.duplicated(keys).any() and (measured["repetitions"] >= 300).all()
+    assert not measured.duplicated(keys).any() and (measured["repetitions"] >= 100).all()
+    assert (measured.query("grid == 'northchina'")["repetitions"] >= 300).all()
     claimed = measured.query("claimed == 'yes' and method == 'tables'")
     assert (
         set(claimed["grid"]) == {"northchina", "corner", "simulated"} and claimed["correlation_degrees"].nunique() >= 4
@@ -26,13 +27,13 @@ def test_intervals_hold_in_90_to_99_per_cent_of_repetitions_where_they_claim_to(
 
 
 def test_the_scenarios_bracket_the_correlation_that_was_measured_in_the_data() -> None:
-    claimed = pd.read_csv(REFERENCE / "coverage.csv").query("claimed == 'yes' and grid == 'northchina'")
+    every = pd.read_csv(REFERENCE / "coverage.csv").query("grid == 'northchina'")
     data = pd.read_csv(REFERENCE / "error_correlation.csv").query("dataset == 'northchina'")
     ratios = data["quantity"].str.contains("÷")
-    for quantity, lengths in (("rmse", data.loc[~ratios]), ("ratio", data.loc[ratios])):
-        simulated = claimed.loc[claimed["quantity"] == quantity, "measured_length"]
-        assert simulated.min() <= lengths["length_degrees"].min(), quantity
-        assert simulated.max() >= lengths["length_degrees"].max(), quantity
+    for quantity, measured in (("rmse", data.loc[~ratios]), ("ratio", data.loc[ratios])):
+        simulated = every.loc[every["quantity"] == quantity, "measured_mean_correlation"]
+        assert simulated.min() <= measured["mean_correlation"].min(), quantity
+        assert simulated.max() >= measured["mean_correlation"].max(), quantity
 
 
 def test_the_simulated_errors_have_the_stated_size_and_correlation() -> None:
