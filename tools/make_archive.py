@@ -78,7 +78,7 @@ def axes(layout: Layout, degrees: float) -> tuple[npt.NDArray[np.float64], npt.N
     west, south, east, north = layout.bounds
     lat = north - degrees * (np.arange(round((north - south) / degrees)) + 0.5)
     lon = west + degrees * (np.arange(round((east - west) / degrees)) + 0.5)
-    return lat, lon
+    return lat, lon  # type: ignore
 
 
 def value(
@@ -118,7 +118,7 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
         file.createDimension("valid_time", None)
         time = file.createVariable("valid_time", "i8", ("valid_time",))
         time.units, time.calendar = "seconds since 1970-01-01", "proleptic_gregorian"
-        data = file.createVariable(
+        data = file.createVariable(  # type: ignore
             variable.short_name,
             "i2" if layout.packed else "f4",
             ("valid_time", "latitude", "longitude"),
