@@ -22,7 +22,7 @@ from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS
 from bench.seeds import derive_seed
 from bench.store.jobs import Job, name_of
 from bench.suites import profiles
-from bench.suites.options import SuiteOptions
+from bench.suites.options import SuiteOptions, refuse_split
 
 SUITE = "ablation"
 
@@ -160,6 +160,12 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
 
     ``only`` and ``skip`` name experiments. Each repetition draws its own sample; all variants share it.
     """
+    refuse_split(SUITE, options)
+    if len(dataset.cube.target_names) > 1:
+        raise BenchError(
+            f"--suite ablation takes data with one target; {dataset.cube.name!r} has "
+            f"{', '.join(dataset.cube.target_names)}."
+        )
     if len(options.train_cells) > 1:
         raise BenchError("--suite ablation takes one size of the sample; give one number to --train-cells.")
     profile, reduction = profiles.get(options.profile), REDUCTIONS[options.profile]
@@ -169,7 +175,7 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         split = ablation_parameters(
             dataset.cube,
-            options.weeks,
+            options.weeks_of(dataset.cube),
             size,
             repetition,
             step_stride=reduction.step_stride,

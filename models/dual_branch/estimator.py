@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike
 
+from models.arrays import Singles
 from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
 from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import DualBranchOptions, DualBranchPlusOptions
 from models.dual_branch.samples import Samples, TrainingSamples, fingerprint
 from models.dual_branch.series import SeriesPanel
 from models.dual_branch.task import Explanation, RegressionTask, SeriesTask
+from models.parameters import Parameters, not_fitted
 from models.training import (
     DevicePanel,
     Panel,
@@ -32,16 +34,14 @@ from models.training import (
 )
 from models.training.checkpoint import load_plain, save_atomically
 
-FloatArray = npt.NDArray[np.float32]
-IndexArray = npt.NDArray[np.integer[Any]]
 ESTIMATOR_FORMAT = 2
 """Version of the saved layout."""
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
 _Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
 
 
-class Estimator(Generic[_Options]):
-    """What both estimators share."""
+class Estimator(Parameters, Generic[_Options]):
+    """What both estimators share; parameters are read, set and cloned as scikit-learn does."""
 
     _kind: str
     _options_type: type[_Options]
@@ -53,6 +53,9 @@ class Estimator(Generic[_Options]):
         self.results: tuple[TrainingResult, ...] = ()
         self._inputs: NetworkInputs | None = None
         self._members: list[StandardisedNetwork] = []
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._inputs is not None
 
     @property
     def _ensemble(self) -> int:
@@ -74,9 +77,9 @@ class Estimator(Generic[_Options]):
     def fit(
         self,
         panel: Panel,
-        target: npt.NDArray[np.floating[Any]],
-        cells: IndexArray,
-        times: IndexArray,
+        target: ArrayLike,
+        cells: ArrayLike,
+        times: ArrayLike,
         *,
         checkpoint: Path | None = None,
         on_progress: ProgressCallback | None = None,
@@ -88,7 +91,7 @@ class Estimator(Generic[_Options]):
 
         Args:
             panel: climate, static features, coordinates and steps of the year.
-            target: (cell, time) in any unit; NaN is allowed outside the training samples.
+            target: (cell, time) in any unit; outside the training samples it may be NaN or masked.
             cells: (sample,) cell index of each training sample.
             times: (sample,) time index of each training sample.
             checkpoint: file for the state of an unfinished training; a killed ``fit`` with the same arguments
@@ -123,10 +126,8 @@ class Estimator(Generic[_Options]):
         single._members = [self._members[number]]
         return single
 
-    def task(
-        self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
-    ) -> RegressionTask:
-        """What ``fit`` hands to the training engine, untrained; of an ensemble, its first member's.
+    def task(self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> RegressionTask:
+        """What ``fit`` hands to the training loop, untrained; of an ensemble, its first member's.
 
         Args:
             panel: as in ``fit``.
@@ -139,7 +140,7 @@ class Estimator(Generic[_Options]):
         """
         return self._member_task(self._training_samples(panel, target, cells, times), 0)[0]
 
-    def predict(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
+    def predict(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Singles:
         """Predictions, in the target's unit.
 
         Args:
@@ -152,11 +153,12 @@ class Estimator(Generic[_Options]):
             (sample,) float32.
 
         Raises:
-            ValueError: the estimator is not fitted, or the panel has other features than that of ``fit``.
+            NotFittedError: ``fit`` was not called, or did not end.
+            ValueError: the panel has other features than that of ``fit``, or the samples are none of it.
         """
         return self._averaged(panel, cells, times, predict, torch.inference_mode, (1,))[0][:, 0]
 
-    def explain(self, panel: Panel, cells: IndexArray, times: IndexArray) -> Explanation:
+    def explain(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Explanation:
         """Predictions with their importance weights (Eq. 17).
 
         Args:
@@ -172,7 +174,7 @@ class Estimator(Generic[_Options]):
         )
         return Explanation(sums[0][:, 0], sums[1], sums[2][:, 0])
 
-    def gradients(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
+    def gradients(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Singles:
         """The derivatives of the predictions themselves, which importance weights may or may not agree with.
 
         Args:
@@ -193,22 +195,22 @@ class Estimator(Generic[_Options]):
     def _averaged(
         self,
         panel: Panel,
-        cells: IndexArray,
-        times: IndexArray,
+        cells: ArrayLike,
+        times: ArrayLike,
         output: Output,
         mode: Callable[[], AbstractContextManager[object]],
         widths: tuple[int, ...],
-    ) -> list[FloatArray]:
+    ) -> list[Singles]:
         """Means over the ensemble of what ``output`` says about the samples, each (sample, width) float32."""
         if self._inputs is None:
-            raise ValueError("The estimator is not fitted; call fit or load first.")
+            raise not_fitted("The estimator is not fitted; call fit or load first.")
         expected = (len(self._inputs.scaling.climate_mean), len(self._inputs.scaling.static_mean))
         if (panel.n_features, panel.n_static) != expected:
             raise ValueError(
                 f"The panel has {panel.n_features} climate and {panel.n_static} static features, "
                 f"the training had {expected[0]} and {expected[1]}."
             )
-        panel.check_samples(cells, times)
+        cells, times = panel.check_samples(cells, times)
         device = self.training.resolve_device()
         data = self._open(panel, device)
         sums = [np.zeros((len(cells), width), np.float32) for width in widths]
@@ -237,10 +239,10 @@ class Estimator(Generic[_Options]):
             path: file to create or replace.
 
         Raises:
-            ValueError: the estimator is not fitted.
+            NotFittedError: ``fit`` was not called, or did not end.
         """
         if self._inputs is None:
-            raise ValueError("The estimator is not fitted; there is nothing to save.")
+            raise not_fitted("The estimator is not fitted; there is nothing to save.")
         content = {
             "kind": self._kind,
             "format": ESTIMATOR_FORMAT,
@@ -277,13 +279,11 @@ class Estimator(Generic[_Options]):
         estimator._inputs = inputs
         return estimator
 
-    def _training_samples(
-        self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
-    ) -> TrainingSamples:
+    def _training_samples(self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> TrainingSamples:
         """Checks the samples and takes all statistics of them that come before training."""
         samples, aside = Samples.checked(panel, target, cells, times), None
         if self.training.patience is not None:
-            samples, aside = samples.parted(held_out(panel, cells, times))
+            samples, aside = samples.parted(held_out(panel, samples.cells, samples.times))
         data = self._open(panel, self.training.resolve_device())
         inputs = type(self)._prepare(self.options, panel, samples.cells, samples.times, self.training.seed)
         about = repr((self._kind, self.options, panel.climate.shape))

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from models.arrays import Doubles, Indices
+from models.sphere import unit_sphere
+
 Geometry = Literal["sphere", "plane"]
 SIGMA = 0.5
 """σ of Eq. 8; the paper gives none."""
@@ -30,39 +31,27 @@ class ConditionGraph:
         weight: (edge,) w_ij of Eq. 8, in (0, 1]; 1 from a node to itself, whose distance is 0.
     """
 
-    lon: FloatArray
-    lat: FloatArray
-    row_start: IntArray
-    neighbour: IntArray
-    weight: FloatArray
+    lon: Doubles
+    lat: Doubles
+    row_start: Indices
+    neighbour: Indices
+    weight: Doubles
 
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
         return len(self.lon)
 
-    def normalised_weight(self) -> FloatArray:
+    def normalised_weight(self) -> Doubles:
         """(edge,) w_ij / √(d_i·d_j) with the degree d_i = Σ_j w_ij: the matrix D^-½ (A∘W) D^-½ of Eq. 11."""
         row = np.repeat(np.arange(self.n_nodes), np.diff(self.row_start))
         degree = np.bincount(row, weights=self.weight, minlength=self.n_nodes)
-        normalised: FloatArray = self.weight / np.sqrt(degree[row] * degree[self.neighbour])
+        normalised: Doubles = self.weight / np.sqrt(degree[row] * degree[self.neighbour])
         return normalised
 
 
-def unit_sphere(lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> FloatArray:
-    """(point, 3) coordinates on the unit sphere (Eq. 6).
-
-    Args:
-        lon: (point,) degrees east.
-        lat: (point,) degrees north.
-    """
-    longitude, latitude = np.radians(lon.astype(np.float64)), np.radians(lat.astype(np.float64))
-    parallel = np.cos(latitude)
-    return np.stack((parallel * np.cos(longitude), parallel * np.sin(longitude), np.sin(latitude)), axis=1)
-
-
-def positions(lon: npt.NDArray[Any], lat: npt.NDArray[Any], geometry: Geometry) -> FloatArray:
-    """Where neighbours are sought: (point, 3) on the sphere or (point, 2) degrees on the plane.
+def positions(lon: npt.NDArray[Any], lat: npt.NDArray[Any], geometry: Geometry) -> Doubles:
+    """Where neighbours are sought (Eq. 6): (point, 3) on the unit sphere or (point, 2) degrees on the plane.
 
     Args:
         lon: (point,) degrees east.
@@ -74,9 +63,7 @@ def positions(lon: npt.NDArray[Any], lat: npt.NDArray[Any], geometry: Geometry) 
     return np.stack((lon, lat), axis=1).astype(np.float64)
 
 
-def cluster_nodes(
-    lon: npt.NDArray[Any], lat: npt.NDArray[Any], n_nodes: int, seed: int
-) -> tuple[FloatArray, FloatArray]:
+def cluster_nodes(lon: npt.NDArray[Any], lat: npt.NDArray[Any], n_nodes: int, seed: int) -> tuple[Doubles, Doubles]:
     """K-means centres of the cells' longitudes and latitudes (Eq. 5).
 
     Args:
@@ -107,7 +94,7 @@ def cluster_nodes(
 
 
 def build_graph(
-    lon: FloatArray, lat: FloatArray, k: int, *, geometry: Geometry = "sphere", sigma: float = SIGMA
+    lon: Doubles, lat: Doubles, k: int, *, geometry: Geometry = "sphere", sigma: float = SIGMA
 ) -> ConditionGraph:
     """Joins each node to its k nearest others and to itself, with log-Gaussian weights (Eq. 7–9).
 
@@ -152,7 +139,7 @@ def build_graph(
     )
 
 
-def log_gaussian(distance: FloatArray, mu: float, sigma: float) -> FloatArray:
+def log_gaussian(distance: Doubles, mu: float, sigma: float) -> Doubles:
     """Edge weight exp(−(1 − exp(−distance/μ))² / 2σ²) (Eq. 8).
 
     Args:
@@ -162,11 +149,11 @@ def log_gaussian(distance: FloatArray, mu: float, sigma: float) -> FloatArray:
     """
     if mu == 0:  # all nodes at one place
         return np.ones_like(distance)
-    weight: FloatArray = np.exp(-np.square(1 - np.exp(-distance / mu)) / (2 * sigma**2))
+    weight: Doubles = np.exp(-np.square(1 - np.exp(-distance / mu)) / (2 * sigma**2))
     return weight
 
 
-def nearest_others(points: FloatArray, k: int) -> IntArray:
+def nearest_others(points: Doubles, k: int) -> Indices:
     """(point, k) the k nearest other points of each, nearest first; duplicates of a point count as others.
 
     Args:
@@ -177,5 +164,5 @@ def nearest_others(points: FloatArray, k: int) -> IntArray:
     found = np.asarray(found, dtype=np.int64)
     is_self = found == np.arange(len(points))[:, None]
     is_self[~is_self.any(axis=1), -1] = True  # crowded out by duplicates: drop the farthest instead
-    others: IntArray = found[~is_self].reshape(len(points), k)
+    others: Indices = found[~is_self].reshape(len(points), k)
     return others

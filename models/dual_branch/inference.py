@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.arrays import Indices
 from models.dual_branch.decoder import Decoded
 from models.dual_branch.gradients import decode_with_gradients
 from models.dual_branch.network import Placement, StandardisedNetwork
 from models.dual_branch.series import SeriesPanel
 from models.training import DevicePanel, SampleBatch
 
-IndexArray = npt.NDArray[np.integer[Any]]
 _PREDICTION_BATCH = 4096
 """Samples that are predicted at once."""
 _GRADIENT_BATCH = 128
@@ -31,10 +29,10 @@ def outputs(
     network: StandardisedNetwork,
     data: DevicePanel,
     placement: Placement,
-    cells: IndexArray,
-    times: IndexArray,
+    cells: Indices,
+    times: Indices,
     output: Output,
-) -> Iterator[tuple[IndexArray, tuple[Tensor, ...]]]:
+) -> Iterator[tuple[Indices, tuple[Tensor, ...]]]:
     """What ``output`` says about samples, in batches: which samples, and a tensor per quantity.
 
     Samples of the same series come together, so that a series is computed once; not so for derivatives.
@@ -49,7 +47,7 @@ def outputs(
     """
     with torch.no_grad():
         conditions = network.conditions()
-    order: IndexArray = np.arange(len(cells))
+    order: Indices = np.arange(len(cells))
     gather, size = data.gather, _PREDICTION_BATCH
     if isinstance(data, SeriesPanel):
         order = np.lexsort((times, cells))
@@ -88,5 +86,5 @@ def differentiate(
     return (decode_with_gradients(network, batch, placement, conditions, explained=explained)[1],)
 
 
-def _index(index: IndexArray, device: torch.device) -> Tensor:
+def _index(index: Indices, device: torch.device) -> Tensor:
     return torch.from_numpy(index.astype(np.int64)).to(device)

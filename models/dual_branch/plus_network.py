@@ -26,9 +26,10 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from models.dual_branch.decoder import Decoded, OutputLayer, weighted_sum
-from models.dual_branch.graph import cluster_nodes, unit_sphere
+from models.dual_branch.graph import cluster_nodes
 from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import DualBranchPlusOptions, MemberOptions
+from models.sphere import unit_sphere
 from models.training import Panel, SampleBatch, Scaling, batch_rand
 
 _SAME_PLACE = 1e-7

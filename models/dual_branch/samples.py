@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import ArrayLike
 
+from models.arrays import Indices, Mask, Singles
 from models.dual_branch.network import NetworkInputs
 from models.dual_branch.series import SeriesPanel
 from models.training import DevicePanel, Panel
-
-FloatArray = npt.NDArray[np.float32]
-IndexArray = npt.NDArray[np.integer[Any]]
+from models.validation import array_with_gaps
 
 
 class Samples(NamedTuple):
@@ -26,33 +25,35 @@ class Samples(NamedTuple):
         values: (sample,) targets.
     """
 
-    cells: IndexArray
-    times: IndexArray
-    values: FloatArray
+    cells: Indices
+    times: Indices
+    values: Singles
 
     @classmethod
-    def checked(cls, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray) -> Self:
+    def checked(cls, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> Self:
         """Reads the target at the samples.
 
         Args:
             panel: the data.
-            target: (cell, time).
+            target: (cell, time); elsewhere it may be NaN or masked.
             cells: (sample,) cell index.
             times: (sample,) time index.
 
         Raises:
-            ValueError: shapes disagree, or a target is NaN or infinite.
+            ValueError: shapes disagree, or a target is NaN, infinite, masked or no real number.
         """
-        panel.check_samples(cells, times)
-        if target.shape != (panel.n_cells, panel.n_times):
-            raise ValueError(f"target has shape {target.shape}; expected {(panel.n_cells, panel.n_times)}.")
-        values = np.asarray(target[cells, times], dtype=np.float32)
+        cells, times = panel.check_samples(cells, times)
+        known = array_with_gaps(target, "target")
+        if known.shape != (panel.n_cells, panel.n_times):
+            raise ValueError(f"target has shape {known.shape}; expected {(panel.n_cells, panel.n_times)}.")
+        with np.errstate(over="ignore"):  # what single precision cannot hold is named below
+            values = np.asarray(known[cells, times], dtype=np.float32)
         if not np.isfinite(values).all():
             bad = int(np.argmin(np.isfinite(values)))
-            raise ValueError(f"target is NaN or infinite at training cell {cells[bad]}, time {times[bad]}.")
+            raise ValueError(f"target is NaN, infinite or masked at training cell {cells[bad]}, time {times[bad]}.")
         return cls(cells, times, values)
 
-    def parted(self, aside: npt.NDArray[np.bool_]) -> tuple[Samples, Samples]:
+    def parted(self, aside: Mask) -> tuple[Samples, Samples]:
         """Those that stay, and those that are set aside.
 
         Args:

@@ -6,19 +6,15 @@ computed again for each predicted step, as in windows that end there.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.arrays import Indices
 from models.training import DevicePanel, Panel, SampleBatch
 
-IntArray = npt.NDArray[np.int64]
 
-
-def year_bounds(step_of_year: npt.NDArray[np.integer[Any]]) -> tuple[IntArray, IntArray]:
+def year_bounds(step_of_year: Indices) -> tuple[Indices, Indices]:
     """First and last time index of the year that each step belongs to, (time,) each.
 
     A year begins where the step of the year does not rise; the first and the last of a panel may be incomplete.

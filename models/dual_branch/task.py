@@ -1,4 +1,4 @@
-"""The regression that the training engine sees, and what comes out of it."""
+"""The regression that the training loop sees, and what comes out of it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
+from models.arrays import Singles
 from models.dual_branch.decoder import Decoded, combined_loss
 from models.dual_branch.gradients import consistency_loss, decode_with_gradients
 from models.dual_branch.network import Placement, StandardisedNetwork
 from models.dual_branch.series import SeriesPanel
 from models.training import DevicePanel, SampleBatch, batch_rand
-
-FloatArray = npt.NDArray[np.float32]
 
 
 class Explanation(NamedTuple):
@@ -29,9 +26,9 @@ class Explanation(NamedTuple):
         interpretable: (sample,) Σ_j w_j x_j in the target's unit.
     """
 
-    prediction: FloatArray
-    weights: FloatArray
-    interpretable: FloatArray
+    prediction: Singles
+    weights: Singles
+    interpretable: Singles
 
 
 @dataclass(frozen=True)

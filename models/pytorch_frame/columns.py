@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch_frame import TensorFrame, stype
 from torch_frame.data.stats import StatType
 
+from models.arrays import Doubles, Singles
 from models.inputs import ColumnScaling
 from models.training.panel import standardise, tensors
+from models.validation import rows_of_numbers
 
-FloatArray = npt.NDArray[np.float32]
 ColumnStatistics = dict[str, dict[StatType, Any]]
 _INFORMATION_ROWS = 10_000
 """Training rows on which mutual information is estimated: the nearest-neighbour estimate is slow on all of them."""
@@ -53,7 +54,7 @@ class Columns:
         """
         return {name: {StatType.MEAN: 0.0, StatType.STD: 1.0} for name in self.names}
 
-    def frame(self, features: FloatArray, target: Tensor | None, device: torch.device) -> TensorFrame:
+    def frame(self, features: Singles, target: Tensor | None, device: torch.device) -> TensorFrame:
         """Rows as PyTorch Frame's tensor frame, standardised as ``models.inputs`` says; nothing is fitted to them.
 
         Args:
@@ -71,26 +72,31 @@ class Columns:
         return frame
 
 
-def check_features(features: FloatArray, names: Sequence[str]) -> None:
-    """Refuses a matrix that a model cannot take.
+def feature_matrix(features: ArrayLike, names: Sequence[str]) -> Singles:
+    """Returns the features in single precision, without a copy where they are so already.
 
     Args:
-        features: (row, column).
+        features: (row, column), as ``models.validation`` takes arrays.
         names: one per column.
 
     Raises:
-        ValueError: it has not one column per name, or a value is NaN or infinite.
+        ValueError: they are no real numbers, are empty, have not one column per name, or a value is masked, NaN or
+            infinite.
     """
-    if features.ndim != 2 or features.shape[1] != len(names):
-        raise ValueError(f"features has shape {features.shape}; expected (rows, {len(names)}), one column per name.")
+    matrix = rows_of_numbers(features, "X")
+    with np.errstate(over="ignore"):  # what single precision cannot hold is named below
+        singles = np.asarray(matrix, dtype=np.float32)
+    if singles.shape[1] != len(names):
+        raise ValueError(f"X has shape {singles.shape}, but there are {len(names)} names; give one per column.")
     for position, name in enumerate(names):
-        finite = np.isfinite(features[:, position])
+        finite = np.isfinite(singles[:, position])
         if not finite.all():
             row = int(np.argmin(finite))
-            raise ValueError(f"Column {name!r} is NaN or infinite in row {row}; fill or drop such rows.")
+            raise ValueError(f"X is NaN or infinite in column {name!r}, row {row}; fill or drop such rows.")
+    return singles
 
 
-def fit_columns(features: FloatArray, names: Sequence[str]) -> Columns:
+def fit_columns(features: Singles, names: Sequence[str]) -> Columns:
     """Takes mean and deviation of every column that varies; PyTorch Frame's own function does so value by value.
 
     Args:
@@ -109,7 +115,7 @@ def fit_columns(features: FloatArray, names: Sequence[str]) -> Columns:
     return Columns(tuple(names), tuple(kept), scaling)
 
 
-def sort_by_information(columns: Columns, features: FloatArray, target: FloatArray, seed: int) -> Columns:
+def sort_by_information(columns: Columns, features: Singles, target: Doubles, seed: int) -> Columns:
     """Orders columns by their mutual information with the target, the most telling first, as ExcelFormer wants them.
 
     PyTorch Frame's ``MutualInformationSort`` does the same on all rows with an unseeded generator; here it is a

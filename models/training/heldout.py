@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.training.panel import IndexArray, Panel
+from models.arrays import Indices, Mask
+from models.training.panel import Panel
 
-Mask = npt.NDArray[np.bool_]
 PLACES_SHARE = 0.1
 """Part of the places at which samples are held out."""
 SQUARE_DEGREES = 1.5
@@ -21,7 +21,7 @@ RUN_STEPS, EVERY_RUN = 3, 3
 _PLACES_SEED = 71
 
 
-def held_out(panel: Panel, cells: IndexArray, times: IndexArray) -> Mask:
+def held_out(panel: Panel, cells: Indices, times: Indices) -> Mask:
     """(sample,) whether a training sample is held out.
 
     At a tenth of the places it is the last year, where the samples come from several years: what a training should

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from models.arrays import Indices, Reals
 from models.inputs import HELD_DEVIATIONS, ColumnScaling
+from models.validation import real_array
 
-IndexArray = npt.NDArray[np.integer[Any]]
-FloatArray = npt.NDArray[np.floating[Any]]
 _BLOCK_BYTES = 1 << 26  # read at once when a panel is checked, so that a memory map is never read whole
 _SAMPLES_PER_BLOCK = 1 << 20  # gathered at once when the statistics of the training samples are taken
 _DEVICE_MEMORY_SHARE = 0.5
@@ -32,18 +32,22 @@ class Panel:
         lat: (cell,) degrees north.
         step_of_year: (time,) position of each step in the year, counted from 1.
 
+    Lists, data frames and series are taken for arrays.
+
     Raises:
-        ValueError: shapes disagree, coordinates leave their range, or a value is NaN or infinite; the message
-            names the first offending place.
+        ValueError: shapes disagree, coordinates leave their range, or a value is masked, no real number, NaN,
+            infinite or too large for single precision; the message names the array, and of the latter the first place.
     """
 
-    climate: FloatArray
-    static: FloatArray
-    lon: FloatArray
-    lat: FloatArray
-    step_of_year: IndexArray
+    climate: Reals
+    static: Reals
+    lon: Reals
+    lat: Reals
+    step_of_year: Indices
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, real_array(getattr(self, field.name), field.name))
         if self.climate.ndim != 3 or 0 in self.climate.shape:
             raise ValueError(f"climate has shape {self.climate.shape}; expected (cell, time, feature), not empty.")
         if self.static.ndim != 2 or len(self.static) != self.n_cells:
@@ -82,16 +86,18 @@ class Panel:
         array = getattr(self, name)
         rows = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
         for start in range(0, len(array), rows):
-            bad = ~np.isfinite(array[start : start + rows])
+            # Not finite, or too large for single precision; NaN compares as false.
+            bad = ~(np.abs(array[start : start + rows]) <= np.finfo(np.float32).max)
             if bad.any():
                 first = np.argwhere(bad)[0]
                 first[0] += start
                 axes = ("cell", "time step", "feature") if name == "climate" else ("cell", "static feature")
                 place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, first, strict=False))
-                raise ValueError(f"{name} is NaN or infinite at {place}; drop the cell or fill the value.")
+                what = "too large for single precision" if np.isfinite(array[tuple(first)]) else "NaN or infinite"
+                raise ValueError(f"{name} is {what} at {place}; drop the cell or fill the value.")
 
-    def check_samples(self, cells: IndexArray, times: IndexArray) -> None:
-        """Raises if the pairs are no samples of this panel.
+    def check_samples(self, cells: ArrayLike, times: ArrayLike) -> tuple[Indices, Indices]:
+        """Returns the pairs as arrays if they are samples of this panel.
 
         Args:
             cells: (sample,) index of each sample's cell.
@@ -100,6 +106,7 @@ class Panel:
         Raises:
             ValueError: they differ in length, are empty, are no integers or leave the panel.
         """
+        cells, times = real_array(cells, "cells"), real_array(times, "times")
         if cells.ndim != 1 or cells.shape != times.shape:
             raise ValueError(f"cells {cells.shape} and times {times.shape} must be one-dimensional, of one length.")
         if len(cells) == 0:
@@ -107,6 +114,7 @@ class Panel:
         for name, index, size in (("cells", cells, self.n_cells), ("times", times, self.n_times)):
             if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= size:
                 raise ValueError(f"{name} must hold integers in [0, {size}).")
+        return cells, times
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,7 @@ class Scaling:
     static_varies: Tensor
 
     @classmethod
-    def of_samples(cls, panel: Panel, cells: IndexArray, times: IndexArray) -> Scaling:
+    def of_samples(cls, panel: Panel, cells: Indices, times: Indices) -> Scaling:
         """Takes the statistics of the training samples only: their cells at their own steps.
 
         Args:
@@ -231,14 +239,14 @@ class DevicePanel:
         return SampleBatch(windows, self.static[cells], self.steps[window_times], cells)
 
 
-def _fits(array: FloatArray, device: torch.device) -> bool:
+def _fits(array: Reals, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
     return array.size * 4 <= _DEVICE_MEMORY_SHARE * free
 
 
-def _tensor(array: FloatArray) -> Tensor:
+def _tensor(array: Reals) -> Tensor:
     """The array as float32, sharing its memory (or its map) where it is float32 already."""
     contiguous = np.ascontiguousarray(array, dtype=np.float32)
     with warnings.catch_warnings():

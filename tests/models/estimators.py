@@ -32,6 +32,9 @@ PLUS = DualBranchPlusOptions(
 )
 
 
+Arrays = dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Case:
     """One estimator on rows of features at places.
@@ -39,99 +42,111 @@ class Case:
     Attributes:
         name: what the test's id shows.
         make: a new estimator, unfitted.
-        samples: from features (n, k) and places (n, 2) to the arguments of ``predict``.
-        fit: fits the estimator to features, target (n,) and places.
-        held: whether it holds values far out; the others are linear.
+        arrays: from features (n, k), target (n,) and places (n, 2) to the arrays of ``fit``, under the names that
+            error messages use.
+        fit: fits an estimator to such arrays.
+        predict: predicts by a fitted one from such arrays without the target.
+        target: name of the target's array.
+        held: whether the estimator holds values far out; the others are linear.
     """
 
     name: str
     make: Callable[[], Any]
-    samples: Callable[[Any, Any], tuple[Any, ...]]
-    fit: Callable[[Any, Any, Any, Any], Any]
+    arrays: Callable[[Any, Any, Any], Arrays]
+    fit: Callable[[Any, Arrays], Any]
+    predict: Callable[[Any, Arrays], Any]
+    target: str = "y"
     held: bool = True
 
     def fitted(self, X: Any, y: Any, coords: Any) -> Any:
         """A new estimator, fitted."""
-        estimator = self.make()
-        self.fit(estimator, X, y, coords)
-        return estimator
+        return self.fit(self.make(), self.arrays(X, y, coords))
 
-    def predict(self, estimator: Any, X: Any, coords: Any) -> Any:
+    def predictions(self, estimator: Any, X: Any, coords: Any) -> Any:
         """Predictions (n,)."""
-        return np.asarray(estimator.predict(*self.samples(X, coords)), dtype=np.float64).reshape(-1)
+        arrays = self.arrays(X, np.zeros(len(X)), coords)
+        del arrays[self.target]
+        return np.asarray(self.predict(estimator, arrays), dtype=np.float64).reshape(-1)
 
 
-def _here(X: Any, coords: Any) -> tuple[Any, ...]:
-    return X, coords
+def _call(estimator: Any, arrays: Arrays) -> Any:
+    return estimator.fit(*arrays.values())
 
 
-def _now(X: Any, coords: Any) -> tuple[Any, ...]:
-    return X, coords, np.arange(len(X)) % 4.0
+def _ask(estimator: Any, arrays: Arrays) -> Any:
+    return estimator.predict(*arrays.values())
 
 
-def _panel(X: Any, coords: Any) -> tuple[Any, ...]:
-    return X[:, None], coords, [0.0]
+def _here(X: Any, y: Any, coords: Any) -> Arrays:
+    return {"X": X, "y": y, "coords": coords}
 
 
-def _rows(X: Any, coords: Any) -> tuple[Any, ...]:
-    return (X,)
+def _now(X: Any, y: Any, coords: Any) -> Arrays:
+    return _here(X, y, coords) | {"times": np.arange(len(X)) % 4.0}
 
 
-def _cells(n_static: int) -> Callable[[Any, Any], tuple[Any, ...]]:
+def _panel(X: Any, y: Any, coords: Any) -> Arrays:
+    return {"X": X[:, None], "y": y[:, None], "coords": coords, "times": np.zeros(1)}
+
+
+def _rows(X: Any, y: Any, coords: Any) -> Arrays:
+    return {"X": X, "y": y}
+
+
+def _cells(n_static: int) -> Callable[[Any, Any, Any], Arrays]:
     """A panel of one step, the last columns static."""
 
-    def samples(X: Any, coords: Any) -> tuple[Any, ...]:
-        X = np.asarray(X, np.float32)
-        split = X.shape[1] - n_static
-        panel = Panel(X[:, None, :split], X[:, split:], coords[:, 0], coords[:, 1], np.ones(1, int))
-        return panel, np.arange(len(X)), np.zeros(len(X), int)
+    def arrays(X: Any, y: Any, coords: Any) -> Arrays:
+        split, n = X.shape[1] - n_static, len(X)
+        return {
+            "climate": X[:, None, :split].astype(np.float32),
+            "static": X[:, split:].astype(np.float32),
+            "lon": coords[:, 0],
+            "lat": coords[:, 1],
+            "step_of_year": np.ones(1, int),
+            "target": y[:, None],
+            "cells": np.arange(n),
+            "times": np.zeros(n, int),
+        }
 
-    return samples
-
-
-def _fit_at(samples: Callable[[Any, Any], tuple[Any, ...]]) -> Callable[[Any, Any, Any, Any], Any]:
-    def fit(estimator: Any, X: Any, y: Any, coords: Any) -> Any:
-        features, *where = samples(X, coords)
-        return estimator.fit(features, y, *where)
-
-    return fit
-
-
-def _fit_panel(estimator: Any, X: Any, y: Any, coords: Any) -> Any:
-    return estimator.fit(X[:, None], y[:, None], coords, [0.0])
+    return arrays
 
 
-def _fit_cells(n_static: int) -> Callable[[Any, Any, Any, Any], Any]:
-    def fit(estimator: Any, X: Any, y: Any, coords: Any) -> Any:
-        panel, cells, times = _cells(n_static)(X, coords)
-        return estimator.fit(panel, y[:, None], cells, times)
-
-    return fit
+def _fit_panel(estimator: Any, arrays: Arrays) -> Any:
+    *panel, target, cells, times = arrays.values()
+    return estimator.fit(Panel(*panel), target, cells, times)
 
 
-def _here_case(name: str, make: Callable[[], Any], held: bool = True) -> Case:
-    return Case(name, make, _here, _fit_at(_here), held)
+def _ask_panel(estimator: Any, arrays: Arrays) -> Any:
+    *panel, cells, times = arrays.values()
+    return estimator.predict(Panel(*panel), cells, times)
 
 
-def _frame_case(model: str) -> Case:
-    options = PyTorchFrameOptions(model=model, **FRAME)  # type: ignore[arg-type]
-    return Case(model, lambda: PyTorchFrameRegressor(options, TRAINING), _rows, _fit_at(_rows))
+def _case(
+    name: str, make: Callable[[], Any], arrays: Callable[[Any, Any, Any], Arrays] = _here, held: bool = True
+) -> Case:
+    return Case(name, make, arrays, _call, _ask, held=held)
+
+
+def _frame_case(model: Any) -> Case:
+    options = PyTorchFrameOptions(model=model, **FRAME)
+    return Case(model, lambda: PyTorchFrameRegressor(options, TRAINING), _rows, _call, _ask)
 
 
 def _dual_case(name: str, make: Callable[[], Any], n_static: int) -> Case:
-    return Case(name, make, _cells(n_static), _fit_cells(n_static))
+    return Case(name, make, _cells(n_static), _fit_panel, _ask_panel, target="target")
 
 
 CASES = (
-    _here_case("gwr", lambda: GWR(60), held=False),
-    _here_case("gwr_held", lambda: GWR(60, hold_features=True)),
-    Case("gtwr", lambda: GTWR(60, 0.1), _now, _fit_at(_now), held=False),
-    Case("gtwr_held", lambda: GTWR(60, 0.1, hold_features=True), _now, _fit_at(_now)),
-    Case("panel_gtwr", lambda: PanelGTWR(60, 1.0), _panel, _fit_panel, held=False),
-    Case("panel_gtwr_held", lambda: PanelGTWR(60, 1.0, hold_features=True), _panel, _fit_panel),
-    _here_case("forest", lambda: GeographicalForest(anchors=4, trees=30, bandwidths=(0.3,))),
-    _here_case("gnnwr", lambda: GNNWR(**NETWORK)),
-    Case("gtnnwr", lambda: GTNNWR(**NETWORK), _now, _fit_at(_now)),
+    _case("gwr", lambda: GWR(60), held=False),
+    _case("gwr_held", lambda: GWR(60, hold_features=True)),
+    _case("gtwr", lambda: GTWR(60, 0.1), _now, held=False),
+    _case("gtwr_held", lambda: GTWR(60, 0.1, hold_features=True), _now),
+    _case("panel_gtwr", lambda: PanelGTWR(60, 1.0), _panel, held=False),
+    _case("panel_gtwr_held", lambda: PanelGTWR(60, 1.0, hold_features=True), _panel),
+    _case("forest", lambda: GeographicalForest(anchors=4, trees=30, bandwidths=(0.3,))),
+    _case("gnnwr", lambda: GNNWR(**NETWORK)),
+    _case("gtnnwr", lambda: GTNNWR(**NETWORK), _now),
     *(_frame_case(model) for model in MODELS),
     _dual_case("dual_branch climate", lambda: DualBranchRegressor(LETTER, TRAINING), 0),
     _dual_case("dual_branch static", lambda: DualBranchRegressor(LETTER, TRAINING), 2),
@@ -139,4 +154,7 @@ CASES = (
     _dual_case("dual_branch_plus static", lambda: DualBranchPlusRegressor(PLUS, TRAINING), 2),
 )
 
+ONE_OF_EACH = tuple(case for case in CASES if not case.name.endswith(("held", "climate")))
+
 every_estimator = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "_"))
+one_of_each = pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda case: case.name.replace(" ", "_"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +19,7 @@ def rmse(prediction: Any, target: Any) -> float:
 
 
 def sample(n: int = 200) -> SimpleNamespace:
-    """Four columns, of which the last but one is for a case to change and the first two matter."""
+    """Four columns, of which the first two matter; numbers that single precision holds."""
     rng = np.random.default_rng(0)
     coords = np.column_stack([rng.uniform(100, 120, n), rng.uniform(30, 45, n)])
     X = rng.normal(size=(n, 4)).astype(np.float32).astype(np.float64)
@@ -25,9 +27,15 @@ def sample(n: int = 200) -> SimpleNamespace:
     return SimpleNamespace(X=X, y=y.astype(np.float32).astype(np.float64), coords=coords)
 
 
-def changed(X: Any, column: Any) -> Any:
-    """The features with another last column."""
-    return np.column_stack([X[:, :-1], np.broadcast_to(column, len(X))])
+@pytest.fixture(scope="module")
+def data() -> SimpleNamespace:
+    return sample()
+
+
+@pytest.fixture(scope="module")
+def fitted(data: SimpleNamespace) -> Callable[[Case], Any]:
+    """The estimator of a case on the plain sample, fitted once."""
+    return cache(lambda case: case.fitted(data.X, data.y, data.coords))
 
 
 CONSTANTS = {
@@ -39,35 +47,39 @@ CONSTANTS = {
 
 
 @every_estimator
-@pytest.mark.parametrize("kind", CONSTANTS)
-def test_a_column_that_is_constant_in_training_has_no_effect_whatever_it_does_later(case: Case, kind: str) -> None:
-    data = sample()
-    X = changed(data.X, CONSTANTS[kind])
+def test_a_column_that_is_constant_in_training_has_no_effect_whatever_it_does_later(
+    case: Case, data: SimpleNamespace
+) -> None:
+    X = np.column_stack([data.X[:, :3], *CONSTANTS.values()])
     model = case.fitted(X, data.y, data.coords)
-    before = case.predict(model, X, data.coords)
+    before = case.predictions(model, X, data.coords)
     assert rmse(before, data.y) < 3 * data.y.std()
-    for later in (1e6, -1e-3, np.linspace(0, 100, 200)):
-        np.testing.assert_array_equal(case.predict(model, changed(X, later), data.coords), before)
+    for column, kind in enumerate(CONSTANTS, start=3):
+        for later in (1e6, -1e-3, np.linspace(0, 100, 200)):
+            changed = X.copy()
+            changed[:, column] = later
+            np.testing.assert_array_equal(case.predictions(model, changed, data.coords), before, kind)
 
 
 @every_estimator
 def test_an_almost_empty_column_neither_breaks_the_training_nor_a_place_that_it_covers(case: Case) -> None:
     data = sample(2026)
-    rare = (np.arange(2026) == 7).astype(float)
+    rare = np.arange(2026) == 7
     assert (1 - rare.mean()) / rare.std() == pytest.approx(45)
-    X = changed(data.X, rare)
+    X, covered = np.column_stack([data.X[:, :3], rare]), np.column_stack([data.X[:, :3], np.ones(2026)])
     model = case.fitted(X, data.y, data.coords)
-    errors = [rmse(case.predict(model, changed(X, cover), data.coords), data.y) for cover in (0.0, 1.0)]
+    errors = [rmse(case.predictions(model, rows, data.coords), data.y) for rows in (X, covered)]
     assert errors[0] < 1.5 * data.y.std()
     assert errors[1] < errors[0] + 2 * data.y.std()  # without holding, the letter's is 2.6 more
 
 
 @every_estimator
-def test_values_far_out_count_as_lying_where_training_values_are_held(case: Case) -> None:
-    data = sample()
-    model = case.fitted(data.X, data.y, data.coords)
+def test_values_far_out_count_as_lying_where_training_values_are_held(
+    case: Case, data: SimpleNamespace, fitted: Callable[[Case], Any]
+) -> None:
     deviation, mean = data.X.std(axis=0), data.X.mean(axis=0)
-    out = [case.predict(model, mean + far * deviation * np.ones_like(data.X), data.coords) for far in (0, 100, 10_000)]
+    rows = [np.broadcast_to(mean + far * deviation, data.X.shape) for far in (0, 100, 10_000)]
+    out = [case.predictions(fitted(case), X, data.coords) for X in rows]
     if case.held:
         np.testing.assert_allclose(out[1], out[2], rtol=1e-5)
         assert np.abs(out[1] - data.y.mean()).max() < 20 * data.y.std()
@@ -76,21 +88,21 @@ def test_values_far_out_count_as_lying_where_training_values_are_held(case: Case
 
 
 @every_estimator
-def test_a_column_given_twice_changes_little(case: Case) -> None:
-    data = sample()
-    X = changed(data.X, data.X[:, 0])
-    errors = [rmse(case.predict(case.fitted(x, data.y, data.coords), x, data.coords), data.y) for x in (data.X, X)]
-    assert errors[1] < 1.3 * errors[0] + 0.05 * data.y.std()
+def test_a_column_given_twice_changes_little(case: Case, data: SimpleNamespace, fitted: Callable[[Case], Any]) -> None:
+    X = np.column_stack([data.X[:, :3], data.X[:, 0]])
+    once, twice = fitted(case), case.fitted(X, data.y, data.coords)
+    before = rmse(case.predictions(once, data.X, data.coords), data.y)
+    assert rmse(case.predictions(twice, X, data.coords), data.y) < 1.3 * before + 0.05 * data.y.std()
 
 
 @every_estimator
-@pytest.mark.parametrize("power", [-40, 40], ids=["1e-12", "1e12"])
-def test_the_unit_of_a_column_does_not_matter(case: Case, power: int) -> None:
-    data = sample()
-    # Powers of two near 1e-12 and 1e12: the digits stay the same, so what differs is the rule and not rounding.
-    X = data.X * np.array([2.0**power, 1, 1, 2.0**power])
-    one, other = (case.predict(case.fitted(x, data.y, data.coords), x, data.coords) for x in (data.X, X))
-    np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4 * data.y.std())
+def test_the_unit_of_a_column_does_not_matter(case: Case, data: SimpleNamespace, fitted: Callable[[Case], Any]) -> None:
+    # Powers of two near 1e12 and 1e-12: the digits stay the same, so what differs is the rule and not rounding.
+    X = data.X * np.array([2.0**40, 2.0**-40, 2.0**-40, 2.0**40])
+    other = case.predictions(case.fitted(X, data.y, data.coords), X, data.coords)
+    np.testing.assert_allclose(
+        other, case.predictions(fitted(case), data.X, data.coords), rtol=1e-4, atol=1e-4 * data.y.std()
+    )
 
 
 def test_columns_are_held_and_dropped_by_the_statistics_of_the_training_rows() -> None:

@@ -110,12 +110,13 @@ def _pytorch_frame(name: str) -> Callable[[RandomData, str], Trainable]:
         from tools.perf.reference_loop import RowDataset, rows_loss
 
         options = PyTorchFrameOptions(model=name)  # type: ignore[arg-type]  # one of the four names of `MODELS`
-        estimator = PyTorchFrameRegressor(options, TrainingOptions(device=device))
+        training = TrainingOptions(device=device)
+        estimator = PyTorchFrameRegressor(options, training)
         climate, static = data.panel.climate[data.cells, data.times], data.panel.static[data.cells]
         task = estimator.task(np.concatenate([climate, static], axis=1), data.target[data.cells, data.times])
         return Trainable(
             task=task,
-            training=estimator.training,
+            training=training,
             dataset=RowDataset(task),
             plain_loss=lambda batch: rows_loss(task, batch),
         )

@@ -529,7 +529,7 @@ def test_bad_input_is_a_clear_error(make):
         make().fit(panel, target[:, 1:], cells, times)
     missing = target.copy()
     missing[4, 2] = np.nan
-    with pytest.raises(ValueError, match="target is NaN or infinite at training cell 4, time 2"):
+    with pytest.raises(ValueError, match="target is NaN, infinite or masked at training cell 4, time 2"):
         make().fit(panel, missing, cells, times)
     with pytest.raises(ValueError, match="step_of_year reaches 12, beyond steps_per_year 6"):
         make(steps_per_year=6).fit(panel, target, cells, times)

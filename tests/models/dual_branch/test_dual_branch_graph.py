@@ -3,15 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from models.dual_branch.graph import (
     build_graph,
     cluster_nodes,
     log_gaussian,
     nearest_others,
-    unit_sphere,
 )
 from models.dual_branch.node2vec import _padded_rows, context_pairs, embed_nodes, random_walks
 
@@ -82,14 +79,6 @@ def test_the_graph_crosses_the_poles():
         lat = pole * np.array([88.0, 88.0, 60.0, 60.0])
         graph = build_graph(lon, lat, 1)
         assert dense(graph, graph.weight)[0, 1] > 0, "two points 4° apart over the pole"
-
-
-@given(st.floats(-720, 720), st.floats(-90, 90))
-@settings(max_examples=50, deadline=None)
-def test_the_sphere_has_radius_one_and_no_seam(lon, lat):
-    here = unit_sphere(np.array([lon]), np.array([lat]))
-    np.testing.assert_allclose(np.linalg.norm(here), 1, rtol=1e-12)
-    np.testing.assert_allclose(here, unit_sphere(np.array([lon + 360]), np.array([lat])), atol=1e-12)
 
 
 def test_nearest_others_never_returns_the_point_itself_even_with_duplicates():

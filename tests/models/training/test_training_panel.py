@@ -91,6 +91,8 @@ def test_nan_is_named_by_its_place(name, place, monkeypatch):
         ({"lat": np.full(5, 91.0)}, "lat must lie"),
         ({"step_of_year": np.arange(7)}, "counted from 1"),
         ({"step_of_year": np.ones(7)}, "counted from 1"),
+        ({"climate": np.ma.masked_less(np.zeros((5, 7, 4)) - 9999, 0)}, "climate has 140 masked values"),
+        ({"climate": np.full((5, 7, 4), 1e39)}, "climate is too large for single precision at cell 0"),
     ],
 )
 def test_bad_arrays_are_refused(change, message):
