@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tools.validation import FOLDER, cut
+from tools.validation import FOLDER, cut_blocks
 
 SPATIAL = ("gnnwr", "gtnnwr")
 FRAME = ("tabnet", "excelformer", "resnet", "fttransformer")
@@ -103,7 +103,6 @@ def spatial(model: str, dataset: str, steps: list[int], options: dict[str, objec
         options: of the estimator, where they differ from the registered ones.
         seed: of the training.
     """
-    from bench.data.cube import STEPS_PER_YEAR
     from bench.data.datasets import open_dataset
     from bench.data.splits import fewshot_parameters, make_split
     from bench.runners import registry
@@ -114,13 +113,13 @@ def spatial(model: str, dataset: str, steps: list[int], options: dict[str, objec
     year = train.times[cube.year[train.times] == cube.year[train.times].max()]
     target = cube.target[np.ix_(train.cells, year)].astype(np.float64)
     lon, lat = cube.lon[train.cells], cube.lat[train.cells]
-    _, _, unseen = cut(lon, lat, len(year), single_cells=True)
+    unseen = cut_blocks(lon, lat, len(year), single_cells=True).unseen
     fit, held = np.flatnonzero(~unseen[:, 0]), np.flatnonzero(unseen[:, 0])
     design, places = _design(cube, train.cells, year), np.stack([lon, lat], axis=1)
     settings: dict[str, Any] = {**registry.get(model).parameters, **options, "distance": "great_circle", "seed": seed}
     errors: dict[str, list[Doubles]] = {"rmse_train": [], "rmse_unseen": [], "rmse_neighbours": []}
     if model == "gtnnwr":
-        panel = GTNNWR(period=float(STEPS_PER_YEAR), **settings)
+        panel = GTNNWR(period=float(cube.steps_per_year), **settings)
         n_steps = len(year)
         moments = np.tile(np.arange(1, n_steps + 1, dtype=np.float64), len(fit))
         rows = design[fit].reshape(-1, design.shape[2]), target[fit].reshape(-1)
@@ -167,7 +166,8 @@ def frame(
     train = make_split(cube, full_parameters(cube)).train
     year = train.times[cube.year[train.times] == cube.year[train.times].max()]
     part = Part(train.cells, year)
-    fit, seen, unseen = (mask.reshape(-1) for mask in cut(cube.lon[part.cells], cube.lat[part.cells], len(year)))
+    cut = cut_blocks(cube.lon[part.cells], cube.lat[part.cells], len(year))
+    fit, seen, unseen = (mask.reshape(-1) for mask in (cut.fit, cut.seen, cut.unseen))
     table, target = build_view(cube, part, DEFAULT_VIEW), part.of(cube.target).reshape(-1)
     learnt = np.flatnonzero(fit)
     if rows < len(learnt):

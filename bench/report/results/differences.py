@@ -8,6 +8,7 @@ from dataclasses import replace
 from bench.errors import BenchError
 from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, difference, interval_value, paired, ratio
+from bench.report.results.data_words import words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
@@ -30,7 +31,7 @@ def differences(
     Raises:
         BenchError: the suite has no row of that runner, or none with results.
     """
-    found = rows(selection)
+    found, words = rows(selection), words_of(reader.store, selection)
     own_rows = _subjects(found, subject, selection.jobs[0].suite)
     others = [row for row in found if row.key.runner != subject and (subject or row.family != PROPOSED)]
     suite = selection.jobs[0].suite
@@ -47,7 +48,7 @@ def differences(
         table_rows += _with_holm([row for row in own if row.values], groups)
     columns: list[Column] = []
     for name in groups:
-        of_week, after = (f"W{name} ", f"_{name}") if name else ("", "")
+        of_week, after = (f"{words.short_step(int(name))} ", f"_{name}") if name else ("", "")
         columns += [
             Column(f"rmse{after}", f"{of_week}Δ RMSE"),
             Column(f"ratio{after}", f"{of_week}÷ RMSE", in_latex=not name, on_terminal=not name),
@@ -61,14 +62,14 @@ def differences(
     what = "proposed model" if subject is None else own_rows[0].title
     caption = (
         f"Paired differences, {what} − {'baseline' if subject is None else 'other rows'}, "
-        f"{'few-shot by week' if weeks else 'full suite'} (RMSE, MAE below 0 and R² above 0: the {what} is better) and "
-        f"ratios of RMSE. Data set {first.dataset} "
+        f"{f'few-shot by {words.week}' if weeks else 'full suite'} (RMSE, MAE below 0 and R² above 0: "
+        f"the {what} is better) and ratios of RMSE. Data set {first.dataset} "
         f"({selection.manifest.dataset_title}); {selection.manifest.target_name} in {selection.manifest.target_units}; "
-        f"test year {first.split['test_year']}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
+        f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
         f"{'samples of cells (and seeds), the same for both,' if weeks else 'seeds'} and places "
         f"({DRAWS} draws, docs/uncertainty.md); one run says nothing about other "
         f"{'samples' if weeks else 'seeds'}. p: two-sided, that the ratio is 1; Holm: corrected for the number of "
-        f"{'baselines' if subject is None else 'other rows'}{' of a week' if weeks else ''}."
+        f"{'baselines' if subject is None else 'other rows'}{f' of a {words.week}' if weeks else ''}."
         + few_blocks.remark_on(reader, found)
     )
     name, heading = (f"differences_{suite}", "Proposed − baseline")
@@ -112,7 +113,7 @@ def _difference_row(
             values["p" + after] = Value(relative.p)
     own, other = paired(ours, theirs)
     if values:
-        values |= {"own_runs": Value(len(own.records)), "runs": Value(len(other.records))}
+        values |= {"own_runs": Value(own.runs), "runs": Value(other.runs)}
     size = f", {ours.key.train_cells} cells" if ours.key.train_cells else ""
     view, own_view = (f" ({row.key.view})" if several_views and row.key.view else "" for row in (theirs, ours))
     jobs = tuple(record.job_id for record in (*own.records, *other.records))
@@ -125,7 +126,7 @@ def _note(*compared: RowResult) -> str:
     unknown = [
         row.title
         for row, entry in zip(compared, entries, strict=True)
-        if len(row.records) == 1 and (row.key.train_cells or (entry is not None and entry.seeded))
+        if row.runs == 1 and (row.key.train_cells or (entry is not None and entry.seeded))
     ]
     return f"one run of {', '.join(unknown)}" if unknown else ""
 
