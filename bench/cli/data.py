@@ -1,4 +1,4 @@
-"""`bench data`: fetch, build, describe, verify and audit data sets."""
+"""`bench data`: fetch, build, import, describe, verify and audit data sets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bench.cli.data_build import command as build_command
+from bench.cli.data_import import command as import_command
 from bench.cli.options import json_option
 from bench.errors import BenchError
 
@@ -21,13 +22,15 @@ Examples:
   bench data info simulated:cells=2000
   bench data verify northchina
   bench data build climate2gpp --help
+  bench data import towers.csv --out my/towers --target GPP:'gC m-2 d-1' --features temp:degC --time date
   bench data audit northchina --suite fewshot --weeks 40 --runner climatology""",
 )
 def command() -> None:
-    """Fetch, build, describe, verify and audit data sets."""
+    """Fetch, build, import, describe, verify and audit data sets."""
 
 
 command.add_command(build_command)
+command.add_command(import_command)
 
 
 @command.command()
