@@ -192,6 +192,11 @@ class Cube:
         one.__dict__["fingerprint"] = self.fingerprint
         return one
 
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Categories among the static features, in their order."""
+        return tuple(dict.fromkeys(name.partition("=")[0] for name in self.static_names if "=" in name))
+
     def levels_of(self, category: str) -> tuple[str, ...]:
         """Levels of a category, in the order of its columns; empty where there is no such category."""
         prefix = f"{category}="

@@ -87,6 +87,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
     from bench.scoring.metrics import evaluate, fitted_statistics, statistics_of
 
     job, cube = Job.model_validate(task["cell"]), open_cube(Path(task["cube"])).validate()
+    cube = cube.for_target(job.split.get("target"))
     if cube.fingerprint != job.dataset_fingerprint:
         raise BenchError(f"The cube at {task['cube']} changed since this run was planned; issue the command again.")
     split = make_split(cube, job.split)
@@ -120,16 +121,14 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
         statistics = pd.concat([statistics, own], ignore_index=True)
     statistics.to_parquet(work / "statistics.parquet", index=False)
     test = split.test
-    samples = {
-        "cell": np.repeat(test.cells, len(test.times)).astype(np.int32),
-        "time": np.tile(test.times, len(test.cells)).astype(np.int32),
-    }
-    predicted = {"target": test.of(cube.target).reshape(-1), "prediction": predictions["test"].reshape(-1)}
+    cell, time_index = test.samples()
+    samples = {"cell": cell.astype(np.int32), "time": time_index.astype(np.int32)}
+    predicted = {"target": test.select(test.of(cube.target)), "prediction": test.select(predictions["test"])}
     pd.DataFrame(samples | predicted).to_parquet(work / "predictions.parquet", index=False)
     weights = runner.explain(test)
     if weights is not None:
         names = (*cube.feature_names, *cube.static_names)
-        columns = {name: weights[:, :, index].reshape(-1) for index, name in enumerate(names)}
+        columns = {name: test.select(weights[:, :, index]) for index, name in enumerate(names)}
         pd.DataFrame(samples | columns).to_parquet(work / "importance.parquet", index=False, compression="zstd")
     table = evaluate(statistics).query("group == 'all' and weighting == 'plain'").set_index("part")
     metrics = {

@@ -16,6 +16,10 @@ EVALUATION_VERSION = 1
 """Raise it when the stored statistics change their meaning; all stored jobs then count as stale."""
 
 
+_OF_ADDRESS = ("train_cells", "weeks", "sample_seed", "fold", "folds", "target")
+"""Parameters of a split by which people tell its jobs apart."""
+
+
 class Job(BaseModel):
     """A job. Every field changes the numbers; device, worker count and paths are recorded beside it.
 
@@ -33,8 +37,8 @@ class Job(BaseModel):
         seed: derived seed; None for a runner without randomness.
         packages: versions of the distributions that the runner requires.
         evaluation: version of the statistics that are stored.
-        override: ablation suite: the settings in which the job departs from its runner's base; None elsewhere. It
-            names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
+        override: the settings in which the job departs from its runner's base (ablation) or entry (`--set`), or None.
+            It names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,7 +69,7 @@ class Job(BaseModel):
     @property
     def address(self) -> tuple[str, ...]:
         """What a person would call the same job: two ids with one address mean that the older one is stale."""
-        sample = {key: value for key, value in self.split.items() if key in ("train_cells", "weeks", "sample_seed")}
+        sample = {key: value for key, value in self.split.items() if key in _OF_ADDRESS}
         return (
             self.suite,
             self.dataset,
@@ -79,14 +83,22 @@ class Job(BaseModel):
 
     @property
     def variant(self) -> str | None:
-        """Ablation suite: ``base`` or, for example, ``n_nodes=100``; None elsewhere."""
+        """What `override` changes, such as ``n_nodes=100`` (``base`` for an empty one), or None."""
         return None if self.override is None else variant_of(self.override)
 
     @property
     def label(self) -> str:
-        """Short text for people: ``lightgbm [located] #0``."""
-        detail = self.view or self.variant
-        return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}"
+        """Short text for people: ``lightgbm [located] #0``, or ``gwr #0, NEE, fold 2/5``."""
+        detail = ", ".join(filter(None, (self.view, self.variant)))
+        fold = f"fold {self.split['fold']}/{self.split['folds']}" if "fold" in self.split else None
+        of_split = "".join(f", {part}" for part in (self.target, fold) if part)
+        return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}{of_split}"
+
+    @property
+    def target(self) -> str | None:
+        """Which of several targets it predicts; None where the data have but one."""
+        target: str | None = self.split.get("target")
+        return target
 
 
 def variant_of(override: Mapping[str, Any]) -> str:

@@ -14,8 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.data.cube import Cube
-from bench.data.physics import knows_sensitivities, true_sensitivities
-from bench.data.rhythm import STEPS_PER_YEAR
+from bench.data.physics import physics_of, true_sensitivities
 from bench.data.splits import Part
 from bench.runners import registry
 from bench.seeds import SENSITIVITY_SAMPLE_SEED
@@ -51,7 +50,7 @@ def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: 
         return True
     known = registry.entries()
     wanted = any(name in known and known[name].explains is not None for name in runners)
-    if not wanted or not knows_sensitivities(cube):
+    if not wanted or physics_of(cube) is None:
         return False
     if importlib.util.find_spec("torch") is None:
         say("True sensitivities are left out: they need torch (pip install 'climate2gpp-bench[runners]').")
@@ -67,7 +66,7 @@ def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: 
 
 
 def _kept_cells(cube: Cube) -> npt.NDArray[np.int64]:
-    most = max(1, MOST_VALUES // (STEPS_PER_YEAR * len(cube.feature_names)))
+    most = max(1, MOST_VALUES // (cube.steps_per_year * len(cube.feature_names)))
     if cube.n_cells <= most:
         return np.arange(cube.n_cells)
     return np.sort(np.random.default_rng(SENSITIVITY_SAMPLE_SEED).permutation(cube.n_cells)[:most])

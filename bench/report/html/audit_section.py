@@ -64,7 +64,7 @@ def _split(jobs: list[Job], audits: Mapping[str, JobAudit]) -> list[str]:
     ]
     if geometry is None:
         return [*row, "no sample, by rule: their years differ", _UNKNOWN, _UNKNOWN]
-    _, median, high, top = geometry.distance_km
+    _, median, high, top = geometry.distance
     return [
         *row,
         f"{geometry.shared_samples} samples, rebuilt and counted",

@@ -4,24 +4,8 @@ from __future__ import annotations
 
 import shlex
 
+from bench.data.split_names import text_of
 from bench.store.jobs import Job
-
-
-def reproduce(job: Job, dataset_spec: str) -> str:
-    """The command that runs this job, and no other, into an empty store.
-
-    Args:
-        job: what to run.
-        dataset_spec: text that opens its data.
-    """
-    words = ["bench", "run", "--suite", job.suite, "--dataset", dataset_spec, "--profile", job.profile]
-    words += ["--only", job.runner]
-    if job.suite == "fewshot":  # only what the suite has not by itself needs --with, which does no harm to the others
-        words += ["--with", job.runner, "--weeks", ",".join(map(str, job.split["weeks"]))]
-        words += ["--train-cells", str(job.split["train_cells"])]
-    if job.view is not None:
-        words += ["--view", job.view]
-    return shlex.join([*words, "--first-repeat", str(job.repetition)])
 
 
 def audit(job: Job, dataset_spec: str, runner: str) -> str:
@@ -31,4 +15,8 @@ def audit(job: Job, dataset_spec: str, runner: str) -> str:
     if suite == "fewshot":
         words += ["--weeks", ",".join(map(str, job.split["weeks"]))]
         words += ["--train-cells", str(job.split["train_cells"])]
+    elif text_of(job.split) != "last-year":
+        words += ["--split", text_of(job.split)]
+    if job.target is not None:
+        words += ["--target", job.target]
     return shlex.join([*words, "--runner", runner])

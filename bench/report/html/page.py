@@ -27,6 +27,7 @@ from bench.report.table import Table
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners import registry
 from bench.store.store import Store
+from bench.suites import again
 
 _DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
 MAX_BYTES = 5_000_000
@@ -246,7 +247,7 @@ def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[Pag
         for job in result.selection.jobs:
             state, reason = state_of(job, result.selection)
             audit = auditor.audit(result.selection.records[job.id]) if state == "done" else None
-            command = commands.reproduce(job, specs[job.id])
+            command = again.command(job, specs[job.id])
             proof = commands.audit(job, specs[job.id], job.runner)
             contexts[job.id] = JobContext(state, reason, audit, tuple(shown.get(job.id, ())), command, proof)
     return contexts
