@@ -169,6 +169,10 @@ def refusals(dataset: str, split: str) -> list[str]:
     from bench.suites.suites import make_jobs
 
     opened = open_dataset(dataset)
-    planned = plan(make_jobs("full", opened, SuiteOptions()), opened.cube, None, limits_for(1, None, None))
-    refused = dict.fromkeys(f"cannot run: {item.job.label}: {item.reason}" for item in planned if item.state in REFUSED)
-    return [*refused] or ["Every runner of the suite full can use it."]
+    planned = plan(make_jobs("full", opened, SuiteOptions(split=split)), opened.cube, None, limits_for(1, None, None))
+    refused: dict[str, dict[str, None]] = {}
+    for item in planned:
+        if item.state in REFUSED:
+            refused.setdefault(str(item.reason), {})[item.job.runner] = None  # once, however many folds
+    lines = [f"cannot run: {', '.join(runners)}: {reason}" for reason, runners in refused.items()]
+    return lines or ["Every runner of the suite full can use it."]

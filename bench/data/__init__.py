@@ -1,6 +1,6 @@
 """Datasets, the cube that they all become, splits, feature views and the PML_V2 equations.
 
-`from_frame`, `from_table` and `from_xarray` make a cube of data of one's own; they are imported when they are asked for.
+`from_frame`, `from_table` and `from_xarray` make a cube of data of one's own; they are imported when asked for.
 """
 
 from __future__ import annotations

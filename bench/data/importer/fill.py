@@ -61,17 +61,17 @@ def overview(rectangle: Rectangle, what: str) -> Overview:
     bare = too_few = 0
     for places in rectangle.blocks():
         values = rectangle.block(places)
-        present = ~np.isnan(values)
+        present = np.asarray(~np.isnan(values))
         learns = not_testing(rectangle, places)
         seen = present[:, :, :n_features] & learns[:, :, None]
         totals += np.where(seen, values[:, :, :n_features], 0).sum(axis=(0, 1))
         counts += seen.sum(axis=(0, 1))
-        target = present[:, :, n_features:]
+        target = present[:, :, n_features:].copy()
         without = target.any(axis=2) & ~present[:, :, :n_features].any(axis=2)
         bare += int(without.sum())
-        target = target & ~without[:, :, None]
+        target[without] = False
         measured += target.sum(axis=(0, 1))
-        any_target = target.any(axis=2)
+        any_target = np.asarray(target.any(axis=2))
         filled += (~present[:, :, :n_features] & any_target[:, :, None]).sum(axis=(0, 1))
         has_target[places] = any_target.any(axis=1)
         trains[places] = (any_target & learns).any(axis=1)
@@ -161,7 +161,7 @@ def not_testing(rectangle: Rectangle, places: slice) -> Bools:
     n_times = rectangle.survey.shape[1]
     if rectangle.split is None:
         return np.ones((places.stop - places.start, n_times), bool)
-    return rectangle.split[places.start * n_times : places.stop * n_times].reshape(-1, n_times) != TESTS
+    return np.asarray(rectangle.split[places.start * n_times : places.stop * n_times] != TESTS).reshape(-1, n_times)
 
 
 def _too_few_days(rectangle: Rectangle, places: slice, values: Doubles) -> int:

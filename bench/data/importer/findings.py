@@ -41,7 +41,7 @@ def findings(cube: Cube) -> list[str]:
     repeated = len(samples) - len(np.unique(np.concatenate([samples, target], axis=1), axis=0))
     if repeated:
         lines.append(
-            f"duplicates: {repeated:,} of {len(samples):,} compared samples have the features and target of another one; "
+            f"duplicates: {repeated:,} of {len(samples):,} compared samples have the features and target of another; "
             "they must not be split between training and test."
         )
     shared = cube.n_cells - len(np.unique(cube.places, axis=0))

@@ -133,24 +133,24 @@ def _source(dataset: xr.Dataset, columns: Columns, what: str) -> tuple[GridSourc
     if time is not None and time in dataset.variables and columns.time is None and dataset[time].size == 1:
         dataset, time = dataset.squeeze(dataset[time].dims, drop=True).drop_vars(time, errors="ignore"), None
     columns = replace(columns, lon=lon, lat=lat, time=time)
-    source = GridSource(
-        dataset, what, [str(name) for name in dataset.variables], {}, {}, time, _NO_TIME, (), _NO_CELL, {}
-    )
-    check_names(what, source.names, columns.read)
+    names = [str(name) for name in dataset.variables]
+    check_names(what, names, columns.read)
     space = tuple(dict.fromkeys(str(dim) for dim in (*dataset[lat].dims, *dataset[lon].dims)))
     along = [str(dim) for dim in dataset[time].dims] if time else []
     if len(along) > 1 or set(along) & set(space):
         raise BenchError(
-            f"{what} is no rectangle of places and times ({time!r} has the dimensions {', '.join(along)}); write it as a "
-            "long table, one row a sample, and import that."
+            f"{what} is no rectangle of places and times ({time!r} has the dimensions {', '.join(along)}); write it as "
+            "a long table, one row a sample, and import that."
         )
     dataset = _without_other_dimensions(dataset, columns, {*space, *along}, what)
     wanted = {**columns.target, **columns.static} | {name: one.units for name, one in columns.features.items()}
-    source = replace(
-        source,
+    source = GridSource(
         dataset=dataset,
+        what=what,
+        names=names,
         units={name: str(dataset[name].attrs.get("units", "")).strip() for name in columns.numbers},
         wanted=wanted,
+        time=time,
         seconds=times_of(dataset, time, columns.rhythm, what) if time else _NO_TIME,
         space=space,
         cells=np.arange(math.prod(dataset.sizes[dim] for dim in space)),
@@ -160,7 +160,6 @@ def _source(dataset: xr.Dataset, columns: Columns, what: str) -> tuple[GridSourc
 
 
 _NO_TIME = np.array(["NaT"], "datetime64[s]")
-_NO_CELL = np.empty(0, np.int64)
 
 
 def _coordinate(dataset: xr.Dataset, named: str, kind: str, planar: bool, what: str) -> str:

@@ -41,8 +41,8 @@ def times_of(dataset: xr.Dataset, name: str, rhythm: str | None, what: str) -> n
         return np.atleast_1d(array.values).astype("datetime64[s]")
     if not _is_cftime(array):
         raise BenchError(
-            f"The time {name!r} of {what} is {array.attrs.get('units', 'without units')!r}, no dates; write its units as "
-            "'days since 2001-01-01' or name another variable with --time."
+            f"The time {name!r} of {what} is {array.attrs.get('units', 'without units')!r}, no dates; write its units "
+            "as 'days since 2001-01-01' or name another variable with --time."
         )
     return np.array([_in_real_calendar(date, rhythm, what) for date in np.atleast_1d(array.values)], "datetime64[s]")
 
@@ -66,6 +66,6 @@ def _in_real_calendar(date: Any, rhythm: str | None, what: str) -> np.datetime64
         return np.datetime64(f"{month}-{date.day:02d}T{date.hour:02d}:{date.minute:02d}:{date.second:02d}", "s")
     except ValueError as error:
         raise BenchError(
-            f"The times of {what} are of the calendar {date.calendar!r}, whose days no real year has; name --rhythm month "
-            "or --rhythm year."
+            f"The times of {what} are of the calendar {date.calendar!r}, whose days no real year has; name --rhythm "
+            "month or --rhythm year."
         ) from error

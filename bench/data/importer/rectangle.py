@@ -92,8 +92,8 @@ class Rectangle:
     def _expected_rows(self) -> Integers:
         """(time,) rows of a step in which none is missing."""
         if self.survey.gap_days == 1:
-            return self.survey.days_in_step * self.survey.rows_a_day
-        return self.survey.rows_in_step.max(axis=0).astype(np.int64)
+            return np.asarray(self.survey.days_in_step * self.survey.rows_a_day)
+        return np.asarray(self.survey.rows_in_step.max(axis=0), np.int64)
 
 
 def read_rectangle(source: Source, columns: Columns, survey: Survey, scratch: Path) -> Rectangle:
@@ -162,7 +162,7 @@ _START = {"min": np.inf, "max": -np.inf}
 
 
 def _aggregations(columns: Columns) -> list[str]:
-    return [feature.aggregation for feature in columns.features.values()] + ["mean"] * len(columns.target)
+    return [*(feature.aggregation for feature in columns.features.values()), *["mean"] * len(columns.target)]
 
 
 def _add(rectangle: Rectangle, position: Integers, given: Doubles) -> None:
@@ -191,8 +191,8 @@ def _set_static(known: Doubles, place: Integers, here: Doubles, batch: Batch, la
     if len(differs):
         row = differs[0]
         raise BenchError(
-            f"{label} differs in a place: row {batch.first_row + row:,} of {what} has {here[row]:g}, another row of that "
-            f"place {known[place[row]]:g}; name it with --features instead of --static, or correct it."
+            f"{label} differs in a place: row {batch.first_row + row:,} of {what} has {here[row]:g}, another row of "
+            f"that place {known[place[row]]:g}; name it with --features instead of --static, or correct it."
         )
 
 

@@ -59,9 +59,14 @@ class Source(Protocol):
         units: column → unit, of those that the file names.
     """
 
-    what: str
-    names: Sequence[str]
-    units: Mapping[str, str]
+    @property
+    def what(self) -> str: ...  # noqa: D102
+
+    @property
+    def names(self) -> Sequence[str]: ...  # noqa: D102
+
+    @property
+    def units(self) -> Mapping[str, str]: ...  # noqa: D102
 
     def batches(self, names: Sequence[str]) -> Iterator[Batch]:
         """The named columns, batch by batch."""

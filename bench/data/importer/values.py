@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Doubles = npt.NDArray[np.float64]
 Seconds = npt.NDArray[np.datetime64]
 
+_LARGEST = float(np.finfo(np.float32).max)
+"""Of a cube's values."""
 _CODES = {
     "train": TRAINS,
     "training": TRAINS,
@@ -74,11 +76,18 @@ def numbers(batch: Batch, name: str, what: str, missing: Sequence[float] = ()) -
     values: Doubles = np.array(column.to_numpy(zero_copy_only=False), np.float64)
     for absent in missing:
         values[values == absent] = np.nan
+    too_large = np.flatnonzero(np.isfinite(values) & (np.abs(values) > _LARGEST))
+    if len(too_large):
+        row = too_large[0]
+        raise BenchError(
+            f"Row {batch.first_row + row:,} of {what}: {name!r} is {values[row]:g}, too large for a 32-bit number; correct "
+            "it, or bring the column to a larger unit."
+        )
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
         raise BenchError(
-            f"Row {batch.first_row + infinite[0]:,} of {what}: {name!r} is infinite; correct it, or leave it empty where "
-            "it was not measured."
+            f"Row {batch.first_row + infinite[0]:,} of {what}: {name!r} is infinite; correct it, or leave it empty "
+            "where it was not measured."
         )
     return values
 
@@ -92,10 +101,8 @@ def _numbers_of_texts(column: pa.Array, batch: Batch, name: str, what: str) -> p
         try:
             found.append(None if text is None or text in MISSING_TEXTS else float(text.replace("_", "?")))
         except ValueError as error:
-            hint = (
-                "write a decimal point" if re.fullmatch(r"[-+]?[\d.]*,\d+", text) else "correct it, or name the column"
-            )
-            hint += "" if "point" in hint else " with --category if it holds names"
+            is_comma = re.fullmatch(r"[-+]?[\d.]*,\d+", str(text)) is not None
+            hint = "write a decimal point" if is_comma else "correct it, or name the column with --category"
             raise BenchError(
                 f"Row {batch.first_row + index:,} of {what}: {name!r} is {text[:40]!r}, not a number; {hint}."
             ) from error
@@ -197,8 +204,8 @@ def split_codes(batch: Batch, name: str, what: str) -> npt.NDArray[np.int8]:
     wrong = np.flatnonzero(codes < 0)
     if len(wrong):
         raise BenchError(
-            f"Row {batch.first_row + wrong[0]:,} of {what}: {name!r} is {written[wrong[0]][:40]!r}; a split column holds "
-            "train, test, or nothing for neither."
+            f"Row {batch.first_row + wrong[0]:,} of {what}: {name!r} is {written[wrong[0]][:40]!r}; a split column "
+            "holds train, test, or nothing for neither."
         )
     return codes
 
