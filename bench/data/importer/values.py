@@ -80,8 +80,8 @@ def numbers(batch: Batch, name: str, what: str, missing: Sequence[float] = ()) -
     if len(too_large):
         row = too_large[0]
         raise BenchError(
-            f"Row {batch.first_row + row:,} of {what}: {name!r} is {values[row]:g}, too large for a 32-bit number; correct "
-            "it, or bring the column to a larger unit."
+            f"Row {batch.first_row + row:,} of {what}: {name!r} is {values[row]:g}, too large for a 32-bit number; "
+            "correct it, or bring the column to a larger unit."
         )
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
