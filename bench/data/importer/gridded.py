@@ -114,7 +114,10 @@ class GridSource:
         shape = {size: self.dataset.sizes[size] for size in self.space}
         order = [*(dim for dim in time_dims if dim in array.dims), *self.space]
         array = array.expand_dims({dim: n for dim, n in shape.items() if dim not in array.dims}).transpose(*order)
-        values = np.asarray(array.values).reshape(-1, math.prod(shape.values()))
+        try:
+            values = np.asarray(array.values).reshape(-1, math.prod(shape.values()))
+        except (OSError, RuntimeError) as error:  # what netCDF4 and HDF5 raise of a file that was cut
+            raise BenchError(f"Variable {name!r} of {self.what} cannot be read ({error}); correct the file.") from error
         if "flag_meanings" in array.attrs:
             return _flags(values, array.attrs)
         if values.dtype.kind not in "fiub":
@@ -272,9 +275,7 @@ def _opened(path: Path) -> Iterator[xr.Dataset]:
         raise BenchError(f"File {path} is empty.")
     try:
         # Without dask nothing is read that is not asked for; "days" is a unit of numbers here, not a time span.
-        dataset = xr.open_dataset(
-            path, engine="zarr" if path.is_dir() else "netcdf4", chunks=None, decode_timedelta=False
-        )
+        dataset = xr.open_dataset(path, chunks=None, decode_timedelta=False, **_engine(path))
     except PermissionError as error:
         raise BenchError(f"File {path} may not be read; grant read permission on it.") from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -282,6 +283,18 @@ def _opened(path: Path) -> Iterator[xr.Dataset]:
         raise BenchError(f"{path} cannot be read as NetCDF or Zarr: {text}; correct the file.") from error
     with dataset:
         yield dataset
+
+
+def _engine(path: Path) -> dict[str, Any]:
+    """How xarray opens a path: the netCDF library reads zeros behind the end of a cut classic file, SciPy refuses."""
+    if path.is_dir():
+        return {"engine": "zarr", "consolidated": False}
+    with path.open("rb") as stream:
+        return {"engine": "scipy" if stream.read(4) in _CLASSIC else "netcdf4"}
+
+
+_CLASSIC = (b"CDF\x01", b"CDF\x02")
+"""First bytes of the classic formats."""
 
 
 def _text(path: Path) -> str:
