@@ -13,6 +13,9 @@ from bench.cli.data_import import command as import_command
 from bench.cli.options import json_option
 from bench.errors import BenchError
 
+_MOST_LINES = 20
+"""More files than this are named by their number."""
+
 
 @click.group(
     "data",
@@ -43,7 +46,7 @@ def fetch(name: str) -> int:
     parsed, _ = datasets.parse_spec(name)
     source = datasets.entries()[parsed].source
     if source is None:
-        click.echo(f"{parsed} needs no download: it is made on this machine.")
+        click.echo(f"{parsed} needs no download: {datasets.at_hand(datasets.entries()[parsed]).reason}.")
         return 0
     location = locate(source)
     folder = location.folder
@@ -158,4 +161,7 @@ def _verify_files(name: str) -> None:
         return
     for relative, digest in source.sha256.items():
         verify_file(folder / relative, digest)
-        click.echo(f"{relative}: SHA-256 OK")
+        if len(source.sha256) <= _MOST_LINES:
+            click.echo(f"{relative}: SHA-256 OK")
+    if len(source.sha256) > _MOST_LINES:
+        click.echo(f"{len(source.sha256)} files in {folder}: SHA-256 OK")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from bench.cli.options import json_option, store_option
+from bench.data.cube import TESTS, TRAINS, Cube
 from bench.errors import BenchError, unknown
 from bench.store.store import existing_store
 
@@ -62,20 +64,37 @@ def _dataset(spec: str) -> dict[str, Any]:
         "folder": str(opened.path),
         "cells": cube.n_cells,
         "steps": cube.n_times,
+        "rhythm": cube.rhythm.name,
         "first_step": str(cube.time[0]),
         "last_step": str(cube.time[-1]),
-        "longitude": [float(cube.lon.min()), float(cube.lon.max())],
-        "latitude": [float(cube.lat.min()), float(cube.lat.max())],
+        ("x" if cube.is_planar else "longitude"): [float(cube.lon.min()), float(cube.lon.max())],
+        ("y" if cube.is_planar else "latitude"): [float(cube.lat.min()), float(cube.lat.max())],
+        "crs": cube.crs,
         "climate": dict(zip(cube.feature_names, cube.feature_units, strict=True)),
         "static": dict(zip(cube.static_names, cube.static_units, strict=True)),
-        "target": {
-            cube.target_name: cube.target_units,
-            "mean": float(cube.target.mean()),
-            "variance": float(cube.target.var()),
-        },
+        "target": _target(cube) if not cube.several_targets else None,
+        "targets": {name: _target(cube.for_target(name)) for name in cube.several_targets},
+        "split": _split(cube),
         "withheld": sorted(cube.withheld),
         "provenance": dict(cube.provenance),
     }
+
+
+def _target(cube: Cube) -> dict[str, Any]:
+    """Of measured values only."""
+    return {
+        cube.target_name: cube.target_units,
+        "mean": float(np.nanmean(cube.target)),
+        "variance": float(np.nanvar(cube.target)),
+        "measured": float(np.mean(~np.isnan(cube.target))) if cube.has_gaps else None,
+    }
+
+
+def _split(cube: Cube) -> dict[str, int] | None:
+    """Samples of the data's own split, measured or not."""
+    if cube.split is None:
+        return None
+    return {name: int((cube.split == code).sum()) for name, code in {"train": TRAINS, "test": TESTS}.items()}
 
 
 def _lines(value: dict[str, Any], indent: str = "") -> list[str]:
