@@ -26,7 +26,8 @@ Examples:
   bench data verify northchina
   bench data build climate2gpp --help
   bench data import towers.csv --out my/towers --target GPP:'gC m-2 d-1' --features temp:degC --time date
-  bench data audit northchina --suite fewshot --weeks 40 --runner climatology""",
+  bench data audit northchina --suite fewshot --weeks 40 --runner climatology
+  bench data audit northchina --split blocks:3,1/5""",
 )
 def command() -> None:
     """Fetch, build, import, describe, verify and audit data sets."""

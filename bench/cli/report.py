@@ -26,6 +26,7 @@ Examples:
 @click.option("--suite", default=None, help="Only this suite: full (Table 1), fewshot (Tables 2 and 3) or ablation.")
 @click.option("--dataset", default=None, help="Name of the data set  [default: that of the newest run].")
 @click.option("--profile", default=None, help="Name of the profile  [default: that of the newest run].")
+@click.option("--target", default=None, help="Of data with several targets, which  [default: the first].")
 @click.option(
     "--weighting", default="plain", show_default=True, help="plain: every sample counts the same; area: by cos(lat)."
 )

@@ -162,9 +162,14 @@ def saw_training_only(fit_predict: Callable[[Cube, Part], FloatArray], cube: Cub
 
 
 def scramble_outside(cube: Cube, part: Part) -> Cube:
-    """A cube with the same values inside a part and wildly different (finite) ones outside."""
+    """A cube with the same values inside a part and wildly different (finite) ones outside.
+
+    Climate of a part's cell before its last sample is an input of that sample (windows look back, over gaps too), so
+    it stays; targets do not.
+    """
     inside = np.zeros((cube.n_cells, cube.n_times), bool)
     inside[part.samples()] = True
+    looked_back_at = np.logical_or.accumulate(inside[:, ::-1], axis=1)[:, ::-1]
     of_target = inside[:, :, None] if cube.several_targets else inside
     static_inside = np.zeros(cube.n_cells, bool)
     static_inside[part.cells] = True
@@ -174,7 +179,7 @@ def scramble_outside(cube: Cube, part: Part) -> Cube:
     )
     scrambled = dataclasses.replace(
         cube,
-        climate=np.where(inside[:, :, None], cube.climate, -13 * cube.climate + 101).astype(np.float32),
+        climate=np.where(looked_back_at[:, :, None], cube.climate, -13 * cube.climate + 101).astype(np.float32),
         static=static.astype(np.float32),
         target=np.where(of_target, cube.target, 1e3).astype(np.float32),
         withheld={

@@ -80,14 +80,17 @@ def read_months(folder: Path) -> pd.DataFrame:
     towers = pd.read_csv(folder / "location_fluxnet.csv")
     validation = {ALIASES.get(name, name): name for name in _validated(folder)}
     parts = []
-    for number, tower in enumerate(towers.itertuples(index=False), start=1):
+    for number, name in enumerate(map(str, towers["Flux_name"]), start=1):
         months = _read_drivers(folder / "cbf_files" / f"flux_site_{number}.cbf")
         months["part"] = np.where(months["GPP"].notna(), "train", "")
-        if tower.Flux_name in validation:
-            tested = pd.read_csv(folder / "validation_data" / f"validation_{validation[tower.Flux_name]}.csv")
-            months = _with_tests(months, tested, str(tower.Flux_name))
-        parts.append(months.assign(tower=tower.Flux_name, IGBP=tower.LC, lon=tower.lon, lat=tower.Lat))
-    return pd.concat(parts, ignore_index=True).assign(RECO=lambda frame: frame["GPP"] + frame["NEE"])
+        if name in validation:
+            tested = pd.read_csv(folder / "validation_data" / f"validation_{validation[name]}.csv")
+            months = _with_tests(months, tested, name)
+        months["tower"] = name
+        parts.append(months)
+    where = towers.rename(columns={"Flux_name": "tower", "LC": "IGBP", "Lat": "lat"})[["tower", "IGBP", "lon", "lat"]]
+    months = pd.concat(parts, ignore_index=True).merge(where, on="tower", validate="m:1")
+    return months.assign(RECO=lambda frame: frame["GPP"] + frame["NEE"])
 
 
 def _validated(folder: Path) -> list[str]:

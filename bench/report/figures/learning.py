@@ -51,7 +51,7 @@ def learning_curves(context: Context) -> Drawings:
         return sheet
 
     caption = (
-        f"Test error over the number of training cells, all land cells, with the tables' {CONFIDENCE:.0%} "
+        f"Test error over the number of training cells, over all cells, with the tables' {CONFIDENCE:.0%} "
         f"intervals over places and samples of cells (docs/uncertainty.md). The axis of R² ends at "
         f"{LOWEST_R2:g}. {context.circumstances(members)}"
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.report.results.data_words import words_of
 from bench.report.results.selection import Estimate, RowResult, Selection, StatisticsReader, Term, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
@@ -133,7 +134,7 @@ def paired(*compared: RowResult) -> list[RowResult]:
 
 def differences(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
     """Differences between each row of the proposed model and each baseline, with intervals, ratios and p-values."""
-    found = rows(selection)
+    found, words = rows(selection), words_of(reader.store, selection)
     suite = selection.jobs[0].suite
     weeks = list(selection.jobs[0].split.get("weeks", ()))
     groups = {str(week): f"week:{week}" for week in weeks} or {"": "all"}
@@ -148,7 +149,7 @@ def differences(selection: Selection, reader: StatisticsReader, weighting: str =
         table_rows += _with_holm([row for row in own if row.values], groups)
     columns: list[Column] = []
     for name in groups:
-        of_week, after = (f"W{name} ", f"_{name}") if name else ("", "")
+        of_week, after = (f"{words.short_step(int(name))} ", f"_{name}") if name else ("", "")
         columns += [
             Column(f"rmse{after}", f"{of_week}Δ RMSE"),
             Column(f"ratio{after}", f"{of_week}÷ RMSE", in_latex=not name, on_terminal=not name),
@@ -160,14 +161,15 @@ def differences(selection: Selection, reader: StatisticsReader, weighting: str =
     columns += [Column("own_runs", "Own runs", 0), Column("runs", "Runs", 0)]
     first = selection.jobs[0]
     caption = (
-        f"Paired differences, proposed model − baseline, {'few-shot by week' if weeks else 'full suite'} (RMSE, MAE "
-        f"below 0 and R² above 0: the proposed model is better) and ratios of RMSE. Data set {first.dataset} "
+        f"Paired differences, proposed model − baseline, "
+        f"{f'few-shot by {words.week}' if weeks else 'full suite'} (RMSE, MAE below 0 and R² "
+        f"above 0: the proposed model is better) and ratios of RMSE. Data set {first.dataset} "
         f"({selection.manifest.dataset_title}); {selection.manifest.target_name} in {selection.manifest.target_units}; "
-        f"test year {first.split['test_year']}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
+        f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
         f"{'samples of cells (and seeds), the same for both,' if weeks else 'seeds'} and places "
         f"({DRAWS} draws, docs/uncertainty.md); one run says nothing about other "
         f"{'samples' if weeks else 'seeds'}. p: two-sided, that the ratio is 1; Holm: corrected for the number of "
-        f"baselines{' of a week' if weeks else ''}."
+        f"baselines{f' of a {words.week}' if weeks else ''}."
     )
     return Table(f"differences_{suite}", caption, "Proposed − baseline", tuple(columns), tuple(table_rows))
 
@@ -193,7 +195,7 @@ def _difference_row(
             values["p" + after] = Value(relative.p)
     own, other = paired(ours, theirs)
     if values:
-        values |= {"own_runs": Value(len(own.records)), "runs": Value(len(other.records))}
+        values |= {"own_runs": Value(own.runs), "runs": Value(other.runs)}
     size = f", {ours.key.train_cells} cells" if ours.key.train_cells else ""
     view = f" ({theirs.key.view})" if several_views and theirs.key.view else ""
     jobs = tuple(record.job_id for record in (*own.records, *other.records))
@@ -206,7 +208,7 @@ def _note(*compared: RowResult) -> str:
     unknown = [
         row.title
         for row, entry in zip(compared, entries, strict=True)
-        if len(row.records) == 1 and (row.key.train_cells or (entry is not None and entry.seeded))
+        if row.runs == 1 and (row.key.train_cells or (entry is not None and entry.seeded))
     ]
     return f"one run of {', '.join(unknown)}" if unknown else ""
 

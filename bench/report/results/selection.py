@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.uncertainty import Blocks, Floats, Inference, Sample, block_draws, infer, samples_of
@@ -29,10 +29,10 @@ class Selection:
     """The jobs of one table.
 
     Attributes:
-        manifest: of the newest run; it names data set, target and profile.
-        jobs: every cell that should be in the table, in registry order.
+        manifest: of the newest run; it names data set, the target of these jobs and the profile.
+        jobs: every job that should be in the table, in registry order.
         records: id → record, of those that ended.
-        stale: ids of cells that an older version of their runner, its parameters or its packages made.
+        stale: ids of jobs that an older version of their runner, its parameters or its packages made.
     """
 
     manifest: Manifest
@@ -90,8 +90,8 @@ class RowResult:
         title: as printed.
         family: as printed.
         step_means: whether the model is fitted on means over the training years.
-        planned: number of cells that should be there.
-        records: those that are done.
+        planned: number of jobs that should be there: repetitions, times folds where the split has some.
+        records: those that are done; of repetitions whose folds are not all done, none.
         problems: status and reason of the others.
     """
 
@@ -102,6 +102,11 @@ class RowResult:
     planned: int
     records: tuple[Record, ...]
     problems: tuple[str, ...]
+
+    @property
+    def runs(self) -> int:
+        """Number of whole repetitions: the folds of one make one run."""
+        return len({record.job.repetition for record in self.records})
 
     @property
     def fitted_part(self) -> str:
@@ -121,17 +126,20 @@ def runs(store: Store, suite: str, dataset: str | None = None, profile: str | No
     ]
 
 
-def select(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> Selection:
-    """The jobs of a suite's table.
+def select(
+    store: Store, suite: str, dataset: str | None = None, profile: str | None = None, target: str | None = None
+) -> Selection:
+    """The jobs of a suite's table, of one target.
 
     Args:
         store: where results are.
         suite: name of the suite.
         dataset: name of the data set; None for that of the newest run.
         profile: name of the profile; None for that of the newest run.
+        target: of data with several; None for the first.
 
     Raises:
-        BenchError: no such run was ever started in this store, or a record is damaged.
+        BenchError: no such run was ever started in this store, it has no such target, or a record is damaged.
     """
     fitting = runs(store, suite, dataset, profile)
     if not fitting:
@@ -139,7 +147,7 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
         raise BenchError(
             f"Store {store.root} holds no run of suite {suite!r}{asked}; run `bench run --suite {suite}` first."
         )
-    newest = fitting[-1]
+    newest = _of_target(fitting[-1], target)
     reference = newest.jobs[0]
     wanted: dict[tuple[str, ...], Job] = {}
     current: dict[tuple[str, str | None], str] = {}
@@ -155,6 +163,24 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
     return Selection(newest, tuple(jobs), records, stale)
 
 
+def _of_target(manifest: Manifest, target: str | None) -> Manifest:
+    """A manifest with the jobs, name and units of one target only.
+
+    Raises:
+        BenchError: the run has no job of that target.
+    """
+    known = manifest.several_targets or {manifest.target_name: manifest.target_units}
+    wanted = target or manifest.target_name
+    if wanted not in known:
+        raise unknown("target", wanted, list(known), "name one of the run's targets with --target")
+    if not manifest.several_targets:
+        return manifest
+    jobs = [job for job in manifest.jobs if job.target == wanted]
+    if not jobs:
+        raise BenchError(f"The newest run of suite {manifest.suite} has no job of target {wanted!r}.")
+    return manifest.model_copy(update={"jobs": jobs, "target_name": wanted, "target_units": known[wanted]})
+
+
 def same_table(job: Job, reference: Job) -> bool:
     """Whether two jobs of one suite may stand in one table: same data, profile, evaluation and kind of split."""
     return (job.dataset_fingerprint, job.profile, job.evaluation, fixed_split(job.split)) == (
@@ -167,7 +193,8 @@ def same_table(job: Job, reference: Job) -> bool:
 
 def fixed_split(split: dict[str, Any]) -> str:
     """What all jobs of a table must have in common of their splits, as text."""
-    varying: tuple[str, ...] = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
+    # Learning curves, repetitions and folds share a table.
+    varying: tuple[str, ...] = ("train_cells", "sample_seed", "fold")
     if split["kind"] == "ablation":
         varying = ("sample_seed",)
     return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
@@ -195,7 +222,8 @@ def rows(selection: Selection) -> list[RowResult]:
     found = []
     for key, jobs in grouped.items():
         entry = registry.entries().get(key.runner)
-        done, problems = [], []
+        done: list[Record] = []
+        problems: list[str] = []
         for job in jobs:
             record = selection.records.get(job.id)
             if job.id in selection.stale:
@@ -208,15 +236,37 @@ def rows(selection: Selection) -> list[RowResult]:
                 problems.append(f"{job.label}: {record.status}: {record.reason}")
             else:
                 done.append(record)
+        done, broken = _whole_repetitions(jobs, done)
+        problems += broken
         title, family = (entry.title, entry.family) if entry else (key.runner, "Reference")
         step_means = entry is not None and entry.step_means
         found.append(RowResult(key, title, family, step_means, len(jobs), tuple(done), tuple(problems)))
     return found
 
 
+def _whole_repetitions(jobs: Sequence[Job], done: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The records of repetitions of which every fold is done, and a sentence for each of the others.
+
+    A number over some of the folds is a number over other samples than its neighbours' in the table.
+    """
+    if not any("fold" in job.split for job in jobs):
+        return list(done), []
+    folds = {job.split["fold"] for job in jobs}
+    have: dict[int, set[int]] = {}
+    for record in done:
+        have.setdefault(record.job.repetition, set()).add(record.job.split["fold"])
+    partial = {repetition for repetition, known in have.items() if known != folds}
+    sentences = [
+        f"repetition {repetition} of {jobs[0].runner}: folds "
+        f"{', '.join(map(str, sorted(folds - have[repetition])))} are not done, so that it is left out"
+        for repetition in sorted(partial)
+    ]
+    return [record for record in done if record.job.repetition not in partial], sentences
+
+
 @dataclass(frozen=True)
 class BlockSums:
-    """Sums of one job, part, group and weighting.
+    """Sums of one repetition, part, group and weighting.
 
     Attributes:
         blocks: (blocks,) ids, ascending.
@@ -231,6 +281,14 @@ class BlockSums:
         values = np.zeros((*self.values.shape[:2], len(blocks)))
         values[:, :, np.searchsorted(blocks, self.blocks)] = self.values
         return values
+
+
+def _pooled(parts: Sequence[BlockSums]) -> BlockSums:
+    """The sums of all folds of a repetition."""
+    if len(parts) == 1:
+        return parts[0]
+    blocks = np.unique(np.concatenate([part.blocks for part in parts]))
+    return BlockSums(blocks, np.sum([part.on(blocks) for part in parts], axis=0))
 
 
 @dataclass(frozen=True)
@@ -358,8 +416,14 @@ class StatisticsReader:
         return Estimate(value, low, high, spread)
 
     def _of(self, term: Term, weighting: str) -> list[BlockSums]:
-        found = [self.sums(record, term.part, term.group, weighting) for record in term.records]
-        return [item for item in found if item is not None]
+        by_repetition: dict[tuple[Any, ...], list[BlockSums]] = {}
+        for record in term.records:
+            sums = self.sums(record, term.part, term.group, weighting)
+            if sums is not None:
+                split = record.job.split
+                key = (record.job.repetition, split.get("sample_seed")) if "fold" in split else (record.job_id,)
+                by_repetition.setdefault(key, []).append(sums)
+        return [_pooled(parts) for parts in by_repetition.values()]
 
     def _drawn(self, term: Term, weighting: str, sums: Sequence[BlockSums], blocks: Blocks) -> dict[str, Sample]:
         jobs = tuple(record.job_id for record in term.records)

@@ -169,7 +169,7 @@ def _caption(selection: Selection, weighting: str) -> str:
         f"scored on steps {', '.join(map(str, split['weeks']))} of {split['test_year']} over all cells",
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",
-        f"{len(selection.done)} of {len(selection.jobs)} cells done",
+        f"{len(selection.done)} of {len(selection.jobs)} jobs done",
         "area-weighted" if weighting == "area" else "",
     ]
     return (

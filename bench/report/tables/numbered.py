@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.report import published
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
+from bench.report.results.data_words import DataWords, words_of
 from bench.report.results.selection import Estimate, RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
@@ -24,8 +25,8 @@ _REFERENCE = "Reference"
 
 def table1(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
     """Table 1: test error of every model on the full suite, with train error, gap, and the paper's ratios."""
-    found = rows(selection)
-    paper = published.load(1)
+    found, words = rows(selection), words_of(reader.store, selection)
+    paper = published.load(1) if words.of_paper else []
     estimates = {row.key: _estimates(reader, row, weighting) for row in found}
     paper_denominator = published.lookup(paper, TABLE1_DENOMINATOR, "rmse")
     table_rows = []
@@ -54,12 +55,12 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("train_rmse", "Train RMSE"),
         Column("gap", "Gap", interval=False),
         Column("ratio", "÷ LightGBM Large", interval=False),
-        Column("paper_ratio", "Paper's ratio"),
+        *((Column("paper_ratio", "Paper's ratio"),) if words.of_paper else ()),
         Column("runs", "Runs", digits=0),
     )
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Comparison of methods (Table 1 of the paper). {_circumstances(selection, found, weighting)}"
+    caption = f"Comparison of methods{words.table(1)}. {_circumstances(selection, found, weighting, words)}"
     return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
@@ -91,8 +92,8 @@ def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plai
 
 def table2(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
     """Table 2: RMSE and R² of named weeks on the few-shot suite, over all land cells, with the paper's ratios."""
-    found = rows(selection)
-    paper = published.load(2)
+    found, words = rows(selection), words_of(reader.store, selection)
+    paper = published.load(2) if words.of_paper else []
     weeks = _weeks(selection)
     table_rows = []
     for row in found:
@@ -113,22 +114,25 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     table_rows += _unplanned(found, paper)
     columns: list[Column] = []
     for week in weeks:
-        columns.append(Column(f"rmse_{week}", f"W{week} RMSE", best="min"))
+        columns.append(Column(f"rmse_{week}", f"{words.short_step(week)} RMSE", best="min"))
         columns.append(Column(f"r2_{week}", "R²", 2, "max", interval=False))
     for week in weeks:
-        label = f"W{week} ÷ GNNWR"
+        label = f"{words.short_step(week)} ÷ GNNWR"
         columns.append(Column(f"ratio_{week}", label, in_latex=False, on_terminal=False, interval=False))
-        columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
+        if words.of_paper:
+            columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
     measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Few-shot comparison by week (Table 2 of the paper). {_circumstances(selection, found, weighting)}"
+    caption = (
+        f"Few-shot comparison by {words.week}{words.table(2)}. {_circumstances(selection, found, weighting, words)}"
+    )
     return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
 
 
 def table3(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
     """Table 3: train and test error of week 40 and the gap, like for like (raw samples) and as published."""
-    found = rows(selection)
-    paper = published.load(3)
+    found, words = rows(selection), words_of(reader.store, selection)
+    paper = published.load(3) if words.of_paper else []
     week = gap_week(selection)
     group = f"week:{week}"
     table_rows = []
@@ -156,7 +160,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("gap", "Gap", best="min", interval=False),
         Column("fitted_rmse", "Train RMSE as published"),
         Column("gap_published", "Gap as published", interval=False),
-        Column("paper_gap", "Paper's gap"),
+        *((Column("paper_gap", "Paper's gap"),) if words.of_paper else ()),
         Column("seen_rmse", "Seen cells", in_latex=False),
         Column("unseen_rmse", "Unseen cells", in_latex=False),
         Column("runs", "Runs", digits=0),
@@ -165,7 +169,8 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures["gap"] = Measure("rmse", group, minus="train")
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
-        f"Generalisation gap in week {week} (Table 3 of the paper). {_circumstances(selection, found, weighting)} "
+        f"Generalisation gap in {words.week} {week}{words.table(3)}. "
+        f"{_circumstances(selection, found, weighting, words)} "
         "As published: the training error is taken on what a model was fitted on, for spatial models means over the "
         "training years."
     )
@@ -201,7 +206,7 @@ def _shown(key: str, found: Estimate | Inference | None) -> dict[str, Value]:
 
 def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
     if row.records:
-        values = values | {"runs": Value(len(row.records))}
+        values = values | {"runs": Value(row.runs)}
     notes = [] if len(row.records) == row.planned else [f"{len(row.records)} of {row.planned} done"]
     sampled = {record.job.parameters.get(TRAINING_ROWS): record.n_train for record in row.records}
     notes += [f"learnt from {rows:,} of {n_train:,} training samples" for rows, n_train in sampled.items() if rows]
@@ -254,7 +259,7 @@ def _weeks(selection: Selection) -> list[int]:
     return list(selection.jobs[0].split["weeks"])
 
 
-def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: str) -> str:
+def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: str, words: DataWords) -> str:
     first = selection.jobs[0]
     views = sorted({row.key.view for row in found if row.key.view})
     repetitions = sorted({job.repetition for job in selection.jobs})
@@ -262,7 +267,7 @@ def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: 
     parts = [
         f"Data set {first.dataset} ({selection.manifest.dataset_title})",
         f"{selection.manifest.target_name} in {selection.manifest.target_units}",
-        f"test year {first.split['test_year']}",
+        words.split,
         f"feature view {', '.join(views)}" if views else "",
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",
