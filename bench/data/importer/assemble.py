@@ -87,7 +87,7 @@ def _check_size(found: Survey, columns: Columns, out: Path, what: str) -> None:
 
     samples = found.shape[0] * found.shape[1]
     values = len(columns.features) + len(columns.target)
-    scratch = samples * values * (10 if found.is_finer else 4)
+    scratch = samples * values * (12 if found.is_finer else 4)
     needed = scratch + samples * 4 * 2 * values
     free = int(shutil.disk_usage(out.parent).free * _SPARE_DISK)
     if needed > free:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +48,7 @@ class Rectangle:
     survey: Survey
     columns: Columns
     values: npt.NDArray[Any]
-    counts: npt.NDArray[np.uint16] | None
+    counts: npt.NDArray[np.uint32] | None
     static: Doubles
     labels: dict[str, Integers] = field(default_factory=dict)
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -77,23 +76,32 @@ class Rectangle:
         if self.counts is None:
             return found
         count = self.counts[rows].reshape(shape)
-        days = count * max(1, self.survey.gap_days) / self.survey.rows_a_day
+        gap, rows_a_day = (each[places, None, None] for each in (self.survey.gap_days, self.survey.rows_a_day))
+        days = count * np.maximum(1, gap) / rows_a_day
         needed = np.where(self.survey.days_in_step > self.columns.least_days, self.columns.least_days, 0)
         found[(count == 0) | (days < needed[:, None])] = np.nan
+        expected = self._expected_rows(places)
         with np.errstate(invalid="ignore", divide="ignore"):
             for column, how in enumerate(_aggregations(self.columns)):
                 if how == "mean":
                     found[:, :, column] /= count[:, :, column]
                 elif how == "sum":
-                    found[:, :, column] *= np.maximum(1, self._expected_rows / count[:, :, column])
+                    found[:, :, column] *= np.maximum(1, expected / count[:, :, column])
         return found
 
-    @cached_property
-    def _expected_rows(self) -> Integers:
-        """(time,) rows of a step in which none is missing."""
-        if self.survey.gap_days == 1:
-            return np.asarray(self.survey.days_in_step * self.survey.rows_a_day)
-        return np.asarray(self.survey.rows_in_step.max(axis=0), np.int64)
+    def _expected_rows(self, places: slice) -> Integers:
+        """(place, time) rows of a step of which none is missing, by the place's own usual gap."""
+        gap = self.survey.gap_days[places, None].astype(np.float64)
+        for at_least, at_most, mean in _CALENDAR_GAPS:
+            gap = np.where((gap >= at_least) & (gap <= at_most), mean, gap)
+        steps = np.floor(self.survey.days_in_step / np.maximum(1, gap) + _LAST_STEP)
+        return np.asarray(steps, np.int64) * self.survey.rows_a_day[places, None]
+
+
+_CALENDAR_GAPS = ((28, 31, 365.2425 / 12), (365, 366, 365.2425))
+"""Least and largest gap in days of months and years, and their mean length."""
+_LAST_STEP = 0.05
+"""A step that lacks this share of another row's length holds that row too: a year holds twelve months."""
 
 
 def read_rectangle(source: Source, columns: Columns, survey: Survey, scratch: Path) -> Rectangle:
@@ -124,7 +132,7 @@ def read_rectangle(source: Source, columns: Columns, survey: Survey, scratch: Pa
         survey,
         columns,
         stored,
-        np.memmap(scratch / "counts", np.uint16, "w+", shape=shape) if finer else None,
+        np.memmap(scratch / "counts", np.uint32, "w+", shape=shape) if finer else None,
         np.full((n_places, len(columns.static)), np.nan),
         {name: np.full(n_places, UNKNOWN, np.int64) for name in columns.all_categories},
         {},
@@ -174,7 +182,7 @@ def _add(rectangle: Rectangle, position: Integers, given: Doubles) -> None:
     steps, first = np.unique(position[order], return_index=True)
     given = given[order]
     present = ~np.isnan(given)
-    rectangle.counts[steps] += np.add.reduceat(present, first, axis=0, dtype=np.uint16)
+    rectangle.counts[steps] += np.add.reduceat(present, first, axis=0, dtype=np.uint32)
     for column, how in enumerate(_aggregations(rectangle.columns)):
         start = _START.get(how, 0.0)
         function = {"min": np.minimum, "max": np.maximum}.get(how, np.add)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ import numpy.typing as npt
 
 from bench.data import rhythm as rhythms
 from bench.data.array_pages import release_pages
-from bench.data.cube import normalised_lon
 from bench.data.importer import values
 from bench.data.importer.columns import Columns
-from bench.data.importer.sources import Batch, Source
+from bench.data.importer.places import Places
+from bench.data.importer.sources import Source
 from bench.data.rhythm import Rhythm
 from bench.errors import BenchError
 
@@ -26,11 +25,7 @@ Integers = npt.NDArray[np.int64]
 SECONDS_A_DAY = 86_400
 CROSS_SECTION_DAY = np.datetime64("2000-01-01", "D")
 """The one step of data without time; no number depends on it."""
-_SAME_PLACE = 1e-6
-"""Coordinates of one place may differ by this share of themselves: they were written with other numbers of digits."""
 _CHUNK = 1 << 20
-_LONGEST_GAP = 400
-"""Gaps between the dates of a place are counted up to so many days."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +40,8 @@ class Survey:
         names: one per place, or None where they have none.
         time: (time,) first day of each step in which some place has a row.
         rhythm: of the steps.
-        gap_days: usual distance of two dates of a place in days; 0 where no place has two.
-        rows_a_day: largest number of rows of one place on one day.
+        gap_days: (place,) usual distance of two dates in days; 0 where there is but one.
+        rows_a_day: (place,) largest number of rows on one day.
         is_finer: whether some step of a place has several rows, so that there is something to aggregate.
     """
 
@@ -57,8 +52,8 @@ class Survey:
     names: tuple[str, ...] | None
     time: npt.NDArray[np.datetime64]
     rhythm: Rhythm
-    gap_days: int
-    rows_a_day: int
+    gap_days: Integers
+    rows_a_day: Integers
     is_finer: bool
 
     @property
@@ -73,14 +68,6 @@ class Survey:
             return place, place
         day = (self.seconds[rows] // SECONDS_A_DAY).astype("datetime64[D]")
         return place, place * len(self.time) + np.searchsorted(self.time, self.rhythm.first_day(day))
-
-    @cached_property
-    def rows_in_step(self) -> npt.NDArray[np.int32]:
-        """(place, time) number of rows."""
-        count = np.zeros(self.shape[0] * self.shape[1], np.int32)
-        for start in range(0, len(self.place), _CHUNK):
-            np.add.at(count, self.positions(slice(start, start + _CHUNK))[1], 1)
-        return count.reshape(self.shape)
 
     @property
     def days_in_step(self) -> Integers:
@@ -108,7 +95,7 @@ def survey(source: Source, columns: Columns, scratch: Path) -> Survey:
         BenchError: there is no row, a place or date is missing or out of range, a place lies at two positions, two rows
             are of one place and time, or the dates fit no rhythm.
     """
-    places = _Places(columns, source.what)
+    places = Places(columns, source.what)
     files = {name: (scratch / name).open("wb") for name in ("place", "seconds")}
     days: set[int] = set()
     n_rows = 0
@@ -132,8 +119,8 @@ def survey(source: Source, columns: Columns, scratch: Path) -> Survey:
     if columns.time is None:
         if columns.place is not None:
             _check_repeated(np.sort(place), place, lambda key: f"place {names[key] if names else key}", source.what)
-        day = np.array([CROSS_SECTION_DAY])
-        return Survey(place, None, lon, lat, names, day, rhythms.get("none"), 0, 1, False)
+        day, nothing = np.array([CROSS_SECTION_DAY]), np.zeros(len(lon), np.int64)
+        return Survey(place, None, lon, lat, names, day, rhythms.get("none"), nothing, nothing, False)
     seconds = np.memmap(scratch / "seconds", np.int64, "r", shape=(n_rows,))
     first = int(min(days)) * SECONDS_A_DAY
     span = (int(max(days)) + 1) * SECONDS_A_DAY - first
@@ -150,103 +137,12 @@ def survey(source: Source, columns: Columns, scratch: Path) -> Survey:
     ordered = np.sort(key)
     _check_repeated(ordered, key, named, source.what)
     del key
-    gap_days, rows_a_day = _habits(ordered, span)
+    gap_days, rows_a_day = _habits(ordered, span, len(lon))
     distinct = np.array(sorted(days), np.int64).astype("datetime64[D]")
-    rhythm = rhythms.get(columns.rhythm) if columns.rhythm else _rhythm_of(distinct, gap_days, source.what)
+    rhythm = rhythms.get(columns.rhythm) if columns.rhythm else _rhythm_of(distinct, _usual(gap_days), source.what)
     time = np.unique(rhythm.first_day(distinct))
     is_finer = _has_several_rows_a_step(ordered, span, first, rhythm)
     return Survey(place, seconds, lon, lat, names, time, rhythm, gap_days, rows_a_day, is_finer)
-
-
-class _Places:
-    """Places in the order in which they appear."""
-
-    def __init__(self, columns: Columns, what: str) -> None:
-        self._columns, self._what = columns, what
-        self._known: dict[object, int] = {}
-        self._coordinates: list[Doubles] = []
-        self._lon = self._lat = np.empty(0)
-        self._n_rows = 0
-
-    def add(self, batch: Batch) -> npt.NDArray[np.int32]:
-        """(row,) provisional index of each row's place."""
-        lon, lat = (values.numbers(batch, name, self._what) for name in (self._columns.lon, self._columns.lat))
-        self._check_range(batch, lon, lat)
-        if self._columns.crs is None:
-            lon = normalised_lon(lon)
-        if self._columns.place is None and self._columns.time is None:
-            self._coordinates.append(np.stack([lon, lat]))
-            self._n_rows += len(batch)
-            return np.arange(self._n_rows - len(batch), self._n_rows, dtype=np.int32)
-        if self._columns.place is not None:
-            import pandas as pd
-
-            written = values.texts(batch, self._columns.place)
-            empty = np.flatnonzero(written == "")
-            if len(empty):
-                raise self._error(batch, int(empty[0]), f"the place {self._columns.place!r} is empty; name it")
-            inverse, distinct = pd.factorize(written)
-            keys: list[object] = list(distinct)
-        else:
-            found, inverse = np.unique(lon + 1j * lat, return_inverse=True)
-            keys = list(found.tolist())
-        _, first = np.unique(inverse, return_index=True)
-        fresh = [index for index, key in enumerate(keys) if key not in self._known]
-        for index in fresh:
-            self._known[keys[index]] = len(self._known)
-        self._lon = np.concatenate([self._lon, lon[first[fresh]]])
-        self._lat = np.concatenate([self._lat, lat[first[fresh]]])
-        code = np.array([self._known[key] for key in keys], np.int32)[inverse]
-        for name, here, of_place in (
-            (self._columns.lon, lon, self._lon[code]),
-            (self._columns.lat, lat, self._lat[code]),
-        ):
-            moved = np.flatnonzero(~np.isclose(here, of_place, rtol=_SAME_PLACE, atol=_SAME_PLACE))
-            if len(moved):
-                raise self._error(
-                    batch,
-                    int(moved[0]),
-                    f"{name!r} is {here[moved[0]]:g}, but {of_place[moved[0]]:g} in an earlier row of the same place; "
-                    "give each place one position, or leave out --place so that positions name places",
-                )
-        return code
-
-    def sorted(self) -> tuple[Doubles, Doubles, tuple[str, ...] | None, npt.NDArray[np.int32]]:
-        """Coordinates and names of the places in their final order, and (provisional place,) index in it."""
-        if self._coordinates:
-            lon, lat = np.concatenate(self._coordinates, axis=1)
-            return lon, lat, None, np.arange(len(lon), dtype=np.int32)
-        keys = list(self._known)
-        if self._columns.place is None:
-            order = np.lexsort((self._lat, self._lon))
-            names = None
-        else:
-            order = np.array(sorted(range(len(keys)), key=lambda index: str(keys[index])), np.int64)
-            names = tuple(str(keys[index]) for index in order)
-        rank = np.empty(len(keys), np.int32)
-        rank[order] = np.arange(len(keys), dtype=np.int32)
-        return self._lon[order], self._lat[order], names, rank
-
-    def _check_range(self, batch: Batch, lon: Doubles, lat: Doubles) -> None:
-        for name, coordinate in ((self._columns.lon, lon), (self._columns.lat, lat)):
-            empty = np.flatnonzero(np.isnan(coordinate))
-            if len(empty):
-                raise self._error(batch, int(empty[0]), f"the coordinate {name!r} is empty; fill it or drop the row")
-        if self._columns.crs is not None:
-            return
-        wrong = np.flatnonzero((np.abs(lat) > 90) | (lon < -180) | (lon > 360))
-        if len(wrong):
-            at = int(wrong[0])
-            swapped = abs(lat[at]) <= 180 and abs(lon[at]) <= 90
-            raise self._error(
-                batch,
-                at,
-                f"longitude {lon[at]:g} and latitude {lat[at]:g} are no degrees; "
-                + ("swap --lon and --lat" if swapped else "planar coordinates are named by --x, --y and --crs"),
-            )
-
-    def _error(self, batch: Batch, index: int, text: str) -> BenchError:
-        return BenchError(f"Row {batch.first_row + index:,} of {self._what}: {text}.")
 
 
 def _check_repeated(
@@ -266,29 +162,35 @@ def _check_repeated(
         )
 
 
-def _habits(ordered: Integers, span: int) -> tuple[int, int]:
-    """Usual gap between the dates of a place in days, and the largest number of rows of a place on one day.
+def _habits(ordered: Integers, span: int, n_places: int) -> tuple[Integers, Integers]:
+    """(place,) usual gap between dates in days, and (place,) largest number of rows on one day.
 
     Args:
         ordered: ascending keys, place × span + seconds; a span is a whole number of days.
         span: seconds.
+        n_places: how many.
     """
-    gaps = np.zeros(_LONGEST_GAP + 1, np.int64)
-    most, run, last = 1, 0, -1
-    days_a_span = span // SECONDS_A_DAY
-    for start in range(0, len(ordered), _CHUNK):
-        day = ordered[start : start + _CHUNK] // SECONDS_A_DAY
-        distinct, counts = np.unique(day, return_counts=True)
-        if distinct[0] == last:
-            counts[0] += run
-        most = max(most, int(counts.max()))
-        joined = np.concatenate([[last], distinct]) if last >= 0 else distinct
-        same_place = joined[1:] // days_a_span == joined[:-1] // days_a_span
-        difference = np.diff(joined)[same_place]
-        gaps += np.bincount(np.minimum(difference[difference > 0], _LONGEST_GAP), minlength=_LONGEST_GAP + 1)
-        last, run = int(distinct[-1]), int(counts[-1])
-    total = int(gaps.sum())
-    return (int(np.searchsorted(np.cumsum(gaps), (total + 1) // 2)) if total else 0), most
+    first = np.searchsorted(ordered, np.arange(n_places + 1) * span)
+    gaps, most = np.zeros(n_places, np.int64), np.ones(n_places, np.int64)
+    start = 0
+    while start < n_places:
+        stop = max(start + 1, int(np.searchsorted(first, first[start] + _CHUNK, side="right")) - 1)
+        day, rows = np.unique(ordered[first[start] : first[stop]] // SECONDS_A_DAY, return_counts=True)
+        place = day // (span // SECONDS_A_DAY)
+        np.maximum.at(most, place, rows)
+        same = place[1:] == place[:-1]
+        gap, of = np.diff(day)[same], place[1:][same]
+        order = np.lexsort((gap, of))  # the middle one of each place is its median
+        found, begin, count = np.unique(of[order], return_index=True, return_counts=True)
+        gaps[found] = gap[order][begin + (count - 1) // 2]
+        start = stop
+    return gaps, most
+
+
+def _usual(gap_days: Integers) -> int:
+    """Gap that most places have at most; 0 where none has several dates."""
+    several = np.sort(gap_days[gap_days > 0])
+    return int(several[(len(several) - 1) // 2]) if len(several) else 0
 
 
 def _has_several_rows_a_step(ordered: Integers, span: int, first: int, rhythm: Rhythm) -> bool:

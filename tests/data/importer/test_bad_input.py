@@ -13,6 +13,7 @@ import pytest
 
 from bench.cli.data_import import command
 from bench.errors import BenchError
+from tests.conftest import Bench
 
 TOWERS = ("--place", "site", "--time", "date", "--target", "gpp:gC m-2 d-1", "--features", "temp:degC,rain:mm:sum")
 TOWERS += ("--static", "height:m", "--category", "igbp")
@@ -211,6 +212,13 @@ def test_one_sentence_and_nothing_left(case: str, tmp_path: Path) -> None:
     assert sentence.endswith(".") and "\n" not in sentence and len(sentence) < 500
     assert not re.search(r"<.*object at|Traceback", sentence)
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_the_command_line_says_it_in_a_sentence_and_exits_with_2(bench: Bench, tmp_path: Path) -> None:
+    file = changed("temp", 5, "warm")(tmp_path)
+    result = bench("data", "import", str(file), "--out", str(tmp_path / "cube"), *TOWERS)
+    assert result.returncode == 2 and "Traceback" not in result.stderr
+    assert "Row 5 of towers.csv: 'temp' is 'warm', not a number" in result.stderr
 
 
 def test_swapped_degrees_are_recognised(tmp_path: Path) -> None:

@@ -118,6 +118,30 @@ def test_a_sum_counts_missing_days_by_the_others_and_needs_enough_of_them(tmp_pa
     assert two.target[0, 1] == 10
 
 
+def test_every_place_keeps_its_own_gap_between_dates(tmp_path: Path) -> None:
+    """Half-hours beside hours, and weeks beside days: nobody's sum or least days is measured by another's rows."""
+    hours = pd.date_range("2001-01-01", "2001-01-31 23:00", freq="h")
+    halves = pd.date_range("2001-01-01", "2001-01-31 23:30", freq="30min")
+    days, weeks = pd.date_range("2001-01-01", "2001-01-31"), pd.date_range("2001-01-01", "2001-01-22", freq="7D")
+    parts = [
+        pd.DataFrame(
+            {"site": name, "lon": float(index), "lat": 2.0, "date": dates, "temp": 1.0, "rain": 1.0, "gpp": 3.0}
+        )
+        for index, (name, dates) in enumerate({"H": hours, "I": halves, "D": days, "W": weeks}.items())
+    ]
+    cube = from_frame(pd.concat(parts), columns(rhythm="month"), tmp_path / "a")
+    assert cube.place_names == ("D", "H", "I", "W")
+    assert cube.climate[:, 0, 1].tolist() == [31, 744, 1488, 4] and not cube.has_gaps
+
+
+def test_months_of_a_year_that_are_missing_are_counted_by_the_others(tmp_path: Path) -> None:
+    frame = towers()
+    half = frame[~((frame.site == "AA") & (frame.date < "2001-07"))]
+    cube = from_frame(half, columns(rhythm="year"), tmp_path / "a")
+    rain = half[(half.site == "AA") & (half.date < "2002")].rain
+    assert cube.climate[0, 0, 1] == pytest.approx(2 * rain.sum(), rel=1e-6) and len(rain) == 6
+
+
 def test_months_are_not_thinned_by_least_days_and_sums_of_months_are_years(tmp_path: Path) -> None:
     frame = towers()
     assert not from_frame(frame, columns(), tmp_path / "a").has_gaps
