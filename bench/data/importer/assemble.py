@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import tempfile
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -49,12 +49,15 @@ def import_table(
     with disk_errors(f"The cube {out}", "nothing is changed"):
         out.parent.mkdir(parents=True, exist_ok=True)
         # A killed import leaves a folder of this name, which the next one removes (see `CubeWriter`).
-        with tempfile.TemporaryDirectory(prefix=f"{out.name}.{owner()}.", suffix=".partial", dir=out.parent) as folder:
-            scratch = Path(folder)
+        scratch = out.with_name(f"{out.name}.rows.{owner()}.partial")
+        scratch.mkdir()
+        try:
             found = survey(source, columns, scratch)
             _check_size(found, columns, out, source.what)
             rectangle = read_rectangle(source, columns, found, scratch)
             return _write(rectangle, out, name, provenance, source.what, say)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def check_out(out: Path) -> None:
@@ -65,8 +68,9 @@ def check_out(out: Path) -> None:
     """
     if out.is_dir() and any(out.iterdir()) and not (out / "zarr.json").exists():
         raise BenchError(f"Folder {out} holds other things; name a new folder with --out.")
-    if out.exists() and not out.is_dir():
-        raise BenchError(f"{out} is a file; name a new folder with --out.")
+    for path in (out, *out.parents):
+        if path.exists() and not path.is_dir():
+            raise BenchError(f"{path} is a file; name a new folder with --out.")
 
 
 def checked_name(name: str) -> str:
@@ -83,8 +87,6 @@ def checked_name(name: str) -> str:
 
 def _check_size(found: Survey, columns: Columns, out: Path, what: str) -> None:
     """Raises if the rectangle does not fit on the disk: many places, each with days of its own, or one wrong year."""
-    import shutil
-
     samples = found.shape[0] * found.shape[1]
     values = len(columns.features) + len(columns.target)
     scratch = samples * values * (12 if found.is_finer else 4)

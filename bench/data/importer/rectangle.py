@@ -139,7 +139,8 @@ def read_rectangle(source: Source, columns: Columns, survey: Survey, scratch: Pa
         np.full(n_places * n_times, UNKNOWN, np.int8) if columns.split is not None else None,
     )
     found_levels: dict[str, dict[str, int]] = {name: {} for name in columns.all_categories}
-    wanted = [name for name in columns.read if name not in columns.where or name in names]
+    further = (*columns.static, *columns.all_categories, *filter(None, (columns.split,)))
+    wanted = list(dict.fromkeys((*names, *further)))
     for batch in source.batches(wanted):
         place, position = survey.positions(batch.rows)
         given = np.stack([values.numbers(batch, name, source.what, columns.missing) for name in names], axis=1)

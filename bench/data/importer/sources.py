@@ -24,6 +24,8 @@ BATCH_ROWS = 1 << 17
 """Rows of a batch of Parquet or of a data frame: about 10 MB of ten columns."""
 CSV_BLOCK_BYTES = 1 << 23
 """Bytes of a batch of CSV."""
+_LONGEST_LINE = 1 << 24
+"""Bytes of the names of all columns, at most."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MISSING_TEXTS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "none", "-nan", "#N/A", "-", ".")
 """Fields that mean *not measured*."""
@@ -124,7 +126,7 @@ class CsvSource:
         self.units: Mapping[str, str] = {}
         opener = gzip.open if path.name.endswith(".gz") else open
         with _readable(path), opener(path, "rb") as stream:
-            start = stream.read(1 << 16)
+            start = stream.readline(_LONGEST_LINE)
         if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
             raise BenchError(f"{path} is not text in UTF-8; save it as CSV UTF-8.")
         first = start.removeprefix(b"\xef\xbb\xbf").splitlines()[:1]

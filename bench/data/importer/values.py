@@ -123,8 +123,12 @@ def texts(batch: Batch, name: str) -> npt.NDArray[np.object_]:
         ]
         return np.array(written, dtype=object)
     if not pa.types.is_string(column.type):
-        column = pc.cast(column, pa.string())
+        try:
+            column = pc.cast(column, pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise BenchError(f"Column {name!r} is of type {column.type}, neither names nor numbers.") from error
     column = pc.fill_null(pc.utf8_trim_whitespace(column), "")
+    column = pc.if_else(pc.is_in(column, pa.array(MISSING_TEXTS)), "", column)
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
 
 

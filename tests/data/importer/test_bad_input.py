@@ -235,6 +235,23 @@ def test_an_existing_folder_of_other_things_is_left_alone(tmp_path: Path) -> Non
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "all of it"
 
 
+def test_out_below_a_file(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="towers.csv is a file"):
+        call(str(good(tmp_path)), "--out", str(tmp_path / "towers.csv" / "cube"), *TOWERS)
+
+
+def test_columns_of_lists_are_no_numbers_and_no_names(tmp_path: Path) -> None:
+    frame = towers()
+    frame["temp"] = [[1.0, 2.0]] * len(frame)
+    frame.to_parquet(tmp_path / "t.parquet")
+    for options, message in ((TOWERS, "'temp' .* not a number"), ((*TOWERS, "--category", "temp"), "two meanings")):
+        with pytest.raises(BenchError, match=message):
+            call(str(tmp_path / "t.parquet"), "--out", str(tmp_path / "cube"), *options)
+    names = ("--place", "temp", *TOWERS[2:7], "rain:mm")
+    with pytest.raises(BenchError, match="'temp' is of type list.*, neither names nor numbers"):
+        call(str(tmp_path / "t.parquet"), "--out", str(tmp_path / "cube"), *names)
+
+
 def test_a_failed_import_keeps_the_cube_that_was_there(tmp_path: Path) -> None:
     call(str(good(tmp_path)), "--out", str(tmp_path / "cube"), *TOWERS)
     before = (tmp_path / "cube" / "zarr.json").read_bytes()

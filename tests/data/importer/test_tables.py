@@ -281,6 +281,34 @@ def test_texts_of_missing_values_and_numbers_that_mean_it(tmp_path: Path) -> Non
     assert np.isnan(cube.target[0, :5]).all() and np.isfinite(cube.target[0, 5:]).all()
 
 
+def test_texts_that_mean_missing_do_so_in_every_kind_of_file(tmp_path: Path) -> None:
+    frame = towers()
+    frame.loc[frame.site == "AA", "igbp"] = "NA"
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    options = columns(categories=("igbp",))
+    first, second = (
+        from_table(tmp_path / file, options, tmp_path / f"{file}.cube", name="t") for file in ("t.csv", "t.parquet")
+    )
+    assert first.static_names == second.static_names == ("igbp=ENF", "igbp=missing")
+    assert first.fingerprint == second.fingerprint
+
+
+def test_a_column_may_name_the_place_and_be_a_category_or_a_feature(tmp_path: Path) -> None:
+    options = columns(categories=("site",), features={"temp": Feature("degC"), "lat": Feature("degree")})
+    cube = from_frame(towers(), options, tmp_path / "a")
+    assert cube.levels_of("site") == ("AA", "BB", "CC") and cube.climate[2, 0, 1] == 52
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    from bench.system.ownership import host_name
+
+    left = tmp_path / f"cube.rows.{host_name()}-999999999.partial"
+    left.mkdir()
+    from_frame(towers(), columns(), tmp_path / "cube")
+    assert [path.name for path in tmp_path.iterdir()] == ["cube"]
+
+
 def test_numbers_as_names_of_places_keep_their_zeros(tmp_path: Path) -> None:
     frame = towers()
     frame["site"] = frame.site.map({"AA": "007", "BB": "7", "CC": "70"})
