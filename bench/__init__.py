@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.2.0"
+from bench.version import __version__
 
 if TYPE_CHECKING:
     from bench.api import (
@@ -37,6 +37,7 @@ __all__ = [
     "RunOptions",
     "Runner",
     "RunnerEntry",
+    "__version__",
     "open_dataset",
     "plan",
     "predictions",

@@ -10,9 +10,11 @@ from typing import Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 
 from bench.cli.options import json_option, store_option
-from bench.data.cube import TESTS, TRAINS, Cube
+from bench.data.cube import Cube
+from bench.data.own_split import TESTS, TRAINS
 from bench.errors import BenchError, unknown
 from bench.store.store import existing_store
 
@@ -58,6 +60,8 @@ def _dataset(spec: str) -> dict[str, Any]:
 
     opened = open_dataset(spec, lambda text: click.echo(text, err=True))
     cube = opened.cube
+    first, second = ("x", "y") if cube.is_planar else ("longitude", "latitude")
+    extent = {first: cube.lon, second: cube.lat}
     return {
         "name": cube.name,
         "fingerprint": cube.fingerprint,
@@ -67,34 +71,36 @@ def _dataset(spec: str) -> dict[str, Any]:
         "rhythm": cube.rhythm.name,
         "first_step": str(cube.time[0]),
         "last_step": str(cube.time[-1]),
-        ("x" if cube.is_planar else "longitude"): [float(cube.lon.min()), float(cube.lon.max())],
-        ("y" if cube.is_planar else "latitude"): [float(cube.lat.min()), float(cube.lat.max())],
+        **{name: [float(values.min()), float(values.max())] for name, values in extent.items()},
         "crs": cube.crs,
         "climate": dict(zip(cube.feature_names, cube.feature_units, strict=True)),
         "static": dict(zip(cube.static_names, cube.static_units, strict=True)),
-        "target": _target(cube) if not cube.several_targets else None,
-        "targets": {name: _target(cube.for_target(name)) for name in cube.several_targets},
-        "split": _split(cube),
+        "target" if not cube.several_targets else "targets": _targets(cube),
+        "split": None if cube.split is None else _own_split(cube.split),
+        "groupings": list(cube.groupings) or None,
         "withheld": sorted(cube.withheld),
         "provenance": dict(cube.provenance),
     }
 
 
-def _target(cube: Cube) -> dict[str, Any]:
-    """Of measured values only."""
-    return {
-        cube.target_name: cube.target_units,
-        "mean": float(np.nanmean(cube.target)),
-        "variance": float(np.nanvar(cube.target)),
-        "measured": float(np.mean(~np.isnan(cube.target))) if cube.has_gaps else None,
-    }
+def _targets(cube: Cube) -> dict[str, Any]:
+    """Unit, mean and variance of the target, and where it has gaps the share that was measured; of several, each."""
+    found: dict[str, Any] = {}
+    for name in cube.target_names:
+        one = cube.for_target(name)
+        values = np.asarray(one.target, dtype=np.float64)
+        measured = values[~np.isnan(values)]
+        own: dict[str, Any] = {"mean": float(measured.mean()), "variance": float(measured.var())}
+        if one.has_gaps:
+            own["measured_share"] = measured.size / values.size
+        if not cube.several_targets:
+            return {name: one.target_units} | own
+        found[name] = {"units": one.target_units} | own
+    return found
 
 
-def _split(cube: Cube) -> dict[str, int] | None:
-    """Samples of the data's own split, measured or not."""
-    if cube.split is None:
-        return None
-    return {name: int((cube.split == code).sum()) for name, code in {"train": TRAINS, "test": TESTS}.items()}
+def _own_split(split: npt.NDArray[np.int8]) -> dict[str, int]:
+    return {name: int(np.count_nonzero(split == code)) for name, code in (("train", TRAINS), ("test", TESTS))}
 
 
 def _lines(value: dict[str, Any], indent: str = "") -> list[str]:

@@ -19,12 +19,15 @@ import numpy.typing as npt
 from bench.data.cube import Cube, FloatArray
 from bench.data.folds import EARTH_RADIUS_KM, unit_sphere
 from bench.data.parts import Part, Split
+from bench.errors import BenchError
 
 Doubles = npt.NDArray[np.float64]
 
 _TWIN_BITS = 10
 """Bits of a float32's 23 that are rounded away before rows are compared: values within about 1 in 8,000 are equal."""
-_ROWS_AT_ONCE = 200_000
+_ROWS_AT_ONCE = 20_000
+COPIES_TOLERATED = 0.01
+"""Share of the test samples that may stand in training at the same place: more make every number of a split false."""
 
 
 @dataclass(frozen=True)
@@ -102,27 +105,51 @@ def audit_places(places: Doubles, is_planar: bool, time: npt.NDArray[np.datetime
     )
 
 
-def count_twins(cube: Cube, split: Split) -> int:
+def count_twins(cube: Cube, split: Split, *, same_place: bool = False) -> int:
     """Test samples that are a training sample over again: features and target are equal after rounding.
 
-    Places and times do not count: the same measurement entered twice, or a cross-section copied into a second year, is
-    a leak wherever and whenever it is said to be.
+    Times do not count: the same measurement entered twice, or a cross-section copied into a second year, is a leak
+    whenever it is said to be.
 
     Args:
         cube: the data with one target.
         split: the split.
+        same_place: count only those of which the twin is said to be of the same cell, which no coincidence explains;
+            else of any cell.
     """
-    train = np.unique(np.concatenate(list(_row_hashes(cube, split.train))))
-    return int(sum(np.isin(hashes, train).sum() for hashes in _row_hashes(cube, split.test)))
+    tested = np.concatenate(list(_row_hashes(cube, split.test, same_place)))
+    wanted, found = np.unique(tested), np.zeros(0, np.uint64)
+    for hashes in _row_hashes(cube, split.train, same_place):
+        found = np.union1d(found, np.intersect1d(hashes, wanted))
+    return int(np.isin(tested, found).sum())
 
 
-def _row_hashes(cube: Cube, part: Part) -> Iterator[npt.NDArray[np.uint64]]:
-    """64-bit hashes of the rounded rows (features, target) of a part's samples, some cells at a time.
+def require_no_copies(cube: Cube, split: Split) -> None:
+    """Raises where test samples are copies of training samples of the same place.
+
+    Args:
+        cube: the data with one target.
+        split: the split.
+
+    Raises:
+        BenchError: more than `COPIES_TOLERATED` of them are.
+    """
+    copies = count_twins(cube, split, same_place=True)
+    if copies > COPIES_TOLERATED * len(split.test):
+        raise BenchError(
+            f"{copies:,} of {len(split.test):,} test samples stand in the training part too, with the same features "
+            "and target at the same place, so that a model need only remember them; use another --split (data without "
+            "time have one step, not copies of it)."
+        )
+
+
+def _row_hashes(cube: Cube, part: Part, of_place: bool) -> Iterator[npt.NDArray[np.uint64]]:
+    """64-bit hashes of the rounded rows (features, target, and the cell if asked) of a part, some cells at a time.
 
     Two different rows collide with a probability of 2⁻⁶⁴: among 10⁸ × 10⁸ pairs once in 2,000 audits.
     """
     columns = len(cube.feature_names) + len(cube.static_names) + 1
-    factors = np.random.default_rng(0).integers(1, 2**63, columns, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    factors = np.random.default_rng(0).integers(1, 2**63, columns + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     cells = max(1, _ROWS_AT_ONCE // max(1, len(part.times)))
     for start in range(0, len(part.cells), cells):
         block = part.rows(slice(start, start + cells))
@@ -130,8 +157,9 @@ def _row_hashes(cube: Cube, part: Part) -> Iterator[npt.NDArray[np.uint64]]:
         values = np.concatenate([cube.climate[cell, time], cube.static[cell], cube.target[cell, time, None]], axis=1)
         rounded = (values.astype(np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)  # −0 becomes 0
         rounded = (rounded + np.uint64(1 << (_TWIN_BITS - 1))) >> np.uint64(_TWIN_BITS)
-        mixed = (rounded + np.uint64(1)) * factors
-        yield (mixed ^ (mixed >> np.uint64(29))).sum(axis=1, dtype=np.uint64) if len(cell) else mixed[:, 0]
+        mixed = (rounded + np.uint64(1)) * factors[:columns]
+        hashes: npt.NDArray[np.uint64] = (mixed ^ (mixed >> np.uint64(29))).sum(axis=1, dtype=np.uint64)
+        yield hashes ^ (cell.astype(np.uint64) * factors[columns]) if of_place else hashes
 
 
 def _shared(train: Part, test: Part) -> int:

@@ -24,8 +24,6 @@ from bench.errors import BenchError, unknown
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
-NEITHER, TRAINS, TESTS = 0, 1, 2
-"""Codes of a cube's own split."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,8 @@ class Cube:
         withheld: (cell, time) float32 arrays that made the target but are no feature, such as LAI; only runners that
             ask for them by name (the PML_V2 reference) see them.
         rhythm: how its steps divide the year.
-        split: (cell, time) int8, the data's own split: 0 neither, 1 trains, 2 tests; None where it brings none.
+        split: (cell, time) int8, the data's own split (`bench.data.own_split`): 0 neither, 1 trains, 2 tests; None
+            where it brings none.
         several_targets: name → units of every target, in the order of the last axis of ``target``; empty for one.
         crs: text of the coordinate reference system (such as ``EPSG:27700``) of planar coordinates, whose distances
             are Euclidean and in its unit; None for degrees on the sphere.

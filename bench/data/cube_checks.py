@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.data.array_pages import BLOCK_BYTES, release_pages
-from bench.data.cube import NEITHER, TESTS, TRAINS, Cube
+from bench.data.own_split import NEITHER, TESTS, TRAINS
 from bench.data.rhythm import check_time
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.data.cube import Cube
 
 _ONE_HOT_TOLERANCE = 1e-6
 

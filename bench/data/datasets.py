@@ -16,7 +16,6 @@ from pathlib import Path
 from bench.data import fetch
 from bench.data.cube import Cube
 from bench.data.cube_zarr import open_cube, write_cube
-from bench.data.physics import Physics
 from bench.errors import BenchError, unknown
 from bench.system import paths
 from bench.system.disk import disk_errors
@@ -41,7 +40,6 @@ class DatasetEntry:
         source: public files that it needs, if any.
         command: what makes its cube, where that takes more than opening it.
         package: installed package that its files come with, if any.
-        physics: gives the equations that made its target, where those are known.
     """
 
     name: str
@@ -51,7 +49,6 @@ class DatasetEntry:
     source: fetch.Source | None = None
     command: str | None = None
     package: str | None = None
-    physics: Callable[[], Physics] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,26 +77,6 @@ def _build_northchina(path: Path, options: Mapping[str, int]) -> Cube:
     from bench.data import northchina
 
     return write_cube(path, northchina.build(_files_of(northchina.SOURCE)))
-
-
-def _northchina_physics() -> Physics:
-    from bench.data import northchina
-
-    return Physics(
-        ("LAI",),
-        northchina.forcing_from_cube,
-        lambda cube, part: northchina.true_sensitivities(cube, part.cells, part.times),
-    )
-
-
-def _simulated_physics() -> Physics:
-    from bench.data import simulated
-
-    return Physics(
-        ("LAI", "capacity"),
-        lambda cube, part: simulated.forcing_from_cube(cube, part.cells, part.times),
-        lambda cube, part: simulated.true_sensitivities(cube, part.cells, part.times),
-    )
 
 
 def _build_simulated(path: Path, options: Mapping[str, int]) -> Cube:
@@ -157,7 +134,6 @@ def entries() -> dict[str, DatasetEntry]:
             "real: North China 2019–2020, 0.25°, 8-day; GLDAS/MODIS forcing, GPP recomputed by the PML_V2 equations",
             _build_northchina,
             source=northchina.SOURCE,
-            physics=_northchina_physics,
         ),
         DatasetEntry(
             "towers",
@@ -190,7 +166,6 @@ def entries() -> dict[str, DatasetEntry]:
             "made: any size, real land mask, 26 ERA5-Land variables, hidden vegetation, GPP by the PML_V2 equations",
             _build_simulated,
             options={"cells": 800, "years": 2, "seed": 0},
-            physics=_simulated_physics,
         ),
         DatasetEntry(
             "climate2gpp",

@@ -1,6 +1,6 @@
 """The equations that made a data set's target, where they are known: one hook per data set.
 
-A data set whose target is computed says so in its `DatasetEntry.physics`; everything else asks `physics_of`.
+A data set whose target is computed has a line in `HOOKS`; everything else asks `physics_of`.
 """
 
 from __future__ import annotations
@@ -34,23 +34,41 @@ class Physics:
     sensitivities: Callable[[Cube, Part], Mapping[str, Doubles]]
 
 
-def physics_of(cube: Cube) -> Physics | None:
-    """The equations of a data set, or None where they are not known or what entered them is not in the cube."""
-    from bench.data.datasets import entries
+def _northchina() -> Physics:
+    from bench.data import northchina
 
-    entry = entries().get(cube.name)
-    if entry is None or entry.physics is None:
-        return None
-    physics = entry.physics()
-    return physics if set(physics.hidden) <= set(cube.withheld) else None
+    return Physics(
+        ("LAI",),
+        northchina.forcing_from_cube,
+        lambda cube, part: northchina.true_sensitivities(cube, part.cells, part.times),
+    )
+
+
+def _simulated() -> Physics:
+    from bench.data import simulated
+
+    return Physics(
+        ("LAI", "capacity"),
+        lambda cube, part: simulated.forcing_from_cube(cube, part.cells, part.times),
+        lambda cube, part: simulated.true_sensitivities(cube, part.cells, part.times),
+    )
+
+
+HOOKS: Mapping[str, Callable[[], Physics]] = {"northchina": _northchina, "simulated": _simulated}
+"""Name of a data set → its equations; called where they are needed, since they load the data set's own module."""
 
 
 def knows_equations(cube: Cube) -> bool:
     """Whether a data set's target was made by equations that can be evaluated with other leaf areas."""
-    from bench.data.datasets import entries
+    return cube.name in HOOKS
 
-    entry = entries().get(cube.name)
-    return entry is not None and entry.physics is not None
+
+def physics_of(cube: Cube) -> Physics | None:
+    """The equations of a data set, or None where they are not known or what entered them is not in the cube."""
+    if not knows_equations(cube):
+        return None
+    physics = HOOKS[cube.name]()
+    return physics if set(physics.hidden) <= set(cube.withheld) else None
 
 
 def true_sensitivities(cube: Cube, part: Part) -> Doubles:
@@ -90,12 +108,9 @@ def gpp_with_lai(cube: Cube, part: Part, lai: Doubles) -> Doubles:
     Raises:
         BenchError: the data set's target was not made by these equations.
     """
-    from bench.data.datasets import entries
-
-    entry = entries().get(cube.name)
-    if entry is None or entry.physics is None:
+    if not knows_equations(cube):
         raise BenchError(
             f"Data set {cube.name!r} has no PML_V2 drivers; leave out the runner 'pml_last_year_lai' (--skip)."
         )
     fractions = cube.static[part.cells, : cube.n_land_cover].astype(np.float64)
-    return np.asarray(pml.gross_primary_productivity(entry.physics().forcing(cube, part), lai, fractions))
+    return np.asarray(pml.gross_primary_productivity(HOOKS[cube.name]().forcing(cube, part), lai, fractions))

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.data.cube import TESTS, TRAINS, Cube
+from bench.data.cube import Cube
 from bench.data.folds import NEAR_KM
+from bench.data.own_split import TESTS, TRAINS
 from bench.errors import BenchError, unknown
 
 KINDS = ("last-year", "last-year-of-each-place", "column", "share", "blocks", "places", "published")

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data import split_names
-from bench.data.cube import TESTS, TRAINS, BoolArray, Cube
+from bench.data.cube import BoolArray, Cube
 from bench.data.folds import folds_of_blocks, folds_of_places
+from bench.data.own_split import TESTS, TRAINS
 from bench.data.parts import IndexArray as IndexArray
 from bench.data.parts import Part as Part
 from bench.data.parts import Split as Split

@@ -81,6 +81,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
     import numpy as np
     import pandas as pd
 
+    from bench.data.audit import require_no_copies
     from bench.data.cube_zarr import open_cube
     from bench.data.splits import make_split
     from bench.execution.inprocess import build_runner, checked_prediction
@@ -91,6 +92,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
     if cube.fingerprint != job.dataset_fingerprint:
         raise BenchError(f"The cube at {task['cube']} changed since this run was planned; issue the command again.")
     split = make_split(cube, job.split)
+    require_no_copies(cube, split)
     runner = build_runner(
         job.runner,
         cube,

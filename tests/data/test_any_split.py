@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.data.audit import audit_split, count_twins, scramble_outside
-from bench.data.cube import TESTS, TRAINS, Cube
+from bench.data.audit import audit_split, count_twins, require_no_copies, scramble_outside
+from bench.data.cube import Cube
 from bench.data.folds import folds_of_blocks, folds_of_places, unit_sphere
+from bench.data.own_split import TESTS, TRAINS
 from bench.data.parts import Part, Split
 from bench.data.rhythm import RHYTHMS
 from bench.data.split_names import PUBLISHED, default_split, describe, parse_split, split_parameters, text_of
@@ -290,6 +291,19 @@ def test_a_cross_section_copied_into_two_years_fails_the_audit() -> None:
     assert audit.shared_samples == 0  # the places and years differ, and still every test value was learned
     assert audit.twins == 120
     assert not audit.passed
+    with pytest.raises(BenchError, match="120 of 120 test samples stand in the training part too"):
+        require_no_copies(copied, split)
+
+
+def test_equal_rows_of_two_places_fail_the_audit_but_stop_no_run() -> None:
+    houses = make_houses()
+    climate, target = np.array(houses.climate), np.array(houses.target)
+    climate[60:], target[60:] = climate[:60], target[:60]
+    houses = dataclasses.replace(houses, climate=climate, target=target)
+    part = Part(np.arange(60), np.array([0]))
+    split = Split(part, Part(np.arange(60, 120), np.array([0])), part, {"kind": "share", "max_cells": None})
+    assert count_twins(houses, split) == 60
+    require_no_copies(houses, split)  # coarse data may hold equal rows of different places by themselves
 
 
 def test_a_sample_entered_twice_is_found_wherever_it_lies_and_rounding_does_not_hide_it() -> None:

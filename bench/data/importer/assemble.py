@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.data.array_pages import release_pages
-from bench.data.cube import NEITHER, TESTS, TRAINS, Cube
+from bench.data.cube import Cube
 from bench.data.cube_zarr import CubeWriter
 from bench.data.importer.columns import Columns
 from bench.data.importer.fill import INDICATOR, Overview, filled_block, filled_static, overview
 from bench.data.importer.rectangle import UNKNOWN, Rectangle, read_rectangle
 from bench.data.importer.sources import Source, check_names
 from bench.data.importer.survey import Survey, survey
+from bench.data.own_split import NEITHER, TESTS, TRAINS
 from bench.errors import BenchError
 from bench.system.disk import disk_errors
 from bench.system.ownership import owner

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import TESTS
 from bench.data.importer.rectangle import Rectangle
+from bench.data.own_split import TESTS
 from bench.errors import BenchError
 
 Doubles = npt.NDArray[np.float64]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import NEITHER, TESTS, TRAINS
 from bench.data.importer.sources import MISSING_TEXTS, Batch
+from bench.data.own_split import NEITHER, TESTS, TRAINS
 from bench.errors import BenchError
 
 if TYPE_CHECKING:

@@ -147,9 +147,9 @@ def _figure(context: Context, row: RowResult) -> Figure:
 
     caption = (
         f"Course of importance weights over the test year in up to six regions{_of_paper(context)}: means over the "
-        f"cells of each region, for the {FEATURES} climate features whose weights are largest on the whole, in {unit} of the "
-        "feature (Eq. 17). Regions: the paper's on global data, bounded by this project; else the largest classes of "
-        f"land cover and climate. {context.circumstances([row])}"
+        f"cells of each region, for the {FEATURES} climate features whose weights are largest on the whole, in {unit} "
+        "of the feature (Eq. 17). Regions: the paper's on global data, bounded by this project; else the largest "
+        f"classes of land cover and climate. {context.circumstances([row])}"
     )
     title = f"Importance weights over the year, {row.title}"
     name = f"{context.suite}_figure4_{row.key.runner}"

@@ -11,8 +11,7 @@ from bench.report.results.selection import Estimate, RowResult, Selection, Stati
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import FAMILIES, TRAINING_ROWS
-from bench.scoring.metrics import BLOCK_DEGREES
-from bench.scoring.uncertainty import CONFIDENCE, WINDOW_BLOCKS, Inference
+from bench.scoring.uncertainty import CONFIDENCE, Inference
 
 TABLE1_DENOMINATOR = "lightgbm_large"
 """The paper's best tabular model: ratios of Table 1 are taken to it."""
@@ -272,13 +271,13 @@ def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: 
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",
         "runs with several seeds are averaged" if len(repetitions) > 1 else "",
-        f"{done} of {planned} cells done",
+        f"{done} of {planned} jobs done",
         "area-weighted" if weighting == "area" else "",
     ]
     return (
         "; ".join(filter(None, parts))
         + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows of "
-        f"{WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Bold: best, reference rows aside, if the "
+        f"{words.window}, and over the runs of a row. Bold: best, reference rows aside, if the "
         "interval of its paired ratio to the runner-up excludes 1 (gaps: of the difference 0); †: cannot be told from "
         "the best. Train errors are on raw training samples."
     )

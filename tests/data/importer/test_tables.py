@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from bench.data import Columns, Feature, from_frame, from_table
-from bench.data.cube import NEITHER, TESTS, TRAINS, Cube
+from bench.data.cube import Cube
 from bench.data.cube_zarr import verify_cube
+from bench.data.own_split import NEITHER, TESTS, TRAINS
 from tests.data.importer.test_bad_input import houses, towers
 
 GPP = {"gpp": "gC m-2 d-1"}

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from bench.data import fetch
-from bench.data.cube import TESTS, TRAINS
+from bench.data.own_split import TESTS, TRAINS
 from bench.data.split_names import PUBLISHED, parse_split, split_parameters
 from bench.data.splits import make_split
 from bench.data.towers import fluxval, metaflux, sources

@@ -14,7 +14,7 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, make_split
-from bench.report.html.figure import PageFigure
+from bench.report.figures.drawn import DrawnFigure
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.results.selection import StatisticsReader, select
 from bench.report.tables.numbered import costs, table1, table2, table3
@@ -170,7 +170,7 @@ def suites_of(store: Store) -> list[SuiteResult]:
     return found
 
 
-def page_of(store: Store, *figures: PageFigure) -> bytes:
+def page_of(store: Store, *figures: DrawnFigure) -> bytes:
     not_drawn = ("weights: nothing <explains> itself",) if figures else ()
     return render_page(store, suites_of(store), figures, not_drawn)
 

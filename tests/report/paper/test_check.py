@@ -75,7 +75,9 @@ def test_on_other_data_only_ratios_and_rankings_are_compared(tmp_path: Path) -> 
     ours = numbers["Table 1, ratio of test RMSE: Dual-branch (paper) ÷ LightGBM Large"]
     assert ours.published == pytest.approx(0.836 / 1.063) and ours.verdict == "reproduced"
     assert ours.ours is not None and ours.ours.value == pytest.approx(0.786, abs=0.03) and len(ours.jobs) == 2
-    assert numbers["Table 1, ratio of test RMSE: Dual-branch (paper) ÷ TabNet"].published == pytest.approx(0.886, abs=5e-4)
+    assert numbers["Table 1, ratio of test RMSE: Dual-branch (paper) ÷ TabNet"].published == pytest.approx(
+        0.886, abs=5e-4
+    )
     assert numbers["Table 1, ratio of test RMSE: Dual-branch plus ÷ LightGBM Large"].verdict == "better"
     assert numbers["Table 1, ratio of test RMSE: LightGBM ÷ LightGBM Large"].verdict == "worse"
     missing = numbers["Table 1, ratio of test RMSE: CatBoost ÷ LightGBM Large"]
@@ -174,7 +176,9 @@ def test_gaps_are_those_of_table_3(tmp_path: Path) -> None:
     gap = row.values["gap_published"]
     assert gap.low is not None and gap == replace(row.values["gap"], tied=False)
     assert gap.value == pytest.approx(row.values["test_rmse"].value - row.values["fitted_rmse"].value)
-    [found] = [item for key, item in numbers.items() if key.startswith("Table 3, gap") and ": Dual-branch (paper)" in key]
+    [found] = [
+        item for key, item in numbers.items() if key.startswith("Table 3, gap") and ": Dual-branch (paper)" in key
+    ]
     assert found.ours == gap
 
 
