@@ -6,6 +6,7 @@ from models.training.engine import TrainingResult, TrainingTask, train
 from models.training.group import batch_rand, leave
 from models.training.options import TrainingOptions
 from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling
+from models.training.stopping import ValidatedTask
 
 __all__ = [
     "DevicePanel",
@@ -18,6 +19,7 @@ __all__ = [
     "TrainingResult",
     "TrainingTask",
     "UnusableCheckpoint",
+    "ValidatedTask",
     "batch_rand",
     "leave",
     "train",

@@ -27,6 +27,7 @@ from models.training.checkpoint import (
 )
 from models.training.group import Alone, Gradients, Group, rank, require_agreement, size
 from models.training.options import TrainingOptions
+from models.training.stopping import EarlyStopping, ValidatedTask
 
 _KIND = "training checkpoint"
 _SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds")  # they leave the numbers alone, but for rounding
@@ -73,6 +74,7 @@ class TrainingResult:
         samples_per_second: over that time; 0 where nothing was left to do.
         device: ``cpu``, or the name of the GPU.
         precision: ``float32`` or ``bfloat16``.
+        validation_losses: after each epoch; empty where ``TrainingOptions.patience`` is None.
     """
 
     epoch_losses: tuple[float, ...]
@@ -80,6 +82,7 @@ class TrainingResult:
     samples_per_second: float
     device: str
     precision: str
+    validation_losses: tuple[float, ...] = ()
 
 
 def train(
@@ -103,7 +106,8 @@ def train(
 
     Raises:
         UnusableCheckpoint: the checkpoint belongs to another training or is damaged.
-        ValueError: there is no sample, or the model cannot be trained by several processes.
+        ValueError: there is no sample, the model cannot be trained by several processes, or the training is to stop
+            early and its task has no ``validation_loss``.
         FloatingPointError: the loss became NaN or infinite; the message names epoch and step.
     """
     if task.n_samples < 1:
@@ -137,6 +141,14 @@ def _deterministic(device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
 
 
+def _early_stopping(task: TrainingTask, options: TrainingOptions) -> EarlyStopping | None:
+    if options.patience is None:
+        return None
+    if not isinstance(task, ValidatedTask):
+        raise ValueError("TrainingOptions.patience is set, but the task has no validation_loss to watch.")
+    return EarlyStopping(task, options.patience)
+
+
 class _Loop:
     """State of one training between two optimiser steps."""
 
@@ -156,6 +168,7 @@ class _Loop:
         self.optimizer = torch.optim.AdamW(
             task.module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
         )
+        self.stopping = _early_stopping(task, options)
         self.epoch, self.step = 0, 0
         self.epoch_losses: list[float] = []
         self._reset_sums()
@@ -173,18 +186,21 @@ class _Loop:
         if size() > 1:
             require_agreement(self.device, self.epoch, self.step)
         self.task.module.train()
-        while self.epoch < self.options.epochs:
+        while self.epoch < self.options.epochs and not (self.stopping and self.stopping.finished):
             order = self._order()
             while self.step < self.steps:
                 self._one_step(order)
                 self._look_at_clock()
             self._finish_epoch()
+        if self.stopping:
+            self.stopping.restore()
         self.task.module.eval()
         seconds = time.perf_counter() - self.started
         rate = self.samples_here / seconds if self.samples_here else 0.0
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         precision = self.options.resolve_precision(self.device)
-        return TrainingResult(tuple(self.epoch_losses), seconds, rate, name, precision)
+        validation_losses = tuple(self.stopping.losses) if self.stopping else ()
+        return TrainingResult(tuple(self.epoch_losses), seconds, rate, name, precision, validation_losses)
 
     def _order(self) -> Tensor:
         """(sample,) the order of this epoch, a function of seed and epoch: no checkpoint has to hold it."""
@@ -224,6 +240,8 @@ class _Loop:
     def _finish_epoch(self) -> None:
         self._require_finite()
         self.epoch_losses.append(float(self.loss_sum) / self.task.n_samples)
+        if self.stopping:
+            self.stopping.look()
         progress = self._progress()
         self.epoch, self.step = self.epoch + 1, 0
         self._reset_sums()
@@ -281,6 +299,7 @@ class _Loop:
             "module": self.task.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": random_state(self.device),
+            "stopping": self.stopping.state() if self.stopping else None,
         }
         save_atomically(self.checkpoint, content)
         self.last_checkpoint = time.perf_counter()
@@ -303,3 +322,5 @@ class _Loop:
         self.epoch_losses = list(content["epoch_losses"])
         self.loss_sum = content["loss_sum"].to(self.device)
         restore_random_state(content["random"], self.device)
+        if self.stopping:
+            self.stopping.load(content["stopping"])

@@ -10,7 +10,7 @@ import torch
 
 from models.training.group import own_gpu
 
-Schedule = Literal["step", "one_cycle"]
+Schedule = Literal["step", "one_cycle", "halving"]
 Precision = Literal["auto", "float32", "bfloat16"]
 WARM_UP_SHARE = 0.1
 """Part of a one-cycle training in which the learning rate rises."""
@@ -28,8 +28,11 @@ class TrainingOptions:
         learning_rate: of AdamW; the peak where ``schedule`` is ``one_cycle``.
         late_learning_rate: of the ``step`` schedule, from epoch ``decay_after`` on.
         decay_after: number of epochs at ``learning_rate`` in the ``step`` schedule.
-        schedule: ``step`` (the paper's) or ``one_cycle`` (linear warm-up, then a cosine to zero).
+        schedule: ``step`` (the paper's), ``one_cycle`` (linear warm-up, then a cosine to zero) or ``halving`` (halved
+            after each epoch).
         weight_decay: of AdamW, decoupled; PyTorch's default, since the paper names none.
+        patience: epochs without a lower validation loss after which the training ends, with the parameters of its best
+            epoch; None trains all epochs and keeps the last. The task must have a ``validation_loss``.
         gradient_clip: largest global gradient norm; None clips nothing.
         seed: of initialisation, order of samples and every random draw.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``.
@@ -50,6 +53,7 @@ class TrainingOptions:
     schedule: Schedule = "step"
     weight_decay: float = 0.01
     gradient_clip: float | None = None
+    patience: int | None = None
     seed: int = 0
     device: str = "auto"
     precision: Precision = "auto"
@@ -63,8 +67,10 @@ class TrainingOptions:
         for name in ("learning_rate", "late_learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"TrainingOptions.{name} is {getattr(self, name)}; it must be positive.")
-        if self.schedule not in ("step", "one_cycle"):
-            raise ValueError(f"TrainingOptions.schedule is {self.schedule!r}; choose 'step' or 'one_cycle'.")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"TrainingOptions.patience is {self.patience}; it must be at least 1, or None.")
+        if self.schedule not in ("step", "one_cycle", "halving"):
+            raise ValueError(f"TrainingOptions.schedule is {self.schedule!r}; choose 'step', 'one_cycle' or 'halving'.")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(
                 f"TrainingOptions.precision is {self.precision!r}; choose 'auto', 'float32' or 'bfloat16'."
@@ -79,6 +85,8 @@ class TrainingOptions:
         """
         if self.schedule == "step":
             return self.learning_rate if step < self.decay_after * steps_per_epoch else self.late_learning_rate
+        if self.schedule == "halving":
+            return float(self.learning_rate * 0.5 ** (step // steps_per_epoch))
         total = self.epochs * steps_per_epoch
         warm_up = max(1.0, WARM_UP_SHARE * total)
         if step < warm_up:
