@@ -185,7 +185,8 @@ def test_the_published_clip_raises_predicted_noise_to_the_floor():
         return torch.zeros_like(noisy)
 
     losses = [
-        denoising_loss(no_noise, schedule, zeros, zeros, zeros + 1, zeros, step, zeros, limit) for limit in (None, floor)
+        denoising_loss(no_noise, schedule, zeros, zeros, zeros + 1, zeros, step, zeros, limit)
+        for limit in (None, floor)
     ]
     assert losses[0] == 0
     assert float(losses[1]) == pytest.approx(0.5**2 / 3)
@@ -205,5 +206,3 @@ def test_bad_options_and_an_unfitted_imputer():
     panel, targets = towers(3)
     with pytest.raises(ValueError, match="not fitted"):
         FluxImputer().sample(panel, targets, np.arange(2))
-
-

@@ -60,7 +60,11 @@ def test_a_mixture_is_not_the_sum_of_its_pure_types():
 def test_photosynthesis_responds_in_the_right_direction(field, change, sign):
     # A dry climate, so that water matters; with more light or VPD the bucket is left out by its stress being tracked.
     w = weather(8, 36)
-    w = replace(w, precipitation=0.4 * w.precipitation) if field == "precipitation" else replace(w, precipitation=0 * w.tmin + 30)
+    w = (
+        replace(w, precipitation=0.4 * w.precipitation)
+        if field == "precipitation"
+        else replace(w, precipitation=0 * w.tmin + 30)
+    )
     before = simulate(w, shares_of(8)).gpp
     after = simulate(replace(w, **{field: change * getattr(w, field)}), shares_of(8)).gpp
     assert (sign * (after - before)).min() >= -1e-9
@@ -132,7 +136,9 @@ def literal(w, tower, shares):
         declination = 0.409 * math.sin(2 * math.pi * day / 365 - 1.39)
         sunset = math.acos(min(max(-math.tan(lat) * math.tan(declination), -1), 1))
         top = sunset * math.sin(lat) * math.sin(declination) + math.cos(lat) * math.cos(declination) * math.sin(sunset)
-        clear = max(0.75 * 1440 / math.pi * 0.0820 * (1 + 0.033 * math.cos(2 * math.pi * day / 365)) * max(top, 0), 1e-6)
+        clear = max(
+            0.75 * 1440 / math.pi * 0.0820 * (1 + 0.033 * math.cos(2 * math.pi * day / 365)) * max(top, 0), 1e-6
+        )
         sunshine = min(max(column["shortwave"][t] / clear, 0.3), 1.0)
         emitted = 4.903e-9 * ((low + 273.16) ** 4 + (high + 273.16) ** 4) / 2
         net = max(0.77 * column["shortwave"][t] - emitted * (0.34 - 0.14 * math.sqrt(ea)) * (1.35 * sunshine - 0.35), 0)
