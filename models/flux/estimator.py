@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -16,7 +17,7 @@ from models.flux.data import IndexArray, Standardisation, TowerPanel, check_inde
 from models.flux.imputation import Imputed
 from models.flux.imputer import FluxImputer
 from models.flux.networks import EncoderFactory, FluxNetwork
-from models.flux.options import FLUX_TRAINING, FluxOptions
+from models.flux.options import FLUX_PRETRAINING, FLUX_TRAINING, FluxOptions
 from models.flux.process_model import Calibration
 from models.flux.simulation import Simulations
 from models.flux.spread import Spread
@@ -52,6 +53,7 @@ class FluxRegressor:
         self,
         options: FluxOptions | None = None,
         training: TrainingOptions | None = None,
+        pretraining: TrainingOptions | None = None,
         *,
         encoder: EncoderFactory | None = None,
     ) -> None:
@@ -59,10 +61,14 @@ class FluxRegressor:
 
         Args:
             options: what it is made of.
-            training: of every stage but the imputation; ``FLUX_TRAINING`` where None.
+            training: of the stages that see measured fluxes; ``FLUX_TRAINING`` where None.
+            pretraining: of the stages before them, whose seed and device are those of ``training``;
+                ``FLUX_PRETRAINING`` where None.
             encoder: makes an encoder in place of the options' backbone.
         """
         self.options, self.training = options or FluxOptions(), training or FLUX_TRAINING
+        seed, device = self.training.seed, self.training.device
+        self.pretraining = replace(pretraining or FLUX_PRETRAINING, seed=seed, device=device)
         self.reports: tuple[StageReport, ...] = ()
         self.calibration = Calibration()
         self._encoder: EncoderFactory = encoder or self._own_encoder
@@ -111,7 +117,7 @@ class FluxRegressor:
         self._standardisation = Standardisation.of(panel, simulated if options.simulated else training)
         facts = [options.backbone, options.sizes, self._standardisation]
         stages = Stages(checkpoint, pretrained, on_progress, facts)
-        steps = Steps(options, self.training, self._encoder, stages, device)
+        steps = Steps(options, self.training, self.pretraining, self._encoder, stages, device)
         measured = np.asarray(targets[np.concatenate([training, validation])])
         towers = self._tensors(panel, training, validation)
         if options.simulated:

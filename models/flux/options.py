@@ -28,10 +28,26 @@ _CHOICES = {
     "schedule": Schedule,
     "missing": Missing,
 }
-FLUX_TRAINING = TrainingOptions(
-    epochs=80, batch_size=8, learning_rate=1e-3, decay_after=80, patience=10, gradient_clip=1.0
+FLUX_PRETRAINING = TrainingOptions(
+    epochs=30,
+    batch_size=8,
+    learning_rate=2e-3,
+    schedule="one_cycle",
+    patience=30,
+    gradient_clip=1.0,
+    precision="float32",
 )
-"""Of every stage: a constant rate until the validation towers have not improved for ten epochs."""
+"""Of the stages that learn from the process model: a fixed number of epochs, since nothing but compute limits them."""
+FLUX_TRAINING = TrainingOptions(
+    epochs=150,
+    batch_size=8,
+    learning_rate=5e-4,
+    decay_after=150,
+    patience=25,
+    gradient_clip=1.0,
+    precision="float32",
+)
+"""Of the stages that see towers: a constant rate until the validation towers have not improved for 25 epochs."""
 PUBLISHED_SCHEDULE = {"learning_rate": 1e-4, "batch_size": 8, "schedule": "halving", "weight_decay": 0.0}
 """Adam at 1e-4, halved after each epoch, batches of 8."""
 

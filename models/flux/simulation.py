@@ -23,14 +23,12 @@ class Simulations:
     Attributes:
         pure: (tower, type, month, 6), as if all ground were of one type.
         own: (tower, month, 6), with the tower's own shares.
-        mixture_tower: (mixture,) where each random mixture grows.
-        mixture_shares: (mixture, 3).
-        mixtures: (mixture, month, 6).
+        mixture_shares: (tower, mixture, 3) of the random mixtures.
+        mixtures: (tower, mixture, month, 6).
     """
 
     pure: Float32Array
     own: Float32Array
-    mixture_tower: npt.NDArray[np.int64]
     mixture_shares: Float32Array
     mixtures: Float32Array
 
@@ -45,13 +43,14 @@ class Simulations:
             seed: of the mixtures.
             factors: of the process model.
         """
-        towers = np.arange(len(shares))
+        towers = range(len(shares))
         pure = [_run(weather, np.tile(unit, (len(towers), 1)), factors) for unit in np.eye(len(PURE_TYPES))]
-        at = np.tile(towers, n_mixtures)
-        drawn = np.random.default_rng(seed).dirichlet(np.ones(len(PURE_TYPES)), size=len(at))
-        empty = np.empty((0, *pure[0].shape[1:]), np.float32)
-        mixtures = _run(weather.at(at), drawn, factors) if n_mixtures else empty
-        return cls(np.stack(pure, axis=1), _run(weather, shares, factors), at, drawn.astype(np.float32), mixtures)
+        drawn = np.random.default_rng(seed).dirichlet(np.ones(len(PURE_TYPES)), size=(len(towers), n_mixtures))
+        own = _run(weather, shares, factors)
+        mixtures = np.empty((len(towers), n_mixtures, *own.shape[1:]), np.float32)
+        for number in range(n_mixtures):
+            mixtures[:, number] = _run(weather, drawn[:, number], factors)
+        return cls(np.stack(pure, axis=1), own, drawn.astype(np.float32), mixtures)
 
     @property
     def mean(self) -> FloatArray:

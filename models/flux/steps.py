@@ -54,7 +54,8 @@ class Steps:
 
     Attributes:
         options: of the estimator.
-        training: of every stage here.
+        training: of the stages that see measured fluxes.
+        pretraining: of the stages before them.
         encoder: how an encoder is made.
         stages: where stages are kept.
         device: where all tensors are.
@@ -62,6 +63,7 @@ class Steps:
 
     options: FluxOptions
     training: TrainingOptions
+    pretraining: TrainingOptions
     encoder: EncoderFactory
     stages: Stages
     device: torch.device
@@ -98,9 +100,9 @@ class Steps:
             with self._seeded(_COMPETITION):
                 network.add_competition(self.encoder)
             network.to(self.device).train_only(["competition"])
-            if len(simulations.mixtures):
-                self._train_mixtures("competition", network, towers, simulations, self._random(simulations))
-            self._train_mixtures("cells", network, towers, simulations, self._own(towers, simulations))
+            if self.options.mixtures:
+                self._train_mixtures("competition", network, towers, simulations, _random(simulations))
+            self._train_mixtures("cells", network, towers, simulations, _own(towers, simulations))
         return network
 
     def train_shares(self, network: FluxNetwork, towers: TowerTensors) -> None:
@@ -118,7 +120,7 @@ class Steps:
             return ShareTask(network, towers.inputs, towers.shares, *towers.parts, identity)
 
         facts = [network, towers.inputs, towers.shares, towers.n_training]
-        self.stages.train("shares", task, self.training, facts, shared=True)
+        self.stages.train("shares", task, self.pretraining, facts, shared=True)
 
     def tune(self, network: FluxNetwork, towers: TowerTensors, targets: FloatArray, imputed: Imputed | None) -> None:
         """Step 4, and step 6 where there are imputed months.
@@ -163,7 +165,7 @@ class Steps:
             return BranchTask(network, towers.inputs, towers.shares, simulated, scale, *towers.parts, identity)
 
         facts = [network, towers.inputs, simulated, scale, towers.n_training]
-        self.stages.train("branches", task, self.training, facts, shared=True)
+        self.stages.train("branches", task, self.pretraining, facts, shared=True)
 
     def _train_mixtures(
         self, name: str, network: FluxNetwork, towers: TowerTensors, simulations: Simulations, mixtures: Mixtures
@@ -171,14 +173,12 @@ class Steps:
         mixtures = Mixtures(*(part.to(self.device) for part in mixtures))
         scale = torch.tensor(simulations.scale, dtype=torch.float32, device=self.device)
         branches = self._branches(network, towers) if network.competition is not None else None
-        training = torch.nonzero(mixtures.tower < towers.n_training)[:, 0]
-        validation = torch.nonzero(mixtures.tower >= towers.n_training)[:, 0]
 
         def task(identity: str) -> MixtureTask:
-            return MixtureTask(network, towers.inputs, branches, mixtures, scale, training, validation, identity)
+            return MixtureTask(network, towers.inputs, branches, mixtures, scale, *towers.parts, identity)
 
         facts = [network, towers.inputs, list(mixtures), scale, towers.n_training]
-        self.stages.train(name, task, self.training, facts, shared=True)
+        self.stages.train(name, task, self.pretraining, facts, shared=True)
 
     def _branches(self, network: FluxNetwork, towers: TowerTensors) -> Tensor:
         """What frozen branches say about every tower: computed once for all epochs."""
@@ -190,23 +190,12 @@ class Steps:
 
     def _of_one_branch(self, towers: TowerTensors, simulations: Simulations) -> Mixtures:
         """All ground that a network can tell apart: without shares as inputs, the towers' own."""
-        own = self._own(towers, simulations)
+        own = _own(towers, simulations)
         if not self.options.sees_shares:
             return own
         n_towers, n_types = simulations.pure.shape[:2]
-        pure = Mixtures(
-            torch.arange(n_towers).repeat_interleave(n_types),
-            torch.eye(n_types).repeat(n_towers, 1),
-            torch.from_numpy(simulations.pure).flatten(0, 1),
-        )
-        return Mixtures(*(torch.cat(parts) for parts in zip(own, pure, self._random(simulations), strict=True)))
-
-    def _own(self, towers: TowerTensors, simulations: Simulations) -> Mixtures:
-        return Mixtures(torch.arange(len(towers.shares)), towers.shares.cpu(), torch.from_numpy(simulations.own))
-
-    def _random(self, simulations: Simulations) -> Mixtures:
-        arrays = simulations.mixture_tower, simulations.mixture_shares, simulations.mixtures
-        return Mixtures(*(torch.from_numpy(array) for array in arrays))
+        pure = Mixtures(torch.eye(n_types).repeat(n_towers, 1, 1), torch.from_numpy(simulations.pure))
+        return Mixtures(*(torch.cat(parts, dim=1) for parts in zip(own, pure, _random(simulations), strict=True)))
 
     @contextmanager
     def _seeded(self, part: int) -> Iterator[None]:
@@ -214,6 +203,14 @@ class Steps:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.training.seed * _PART_SEED_STRIDE + part)
             yield
+
+
+def _own(towers: TowerTensors, simulations: Simulations) -> Mixtures:
+    return Mixtures(towers.shares.cpu()[:, None], torch.from_numpy(simulations.own)[:, None])
+
+
+def _random(simulations: Simulations) -> Mixtures:
+    return Mixtures(torch.from_numpy(simulations.mixture_shares), torch.from_numpy(simulations.mixtures))
 
 
 def _deviations(targets: FloatArray) -> npt.NDArray[np.float64]:

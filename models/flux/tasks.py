@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from models.flux.balance import TARGET_FLUXES
 from models.flux.imputation import Imputed
 from models.flux.networks import FluxNetwork, ImputedWeight
+from models.training import batch_rand
 
 OBSERVED_WEIGHT = 10.0
 """Of the observed months where imputed ones count too (DERE, step 6)."""
 
 
 class Mixtures(NamedTuple):
-    """Simulated ground, more than one sort of it per tower.
+    """Simulated ground, several sorts of it at each tower.
 
     Attributes:
-        tower: (mixture,) int64, where it grows.
-        shares: (mixture, 3).
-        fluxes: (mixture, month, 6) gC m⁻² d⁻¹.
+        shares: (tower, mixture, 3).
+        fluxes: (tower, mixture, month, 6) gC m⁻² d⁻¹.
     """
 
-    tower: Tensor
     shares: Tensor
     fluxes: Tensor
 
@@ -87,10 +87,10 @@ class MixtureTask:
         module: the network.
         inputs: (tower, month, input).
         branches: (tower, branch, month, component) where the branches are frozen.
-        mixtures: what grows where.
+        mixtures: of the same towers.
         scale: (6,) gC m⁻² d⁻¹.
-        training: (sample,) mixtures.
-        validation: (mixture,) mixtures.
+        training: (sample,) towers; one of its mixtures is drawn each time a tower is seen.
+        validation: (tower,) towers.
         identity: of the stage.
     """
 
@@ -105,7 +105,7 @@ class MixtureTask:
 
     @property
     def n_samples(self) -> int:
-        """Number of mixtures."""
+        """Number of towers."""
         return len(self.training)
 
     def loss(self, positions: Tensor) -> Tensor:
@@ -114,17 +114,19 @@ class MixtureTask:
         Args:
             positions: (batch,) samples.
         """
-        return self._loss(self.training[positions])
+        drawn = batch_rand(len(positions), positions.device) * self.mixtures.shares.shape[1]
+        return self._loss(self.training[positions], drawn.long())
 
     def validation_loss(self) -> float:
-        """The same at the validation towers' mixtures."""
-        return float(self._loss(self.validation))
+        """The same at the validation towers, mean over all their mixtures."""
+        n = self.mixtures.shares.shape[1]
+        losses = [self._loss(self.validation, torch.full_like(self.validation, number)) for number in range(n)]
+        return float(torch.stack(losses).mean())
 
-    def _loss(self, mixtures: Tensor) -> Tensor:
-        towers = self.mixtures.tower[mixtures]
+    def _loss(self, towers: Tensor, mixture: Tensor) -> Tensor:
         branches = None if self.branches is None else self.branches[towers]
-        fluxes = self.module(self.inputs[towers], self.mixtures.shares[mixtures], branches)
-        error: Tensor = ((fluxes - self.mixtures.fluxes[mixtures]) / self.scale).square().mean()
+        fluxes = self.module(self.inputs[towers], self.mixtures.shares[towers, mixture], branches)
+        error: Tensor = ((fluxes - self.mixtures.fluxes[towers, mixture]) / self.scale).square().mean()
         return error + self.module.balance.penalty(fluxes)
 
 

@@ -28,7 +28,7 @@ TRAIN, STOP = np.arange(6), np.array([6, 7])
 
 
 def fitted(options, training=TRAINING, **kwargs):
-    return FluxRegressor(options, training).fit(PANEL, TARGETS, TRAIN, STOP, **kwargs)
+    return FluxRegressor(options, training, training).fit(PANEL, TARGETS, TRAIN, STOP, **kwargs)
 
 
 def names(estimator):
@@ -84,7 +84,7 @@ def test_it_learns():
     training = replace(TRAINING, epochs=60, decay_after=60, patience=20, learning_rate=1e-2)
     options = replace(OPTIONS, sizes=BackboneOptions(width=16, heads=2, layers=1))
     panel, targets = towers(10, 36, missing=0.2)
-    estimator = FluxRegressor(options, training).fit(panel, targets, np.arange(6), np.array([6, 7]))
+    estimator = FluxRegressor(options, training, training).fit(panel, targets, np.arange(6), np.array([6, 7]))
     unseen = np.array([8, 9])
     error = np.nanmean((estimator.predict(panel, unseen).fluxes - targets[unseen]) ** 2, axis=(0, 1))
     climatology = np.nanmean((np.nanmean(targets[:6], axis=(0, 1)) - targets[unseen]) ** 2, axis=(0, 1))
@@ -169,13 +169,13 @@ def test_variants_share_what_they_have_in_common(tmp_path):
 def test_pretraining_reads_no_flux_and_is_shared_by_any_number_of_labelled_towers(tmp_path):
     fitted(OPTIONS, pretrained=tmp_path, simulated=np.arange(6))
     other = np.where(np.arange(8)[:, None, None] == 3, 2 * TARGETS, TARGETS)
-    few = FluxRegressor(OPTIONS, TRAINING).fit(
+    few = FluxRegressor(OPTIONS, TRAINING, TRAINING).fit(
         PANEL, other, np.array([3, 4]), STOP, simulated=np.arange(6), pretrained=tmp_path
     )
     assert [report.name for report in few.reports if report.found] == PRETRAINED
     drivers = PANEL.drivers.copy()
     drivers[0, 0, 0] += 1e-3
-    moved = FluxRegressor(OPTIONS, TRAINING).fit(
+    moved = FluxRegressor(OPTIONS, TRAINING, TRAINING).fit(
         replace(PANEL, drivers=drivers), TARGETS, TRAIN, STOP, pretrained=tmp_path
     )
     assert not any(report.found for report in moved.reports)
@@ -184,16 +184,16 @@ def test_pretraining_reads_no_flux_and_is_shared_by_any_number_of_labelled_tower
 def test_fluxes_of_test_towers_and_missing_ones_are_not_read():
     options = replace(OPTIONS, imputation="weighted", calibrated=True)
     training, stop = np.array([0, 1, 2, 3]), np.array([6])
-    expected = FluxRegressor(options, TRAINING).fit(PANEL, TARGETS, training, stop).predict(PANEL)
+    expected = FluxRegressor(options, TRAINING, TRAINING).fit(PANEL, TARGETS, training, stop).predict(PANEL)
     changed = TARGETS.copy()
     changed[[4, 5, 7]] = 1e9
-    actual = FluxRegressor(options, TRAINING).fit(PANEL, changed, training, stop).predict(PANEL)
+    actual = FluxRegressor(options, TRAINING, TRAINING).fit(PANEL, changed, training, stop).predict(PANEL)
     np.testing.assert_array_equal(actual.fluxes, expected.fluxes)
     np.testing.assert_array_equal(actual.spread, expected.spread)
     drivers = PANEL.drivers.copy()
     drivers[[4, 5, 7]] += 3
     elsewhere = replace(PANEL, drivers=drivers)
-    actual = FluxRegressor(options, TRAINING).fit(elsewhere, TARGETS, training, stop).predict(PANEL)
+    actual = FluxRegressor(options, TRAINING, TRAINING).fit(elsewhere, TARGETS, training, stop).predict(PANEL)
     np.testing.assert_array_equal(actual.fluxes, expected.fluxes)
 
 
@@ -236,7 +236,7 @@ def test_the_seed_changes_the_numbers_and_the_encoder_may_be_given():
         def forward(self, inputs):
             return self.cells(inputs)[0]
 
-    estimator = FluxRegressor(OPTIONS, TRAINING, encoder=Gru).fit(PANEL, TARGETS, TRAIN, STOP)
+    estimator = FluxRegressor(OPTIONS, TRAINING, TRAINING, encoder=Gru).fit(PANEL, TARGETS, TRAIN, STOP)
     assert np.isfinite(estimator.predict(PANEL).fluxes).all()
 
 
@@ -283,11 +283,11 @@ def test_bad_input():
     with pytest.raises(ValueError, match="must not overlap"):
         fitted(OPTIONS, simulated=np.arange(7))
     with pytest.raises(ValueError, match="at least two"):
-        FluxRegressor(OPTIONS, TRAINING).fit(PANEL, TARGETS, np.array([0]), STOP)
+        FluxRegressor(OPTIONS, TRAINING, TRAINING).fit(PANEL, TARGETS, np.array([0]), STOP)
     hidden = TARGETS.copy()
     hidden[2] = np.nan
     with pytest.raises(ValueError, match="training tower 2 has no observed month"):
-        FluxRegressor(OPTIONS, TRAINING).fit(PANEL, hidden, TRAIN, STOP)
+        FluxRegressor(OPTIONS, TRAINING, TRAINING).fit(PANEL, hidden, TRAIN, STOP)
     estimator = fitted(replace(OPTIONS, variant="baseline"))
     with pytest.raises(ValueError, match="5 drivers, that of fit had 6"):
         estimator.predict(replace(PANEL, drivers=PANEL.drivers[..., :5], driver_names=PANEL.driver_names[:5]))
