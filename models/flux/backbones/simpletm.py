@@ -1,0 +1,174 @@
+"""SimpleTM (Chen et al. 2025, *A Simple Baseline for Multivariate Time Series Forecasting*, ICLR 2025)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from models.flux.backbones.blocks import MultiHeadAttention, SelfAttentionLayer, cut_windows, join_chunks
+from models.flux.backbones.network import Encoder
+from models.flux.backbones.options import BackboneOptions, WaveletName
+
+_ROOT_2, _ROOT_3 = math.sqrt(2), math.sqrt(3)
+LOW_PASS: dict[WaveletName, tuple[float, ...]] = {
+    "haar": (1 / _ROOT_2, 1 / _ROOT_2),
+    "db2": tuple(tap / (4 * _ROOT_2) for tap in (1 + _ROOT_3, 3 + _ROOT_3, 3 - _ROOT_3, 1 - _ROOT_3)),
+}
+"""Low-pass filters of unit energy (Daubechies 1988, Section 4: N = 1 and 2)."""
+_SMALLEST_AREA = 1e-12
+"""Square of the wedge product's norm below which it has no gradient: the root's is infinite at 0."""
+
+
+class StationaryWavelet(nn.Module):
+    """Stationary wavelet transform of each series with filters of its own, and its inverse (Nason & Silverman 1995).
+
+    At level s the taps lie 2^s steps apart and nothing is thinned out, so that every scale has as many coefficients as
+    the series has steps. The series is continued periodically. The filters start as those of a wavelet, where the
+    inverse restores the series exactly, and are learned from there, as in SimpleTM.
+    """
+
+    def __init__(self, n_series: int, wavelet: WaveletName, levels: int) -> None:
+        """Creates the filters for analysis and synthesis.
+
+        Args:
+            n_series: number of series.
+            wavelet: what the filters start as.
+            levels: number of detail scales.
+        """
+        super().__init__()
+        self.levels = levels
+        low = torch.tensor(LOW_PASS[wavelet])
+        high = low.flip(0) * (-1.0) ** torch.arange(len(low))  # quadrature mirror filter
+        pair = torch.stack((low, high)).expand(n_series, 2, -1)
+        self.analysis = nn.Parameter(pair.clone())
+        self.synthesis = nn.Parameter(pair.clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Wavelet coefficients: the approximation, then the details from the coarsest scale to the finest.
+
+        Args:
+            x: (..., series, time).
+
+        Returns:
+            (..., series, levels + 1, time).
+        """
+        approximation, details = x, []
+        for level in range(self.levels):
+            low, high = (
+                sum(
+                    taps[:, k, None] * approximation.roll(-(2**level) * k, dims=-1)
+                    for k in range(self.analysis.shape[-1])
+                )
+                for taps in self.analysis.unbind(dim=1)
+            )
+            approximation = low
+            details.append(high)
+        return torch.stack((approximation, *reversed(details)), dim=-2)
+
+    def inverse(self, coefficients: Tensor) -> Tensor:
+        """The series that belongs to the coefficients.
+
+        Args:
+            coefficients: (..., series, levels + 1, time), ordered as ``forward`` returns them.
+
+        Returns:
+            (..., series, time).
+        """
+        approximation, *details = coefficients.unbind(dim=-2)
+        low, high = self.synthesis.unbind(dim=1)
+        for level, detail in zip(reversed(range(self.levels)), details, strict=True):
+            shifted = (
+                (low[:, k, None] * approximation + high[:, k, None] * detail).roll(2**level * k, dims=-1)
+                for k in range(self.synthesis.shape[-1])
+            )
+            approximation = torch.stack(tuple(shifted)).sum(dim=0) / 2  # every coefficient stands there twice
+        return approximation
+
+
+def geometric_scores(query: Tensor, key: Tensor, wedge_share: float) -> Tensor:
+    """((1 − α) q·k + α ‖q∧k‖) / √d, from the two parts of the geometric product qk = q·k + q∧k.
+
+    The wedge product is the oriented area that the two vectors span; its norm follows from Lagrange's identity,
+    ‖q∧k‖² = ‖q‖²‖k‖² − (q·k)².
+
+    Args:
+        query: (..., query, d).
+        key: (..., key, d).
+        wedge_share: α.
+
+    Returns:
+        (..., query, key).
+    """
+    dot = query @ key.transpose(-2, -1)
+    lengths = query.square().sum(dim=-1)[..., :, None] * key.square().sum(dim=-1)[..., None, :]
+    wedge = (lengths - dot.square()).clamp(min=_SMALLEST_AREA).sqrt()
+    return ((1 - wedge_share) * dot + wedge_share * wedge) / math.sqrt(query.shape[-1])
+
+
+class GeometricAttention(MultiHeadAttention):
+    """Attention by scores from the geometric product of query and key (SimpleTM's geometric attention)."""
+
+    def __init__(self, width: int, heads: int, wedge_share: float) -> None:
+        """Creates the projections.
+
+        Args:
+            width: channels of a token.
+            heads: must divide ``width``.
+            wedge_share: α.
+        """
+        super().__init__(width, heads)
+        # The wedge product does see a shift of all keys.
+        self.key = nn.Linear(width, width, bias=wedge_share > 0)
+        self.wedge_share = wedge_share
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """See ``MultiHeadAttention.attend``."""
+        # A difference of products of squares: half precision would leave nothing of it.
+        scores = geometric_scores(query.float(), key.float(), self.wedge_share)
+        return scores.softmax(dim=-1).to(value.dtype) @ value
+
+
+class SimpleTMEncoder(Encoder):
+    """Wavelet coefficients as tokens, geometric attention between variables at each scale, inverse transform.
+
+    A token is one variable's coefficients of one scale within a window. As in ``ITransformerEncoder`` each variable
+    gives as many series as fill the width, and the hidden vector of a step is a mixture of them.
+    """
+
+    def __init__(self, n_inputs: int, options: BackboneOptions) -> None:
+        """Creates the encoder.
+
+        Args:
+            n_inputs: variables of a step.
+            options: sizes.
+        """
+        super().__init__(n_inputs, options)
+        self.options = options
+        self.wavelet = StationaryWavelet(n_inputs, options.wavelet, options.levels)
+        self.embedding = nn.Linear(options.window, options.width, bias=False)
+        self.origin = nn.Parameter(torch.randn(n_inputs, options.levels + 1, options.width) * options.width**-0.5)
+        self.dropout = nn.Dropout(options.dropout)
+        self.layers = nn.Sequential(
+            *(
+                SelfAttentionLayer(options, GeometricAttention(options.width, options.heads, options.wedge_share))
+                for _ in range(options.layers)
+            )
+        )
+        per_variable = math.ceil(options.width / n_inputs)
+        self.projection = nn.Linear(options.width, options.window * per_variable)
+        self.mixture = nn.Linear(n_inputs * per_variable, options.width)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """See ``Encoder.encode``."""
+        coefficients = self.wavelet(cut_windows(x, self.options).transpose(1, 2))
+        tokens = self.dropout(self.embedding(coefficients) + self.origin)
+        by_scale = tokens.transpose(1, 2)  # (window, scale, variable, width)
+        refined = self.layers(by_scale.flatten(0, 1)).unflatten(0, by_scale.shape[:2])
+        projected = self.projection(refined).unflatten(-1, (-1, self.options.window))
+        series = self.wavelet.inverse(projected.permute(0, 3, 2, 1, 4))  # (window, series, variable, step)
+        first = self.options.context
+        steps = series[..., first : first + self.options.chunk].flatten(1, 2).transpose(1, 2)
+        mixed: Tensor = self.mixture(steps)
+        return join_chunks(mixed, x.shape[1])
