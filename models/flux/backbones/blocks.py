@@ -52,7 +52,8 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
         x: (batch, token, width).
         heads: must divide width.
     """
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    batch, tokens, width = x.shape
+    return x.reshape(batch, tokens, heads, width // heads).transpose(1, 2)
 
 
 def join_heads(x: Tensor) -> Tensor:
@@ -241,5 +242,6 @@ def join_chunks(chunks: Tensor, length: int) -> Tensor:
     Returns:
         (batch, length, width).
     """
-    per_series = math.ceil(length / chunks.shape[1])
-    return chunks.unflatten(0, (-1, per_series)).flatten(1, 2)[:, :length]
+    windows, chunk, width = chunks.shape
+    per_series = math.ceil(length / chunk)
+    return chunks.reshape(windows // per_series, per_series * chunk, width)[:, :length]

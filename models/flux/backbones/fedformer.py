@@ -28,7 +28,7 @@ def moving_average(x: Tensor, kernel: int) -> Tensor:
 
 
 class Decomposition(nn.Module):
-    """Mixture-of-experts decomposition: trend = Σ softmax(L(x)) · moving averages, seasonal = x − trend (Section 3.4)."""
+    """Mixture of experts: trend = Σ softmax(L(x)) · moving averages, seasonal = x − trend (Section 3.4)."""
 
     def __init__(self, width: int, kernels: tuple[int, ...]) -> None:
         """Creates L, the weights of the averages at each step; a single average needs none.
@@ -109,11 +109,13 @@ class FourierBlock(nn.Module):
         projected = self.projection(x)
         if projected.dtype in (torch.bfloat16, torch.float16):
             projected = projected.float()
-        spectrum = torch.fft.rfft(projected, dim=1).unflatten(-1, (self.heads, -1))
+        spectrum: Tensor = torch.fft.rfft(projected, dim=1)
+        spectrum = spectrum.reshape(*spectrum.shape[:2], self.heads, -1)
         kernel = torch.view_as_complex(self.kernel[matrices])
         product = torch.einsum("bmhi,mhio->bmho", spectrum[:, kept], kernel)
         padded = torch.zeros_like(spectrum).index_copy(1, kept, product)
-        return torch.fft.irfft(padded.flatten(2), n=length, dim=1)
+        out: Tensor = torch.fft.irfft(padded.flatten(2), n=length, dim=1)
+        return out
 
 
 class FEDformerLayer(nn.Module):

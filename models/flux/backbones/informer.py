@@ -41,10 +41,8 @@ def max_mean_sparsity(query: Tensor, key: Tensor, sampled: Tensor | None) -> Ten
     Returns:
         (batch, head, query).
     """
-    if sampled is None:
-        scores = query @ key.transpose(-2, -1)
-    else:
-        scores = (key[:, :, sampled] @ query[..., None])[..., 0]
+    # Of a sample: (batch, head, query, sample, d) @ (batch, head, query, d, 1).
+    scores = query @ key.mT if sampled is None else (key[:, :, sampled] @ query[..., None])[..., 0]
     return (scores.amax(dim=-1) - scores.mean(dim=-1)) / math.sqrt(query.shape[-1])
 
 

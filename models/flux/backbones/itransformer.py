@@ -1,4 +1,4 @@
-"""iTransformer (Liu et al. 2024, *Inverted Transformers Are Effective for Time Series Forecasting*, arXiv:2310.06625)."""
+"""iTransformer (Liu et al. 2024, *Inverted Transformers Are Effective for Time Series …*, arXiv:2310.06625)."""
 
 from __future__ import annotations
 
@@ -66,6 +66,6 @@ class ITransformerEncoder(Encoder):
     def encode(self, x: Tensor) -> Tensor:
         """See ``Encoder.encode``."""
         tokens = self.layers(self.embedding(cut_windows(x, self.options)))
-        series = self.projection(tokens).unflatten(-1, (self.options.chunk, -1))
+        series = self.projection(tokens).reshape(*tokens.shape[:2], self.options.chunk, -1)
         mixed: Tensor = self.mixture(series.transpose(1, 2).flatten(2))
         return join_chunks(mixed, x.shape[1])

@@ -56,15 +56,12 @@ class StationaryWavelet(nn.Module):
         """
         approximation, details = x, []
         for level in range(self.levels):
-            low, high = (
-                sum(
-                    taps[:, k, None] * approximation.roll(-(2**level) * k, dims=-1)
-                    for k in range(self.analysis.shape[-1])
-                )
-                for taps in self.analysis.unbind(dim=1)
-            )
-            approximation = low
-            details.append(high)
+            shifted = torch.stack(
+                [approximation.roll(-(2**level) * k, dims=-1) for k in range(self.analysis.shape[-1])], dim=-1
+            )  # (..., series, time, tap)
+            low, high = self.analysis.unbind(dim=1)
+            details.append((shifted * high[:, None]).sum(dim=-1))
+            approximation = (shifted * low[:, None]).sum(dim=-1)
         return torch.stack((approximation, *reversed(details)), dim=-2)
 
     def inverse(self, coefficients: Tensor) -> Tensor:
@@ -79,11 +76,11 @@ class StationaryWavelet(nn.Module):
         approximation, *details = coefficients.unbind(dim=-2)
         low, high = self.synthesis.unbind(dim=1)
         for level, detail in zip(reversed(range(self.levels)), details, strict=True):
-            shifted = (
+            shifted = [
                 (low[:, k, None] * approximation + high[:, k, None] * detail).roll(2**level * k, dims=-1)
                 for k in range(self.synthesis.shape[-1])
-            )
-            approximation = torch.stack(tuple(shifted)).sum(dim=0) / 2  # every coefficient stands there twice
+            ]
+            approximation = torch.stack(shifted).sum(dim=0) / 2  # without thinning out, all is there twice
         return approximation
 
 
@@ -165,8 +162,8 @@ class SimpleTMEncoder(Encoder):
         coefficients = self.wavelet(cut_windows(x, self.options).transpose(1, 2))
         tokens = self.dropout(self.embedding(coefficients) + self.origin)
         by_scale = tokens.transpose(1, 2)  # (window, scale, variable, width)
-        refined = self.layers(by_scale.flatten(0, 1)).unflatten(0, by_scale.shape[:2])
-        projected = self.projection(refined).unflatten(-1, (-1, self.options.window))
+        refined = self.layers(by_scale.flatten(0, 1)).reshape(by_scale.shape)
+        projected = self.projection(refined).reshape(*by_scale.shape[:3], -1, self.options.window)
         series = self.wavelet.inverse(projected.permute(0, 3, 2, 1, 4))  # (window, series, variable, step)
         first = self.options.context
         steps = series[..., first : first + self.options.chunk].flatten(1, 2).transpose(1, 2)

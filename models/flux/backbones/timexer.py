@@ -1,4 +1,4 @@
-"""TimeXer (Wang et al. 2024, *Empowering Transformers for Time Series Forecasting with Exogenous …*, arXiv:2402.19072)."""
+"""TimeXer (Wang et al. 2024, *Empowering Transformers for Time Series Forecasting with …*, arXiv:2402.19072)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TimeXerEncoder(Encoder):
     def encode(self, x: Tensor) -> Tensor:
         """See ``Encoder.encode``."""
         windows = cut_windows(x, self.options)
-        patches = self.patches(windows.unflatten(1, (-1, self.options.patch)).flatten(2))
+        patches = self.patches(windows.reshape(len(windows), -1, self.options.patch * self.n_inputs))
         patches = patches + sinusoidal_positions(patches.shape[1], self.width, x.device)
         tokens = self.dropout(torch.cat((patches, self.whole.expand(len(windows), 1, -1)), dim=1))
         variables = self.variables(windows)
@@ -86,5 +86,5 @@ class TimeXerEncoder(Encoder):
             tokens = layer(tokens, variables)
         before, inside = self.options.context // self.options.patch, self.options.chunk // self.options.patch
         own, whole = tokens[:, before : before + inside], tokens[:, -1:].expand(-1, inside, -1)
-        steps = self.projection(torch.cat((own, whole), dim=-1)).unflatten(-1, (self.options.patch, -1)).flatten(1, 2)
-        return join_chunks(steps, x.shape[1])
+        steps = self.projection(torch.cat((own, whole), dim=-1))
+        return join_chunks(steps.reshape(len(windows), self.options.chunk, self.width), x.shape[1])
