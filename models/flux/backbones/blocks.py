@@ -29,6 +29,15 @@ def extend(x: Tensor, before: int, after: int) -> Tensor:
     return torch.cat((x[:, :1].expand(-1, before, -1), x, x[:, -1:].expand(-1, after, -1)), dim=1)
 
 
+def widened(x: Tensor) -> Tensor:
+    """The same numbers in float32 where they are of half precision, as under autocast.
+
+    Args:
+        x: any shape.
+    """
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
 def sinusoidal_positions(length: int, width: int, device: torch.device) -> Tensor:
     """Sine in even and cosine in odd channels of position / 10000^(2i/width) (Vaswani et al. 2017, Section 3.5).
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.flux.backbones.blocks import StepEmbedding, extend, feed_forward
+from models.flux.backbones.blocks import StepEmbedding, extend, feed_forward, widened
 from models.flux.backbones.network import Encoder
 from models.flux.backbones.options import BackboneOptions
 
@@ -106,10 +106,7 @@ class FourierBlock(nn.Module):
         """
         length = x.shape[1]
         kept, matrices = (index.to(x.device) for index in self.select(length))
-        projected = self.projection(x)
-        if projected.dtype in (torch.bfloat16, torch.float16):
-            projected = projected.float()
-        spectrum: Tensor = torch.fft.rfft(projected, dim=1)
+        spectrum: Tensor = torch.fft.rfft(widened(self.projection(x)), dim=1)
         spectrum = spectrum.reshape(*spectrum.shape[:2], self.heads, -1)
         kernel = torch.view_as_complex(self.kernel[matrices])
         product = torch.einsum("bmhi,mhio->bmho", spectrum[:, kept], kernel)

@@ -62,6 +62,6 @@ def _known(name: str) -> BackboneName:
     for known in BACKBONES:
         if name == known:
             return known
-    close = difflib.get_close_matches(str(name).lower(), BACKBONES, n=2, cutoff=0.5)
+    close = difflib.get_close_matches(str(name).lower(), BACKBONES, n=2)
     hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"choose one of {', '.join(BACKBONES)}."
     raise ValueError(f"Unknown backbone {name!r}: {hint}")

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from models.flux.backbones.blocks import MultiHeadAttention, SelfAttentionLayer, cut_windows, join_chunks
+from models.flux.backbones.blocks import MultiHeadAttention, SelfAttentionLayer, cut_windows, join_chunks, widened
 from models.flux.backbones.network import Encoder
 from models.flux.backbones.options import BackboneOptions, WaveletName
 
@@ -83,6 +83,20 @@ class StationaryWavelet(nn.Module):
             approximation = torch.stack(shifted).sum(dim=0) / 2  # without thinning out, all is there twice
         return approximation
 
+    def inverse_matrices(self, length: int) -> Tensor:
+        """The inverse as one matrix per series and scale: coefficients times matrix, summed over scales, is the series.
+
+        Args:
+            length: steps of a series.
+
+        Returns:
+            (series, levels + 1, length, length).
+        """
+        scales, series = self.levels + 1, len(self.synthesis)
+        unit = torch.eye(scales * length).to(self.synthesis).reshape(-1, 1, scales, length)
+        columns = self.inverse(unit.expand(-1, series, -1, -1)).reshape(scales, length, series, length)
+        return columns.permute(2, 0, 1, 3)
+
 
 def geometric_scores(query: Tensor, key: Tensor, wedge_share: float) -> Tensor:
     """((1 − α) q·k + α ‖q∧k‖) / √d, from the two parts of the geometric product qk = q·k + q∧k.
@@ -122,8 +136,9 @@ class GeometricAttention(MultiHeadAttention):
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """See ``MultiHeadAttention.attend``."""
-        # A difference of products of squares: half precision would leave nothing of it.
-        scores = geometric_scores(query.float(), key.float(), self.wedge_share)
+        # The wedge product's norm is a difference of squares: half precision would leave nothing of it.
+        with torch.autocast(query.device.type, enabled=False):
+            scores = geometric_scores(widened(query), widened(key), self.wedge_share)
         return scores.softmax(dim=-1).to(value.dtype) @ value
 
 
@@ -154,7 +169,7 @@ class SimpleTMEncoder(Encoder):
             )
         )
         per_variable = math.ceil(options.width / n_inputs)
-        self.projection = nn.Linear(options.width, options.window * per_variable)
+        self.projection = nn.Linear(options.width, per_variable * options.window, bias=False)
         self.mixture = nn.Linear(n_inputs * per_variable, options.width)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -163,9 +178,16 @@ class SimpleTMEncoder(Encoder):
         tokens = self.dropout(self.embedding(coefficients) + self.origin)
         by_scale = tokens.transpose(1, 2)  # (window, scale, variable, width)
         refined = self.layers(by_scale.flatten(0, 1)).reshape(by_scale.shape)
-        projected = self.projection(refined).reshape(*by_scale.shape[:3], -1, self.options.window)
-        series = self.wavelet.inverse(projected.permute(0, 3, 2, 1, 4))  # (window, series, variable, step)
-        first = self.options.context
-        steps = series[..., first : first + self.options.chunk].flatten(1, 2).transpose(1, 2)
-        mixed: Tensor = self.mixture(steps)
+        series = torch.einsum("bkvd,vkdnt->btvn", refined, self._coefficients_to_chunk().to(refined.dtype))
+        mixed: Tensor = self.mixture(series.flatten(2))
         return join_chunks(mixed, x.shape[1])
+
+    def _coefficients_to_chunk(self) -> Tensor:
+        """(variable, scale, width, series, chunk) weights: a token's projection to coefficients, then their inverse.
+
+        Both are linear: their product is much smaller than the coefficients of all windows.
+        """
+        first, last = self.options.context, self.options.context + self.options.chunk
+        inverse = self.wavelet.inverse_matrices(self.options.window)[..., first:last]
+        projection = self.projection.weight.reshape(-1, self.options.window, self.width)  # (series, window, width)
+        return torch.einsum("nwd,vkwt->vkdnt", projection, inverse)
