@@ -1,4 +1,7 @@
-"""SimpleTM (Chen et al. 2025, *A Simple Baseline for Multivariate Time Series Forecasting*, ICLR 2025)."""
+"""SimpleTM (Chen et al. 2025, *A Simple Baseline for Multivariate Time Series Forecasting*, ICLR 2025).
+
+Blocks are named by what the paper calls them, not by equation: its text could not be consulted line by line.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ LOW_PASS: dict[WaveletName, tuple[float, ...]] = {
     "haar": (1 / _ROOT_2, 1 / _ROOT_2),
     "db2": tuple(tap / (4 * _ROOT_2) for tap in (1 + _ROOT_3, 3 + _ROOT_3, 3 - _ROOT_3, 1 - _ROOT_3)),
 }
-"""Low-pass filters of unit energy (Daubechies 1988, Section 4: N = 1 and 2)."""
+"""Low-pass filters of unit energy (Daubechies 1988, *Orthonormal Bases of Compactly Supported Wavelets*)."""
 _SMALLEST_AREA = 1e-12
 """Square of the wedge product's norm below which it has no gradient: the root's is infinite at 0."""
 
