@@ -1,6 +1,6 @@
 """The one place for seeds.
 
-A seed derives from (data set, runner, repetition) and nothing else, so that adding a runner, reordering cells or
+A seed derives from (data set, runner, repetition) and nothing else, so that adding a runner, reordering jobs or
 changing the number of workers shifts nobody's random numbers.
 """
 

@@ -23,8 +23,8 @@ def test_the_example_runs_as_it_stands(bench: Bench, tmp_path: Path) -> None:
     arguments = ("--suite", "full", "--profile", "smoke", "--dataset", str(tmp_path / "toy.zarr"))
     result = bench("run", *arguments, "--only", "ridge,training_mean", **environment)
     assert result.returncode == 0, result.stdout + result.stderr
-    cells = {row["cell"]: row["test_rmse"] for row in json.loads(bench("ls", "cells", "--json", **environment).stdout)}
-    assert cells["ridge [located] #0"] < 0.9 * cells["training_mean #0"]
+    jobs = {row["job"]: row["test_rmse"] for row in json.loads(bench("ls", "jobs", "--json", **environment).stdout)}
+    assert jobs["ridge [located] #0"] < 0.9 * jobs["training_mean #0"]
     assert "Ridge regression" in bench("report", **environment).stdout
     audit = bench("data", "audit", str(tmp_path / "toy.zarr"), "--runner", "ridge", **environment)
     assert audit.returncode == 0 and "runner_saw_training_only: True" in audit.stdout

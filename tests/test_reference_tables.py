@@ -24,7 +24,7 @@ def test_every_number_of_table_1_follows_from_a_committed_record(folder: Path) -
     checked = 0
     for line in table[table["column"].isin(["rmse", "r2", "mae", "bias", "train_rmse"])].itertuples():
         part, metric = ("train", "rmse") if line.column == "train_rmse" else ("test", line.column)
-        values = [records[cell]["metrics"][part][metric] for cell in line.cells.split()]
+        values = [records[job]["metrics"][part][metric] for job in line.cells.split()]
         assert line.value == pytest.approx(sum(values) / len(values), rel=1e-9)
         if line.column in ("rmse", "r2", "mae"):
             assert line.low <= line.value <= line.high

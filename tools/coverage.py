@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.metrics import STATISTICS, spatial_block
-from bench.uncertainty import CONFIDENCE, block_draws, infer, samples_of
+from bench.scoring.metrics import STATISTICS, spatial_block
+from bench.scoring.uncertainty import CONFIDENCE, block_draws, infer, samples_of
 
 OUTPUT = Path(__file__).parent.parent / "tables" / "reference" / "coverage.csv"
 TIMES = 4

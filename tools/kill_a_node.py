@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from bench.clock import Stopwatch
-from bench.perf import machine
-from bench.store import Store
+from bench.store.store import Store
+from bench.system.clock import Stopwatch
+from tools.perf import machine
 
 TABLES = ("table1.tex", "table1.csv", "table1.md")
 NODE = {"num_cpus": 1, "object_store_memory": 200_000_000}
@@ -37,7 +37,7 @@ def main() -> int:
         cluster = Cluster(initialize_head=True, head_node_args=NODE | {"include_dashboard": False})
         second = cluster.add_node(**NODE)
         folder, watch = Path(short) / "stores", Stopwatch()
-        run = _start(folder / "ray", chosen.dataset, "--engine", "ray", "--address", cluster.address)
+        run = _start(folder / "ray", chosen.dataset, "--executor", "ray", "--address", cluster.address)
         raylet = psutil.Process(second.all_processes["raylet"][0].process.pid)
         while run.poll() is None and not (_done(folder / "ray") >= 4 and _has_cell(raylet)):
             time.sleep(0.05)
@@ -49,15 +49,15 @@ def main() -> int:
         local = _start(folder / "local", chosen.dataset, "--jobs", "2")
         local.communicate()
         stores = {name: Store(folder / name) for name in ("ray", "local")}
-        cells = {name: {r.cell.runner: r.status for r in store.records()} for name, store in stores.items()}
+        jobs = {name: {r.job.runner: r.status for r in store.records()} for name, store in stores.items()}
         same = {name: _tables(folder / "ray")[name] == _tables(folder / "local")[name] for name in TABLES}
     report = machine.header("python -m tools.kill_a_node", {"dataset": chosen.dataset}, ("ray", "torch")) | {
         "exit_codes": {"ray": run.returncode, "local": local.returncode},
         "finished_when_the_node_was_killed": finished,
         "cells_sent_again": said.count("its worker was lost"),
         "seconds_on_ray": seconds,
-        "cells": cells["ray"],
-        "statuses_are_equal": cells["ray"] == cells["local"],
+        "cells": jobs["ray"],
+        "statuses_are_equal": jobs["ray"] == jobs["local"],
         "tables_are_equal": same,
     }
     chosen.output.write_text(json.dumps(report, indent=2) + "\n")

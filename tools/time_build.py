@@ -19,12 +19,12 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.clock import Stopwatch
 from bench.data.cube_zarr import open_cube, verify_cube
-from bench.disk import sha256
-from bench.perf import machine
-from bench.perf.scale_jobs import drop_pages
+from bench.system.clock import Stopwatch
+from bench.system.disk import sha256
 from tools.make_archive import Layout, write_archive
+from tools.perf import machine
+from tools.perf.scale_pieces import drop_pages
 
 _PACKAGES = ("numpy", "xarray", "dask", "netCDF4", "rasterio", "zarr")
 

@@ -43,8 +43,8 @@ def main() -> None:
     for path in (store / "manifests").glob("*.json"):  # why a data set was chosen may name a folder of this machine
         (folder / "manifests" / path.name).write_text(re.sub(r" \(/[^)\"]*\)", "", path.read_text()))
     for suite in newest:
-        for cell_id in _cell_ids(folder, suite):
-            shutil.copyfile(store / "cells" / cell_id / "record.json", folder / "records" / f"{cell_id}.json")
+        for job_id in _cell_ids(folder, suite):
+            shutil.copyfile(store / "cells" / job_id / "record.json", folder / "records" / f"{job_id}.json")
     if first["dataset"] == "northchina":
         _update_readme(folder)
 

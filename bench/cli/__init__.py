@@ -15,14 +15,24 @@ _VERBS = {
     "run": "Run a suite; re-issued, it finishes the remainder.",
     "plan": "Show what a run would do: state, expected time, memory and disk.",
     "report": "Render the tables from stored results (LaTeX, CSV, terminal).",
-    "ls": "List suites, runners, data sets, profiles, views or stored cells.",
-    "info": "Show everything known of a runner, a data set or a stored cell.",
+    "ls": "List suites, runners, data sets, profiles, views or stored jobs.",
+    "info": "Show everything known of a runner, a data set or a stored job.",
     "why": "Say why a cell is done, missing, failed or stale.",
     "data": "Fetch, build, describe, verify and audit data sets.",
-    "perf": "Measure speed and memory of the own engines; print JSON.",
     "doctor": "Say what of this machine and its packages will not work, and what to do.",
     "completion": "Print the shell completion script.",
 }
+
+
+_RENAMED = {
+    "--seed": "--first-repeat",
+    "--cell": "--job",
+    "--engine": "--executor",
+    "--processes-per-cell": "--processes-per-job",
+    "--gpus-per-cell": "--gpus-per-job",
+    "--cells-per-index": "--jobs-per-index",
+}
+"""Spellings of options of `run` and `plan` in version 0.1, and what they are called now."""
 
 
 class _LazyGroup(click.Group):
@@ -43,11 +53,21 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(_VERBS.items()))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] in ("run", "plan"):
+            args = [args[0], *map(_present_spelling, args[1:])]
         if args and args[0] not in _VERBS and not args[0].startswith("-"):
-            from bench.suggest import unknown
+            from bench.errors import unknown
 
             raise unknown("command", args[0], list(_VERBS), "`bench --help` lists them")
         return super().resolve_command(ctx, args)
+
+
+def _present_spelling(word: str) -> str:
+    option, equals, value = word.partition("=")
+    if option not in _RENAMED:
+        return word
+    click.echo(f"Note: {option} is called {_RENAMED[option]} now.", err=True)
+    return _RENAMED[option] + equals + value
 
 
 @click.group(
@@ -61,9 +81,19 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: user errors are one sentence on standard error and exit code 2."""
+    """Entry point of `bench`."""
+    call(cli, "bench")
+
+
+def call(command: click.Command, name: str) -> None:
+    """Runs a command line and ends the process: user errors are one sentence on standard error and exit code 2.
+
+    Args:
+        command: what to call with the words of the command line.
+        name: as the user typed it.
+    """
     try:
-        code = cli.main(prog_name="bench", standalone_mode=False)
+        code = command.main(prog_name=name, standalone_mode=False)
     except BenchError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)

@@ -101,7 +101,7 @@ def audit(
     from bench.data.audit import audit_split
     from bench.data.datasets import open_dataset
     from bench.data.splits import fewshot_parameters, full_parameters, make_split, parse_weeks
-    from bench.suggest import unknown
+    from bench.errors import unknown
     from bench.suites import profiles
 
     if suite not in ("full", "fewshot"):

@@ -134,7 +134,7 @@ def _build(
     from bench.data.climate2gpp.build import build, disk_estimate, usual_land_cells
     from bench.data.climate2gpp.inventory import MidnightTotals, expand, take_stock
     from bench.data.climate2gpp.progress import for_terminal
-    from bench.disk import disk_errors, write_atomically
+    from bench.system.disk import disk_errors, write_atomically
 
     missing = [option for option, given in patterns.items() if not given]
     if missing:

@@ -56,7 +56,7 @@ def command(store_path: Path | None, as_json: bool) -> int:
 def _machine() -> list[Finding]:
     import psutil
 
-    from bench.host import available_cores
+    from bench.system.host import available_cores
 
     memory = psutil.virtual_memory().total / 1e9
     version = sys.version_info
@@ -127,7 +127,7 @@ def _data() -> list[Finding]:
 
 
 def _folders(store_path: Path | None) -> list[Finding]:
-    from bench import paths
+    from bench.system import paths
 
     findings = []
     for subject, folder in (("result store", store_path or paths.default_store()), ("cache", paths.cache_dir())):

@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from bench.cli.options import existing_store, json_option, store_option
-from bench.errors import BenchError
-from bench.suggest import unknown
+from bench.errors import BenchError, unknown
 
 
 @click.command(
@@ -20,13 +19,13 @@ from bench.suggest import unknown
 Examples:
   bench info lightgbm_large
   bench info northchina
-  bench info 3f2a9c0d1e4b5a67        # a stored cell, by id (`bench ls cells`)"""
+  bench info 3f2a9c0d1e4b5a67        # a stored job, by id (`bench ls jobs`)"""
 )
 @click.argument("name")
 @store_option
 @json_option
 def command(name: str, store_path: Path | None, as_json: bool) -> int:
-    """Show everything known of a runner, a data set or a stored cell."""
+    """Show everything known of a runner, a data set or a stored job."""
     from bench.data import datasets
     from bench.runners import registry
 
@@ -40,12 +39,10 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
         store = existing_store(store_path)
         record = store.record(name)
         if record is None:
-            raise BenchError(f"There is no cell {name} in {store.root}; `bench ls cells` lists what is stored.")
-        found = record.model_dump(mode="json") | {"folder": str(store.cells_dir / name)}
+            raise BenchError(f"There is no job {name} in {store.root}; `bench ls jobs` lists what is stored.")
+        found = record.model_dump(mode="json") | {"folder": str(store.jobs_dir / name)}
     else:
-        raise unknown(
-            "name", name, [*registry.entries(), *datasets.entries()], "give a runner, a data set or a cell id"
-        )
+        raise unknown("name", name, [*registry.entries(), *datasets.entries()], "give a runner, a data set or a job id")
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from bench.cli.options import existing_store, json_option, store_option
-from bench.suggest import unknown
-from bench.terminal import console
+from bench.errors import unknown
+from bench.system.terminal import console
 
 Rows = list[dict[str, object]]
 
@@ -66,22 +66,22 @@ def _views(store: Path | None) -> Rows:
     return [{"name": name, "summary": summary[name]} for name in VIEWS]
 
 
-def _cells(store_path: Path | None) -> Rows:
+def _jobs(store_path: Path | None) -> Rows:
     records, damaged = existing_store(store_path).survey()
     rows: Rows = [
         {
-            "id": cell_id,
-            "suite": record.cell.suite,
-            "dataset": record.cell.dataset,
-            "cell": record.cell.label,
-            "profile": record.cell.profile,
+            "id": job_id,
+            "suite": record.job.suite,
+            "dataset": record.job.dataset,
+            "job": record.job.label,
+            "profile": record.job.profile,
             "status": record.status,
             "test_rmse": record.metrics.get("test", {}).get("rmse"),
             "reason": record.reason,
         }
-        for cell_id, record in records.items()
+        for job_id, record in records.items()
     ]
-    return rows + [{"id": cell_id, "status": "corrupt", "reason": reason} for cell_id, reason in damaged.items()]
+    return rows + [{"id": job_id, "status": "corrupt", "reason": reason} for job_id, reason in damaged.items()]
 
 
 _LISTS: dict[str, Callable[[Path | None], Rows]] = {
@@ -90,7 +90,7 @@ _LISTS: dict[str, Callable[[Path | None], Rows]] = {
     "datasets": _datasets,
     "profiles": _profiles,
     "views": _views,
-    "cells": _cells,
+    "jobs": _jobs,
 }
 
 
@@ -99,13 +99,14 @@ _LISTS: dict[str, Callable[[Path | None], Rows]] = {
 Examples:
   bench ls runners
   bench ls datasets
-  bench ls cells --store runs --json"""
+  bench ls jobs --store runs --json"""
 )
 @click.argument("what", metavar="WHAT")
 @store_option
 @json_option
 def command(what: str, store_path: Path | None, as_json: bool) -> int:
-    """List suites, runners, datasets, profiles, views or (stored) cells."""
+    """List suites, runners, datasets, profiles, views or (stored) jobs."""
+    what = "jobs" if what == "cells" else what  # its name in version 0.1
     if what not in _LISTS:
         raise unknown("list", what, list(_LISTS), "write for example `bench ls runners`")
     rows = _LISTS[what](store_path)

@@ -9,15 +9,16 @@ from typing import Any, TypeVar
 
 import click
 
-from bench import paths
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.data.splits import parse_weeks
 from bench.errors import BenchError
-from bench.execution.planning import PlannedCell, default_jobs, limits_for, plan
+from bench.execution.planning import PlannedJob, default_at_once, limits_for, plan
 from bench.execution.process import Limits
-from bench.store import Store
+from bench.store.store import Store
 from bench.suites import profiles
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_jobs
+from bench.system import paths
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -39,7 +40,7 @@ def json_option(function: CommandT) -> CommandT:
 
 
 def suite_options(function: CommandT) -> CommandT:
-    """The options that choose cells and resources, shared by `run` and `plan`."""
+    """The options that choose jobs and resources, shared by `run` and `plan`."""
     options = (
         click.option(
             "--suite", required=True, metavar="NAME", help="full (Table 1), fewshot (Tables 2 and 3) or ablation."
@@ -72,7 +73,12 @@ def suite_options(function: CommandT) -> CommandT:
             help="Feature views: point, located, window.",
         ),
         click.option(
-            "--seed", "first_repetition", type=int, default=0, show_default=True, help="Number of the first repetition."
+            "--first-repeat",
+            "first_repetition",
+            type=int,
+            default=0,
+            show_default=True,
+            help="Number of the first repetition.",
         ),
         click.option(
             "--repeats",
@@ -95,40 +101,44 @@ def suite_options(function: CommandT) -> CommandT:
             help="fewshot, ablation: sampled cells  [default, fewshot: 6000, or 30 % of fewer than 20,000].",
         ),
         click.option(
-            "--jobs", type=int, default=None, help="Cells at once  [default: one per core, fewer if memory is short]."
+            "--jobs",
+            "jobs_at_once",
+            type=int,
+            default=None,
+            help="Jobs at once  [default: one per core, fewer if memory is short].",
         ),
         click.option(
             "--memory",
             "memory_gb",
             type=float,
             default=None,
-            help="Memory cap of one cell in GB  [default: an equal share].",
+            help="Memory cap of one job in GB  [default: an equal share].",
         ),
         click.option(
             "--timeout",
             "timeout_s",
             type=float,
             default=None,
-            help="Wall-clock limit of one cell in seconds  [default: the profile's].",
+            help="Wall-clock limit of one job in seconds  [default: the profile's].",
         ),
         click.option(
-            "--processes-per-cell",
+            "--processes-per-job",
             "processes",
             type=int,
             default=1,
             show_default=True,
             metavar="N",
-            help="Processes that train one cell together, each on a GPU of its own where there are GPUs "
+            help="Processes that train one job together, each on a GPU of its own where there are GPUs "
             "(dual-branch networks only).",
         ),
         click.option(
-            "--gpus-per-cell",
+            "--gpus-per-job",
             "gpus",
             type=int,
             default=0,
             show_default=True,
             metavar="N",
-            help="GPUs that a cell asks a cluster for if its runner can use them; as many processes train it.",
+            help="GPUs that a job asks a cluster for if its runner can use them; as many processes train it.",
         ),
         store_option,
     )
@@ -143,25 +153,25 @@ class Request:
 
     Attributes:
         suite: name of the suite.
-        options: what chooses its cells.
+        options: what chooses its jobs.
         dataset: the opened data.
-        limits: of one cell.
-        jobs: cells at once.
+        limits: of one job.
+        jobs_at_once: as the name says.
         store_path: the result store.
-        gpus: that a cell asks a cluster for.
+        gpus: that a job asks a cluster for.
     """
 
     suite: str
     options: SuiteOptions
     dataset: OpenedDataset
     limits: Limits
-    jobs: int
+    jobs_at_once: int
     store_path: Path
     gpus: int
 
-    def plan(self, store: Store | None) -> list[PlannedCell]:
+    def plan(self, store: Store | None) -> list[PlannedJob]:
         """The plan against a store."""
-        return plan(make_cells(self.suite, self.dataset, self.options), self.dataset.cube, store, self.limits)
+        return plan(make_jobs(self.suite, self.dataset, self.options), self.dataset.cube, store, self.limits)
 
 
 def resolve(
@@ -178,7 +188,7 @@ def resolve(
     repeats: int,
     weeks: str,
     train_cells: str,
-    jobs: int | None,
+    jobs_at_once: int | None,
     memory_gb: float | None,
     timeout_s: float | None,
     processes: int,
@@ -190,7 +200,7 @@ def resolve(
     Raises:
         BenchError: an option makes no sense; the message names it.
     """
-    from bench.suggest import unknown
+    from bench.errors import unknown
     from bench.suites.suites import SUITES
 
     if suite not in SUITES:
@@ -208,15 +218,19 @@ def resolve(
     )
     timeout = timeout_s if timeout_s is not None else profiles.get(profile).timeout_s
     if gpus < 0:
-        raise BenchError(f"--gpus-per-cell is {gpus}; it must not be negative.")
+        raise BenchError(f"--gpus-per-job is {gpus}; it must not be negative.")
     processes = max(processes, gpus) if processes > 0 else processes
     limits_for(
-        1 if jobs is None else jobs, memory_gb, timeout, processes
+        1 if jobs_at_once is None else jobs_at_once, memory_gb, timeout, processes
     )  # bad options are named before any data is built
     opened = open_dataset(dataset, say)
-    chosen_jobs = jobs if jobs is not None else default_jobs(make_cells(suite, opened, options), opened.cube, processes)
-    limits = limits_for(chosen_jobs, memory_gb, timeout, processes)
-    return Request(suite, options, opened, limits, chosen_jobs, store_path or paths.default_store(), gpus)
+    at_once = (
+        jobs_at_once
+        if jobs_at_once is not None
+        else default_at_once(make_jobs(suite, opened, options), opened.cube, processes)
+    )
+    limits = limits_for(at_once, memory_gb, timeout, processes)
+    return Request(suite, options, opened, limits, at_once, store_path or paths.default_store(), gpus)
 
 
 def names(text: str) -> tuple[str, ...]:

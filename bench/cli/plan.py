@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from bench import clock
 from bench.cli.options import Request, json_option, resolve, suite_options
-from bench.terminal import console
+from bench.system import clock
+from bench.system.terminal import console
 
 if TYPE_CHECKING:
     from bench.execution.slurm import ArrayOptions
 
-_NOT_FOR_RUN = ("jobs", "memory_gb", "store_path", "dataset")  # the script has its own
+_NOT_FOR_RUN = ("jobs_at_once", "memory_gb", "store_path", "dataset")  # the script has its own
 
 
 @click.command(
@@ -27,7 +27,7 @@ Examples:
   bench plan --suite full
   bench plan --suite full --profile paper --dataset simulated:cells=20000,years=20 --memory 8
   bench plan --suite fewshot --weeks 40 --json
-  bench plan --suite full --slurm array.sh --partition gpu --gpus-per-cell 1 && sbatch array.sh"""
+  bench plan --suite full --slurm array.sh --partition gpu --gpus-per-job 1 && sbatch array.sh"""
 )
 @suite_options
 @click.option(
@@ -35,53 +35,53 @@ Examples:
     "script",
     type=click.Path(path_type=Path, dir_okay=False),
     default=None,
-    help="Write a SLURM job array that runs what is left, one cell per index.",
+    help="Write a SLURM job array that runs what is left, one job per index.",
 )
 @click.option("--partition", default=None, metavar="NAME", help="slurm: partition to run in.")
 @click.option("--at-once", type=int, default=16, show_default=True, help="slurm: indices that run at the same time.")
-@click.option("--cells-per-index", type=int, default=1, show_default=True, help="slurm: cells that an index runs.")
+@click.option("--jobs-per-index", type=int, default=1, show_default=True, help="slurm: jobs that an index runs.")
 @click.option("--minutes", type=int, default=None, help="slurm: time limit of an index  [default: by the cost model].")
-@click.option("--cores", type=int, default=None, help="slurm: cores of an index  [default: one per process of a cell].")
+@click.option("--cores", type=int, default=None, help="slurm: cores of an index  [default: one per process of a job].")
 @json_option
 def command(
     as_json: bool,
     script: Path | None,
     partition: str | None,
     at_once: int,
-    cells_per_index: int,
+    jobs_per_index: int,
     minutes: int | None,
     cores: int | None,
     **given: Any,
 ) -> int:
-    """Show what a run would do: every cell with its state and expected time, memory and disk.
+    """Show what a run would do: every job with its state and expected time, memory and disk.
 
-    Cells that cannot fit into their memory cap, or whose model would take hours, are refused here, before anything
-    starts. Times are rough until a cell
+    Jobs that cannot fit into their memory cap, or whose model would take hours, are refused here, before anything
+    starts. Times are rough until a job
     of the same runner and size has run; then they come from that run.
     """
     from bench.execution.planning import REFUSED
-    from bench.store import Store
+    from bench.store.store import Store
 
     request = resolve(lambda text: click.echo(text, err=True), **given)
     if script is not None:
         from bench.execution.slurm import ArrayOptions
 
         array = ArrayOptions(
-            partition, at_once, cells_per_index, minutes, cores or request.limits.processes, request.gpus
+            partition, at_once, jobs_per_index, minutes, cores or request.limits.processes, request.gpus
         )
         return _write_job_array(script, request, given, array)
     exists = (request.store_path / "store.json").exists()
     planned = request.plan(Store(request.store_path) if exists else None)
-    open_cells = [item for item in planned if item.state not in ("done", *REFUSED)]
-    seconds = sum(item.estimate.seconds for item in open_cells) / request.jobs
-    disk = sum(item.estimate.disk_bytes for item in open_cells)
+    open_jobs = [item for item in planned if item.state not in ("done", *REFUSED)]
+    seconds = sum(item.estimate.seconds for item in open_jobs) / request.jobs_at_once
+    disk = sum(item.estimate.disk_bytes for item in open_jobs)
     if as_json:
         rows = [
             {
-                "id": item.cell.id,
-                "runner": item.cell.runner,
-                "view": item.cell.view,
-                "repetition": item.cell.repetition,
+                "id": item.job.id,
+                "runner": item.job.runner,
+                "view": item.job.view,
+                "repetition": item.job.repetition,
                 "state": item.state,
                 "stale": item.stale,
                 "reason": item.reason,
@@ -98,7 +98,7 @@ def command(
                     "dataset": request.dataset.spec,
                     "reason": request.dataset.reason,
                     "seconds": round(seconds, 1),
-                    "cells": rows,
+                    "jobs": rows,
                 },
                 indent=1,
             )
@@ -110,15 +110,15 @@ def command(
     table = Table(
         title=f"{request.suite} on {request.dataset.cube.name}, profile {request.options.profile}", title_justify="left"
     )
-    for column in ("cell", "runner", "state"):
+    for column in ("job", "runner", "state"):
         table.add_column(column)
     for column in ("time", "memory", "disk"):
         table.add_column(column, justify="right")
     for item in planned:
         state = item.state + (" (an older version is stored)" if item.stale else "")
         table.add_row(
-            item.cell.id,
-            Text(item.cell.label),
+            item.job.id,
+            Text(item.job.label),
             state,
             clock.human_seconds(item.estimate.seconds),
             f"{item.estimate.memory_bytes / 1e9:.1f} GB",
@@ -128,10 +128,10 @@ def command(
     out.print(table)
     for item in planned:
         if item.reason:
-            out.print(f"{item.cell.label}: {item.state}: {item.reason}", markup=False, highlight=False)
+            out.print(f"{item.job.label}: {item.state}: {item.reason}", markup=False, highlight=False)
     click.echo(f"Data: {request.dataset.reason}.")
     click.echo(
-        f"About {clock.human_seconds(seconds)} with {request.jobs} jobs, {disk / 1e6:.0f} MB of results in "
+        f"About {clock.human_seconds(seconds)} with {request.jobs_at_once} at once, {disk / 1e6:.0f} MB of results in "
         f"{request.store_path}."
     )
     return 0
@@ -139,12 +139,12 @@ def command(
 
 def _write_job_array(script: Path, request: Request, given: dict[str, Any], options: ArrayOptions) -> int:
     """Writes the script and says how to submit it."""
-    from bench.disk import disk_errors, write_atomically
     from bench.execution.schedule import record_refusals
     from bench.execution.slurm import NO_CAP, job_array
-    from bench.store import STORED_STAYS, Store
+    from bench.store.store import STORED_STAYS, Store
+    from bench.system.disk import disk_errors, write_atomically
 
-    if given["memory_gb"] is None:  # cells run on other machines than this one
+    if given["memory_gb"] is None:  # jobs run on other machines than this one
         request = dataclasses.replace(request, limits=dataclasses.replace(request.limits, memory_bytes=NO_CAP))
     store = Store(request.store_path, create=True)
     planned = request.plan(store)
@@ -164,6 +164,6 @@ def _write_job_array(script: Path, request: Request, given: dict[str, Any], opti
         write_atomically(script, text.encode())
     click.echo(f"{script} is written; submit it with: sbatch {shlex.quote(str(script))}")
     if refused:
-        click.echo(f"{len(refused)} refused, stored as skipped; see why with `bench ls cells`.")
+        click.echo(f"{len(refused)} refused, stored as skipped; see why with `bench ls jobs`.")
     click.echo(f"Store {request.store_path}, data and {script} must lie on a file system that all nodes share.")
     return 0

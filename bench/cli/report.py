@@ -61,24 +61,26 @@ def command(
     """Render tables and figures from stored results: LaTeX, CSV and Markdown files, PDF and PNG, and the terminal.
 
     Beside each table stands metrics_<suite>.csv: every metric of every cell, train and test, per season, land cover
-    and week, plain and area-weighted, with the cell's id. tables.tex is a document of all tables, numbers.tex has
+    and week, plain and area-weighted, with the job's id. tables.tex is a document of all tables, numbers.tex has
     every number as a LaTeX macro.
 
     With --check: exit code 1 when a committed expectation is broken, or when rows of one table were scored on different
     values; expectations that the store has no run of are reported, and no failure.
     """
-    from bench.disk import disk_errors, write_atomically
-    from bench.metrics import WEIGHTINGS
-    from bench.report import checking, contents, latex_document, macros, render
+    from bench.errors import unknown
+    from bench.report import contents
     from bench.report.html.page import SuiteResult, render_page
-    from bench.report.metrics_file import all_metrics
-    from bench.report.model import Table
-    from bench.report.others import remarks
-    from bench.report.selection import StatisticsReader, runs, select
-    from bench.report.subject import subject
-    from bench.report.tables import gap_week
-    from bench.suggest import unknown
+    from bench.report.paper import checking
+    from bench.report.results.others import remarks
+    from bench.report.results.selection import StatisticsReader, runs, select
+    from bench.report.results.subject import subject
+    from bench.report.table import Table
+    from bench.report.tables import latex_document, macros, render
+    from bench.report.tables.metrics_file import all_metrics
+    from bench.report.tables.numbered import gap_week
+    from bench.scoring.metrics import WEIGHTINGS
     from bench.suites.suites import SUITES
+    from bench.system.disk import disk_errors, write_atomically
 
     if suite is not None and suite not in SUITES:
         raise unknown("suite", suite, list(SUITES), "see `bench report --help`")

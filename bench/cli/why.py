@@ -10,53 +10,53 @@ import click
 
 from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError
-from bench.records import Record
 from bench.runners import registry
+from bench.store.jobs import EVALUATION_VERSION, Job, differences
+from bench.store.records import Record
 from bench.suites import ablation
-from bench.suites.cells import EVALUATION_VERSION, Cell, differences
 
 
 @click.command(
     epilog="""\b
 Examples:
-  bench why 3f2a9c0d1e4b5a67         # a cell id from `bench plan` or `bench ls cells`
-  bench why lightgbm                 # every planned or stored cell of a runner"""
+  bench why 3f2a9c0d1e4b5a67         # a job id from `bench plan` or `bench ls jobs`
+  bench why lightgbm                 # every planned or stored job of a runner"""
 )
 @click.argument("name")
 @store_option
 @json_option
 def command(name: str, store_path: Path | None, as_json: bool) -> int:
-    """Say why a cell is done, missing, failed or stale.
+    """Say why a job is done, missing, failed or stale.
 
-    A cell is stale when it was stored under another fingerprint: the answer names each part of the fingerprint that
+    A job is stale when it was stored under another fingerprint: the answer names each part of the fingerprint that
     changed (data, split, parameters, runner version, package versions), with its old and new value.
     """
     store = existing_store(store_path)
-    wanted: dict[str, Cell] = {}
+    wanted: dict[str, Job] = {}
     for manifest in store.manifests():  # oldest first: the newest version of an address wins
-        for cell in manifest.cells:
-            wanted[json.dumps(cell.address)] = cell
+        for job in manifest.jobs:
+            wanted[json.dumps(job.address)] = job
     stored, damaged = store.survey()
-    chosen = [cell for cell in wanted.values() if name in (cell.id, cell.runner)]
+    chosen = [job for job in wanted.values() if name in (job.id, job.runner)]
     chosen += [
-        record.cell
-        for cell_id, record in stored.items()
-        if name in (cell_id, record.cell.runner) and record.cell not in chosen
+        record.job
+        for job_id, record in stored.items()
+        if name in (job_id, record.job.runner) and record.job not in chosen
     ]
-    chosen += [current for cell in wanted.values() for current in [_current(cell)] if current.id == name != cell.id]
+    chosen += [current for job in wanted.values() for current in [_current(job)] if current.id == name != job.id]
     if not chosen and name not in damaged:
         raise BenchError(
-            f"{name!r} is neither a cell nor a runner of a run in {store.root}; `bench ls cells` and `bench plan` "
+            f"{name!r} is neither a job nor a runner of a run in {store.root}; `bench ls jobs` and `bench plan` "
             "show the ids."
         )
-    answers = [_answer(cell, wanted, stored, damaged) for cell in chosen]
+    answers = [_answer(job, wanted, stored, damaged) for job in chosen]
     if name in damaged and not chosen:
-        answers.append({"id": name, "cell": "?", "state": "corrupt", "because": damaged[name]})
+        answers.append({"id": name, "job": "?", "state": "corrupt", "because": damaged[name]})
     if as_json:
         click.echo(json.dumps(answers, indent=1))
         return 0
     for answer in answers:
-        click.echo(f"{answer['id']} {answer['cell']}: {answer['state']}: {answer['because']}")
+        click.echo(f"{answer['id']} {answer['job']}: {answer['state']}: {answer['because']}")
         changes = answer.get("changes", {})
         assert isinstance(changes, dict)
         for key, (old, new) in changes.items():
@@ -64,48 +64,46 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
     return 0
 
 
-def _current(cell: Cell) -> Cell:
-    """The same cell as a run of this version, with the packages installed now, would plan it."""
-    entry = registry.entries().get(cell.runner)
+def _current(job: Job) -> Job:
+    """The same job as a run of this version, with the packages installed now, would plan it."""
+    entry = registry.entries().get(job.runner)
     if entry is None:
-        return cell  # a plug-in that is not loaded: nothing to compare with
+        return job  # a plug-in that is not loaded: nothing to compare with
     present = {
         "runner_version": entry.version,
-        "parameters": _parameters(cell),
+        "parameters": _parameters(job),
         "packages": entry.package_versions(),
         "evaluation": EVALUATION_VERSION,
     }
-    return cell.model_copy(update=present)
+    return job.model_copy(update=present)
 
 
-def _parameters(cell: Cell) -> dict[str, Any]:
-    if cell.override is None:
-        return registry.get(cell.runner).parameters_for(cell.profile)
-    return ablation.parameters_of(cell.runner, cell.override, cell.profile, cell.split["train_cells"])
+def _parameters(job: Job) -> dict[str, Any]:
+    if job.override is None:
+        return registry.get(job.runner).parameters_for(job.profile)
+    return ablation.parameters_of(job.runner, job.override, job.profile, job.split["train_cells"])
 
 
-def _answer(
-    cell: Cell, wanted: dict[str, Cell], stored: dict[str, Record], damaged: dict[str, str]
-) -> dict[str, object]:
-    answer: dict[str, object] = {"id": cell.id, "cell": f"{cell.label} ({cell.suite}, {cell.dataset}, {cell.profile})"}
-    now = _current(cell)
-    newest = now if now.id != cell.id else wanted.get(json.dumps(cell.address))
-    record = stored.get(cell.id)
-    if cell.id in damaged:
-        return answer | {"state": "corrupt", "because": damaged[cell.id]}
-    if newest is not None and newest.id != cell.id:
+def _answer(job: Job, wanted: dict[str, Job], stored: dict[str, Record], damaged: dict[str, str]) -> dict[str, object]:
+    answer: dict[str, object] = {"id": job.id, "job": f"{job.label} ({job.suite}, {job.dataset}, {job.profile})"}
+    now = _current(job)
+    newest = now if now.id != job.id else wanted.get(json.dumps(job.address))
+    record = stored.get(job.id)
+    if job.id in damaged:
+        return answer | {"state": "corrupt", "because": damaged[job.id]}
+    if newest is not None and newest.id != job.id:
         return answer | {
             "state": "stale",
             "because": f"a run would now ask for {newest.id} instead; what changed:",
-            "changes": differences(cell, newest),
+            "changes": differences(job, newest),
         }
     if record is None:
-        older = [other.cell for other in stored.values() if other.cell.address == cell.address]
+        older = [other.job for other in stored.values() if other.job.address == job.address]
         if older:
             return answer | {
                 "state": "missing",
                 "because": f"only the older {older[-1].id} is stored; what changed:",
-                "changes": differences(older[-1], cell),
+                "changes": differences(older[-1], job),
             }
         return answer | {"state": "missing", "because": "it was planned but never ended; run the same command again"}
     if record.status == "done":

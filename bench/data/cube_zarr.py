@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from bench.data.cube import Cube
 from bench.errors import BenchError
-from bench.ownership import is_abandoned, owner
+from bench.system.ownership import is_abandoned, owner
 
 if TYPE_CHECKING:
     from zarr.core.common import JSON

@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import paths
 from bench.data import fetch
 from bench.data.cube import Cube
 from bench.data.cube_zarr import open_cube, write_cube
-from bench.disk import disk_errors
-from bench.errors import BenchError
-from bench.locks import ProcessLock
-from bench.suggest import unknown
+from bench.errors import BenchError, unknown
+from bench.system import paths
+from bench.system.disk import disk_errors
+from bench.system.locks import ProcessLock
 
 BUILD_VERSION = 1
 """Raise it when a builder's numbers change: cubes built by an older version are then built again."""

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import paths
 from bench.errors import BenchError
+from bench.system import paths
 
 ANSWER_TIMEOUT_S = 8.0
 """How long a download may take to give its first answer; the promise to the user is 10 s in all."""

@@ -1,1 +1,1 @@
-"""Running cells: one process each, with a time limit and a memory cap."""
+"""Running jobs: one process each, with a time limit and a memory cap."""

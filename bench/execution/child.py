@@ -1,10 +1,10 @@
-"""The process of one cell: ``python -m bench.execution.child WORK_FOLDER``.
+"""The process of one job: ``python -m bench.execution.child WORK_FOLDER``.
 
 It reads ``task.json``, fits and predicts, and leaves ``predictions.parquet``, ``statistics.parquet`` and
 ``result.json`` in the work folder. It never touches the store: publishing is the parent's work. If the parent dies, so
 does this process.
 
-A cell that is trained by several processes has companions: copies of this process that do the same up to the end of the
+A job that is trained by several processes has companions: copies of this process that do the same up to the end of the
 fit. They differ by the variable ``RANK``, have scratch folders of their own, and leave only ``result-RANK.json``.
 """
 
@@ -24,11 +24,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.clock import timed
-from bench.disk import write_atomically
 from bench.errors import BenchError
 from bench.execution.process import DISK_FULL_EXIT
-from bench.suites.cells import Cell
+from bench.store.jobs import Job
+from bench.system.clock import timed
+from bench.system.disk import write_atomically
 
 COMPANION_GRACE_S = 3.0
 """After a companion failed: how long the first process may take to say why itself."""
@@ -37,7 +37,7 @@ _MEMORY_SIGNS = ("bad_alloc", "can't allocate memory", "out of memory", "CUBLAS_
 
 
 def main(work: Path) -> int:
-    """Runs the cell that a work folder describes and returns the exit code."""
+    """Runs the job that a work folder describes and returns the exit code."""
     task = json.loads((work / "task.json").read_text())
     rank = int(os.environ["RANK"]) if task["processes"] > 1 and "RANK" in os.environ else 0
     _die_with(task["parent"] if rank == 0 else os.getppid())
@@ -60,7 +60,7 @@ def main(work: Path) -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return DISK_FULL_EXIT
         result = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-    except Exception as error:  # noqa: BLE001 - whatever a model raises becomes this cell's status, with its trace in the log
+    except Exception as error:  # noqa: BLE001 - whatever a model raises becomes this job's status, with its trace in the log
         traceback.print_exc()
         kind = "oom" if _is_memory_error(error) else "failed"
         result = {"status": kind, "reason": f"{type(error).__name__}: {str(error).strip() or 'no message'}"[:500]}
@@ -84,20 +84,20 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
     from bench.data.cube_zarr import open_cube
     from bench.data.splits import make_split
     from bench.execution.inprocess import build_runner, checked_prediction
-    from bench.metrics import evaluate, fitted_statistics, statistics_of
+    from bench.scoring.metrics import evaluate, fitted_statistics, statistics_of
 
-    cell, cube = Cell.model_validate(task["cell"]), open_cube(Path(task["cube"])).validate()
-    if cube.fingerprint != cell.dataset_fingerprint:
+    job, cube = Job.model_validate(task["cell"]), open_cube(Path(task["cube"])).validate()
+    if cube.fingerprint != job.dataset_fingerprint:
         raise BenchError(f"The cube at {task['cube']} changed since this run was planned; issue the command again.")
-    split = make_split(cube, cell.split)
+    split = make_split(cube, job.split)
     runner = build_runner(
-        cell.runner,
+        job.runner,
         cube,
         split,
-        view=cell.view,
-        seed=cell.seed,
+        view=job.view,
+        seed=job.seed,
         threads=task["threads"],
-        parameters=cell.parameters,
+        parameters=job.parameters,
         scratch=scratch,
         checkpoint=Path(task["checkpoint"]),
     )
@@ -111,8 +111,8 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
     if rank > 0:
         return {"status": "done"}
     with timed(times, "predict"):
-        predictions = {"test": checked_prediction(runner, split.test, "test", cell.runner)}
-    predictions["train"] = checked_prediction(runner, split.scored_train, "train", cell.runner)
+        predictions = {"test": checked_prediction(runner, split.test, "test", job.runner)}
+    predictions["train"] = checked_prediction(runner, split.scored_train, "train", job.runner)
     statistics = statistics_of(cube, split, predictions)
     fitted = runner.fitted()
     if fitted is not None:
@@ -150,7 +150,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
 
 @contextlib.contextmanager
 def _companions(work: Path, processes: int) -> Iterator[None]:
-    """Has the other processes of the cell at work for the time of a block, where there are any."""
+    """Has the other processes of the job at work for the time of a block, where there are any."""
     if processes == 1:
         yield
         return
@@ -160,7 +160,7 @@ def _companions(work: Path, processes: int) -> Iterator[None]:
         if (work / f"result-{rank}.json").exists() and _word_of_companions(work) is None:
             return  # it died while Python was unloading, its work done
         time.sleep(COMPANION_GRACE_S)
-        reason = f"process {rank + 1} of {processes} of the training ended with exit code {code}; see the cell's log"
+        reason = f"process {rank + 1} of {processes} of the training ended with exit code {code}; see the job's log"
         if not (work / "result.json").exists():
             result = _word_of_companions(work) or {"status": "failed", "reason": reason}
             write_atomically(work / "result.json", json.dumps(result).encode())

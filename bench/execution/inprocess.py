@@ -1,4 +1,4 @@
-"""Building and running a runner in this process: what the child of a cell and the split audit have in common."""
+"""Building and running a runner in this process: what the child of a job and the split audit have in common."""
 
 from __future__ import annotations
 

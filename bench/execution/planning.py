@@ -1,4 +1,4 @@
-"""What a run would do: each cell's state, and what it is expected to need. Estimates never change a result."""
+"""What a run would do: each job's state, and what it is expected to need. Estimates never change a result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bench.data.splits import make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
 from bench.execution.process import Limits
-from bench.host import available_cores
-from bench.records import Record
 from bench.runners import registry
-from bench.runners.registry import TRAINING_ROWS
-from bench.store import Store
-from bench.suites.cells import Cell
+from bench.runners.entry import TRAINING_ROWS
+from bench.store.jobs import Job
+from bench.store.records import Record
+from bench.store.store import Store
+from bench.system.host import available_cores
 
 State = Literal[
     "done",
@@ -37,23 +37,23 @@ State = Literal[
     "too long",
 ]
 PENDING: tuple[State, ...] = ("missing", "interrupted", "corrupt", "skipped")
-"""States that a run repeats unasked. Skipped cells are looked at again: a package or memory may be there now."""
+"""States that a run repeats unasked. Skipped jobs are looked at again: a package or memory may be there now."""
 REFUSED: tuple[State, ...] = ("unavailable", "too large", "too long")
 """States that a run records as skipped, with the reason."""
 RETRYABLE = ("failed", "timeout", "oom")
 _RESERVE_BYTES = 1_500_000_000  # for the system and the harness
 _SCORED_BYTES = 8
-"""Of a scored sample: its prediction and its target, float32; `bench.metrics` sums them block by block."""
+"""Of a scored sample: its prediction and its target, float32; `bench.scoring.metrics` sums them block by block."""
 _STORED_BYTES = 32
 """Of a test sample on its way to `predictions.parquet`, measured: four columns of 4 bytes and their copies."""
 _EXPLAINED_BYTES = 10
 """Of an importance weight on its way to `importance.parquet`, measured: float32, its column and Arrow's buffers."""
-_RECORD_BYTES = 60_000  # record, statistics and log of a small cell
+_RECORD_BYTES = 60_000  # record, statistics and log of a small job
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a cell is expected to need.
+    """What a job is expected to need.
 
     Attributes:
         seconds: wall-clock time on one thread.
@@ -67,19 +67,19 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class PlannedCell:
-    """A cell, its state in the store and its estimate.
+class PlannedJob:
+    """A job, its state in the store and its estimate.
 
     Attributes:
-        cell: the cell.
+        job: the job.
         state: see `State`.
         reason: one sentence, where the state is neither done nor missing.
         estimate: what it is expected to need.
         record: the stored record, if there is a readable one.
-        stale: whether an older version of this cell is stored under another id.
+        stale: whether an older version of this job is stored under another id.
     """
 
-    cell: Cell
+    job: Job
     state: State
     reason: str | None
     estimate: Estimate
@@ -87,29 +87,29 @@ class PlannedCell:
     stale: bool
 
 
-def limits_for(jobs: int, memory_gb: float | None, timeout_s: float | None, processes: int = 1) -> Limits:
-    """Limits of each of several cells that run at once; numeric threads are divided among them.
+def limits_for(at_once: int, memory_gb: float | None, timeout_s: float | None, processes: int = 1) -> Limits:
+    """Limits of each of several jobs that run at once; numeric threads are divided among them.
 
     Args:
-        jobs: cells at once.
-        memory_gb: cap of one cell; None for an equal share.
-        timeout_s: wall-clock limit of one cell, or None.
-        processes: that train one cell together, where its runner can use several.
+        at_once: jobs at once.
+        memory_gb: cap of one job; None for an equal share.
+        timeout_s: wall-clock limit of one job, or None.
+        processes: that train one job together, where its runner can use several.
 
     Raises:
         BenchError: an option is out of range.
     """
-    if jobs < 1:
-        raise BenchError(f"--jobs is {jobs}; it must be at least 1.")
+    if at_once < 1:
+        raise BenchError(f"--jobs is {at_once}; it must be at least 1.")
     if memory_gb is not None and not 0 < memory_gb < math.inf:
         raise BenchError(f"--memory is {memory_gb:g} GB; it must be a positive number.")
     if timeout_s is not None and not 0 < timeout_s < math.inf:
         raise BenchError(f"--timeout is {timeout_s:g} s; it must be a positive number.")
     if processes < 1:
-        raise BenchError(f"--processes-per-cell is {processes}; it must be at least 1.")
-    share = max(0, available_memory() - _RESERVE_BYTES) // jobs
+        raise BenchError(f"--processes-per-job is {processes}; it must be at least 1.")
+    share = max(0, available_memory() - _RESERVE_BYTES) // at_once
     memory_bytes = int(memory_gb * 1e9) if memory_gb is not None else max(share, 500_000_000)
-    return Limits(max(1, available_cores() // jobs), memory_bytes, timeout_s, processes)
+    return Limits(max(1, available_cores() // at_once), memory_bytes, timeout_s, processes)
 
 
 def available_memory() -> int:
@@ -121,27 +121,27 @@ def available_memory() -> int:
     return total
 
 
-def default_jobs(cells: Sequence[Cell], cube: Cube, processes: int = 1) -> int:
-    """One cell per core, or per as many cores as a cell has processes; fewer where the memory is short.
+def default_at_once(jobs: Sequence[Job], cube: Cube, processes: int = 1) -> int:
+    """One job per core, or per as many cores as a job has processes; fewer where the memory is short.
 
-    The largest of the cells must fit into its share.
+    The largest of the jobs must fit into its share.
     """
-    largest = max(estimate(cell, cube).memory_bytes for cell in cells)
-    jobs = max(1, available_cores() // processes)
-    while jobs > 1 and limits_for(jobs, None, None).memory_bytes < largest:
-        jobs -= 1
-    return jobs
+    largest = max(estimate(job, cube).memory_bytes for job in jobs)
+    at_once = max(1, available_cores() // processes)
+    while at_once > 1 and limits_for(at_once, None, None).memory_bytes < largest:
+        at_once -= 1
+    return at_once
 
 
-def estimate(cell: Cell, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
-    """What a cell will need, from its runner's cost and, better, from stored runs of the same runner and size."""
-    entry = registry.get(cell.runner)
-    split = make_split(cube, cell.split)
-    columns = len(view_columns(cube, cell.view)) if cell.view else 1
+def estimate(job: Job, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
+    """What a job will need, from its runner's cost and, better, from stored runs of the same runner and size."""
+    entry = registry.get(job.runner)
+    split = make_split(cube, job.split)
+    columns = len(view_columns(cube, job.view)) if job.view else 1
     n_train, n_test = len(split.train), len(split.test)
-    n_fitted = min(n_train, cell.parameters.get(TRAINING_ROWS, n_train))
+    n_fitted = min(n_train, job.parameters.get(TRAINING_ROWS, n_train))
     seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_fitted * columns / 1e6 * (
-        0.1 if cell.profile == "smoke" else 1.0
+        0.1 if job.profile == "smoke" else 1.0
     )
     pairs = len(split.train.cells) ** 2 * len(split.test.times)
     seconds += entry.cost.seconds_per_million_pairs * pairs / 1e6
@@ -156,67 +156,65 @@ def estimate(cell: Cell, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
         for record in known
         if record.status == "done"
         and record.wall_seconds
-        and (record.cell.profile, record.n_train) == (cell.profile, n_train)
+        and (record.job.profile, record.n_train) == (job.profile, n_train)
     ]
     if measured:
         seconds = sum(measured) / len(measured)
     return Estimate(seconds, int(memory), _RECORD_BYTES + 10 * n_test)
 
 
-def plan(cells: Sequence[Cell], cube: Cube, store: Store | None, limits: Limits) -> list[PlannedCell]:
-    """State and estimate of every cell, cheapest first.
+def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -> list[PlannedJob]:
+    """State and estimate of every job, cheapest first.
 
     Args:
-        cells: what to run.
+        jobs: what to run.
         cube: the data.
         store: where results are, or None before the first run.
-        limits: what one cell may use; cells that are expected to need more memory are `too large`, those of a runner
+        limits: what one job may use; jobs that are expected to need more memory are `too large`, those of a runner
             that is refused after some time and would need it are `too long`.
     """
-    stored, damaged = store.survey({cell.id for cell in cells}) if store else ({}, {})
+    stored, damaged = store.survey({job.id for job in jobs}) if store else ({}, {})
     by_runner: dict[str, list[Record]] = {}
     for record in stored.values():
-        by_runner.setdefault(record.cell.runner, []).append(record)
-    addresses = {record.cell.address: record.cell_id for record in stored.values()}
+        by_runner.setdefault(record.job.runner, []).append(record)
+    addresses = {record.job.address: record.job_id for record in stored.values()}
     planned = []
-    for cell in cells:
-        expected = estimate(cell, cube, by_runner.get(cell.runner, ()))
-        if registry.get(cell.runner).several_processes:  # each of them opens the data and keeps a copy of the model
+    for job in jobs:
+        expected = estimate(job, cube, by_runner.get(job.runner, ()))
+        if registry.get(job.runner).several_processes:  # each of them opens the data and keeps a copy of the model
             expected = replace(expected, memory_bytes=expected.memory_bytes * limits.processes)
-        old = stored.get(cell.id)
-        state, reason = _state(cell, old, damaged.get(cell.id), expected, limits)
+        old = stored.get(job.id)
+        state, reason = _state(job, old, damaged.get(job.id), expected, limits)
         planned.append(
-            PlannedCell(
-                cell, state, reason, expected, old, addresses.get(cell.address, cell.id) != cell.id and old is None
-            )
+            PlannedJob(job, state, reason, expected, old, addresses.get(job.address, job.id) != job.id and old is None)
         )
-    order = {id(cell): index for index, cell in enumerate(cells)}
-    return sorted(planned, key=lambda item: (item.estimate.seconds, order[id(item.cell)]))
+    order = {id(job): index for index, job in enumerate(jobs)}
+    return sorted(planned, key=lambda item: (item.estimate.seconds, order[id(item.job)]))
 
 
-def select_cells(planned: Sequence[PlannedCell], ids: Sequence[str]) -> list[PlannedCell]:
-    """The cells with these ids, in the order of the plan; all where none is named.
+def select_jobs(planned: Sequence[PlannedJob], ids: Sequence[str]) -> list[PlannedJob]:
+    """The jobs with these ids, in the order of the plan; all where none is named.
 
     Raises:
         BenchError: an id is not in the plan.
     """
-    missing = [cell_id for cell_id in ids if cell_id not in {item.cell.id for item in planned}]
+    missing = [job_id for job_id in ids if job_id not in {item.job.id for item in planned}]
     if missing:
         raise BenchError(
-            f"--cell: the suite with these options has no cell {missing[0]}; `bench plan` with the same options lists "
+            f"--job: the suite with these options has no job {missing[0]}; `bench plan` with the same options lists "
             "them (ids change with packages, parameters and data)."
         )
-    return [item for item in planned if not ids or item.cell.id in ids]
+    return [item for item in planned if not ids or item.job.id in ids]
 
 
 def _state(
-    cell: Cell, old: Record | None, damage: str | None, expected: Estimate, limits: Limits
+    job: Job, old: Record | None, damage: str | None, expected: Estimate, limits: Limits
 ) -> tuple[State, str | None]:
     if old is not None and old.status == "done":
         return "done", None
     if damage:
         return "corrupt", damage
-    entry = registry.get(cell.runner)
+    entry = registry.get(job.runner)
     unavailable = entry.unavailable()
     if unavailable:
         return "unavailable", unavailable

@@ -1,4 +1,4 @@
-"""One cell's process as its parent sees it: started with limits, watched, and ended when it breaks one."""
+"""One job's process as its parent sees it: started with limits, watched, and ended when it breaks one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from typing import Any
 
 import psutil
 
-from bench.clock import Stopwatch
-from bench.disk import disk_errors
-from bench.records import Host, Status
-from bench.suites.cells import Cell
+from bench.store.jobs import Job
+from bench.store.records import Status
+from bench.system.clock import Stopwatch
+from bench.system.disk import disk_errors
+from bench.system.host import Host
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -36,22 +37,22 @@ GROUP_VARIABLES = (
     "MASTER_PORT",
     "TORCHELASTIC_USE_AGENT_STORE",
 )
-"""Of torchrun and of cluster operators: a cell that inherited them would wait for processes of another job."""
+"""Of torchrun and of cluster operators: a job that inherited them would wait for processes of another job."""
 DISK_FULL_EXIT = 28
-"""Exit code of a cell that found the disk full (ENOSPC); a result file could not be written then."""
+"""Exit code of a job that found the disk full (ENOSPC); a result file could not be written then."""
 MEMORY_CHECK_S = 0.1
-"""How often memory is measured: at 2 GB/s of page faults a cell overshoots its cap by about 0.2 GB."""
+"""How often memory is measured: at 2 GB/s of page faults a job overshoots its cap by about 0.2 GB."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one cell may use.
+    """What one job may use.
 
     Attributes:
         threads: numeric threads.
         memory_bytes: resident memory of the process and its children.
         timeout_s: wall-clock limit, or None.
-        processes: that train the cell together, each with these threads, where its runner can use several.
+        processes: that train the job together, each with these threads, where its runner can use several.
     """
 
     threads: int
@@ -62,7 +63,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a cell's process ended.
+    """How a job's process ended.
 
     Attributes:
         status: as in the record.
@@ -86,12 +87,12 @@ class Outcome:
 
     @property
     def disk_full(self) -> bool:
-        """Whether the cell ended because nothing more could be written."""
+        """Whether the job ended because nothing more could be written."""
         return bool(self.result.get("disk_full"))
 
 
-def environment_of_cell(threads: int, temporary: Path, gpus: Sequence[str] | None) -> dict[str, str]:
-    """Environment variables of a cell's process: this process's own, without what would change its numbers.
+def environment_of_job(threads: int, temporary: Path, gpus: Sequence[str] | None) -> dict[str, str]:
+    """Environment variables of a job's process: this process's own, without what would change its numbers.
 
     Args:
         threads: numeric threads.
@@ -107,11 +108,11 @@ def environment_of_cell(threads: int, temporary: Path, gpus: Sequence[str] | Non
     return environment
 
 
-class CellProcess:
-    """A running cell.
+class JobProcess:
+    """A running job.
 
     Args:
-        cell: what to run.
+        job: what to run.
         cube: folder of the cube.
         work: empty work folder.
         checkpoint: folder that outlives the process, for an unfinished training.
@@ -121,16 +122,16 @@ class CellProcess:
 
     def __init__(
         self,
-        cell: Cell,
+        job: Job,
         cube: Path,
         work: Path,
         checkpoint: Path,
         limits: Limits,
         gpus: Sequence[str] | None = None,
     ) -> None:
-        self.cell, self.work, self.limits, self.gpus = cell, work, limits, gpus
+        self.job, self.work, self.limits, self.gpus = job, work, limits, gpus
         task = {
-            "cell": cell.model_dump(mode="json"),
+            "cell": job.model_dump(mode="json"),
             "cube": str(cube.resolve()),
             "checkpoint": str(checkpoint.resolve()),
             "threads": limits.threads,
@@ -152,7 +153,7 @@ class CellProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment_of_cell(limits.threads, temporary, gpus),
+                env=environment_of_job(limits.threads, temporary, gpus),
                 start_new_session=True,  # a process group of its own: it can be ended with all its children
             )
         self._process = psutil.Process(self._popen.pid)
@@ -228,9 +229,9 @@ class CellProcess:
             name = signal.Signals(-code).name
             outside = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
             return self._outcome(
-                "failed", f"the process ended by {name}; the cell's log has its last words", interrupted=outside
+                "failed", f"the process ended by {name}; the job's log has its last words", interrupted=outside
             )
-        return self._outcome("failed", f"the process ended with exit code {code} and no result; see the cell's log")
+        return self._outcome("failed", f"the process ended with exit code {code} and no result; see the job's log")
 
     def _result(self) -> dict[str, Any]:
         try:

@@ -6,43 +6,43 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol, TextIO
 
-from bench.clock import Stopwatch, human_seconds
-from bench.execution.engine import RunningCell
-from bench.records import Record
+from bench.execution.executor import RunningJob
+from bench.store.records import Record
+from bench.system.clock import Stopwatch, human_seconds
 
 HEARTBEAT_S = 30.0
-"""Without a terminal: how often running cells are named."""
+"""Without a terminal: how often running jobs are named."""
 
 
 class Progress(Protocol):
     """What the scheduler tells whoever watches."""
 
     def started(self, label: str) -> None:
-        """A cell started."""
+        """A job started."""
 
     def lost(self, label: str, why: str) -> None:
-        """A cell lost its worker and starts again on another."""
+        """A job lost its worker and starts again on another."""
 
     def finished(self, record: Record) -> None:
-        """A cell ended."""
+        """A job ended."""
 
-    def tick(self, running: Sequence[RunningCell]) -> None:
-        """Called often; `running` are the cells at work."""
+    def tick(self, running: Sequence[RunningJob]) -> None:
+        """Called often; `running` are the jobs at work."""
 
     def close(self) -> None:
         """The run is over."""
 
 
 def describe(record: Record) -> str:
-    """One line about an ended cell."""
+    """One line about an ended job."""
     if record.status != "done":
-        return f"{record.cell.label}: {record.status} - {record.reason}"
+        return f"{record.job.label}: {record.status} - {record.reason}"
     test = record.metrics["test"]
     parts = [
         f"{name} {test[key]:.3f}" for key, name in (("rmse", "test RMSE"), ("r2", "R²")) if test.get(key) is not None
     ]
     memory = (record.peak_memory_bytes or 0) / 1e9
-    return f"{record.cell.label}: {', '.join(parts)} in {human_seconds(record.wall_seconds or 0)}, {memory:.2f} GB"
+    return f"{record.job.label}: {', '.join(parts)} in {human_seconds(record.wall_seconds or 0)}, {memory:.2f} GB"
 
 
 class PlainProgress:
@@ -53,24 +53,24 @@ class PlainProgress:
         self._heartbeat = Stopwatch()
 
     def started(self, label: str) -> None:
-        """Says which cell starts."""
+        """Says which job starts."""
         self._say(f"start  {label}")
 
     def lost(self, label: str, why: str) -> None:
-        """Says which cell starts again."""
+        """Says which job starts again."""
         self._say(f"again  {label}: its worker was lost ({why})")
 
     def finished(self, record: Record) -> None:
-        """Says how a cell ended."""
+        """Says how a job ended."""
         self._count += 1
         self._say(f"[{self._count}/{self._total}] {describe(record)}")
 
-    def tick(self, running: Sequence[RunningCell]) -> None:
-        """Names the running cells every `HEARTBEAT_S`."""
+    def tick(self, running: Sequence[RunningJob]) -> None:
+        """Names the running jobs every `HEARTBEAT_S`."""
         if running and self._heartbeat.seconds > HEARTBEAT_S:
             self._heartbeat = Stopwatch()
             self._say(
-                "running " + ", ".join(f"{item.cell.label} ({human_seconds(item.watch.seconds)})" for item in running)
+                "running " + ", ".join(f"{item.job.label} ({human_seconds(item.watch.seconds)})" for item in running)
             )
 
     def close(self) -> None:
@@ -81,7 +81,7 @@ class PlainProgress:
 
 
 class RichProgress:
-    """A bar over all cells with one line per running cell."""
+    """A bar over all jobs with one line per running job."""
 
     def __init__(self, total: int) -> None:
         from rich.console import Console
@@ -103,7 +103,7 @@ class RichProgress:
         """Shown by the next tick."""
 
     def lost(self, label: str, why: str) -> None:
-        """Prints which cell starts again."""
+        """Prints which job starts again."""
         self._bars.console.print(f"{label}: its worker was lost ({why}); it starts again", markup=False)
 
     def finished(self, record: Record) -> None:
@@ -111,10 +111,10 @@ class RichProgress:
         self._bars.console.print(describe(record), markup=False, highlight=False)
         self._bars.advance(self._overall)
 
-    def tick(self, running: Sequence[RunningCell]) -> None:
-        """Names the running cells beside the bar."""
-        names = ", ".join(f"{item.cell.label} {item.watch.seconds:.0f} s" for item in running)
-        self._bars.update(self._overall, description=f"cells · {names}" if names else "cells")
+    def tick(self, running: Sequence[RunningJob]) -> None:
+        """Names the running jobs beside the bar."""
+        names = ", ".join(f"{item.job.label} {item.watch.seconds:.0f} s" for item in running)
+        self._bars.update(self._overall, description=f"jobs · {names}" if names else "cells")
 
     def close(self) -> None:
         """Removes the bar."""

@@ -1,4 +1,4 @@
-"""A cell on a cluster's worker: the same child process as at home, in a folder that goes back to the driver.
+"""A job on a cluster's worker: the same child process as at home, in a folder that goes back to the driver.
 
 `task_of` and `receive` run on the driver, `run_on_worker` on the worker. What travels is plain data. No file system is
 shared; where it is, a training goes on from the store's checkpoint.
@@ -19,27 +19,26 @@ from typing import Any
 import numpy as np
 
 import bench
-from bench import clock
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
-from bench.execution.process import CellProcess, Limits, Outcome
-from bench.host import this_host
-from bench.ownership import is_abandoned, owner
-from bench.records import Host
+from bench.execution.process import JobProcess, Limits, Outcome
 from bench.runners import registry
-from bench.suites.cells import Cell
+from bench.store.jobs import Job
+from bench.system import clock
+from bench.system.host import Host, this_host
+from bench.system.ownership import is_abandoned, owner
 
 _POLL_S = 0.1
 _KEPT = ("log.txt", "statistics.parquet", "predictions.parquet", "importance.parquet")
 
 
 def task_of(
-    cell: Cell, dataset: OpenedDataset, work: Path, checkpoint: Path, limits: Limits, gpus: int, scratch: bool
+    job: Job, dataset: OpenedDataset, work: Path, checkpoint: Path, limits: Limits, gpus: int, scratch: bool
 ) -> Any:
-    """What a worker must know to run a cell.
+    """What a worker must know to run a job.
 
     Args:
-        cell: what to run.
+        job: what to run.
         dataset: as the driver opened it.
         work: the driver's folder for the result.
         checkpoint: the driver's folder for an unfinished training.
@@ -48,7 +47,7 @@ def task_of(
         scratch: whether what the runner wrote is to come back, too.
     """
     return {
-        "cell": cell.model_dump(mode="json"),
+        "cell": job.model_dump(mode="json"),
         "bench_version": bench.__version__,
         "spec": dataset.portable_spec,
         "work": str(work.resolve()),
@@ -66,7 +65,7 @@ def receive(answer: dict[str, Any], work: Path) -> Outcome:
 
     Args:
         answer: of `run_on_worker`.
-        work: folder of the cell.
+        work: folder of the job.
 
     Raises:
         BenchError: the worker has other data or other packages than the driver.
@@ -81,37 +80,37 @@ def receive(answer: dict[str, Any], work: Path) -> Outcome:
 
 
 def run_on_worker(task: dict[str, Any]) -> dict[str, Any]:
-    """Runs a cell and returns its files and how it ended; a mistake in the set-up is returned as a sentence.
+    """Runs a job and returns its files and how it ended; a mistake in the set-up is returned as a sentence.
 
     Args:
         task: of `task_of`.
     """
     os.environ[registry.PLUGINS_VARIABLE] = task["plugins"]
     try:
-        cell = Cell.model_validate(task["cell"])
-        _require_same_packages(cell, task["bench_version"])
+        job = Job.model_validate(task["cell"])
+        _require_same_packages(job, task["bench_version"])
         dataset = open_dataset(task["spec"], print)
-        _require_same_data(cell, dataset)
-        return _run(cell, dataset, task)
+        _require_same_data(job, dataset)
+        return _run(job, dataset, task)
     except BenchError as error:
         return {"error": f"On worker {socket.gethostname()}: {error}"}
 
 
-def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, Any]:
+def _run(job: Job, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, Any]:
     root = Path(tempfile.gettempdir()) / f"climate2gpp-bench-{os.getuid()}"
     _remove_abandoned(root)
-    work = root / f"{cell.id}-{owner()}"
+    work = root / f"{job.id}-{owner()}"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    # The driver made its folder for this cell a moment ago: a worker that sees it shares the store with it.
+    # The driver made its folder for this job a moment ago: a worker that sees it shares the store with it.
     shared = Path(task["work"]).is_dir()
     origin = hashlib.sha256(f"{task['driver']}\0{task['checkpoint']}".encode()).hexdigest()[:12]
-    checkpoint = Path(task["checkpoint"]) if shared else root / "checkpoints" / f"{cell.id}-{origin}"
+    checkpoint = Path(task["checkpoint"]) if shared else root / "checkpoints" / f"{job.id}-{origin}"
     checkpoint.mkdir(parents=True, exist_ok=True)
     started = clock.now()
     # Ray tells a worker which GPUs are granted to it, but hides none from a worker that is granted none.
     gpus = () if task["gpus"] == 0 else None
-    process = CellProcess(cell, dataset.path, work, checkpoint, Limits(**task["limits"]), gpus)
+    process = JobProcess(job, dataset.path, work, checkpoint, Limits(**task["limits"]), gpus)
     try:
         while (outcome := process.poll()) is None:
             time.sleep(_POLL_S)
@@ -128,7 +127,7 @@ def _run(cell: Cell, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, 
             "files": files,
         }
     finally:
-        process.kill()  # also when the driver takes the cell back
+        process.kill()  # also when the driver takes the job back
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -139,28 +138,28 @@ def _remove_abandoned(root: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _require_same_packages(cell: Cell, version: str) -> None:
+def _require_same_packages(job: Job, version: str) -> None:
     if bench.__version__ != version:
         raise BenchError(
             f"climate2gpp-bench is {bench.__version__} here and {version} at the driver; install one version on every "
             "node."
         )
-    entry = registry.get(cell.runner)
-    if (entry.version, entry.package_versions()) != (cell.runner_version, cell.packages):
-        here, there = entry.package_versions(), cell.packages
+    entry = registry.get(job.runner)
+    if (entry.version, entry.package_versions()) != (job.runner_version, job.packages):
+        here, there = entry.package_versions(), job.packages
         differing = [name for name in sorted({*here, *there}) if here.get(name) != there.get(name)]
         found = ", ".join(
             f"{name} {here.get(name, 'missing')} instead of {there.get(name, 'none')}" for name in differing
         )
         raise BenchError(
-            f"runner {cell.runner!r} is another than the driver's ({found or 'another version'}); install the same "
+            f"runner {job.runner!r} is another than the driver's ({found or 'another version'}); install the same "
             "packages on every node."
         )
 
 
-def _require_same_data(cell: Cell, dataset: OpenedDataset) -> None:
-    if dataset.cube.fingerprint != cell.dataset_fingerprint:
+def _require_same_data(job: Job, dataset: OpenedDataset) -> None:
+    if dataset.cube.fingerprint != job.dataset_fingerprint:
         raise BenchError(
             f"data set {dataset.spec} differs from the driver's (fingerprint {dataset.cube.fingerprint[:12]}, not "
-            f"{cell.dataset_fingerprint[:12]}); give every node the same source files."
+            f"{job.dataset_fingerprint[:12]}); give every node the same source files."
         )

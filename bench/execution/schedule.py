@@ -1,6 +1,6 @@
-"""Runs planned cells, several at a time, each in a process of its own, and publishes each result as it comes.
+"""Runs planned jobs, several at a time, each in a process of its own, and publishes each result as it comes.
 
-The scheduler is one loop in one thread. Whatever happens to it, the store holds only whole cells: a cell is published
+The scheduler is one loop in one thread. Whatever happens to it, the store holds only whole jobs: a job is published
 by one rename, and the lock that says who runs it vanishes with the process that holds it.
 """
 
@@ -16,43 +16,43 @@ from pathlib import Path
 from types import FrameType
 
 import bench
-from bench import clock
-from bench.disk import sha256
 from bench.errors import BenchError
-from bench.execution.engine import Engine, RunningCell
-from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedCell
+from bench.execution.executor import Executor, RunningJob
+from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedJob
 from bench.execution.process import Limits, Outcome
 from bench.execution.progress import Progress
-from bench.host import this_host
-from bench.locks import ProcessLock
-from bench.records import Host, Record, Status
 from bench.runners import registry
-from bench.store import ARTEFACTS, CorruptRecord, Store
-from bench.suites.cells import Cell
+from bench.store.jobs import Job
+from bench.store.records import Record, Status
+from bench.store.store import ARTEFACTS, CorruptRecord, Store
+from bench.system import clock
+from bench.system.disk import sha256
+from bench.system.host import Host, this_host
+from bench.system.locks import ProcessLock
 
 POLL_S = 0.03
 _FILES = ("statistics.parquet", "predictions.parquet", "importance.parquet")
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM: running cells were ended and the store is ready to resume."""
+    """Ctrl-C or SIGTERM: running jobs were ended and the store is ready to resume."""
 
 
 @dataclass
 class _Running:
-    process: RunningCell
+    process: RunningJob
     lock: ProcessLock
     started: str
 
 
 @dataclass(frozen=True)
 class Summary:
-    """How many cells ended how.
+    """How many jobs ended how.
 
     Attributes:
-        counts: status → number, of the cells that this run dealt with.
-        already_done: cells that were done before.
-        left: cells whose earlier failure was left as it is (no `--retry`).
+        counts: status → number, of the jobs that this run dealt with.
+        already_done: jobs that were done before.
+        left: jobs whose earlier failure was left as it is (no `--retry`).
     """
 
     counts: dict[Status, int]
@@ -60,8 +60,8 @@ class Summary:
     left: int
 
 
-def to_run(planned: Sequence[PlannedCell], retry: Sequence[str] = ()) -> list[PlannedCell]:
-    """The cells that a run deals with: all that are pending, and earlier failures if asked for.
+def to_run(planned: Sequence[PlannedJob], retry: Sequence[str] = ()) -> list[PlannedJob]:
+    """The jobs that a run deals with: all that are pending, and earlier failures if asked for.
 
     Args:
         planned: the plan.
@@ -71,10 +71,10 @@ def to_run(planned: Sequence[PlannedCell], retry: Sequence[str] = ()) -> list[Pl
     return [item for item in planned if item.state in repeated or item.state in REFUSED]
 
 
-def run_cells(
-    planned: Sequence[PlannedCell],
+def run_jobs(
+    planned: Sequence[PlannedJob],
     store: Store,
-    engine: Engine,
+    executor: Executor,
     limits: Limits,
     progress: Progress,
     retry: Sequence[str] = (),
@@ -85,14 +85,14 @@ def run_cells(
     Args:
         planned: the plan, in the order to start.
         store: where results go.
-        engine: runs the cells.
-        limits: what one cell may use.
+        executor: runs the jobs.
+        limits: what one job may use.
         progress: is told of every event.
         retry: see `to_run`.
         keep_artefacts: keep what a runner wrote into its scratch folder, as ``artefacts/`` beside the record.
 
     Raises:
-        Interrupted: on Ctrl-C or SIGTERM, after running cells were ended.
+        Interrupted: on Ctrl-C or SIGTERM, after running jobs were ended.
         BenchError: the store cannot be written.
     """
     waiting = to_run(planned, retry)
@@ -107,27 +107,27 @@ def run_cells(
             (work / "scratch").rename(work / ARTEFACTS)
         store.publish(work, record)
         if record.status == "done":
-            store.remove_checkpoint(record.cell_id)
+            store.remove_checkpoint(record.job_id)
         counts[record.status] = counts.get(record.status, 0) + 1
         progress.finished(record)
 
     stop = _StopRequest()
     with stop.listening():
         try:
-            elsewhere: list[PlannedCell] = []
+            elsewhere: list[PlannedJob] = []
             while waiting or running or elsewhere:
                 stop.raise_if_received()
                 if not waiting and elsewhere and not running:
                     time.sleep(0.2)  # another run works on these: look again
                 if not waiting:
                     waiting, elsewhere = elsewhere, []
-                while len(running) < engine.room() and (place := _first_taken(waiting, engine, limits)) is not None:
+                while len(running) < executor.room() and (place := _first_taken(waiting, executor, limits)) is not None:
                     item = waiting.pop(place)
-                    lock = store.lock(item.cell.id)
+                    lock = store.lock(item.job.id)
                     if not lock.try_acquire():
                         elsewhere.append(item)
                         continue
-                    started = _start(item, store, engine, limits, lock, progress)
+                    started = _start(item, store, executor, limits, lock, progress)
                     if isinstance(started, Record):
                         counts[started.status] = counts.get(started.status, 0) + 1
                     else:
@@ -136,7 +136,7 @@ def run_cells(
                     outcome = job.process.poll()
                     if outcome is not None and outcome.disk_full:
                         raise BenchError(
-                            f"Cell {job.process.cell.label} found the disk full; free some space and run the same "
+                            f"Job {job.process.job.label} found the disk full; free some space and run the same "
                             "command again; "
                             "stored results are untouched."
                         )
@@ -156,21 +156,21 @@ def run_cells(
     return Summary(counts, already_done, left)
 
 
-def _first_taken(waiting: Sequence[PlannedCell], engine: Engine, limits: Limits) -> int | None:
-    """Place of the first cell that the engine takes now, if any: others may wait for a GPU."""
-    return next((place for place, item in enumerate(waiting) if engine.takes(item.cell, limits)), None)
+def _first_taken(waiting: Sequence[PlannedJob], executor: Executor, limits: Limits) -> int | None:
+    """Place of the first job that the engine takes now, if any: others may wait for a GPU."""
+    return next((place for place, item in enumerate(waiting) if executor.takes(item.job, limits)), None)
 
 
 def _start(
-    item: PlannedCell,
+    item: PlannedJob,
     store: Store,
-    engine: Engine,
+    executor: Executor,
     limits: Limits,
     lock: ProcessLock,
     progress: Progress,
 ) -> _Running | Record:
-    """Starts a cell whose lock is held, or deals with it at once and returns its record."""
-    cell = item.cell
+    """Starts a job whose lock is held, or deals with it at once and returns its record."""
+    job = item.job
     try:
         ended_elsewhere = _ended_since_planned(item, store)
         if ended_elsewhere is not None:
@@ -183,17 +183,17 @@ def _start(
                 progress.finished(record)
             lock.release()
             return record
-        work = store.new_work_folder(cell.id)
-        entry = registry.get(cell.runner)
+        work = store.new_work_folder(job.id)
+        entry = registry.get(job.runner)
         own = replace(
             limits,
             threads=limits.threads if entry.thread_invariant else 1,
             processes=limits.processes if entry.several_processes else 1,
         )
-        progress.started(cell.label)
+        progress.started(job.label)
         started = clock.now()
         return _Running(
-            engine.start(cell, item.estimate, work, store.checkpoint_folder(cell.id), own, progress.lost),
+            executor.start(job, item.estimate, work, store.checkpoint_folder(job.id), own, progress.lost),
             lock,
             started,
         )
@@ -202,39 +202,39 @@ def _start(
         raise
 
 
-def record_refusals(planned: Sequence[PlannedCell], store: Store) -> list[PlannedCell]:
-    """Records the refused cells of a plan as a run would, for plans that hand on the others only; returns the refused.
+def record_refusals(planned: Sequence[PlannedJob], store: Store) -> list[PlannedJob]:
+    """Records the refused jobs of a plan as a run would, for plans that hand on the others only; returns the refused.
 
     Raises:
         BenchError: the store cannot be written.
     """
     refused = [item for item in planned if item.state in REFUSED]
     for item in refused:
-        with store.try_lock(item.cell.id) as free:
+        with store.try_lock(item.job.id) as free:
             if free and _ended_since_planned(item, store) is None:
                 _refuse(item, store)
     return refused
 
 
-def _refuse(item: PlannedCell, store: Store) -> Record:
-    """Records a refused cell, whose lock is held, as skipped; an earlier failure says more and is left as it is."""
+def _refuse(item: PlannedJob, store: Store) -> Record:
+    """Records a refused job, whose lock is held, as skipped; an earlier failure says more and is left as it is."""
     if item.record is not None and item.record.status != "skipped":
         return item.record
-    work = store.new_work_folder(item.cell.id)
-    record = _base(item.cell, "skipped", item.reason, clock.now())
+    work = store.new_work_folder(item.job.id)
+    record = _base(item.job, "skipped", item.reason, clock.now())
     store.publish(work, record)
     return record
 
 
-def _ended_since_planned(item: PlannedCell, store: Store) -> Record | None:
-    """The record of a cell that another run ended after this plan was made: its word counts. Sets damage aside."""
+def _ended_since_planned(item: PlannedJob, store: Store) -> Record | None:
+    """The record of a job that another run ended after this plan was made: its word counts. Sets damage aside."""
     try:
-        current = store.record(item.cell.id)
+        current = store.record(item.job.id)
         if current is not None:
             for name in current.files:
                 store.file(current, name)
     except CorruptRecord:
-        store.quarantine(item.cell.id)
+        store.quarantine(item.job.id)
         return None
     if current is None or current == item.record:
         return None
@@ -245,7 +245,7 @@ def _record(job: _Running, outcome: Outcome) -> Record:
     process, result = job.process, outcome.result
     done = outcome.status == "done"
     times = result.get("times", {})
-    return _base(process.cell, outcome.status, outcome.reason, outcome.started or job.started, outcome.host).model_copy(
+    return _base(process.job, outcome.status, outcome.reason, outcome.started or job.started, outcome.host).model_copy(
         update={
             "interrupted": outcome.interrupted,
             "metrics": result["metrics"] if done else {},
@@ -266,10 +266,10 @@ def _record(job: _Running, outcome: Outcome) -> Record:
     )
 
 
-def _base(cell: Cell, status: Status, reason: str | None, started: str, host: Host | None = None) -> Record:
+def _base(job: Job, status: Status, reason: str | None, started: str, host: Host | None = None) -> Record:
     return Record(
-        cell_id=cell.id,
-        cell=cell,
+        job_id=job.id,
+        job=job,
         status=status,
         reason=reason,
         started=started,

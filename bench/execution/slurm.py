@@ -1,4 +1,4 @@
-"""A SLURM job array for a plan: each index runs its cells through ``bench run --cell`` on a shared file system."""
+"""A SLURM job array for a plan: each index runs its jobs through ``bench run --job`` on a shared file system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.execution.planning import PENDING, RETRYABLE, PlannedCell
+from bench.execution.planning import PENDING, RETRYABLE, PlannedJob
 from bench.execution.process import Limits
 from bench.runners import registry
 
@@ -34,7 +34,7 @@ class ArrayOptions:
     Attributes:
         partition: to run in; None for the cluster's default.
         at_once: most indices that run at the same time.
-        cells_per_index: cells that an index runs, one after the other.
+        jobs_per_index: jobs that an index runs, one after the other.
         minutes: time limit of an index; None for one from the cost model.
         cores: of an index.
         gpus: of an index.
@@ -42,13 +42,13 @@ class ArrayOptions:
 
     partition: str | None = None
     at_once: int = 16
-    cells_per_index: int = 1
+    jobs_per_index: int = 1
     minutes: int | None = None
     cores: int = 1
     gpus: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("at_once", "cells_per_index", "minutes", "cores"):
+        for name in ("at_once", "jobs_per_index", "minutes", "cores"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise BenchError(f"--{name.replace('_', '-')} is {value}; it must be at least 1.")
@@ -57,7 +57,7 @@ class ArrayOptions:
 
 
 def job_array(
-    planned: Sequence[PlannedCell],
+    planned: Sequence[PlannedJob],
     arguments: Sequence[str],
     store: Path,
     limits: Limits,
@@ -71,20 +71,20 @@ def job_array(
         planned: the plan, cheapest first.
         arguments: options of ``bench run`` that make the same plan.
         store: on a file system that all nodes share.
-        limits: of one cell; ``memory_bytes`` may be `NO_CAP`.
+        limits: of one job; ``memory_bytes`` may be `NO_CAP`.
         options: how to ask for nodes.
         logs: folder for the output of the indices; must exist when the array starts.
-        mapped_bytes: size of the file that all cells map: the part of it that is in memory counts as the job's.
+        mapped_bytes: size of the file that all jobs map: the part of it that is in memory counts as the job's.
 
     Raises:
         BenchError: there is nothing to run.
     """
-    cells = [item for item in planned if item.state in (*PENDING, *RETRYABLE)]
-    if not cells:
-        raise BenchError("Nothing is left to run with these options: every cell is done or refused; see `bench plan`.")
-    step = options.cells_per_index
-    groups = [cells[start : start + step] for start in range(0, len(cells), step)]
-    largest = max(item.estimate.memory_bytes for item in cells)
+    jobs = [item for item in planned if item.state in (*PENDING, *RETRYABLE)]
+    if not jobs:
+        raise BenchError("Nothing is left to run with these options: every job is done or refused; see `bench plan`.")
+    step = options.jobs_per_index
+    groups = [jobs[start : start + step] for start in range(0, len(jobs), step)]
+    largest = max(item.estimate.memory_bytes for item in jobs)
     cap = limits.memory_bytes if limits.memory_bytes < NO_CAP else max(_MEMORY_FACTOR * largest, _LEAST_MEMORY_BYTES)
     minutes = options.minutes or max(_minutes(group, limits.timeout_s) for group in groups)
     headers = {
@@ -109,18 +109,18 @@ def job_array(
         "# Written by `bench plan --slurm`. Submitted again, it runs what is left; what follows the name of the script",
         "# goes to every `bench run`: sbatch SCRIPT --retry failed",
         "set -euo pipefail",
-        f"cells=(  # one line per index, {len(cells)} cells",
-        *("  " + ",".join(item.cell.id for item in group) for group in groups),
+        f"jobs=(  # one line per index, {len(jobs)} jobs",
+        *("  " + ",".join(item.job.id for item in group) for group in groups),
         ")",
-        'chosen="${cells[${SLURM_ARRAY_TASK_ID:?is not set: submit this script with sbatch}]}"',
+        'chosen="${jobs[${SLURM_ARRAY_TASK_ID:?is not set: submit this script with sbatch}]}"',
         f"cd {shlex.quote(str(Path.cwd()))}",
         *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
-        f'exec {shlex.join(command)} --cell "$chosen" "$@"',
+        f'exec {shlex.join(command)} --job "$chosen" "$@"',
     ]
     return "\n".join(lines) + "\n"
 
 
-def _minutes(group: Sequence[PlannedCell], timeout_s: float | None) -> int:
+def _minutes(group: Sequence[PlannedJob], timeout_s: float | None) -> int:
     longest = math.inf if timeout_s is None else timeout_s
     seconds = sum(min(_TIME_FACTOR * item.estimate.seconds, longest) for item in group)
     return math.ceil((seconds + _TIME_MARGIN_S) / 60)

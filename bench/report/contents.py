@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report.ablation import ablation_table
-from bench.report.comparison import differences
 from bench.report.html.figure import PageFigure
-from bench.report.interpretability import interpretability
-from bench.report.model import Table
-from bench.report.selection import Selection, StatisticsReader
-from bench.report.tables import costs, table1, table2, table3
-from bench.store import CorruptRecord
+from bench.report.results.comparison import differences
+from bench.report.results.selection import Selection, StatisticsReader
+from bench.report.table import Table
+from bench.report.tables.ablation import ablation_table
+from bench.report.tables.interpretability import interpretability
+from bench.report.tables.numbered import costs, table1, table2, table3
+from bench.store.store import CorruptRecord
 from bench.suites.ablation import SUITE as ABLATION
 
 NUMBERED = ("table1", "table2", "table3")
@@ -61,19 +61,19 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
     Raises:
         BenchError: the data set's record was written by a newer version.
     """
-    from bench.dataset_record import read_dataset_record
-    from bench.report import ablation_figure
+    from bench.report.figures import ablation as ablation_figure
     from bench.report.figures import figures, save
+    from bench.store.dataset_record import read_dataset_record
 
     folder.mkdir(exist_ok=True)
     if suite == ABLATION:
         paths = ablation_figure.write_figure(selection, reader, weighting, folder)
         pictures = [Path(path) for path in paths if path.endswith(".png")]
-        cells = tuple(record.cell_id for record in selection.done)
+        jobs = tuple(record.job_id for record in selection.done)
         title, caption = "Ablations", "Paired differences to the base, and error against time for the number of nodes."
-        shown = tuple(PageFigure(path.stem, title, caption, path.read_bytes(), cells) for path in pictures)
+        shown = tuple(PageFigure(path.stem, title, caption, path.read_bytes(), jobs) for path in pictures)
         return Drawn(tuple(paths), shown, ())
-    described = read_dataset_record(reader.store, selection.cells[0].dataset_fingerprint)
+    described = read_dataset_record(reader.store, selection.jobs[0].dataset_fingerprint)
     try:
         drawings = figures(selection, reader, described)
     except CorruptRecord as error:
@@ -89,7 +89,7 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
             continue
         written += files
         picture = next(path for path in files if path.suffix == ".png").read_bytes()
-        on_page.append(PageFigure(figure.name, figure.title, figure.caption, picture, figure.cell_ids))
+        on_page.append(PageFigure(figure.name, figure.title, figure.caption, picture, figure.job_ids))
     return Drawn(tuple(map(str, written)), tuple(on_page), tuple(left_out))
 
 

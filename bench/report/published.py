@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 
-from bench import paths
 from bench.errors import BenchError
+from bench.system import paths
 
 PROPOSED = "dual_branch"
 """The paper's own model, by our name."""

@@ -13,7 +13,7 @@ import numpy as np
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.data.views import FeatureTable, build_view
-from bench.runners.registry import TRAINING_ROWS
+from bench.runners.entry import TRAINING_ROWS
 from bench.seeds import ROW_SAMPLE_SEED
 
 _BLOCK_ROWS = 500_000

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.runners.registry import Cost, Explains, RunnerEntry
+from bench.runners.entry import Cost, Explains, RunnerEntry
 
 _TABULAR = "Tabular Machine Learning"
 _TREES = ("lightgbm",)
@@ -161,7 +161,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "lightgbm_shap",
         "LightGBM, TreeSHAP",
         "GBM",
-        "the same LightGBM with its TreeSHAP contributions in a random part of the cells; only by name",
+        "the same LightGBM with its TreeSHAP contributions in a random part of the jobs; only by name",
         Cost(150, 30),
         _TREES,
         smoke={"num_boost_round": 30},
@@ -340,7 +340,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Geographical RF",
         "Spatial",
         "bench.runners.geographical_forest:GeographicalForestRunner",
-        "random forests at anchor cells and a global one, blended, per 8-day step; tuned by out-of-bag error",
+        "random forests at anchor jobs and a global one, blended, per 8-day step; tuned by out-of-bag error",
         requires=("scikit-learn", "torch"),
         uses_view=False,
         explains="share",
@@ -354,7 +354,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "GNNWR",
         "Spatial",
         "bench.runners.geographical_networks:GnnwrRunner",
-        "geographically neural network weighted regression per 8-day step; distances to landmark cells",
+        "geographically neural network weighted regression per 8-day step; distances to landmark jobs",
         requires=("torch", "scikit-learn"),
         uses_view=False,
         explains="sensitivity",

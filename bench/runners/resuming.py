@@ -33,7 +33,7 @@ def fit_resumably(fit: Callable[[Path], _Fitted], checkpoint: Path, what: str) -
             except UnusableCheckpoint as error:
                 if size() > 1:
                     raise  # the others of the group may be reading it
-                # The cell is the same: an older version of the code left it, or a machine with another precision.
+                # The job is the same: an older version of the code left it, or a machine with another precision.
                 print(f"{error}\nstarting anew", flush=True)
                 checkpoint.unlink()
         return fit(checkpoint)

@@ -1,1 +1,1 @@
-"""Suites: functions from options to a list of cells of work."""
+"""Suites: functions from options to a list of jobs."""

@@ -4,7 +4,7 @@ A variant is one line of `VARIANTS`: the experiment that it belongs to, its labe
 runner in which it departs from the base. To add one, add a line; to add an experiment, add one to `EXPERIMENTS` too.
 Each runner's base is run once and shared by all its experiments, as are variants that come to the same settings.
 
-All cells of one profile train on the same reduced sample with the same settings (`REDUCTIONS`), so that a run of all
+All jobs of one profile train on the same reduced sample with the same settings (`REDUCTIONS`), so that a run of all
 variants fits on a laptop; their errors compare with each other, not with those of other suites.
 """
 
@@ -12,19 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.data.datasets import OpenedDataset
 from bench.data.splits import ablation_parameters
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.seeds import derive_seed
-from bench.suggest import unknown
+from bench.store.jobs import Job, name_of
 from bench.suites import profiles
-from bench.suites.cells import Cell, name_of
-
-if TYPE_CHECKING:
-    from bench.suites.suites import SuiteOptions
+from bench.suites.options import SuiteOptions
 
 SUITE = "ablation"
 LETTER, PLUS = "dual_branch", "dual_branch_plus"
@@ -156,7 +153,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
 }
 
 
-def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Ablations: the proposed model with one part changed at a time, on one reduced sample.
 
     ``only`` and ``skip`` name experiments. Each repetition draws its own sample; all variants share it.
@@ -166,7 +163,7 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
     profile, reduction = profiles.get(options.profile), REDUCTIONS[options.profile]
     size = options.train_cells[0] if options.train_cells else reduction.train_cells
     chosen = chosen_experiments(options.only, options.skip)
-    cells: dict[str, Cell] = {}
+    jobs: dict[str, Job] = {}
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         split = ablation_parameters(
             dataset.cube,
@@ -179,7 +176,7 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
         )
         for runner, override in _settings(chosen, split["train_cells"]):
             entry = registry.get(runner)
-            cell = Cell(
+            job = Job(
                 suite=SUITE,
                 dataset=name_of(dataset),
                 dataset_fingerprint=dataset.cube.fingerprint,
@@ -194,8 +191,8 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
                 packages=entry.package_versions(),
                 override=override,
             )
-            cells.setdefault(cell.id, cell)
-    return list(cells.values())
+            jobs.setdefault(job.id, job)
+    return list(jobs.values())
 
 
 def chosen_experiments(only: Sequence[str], skip: Sequence[str] = ()) -> list[Experiment]:
@@ -261,11 +258,11 @@ def parameters_of(runner: str, override: Mapping[str, Any], profile: str, train_
     return own | {"options": {**reduced, **_base_options(runner, train_cells), **override}}
 
 
-def base_parameters(cell: Cell) -> dict[str, Any]:
-    """Parameters of an ablation cell with its override undone: equal for all cells that differ in nothing else."""
-    base = _base_options(cell.runner, cell.split["train_cells"])
-    undone = {key: base[key] for key in cell.override or ()}
-    return cell.parameters | {"options": cell.parameters["options"] | undone}
+def base_parameters(job: Job) -> dict[str, Any]:
+    """Parameters of an ablation job with its override undone: equal for all cells that differ in nothing else."""
+    base = _base_options(job.runner, job.split["train_cells"])
+    undone = {key: base[key] for key in job.override or ()}
+    return job.parameters | {"options": job.parameters["options"] | undone}
 
 
 def _settings(chosen: Sequence[Experiment], train_cells: int) -> list[tuple[str, dict[str, Any]]]:

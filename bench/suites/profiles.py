@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.suggest import unknown
+from bench.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Profile:
         name: smoke, laptop or paper.
         summary: one line for people.
         max_cells: keep at most this many land cells, evenly spaced; None keeps all.
-        timeout_s: default wall-clock limit of one cell; None for no limit.
+        timeout_s: default wall-clock limit of one job; None for no limit.
     """
 
     name: str

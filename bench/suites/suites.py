@@ -3,60 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bench.data.datasets import OpenedDataset
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
-from bench.data.views import DEFAULT_VIEW, VIEWS
-from bench.errors import BenchError
+from bench.data.views import VIEWS
+from bench.errors import BenchError, unknown
 from bench.runners import registry
-from bench.runners.registry import FAMILIES, RunnerEntry
+from bench.runners.entry import FAMILIES, RunnerEntry
 from bench.seeds import derive_seed
-from bench.suggest import unknown
+from bench.store.jobs import Job, name_of
 from bench.suites import profiles
 from bench.suites.ablation import ablation
-from bench.suites.cells import Cell, name_of
-
-PAPER_WEEKS = (1, 10, 20, 30, 40)
+from bench.suites.options import SuiteOptions
 
 
-@dataclass(frozen=True)
-class SuiteOptions:
-    """What the command line chooses.
-
-    Attributes:
-        profile: name of the profile.
-        only: runner or family names (ablation: experiments) to keep; empty keeps all of the suite.
-        skip: runner or family names (ablation: experiments) to leave out.
-        extra: runners to add to the suite's own (few-shot: tabular baselines).
-        views: feature views; each runner that reads a view gets one cell per view.
-        first_repetition: number of the first repetition.
-        repetitions: how many, for runners whose numbers depend on a seed.
-        weeks: few-shot, ablation: 8-day steps of the year that are scored.
-        train_cells: few-shot, ablation: sizes of the sample; empty for the default size.
-    """
-
-    profile: str = profiles.DEFAULT_PROFILE
-    only: tuple[str, ...] = ()
-    skip: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-    views: tuple[str, ...] = (DEFAULT_VIEW,)
-    first_repetition: int = 0
-    repetitions: int = 1
-    weeks: tuple[int, ...] = PAPER_WEEKS
-    train_cells: tuple[int, ...] = ()
-
-
-def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Table 1: every tabular, deep and reference runner; trained on all years but the last, tested on the last."""
     families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Our Method"}
     chosen = [entry for entry in registry.entries().values() if entry.family in families]
     split = full_parameters(dataset.cube, profiles.get(options.profile).max_cells)
-    return _cells("full", dataset, [split], chosen, options)
+    return _jobs("full", dataset, [split], chosen, options)
 
 
-def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
+def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Tables 2 and 3: trained on a sample of cells, tested on named weeks of the last year over all cells.
 
     The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular
@@ -68,26 +38,26 @@ def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
     ]
     chosen += [registry.get(name) for name in options.extra if registry.get(name) not in chosen]
     max_cells = profiles.get(options.profile).max_cells
-    cells: list[Cell] = []
+    jobs: list[Job] = []
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         splits = [
             fewshot_parameters(dataset.cube, options.weeks, size, repetition, max_cells)
             for size in (options.train_cells or (None,))
         ]
         # The sample itself depends on the repetition, so that runners without a seed of their own are repeated too.
-        cells += _cells("fewshot", dataset, splits, chosen, options, only_repetition=repetition)
-    return cells
+        jobs += _jobs("fewshot", dataset, splits, chosen, options, only_repetition=repetition)
+    return jobs
 
 
-SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Cell]]] = {
+SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Job]]] = {
     "full": full,
     "fewshot": fewshot,
     "ablation": ablation,
 }
 
 
-def make_cells(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list[Cell]:
-    """Cells of a suite, in the registry's order.
+def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
+    """Jobs of a suite, in the registry's order.
 
     Raises:
         BenchError: unknown suite, profile, view, runner or family, or an empty selection.
@@ -99,13 +69,13 @@ def make_cells(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> lis
         if view not in VIEWS:
             raise unknown("view", view, VIEWS, "see `bench run --help`")
     if options.repetitions < 1 or options.first_repetition < 0:
-        raise BenchError("--repeats must be at least 1 and --seed at least 0.")
-    cells = SUITES[suite](dataset, options)
-    if not cells:
+        raise BenchError("--repeats must be at least 1 and --first-repeat at least 0.")
+    jobs = SUITES[suite](dataset, options)
+    if not jobs:
         raise BenchError(
             f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
         )
-    return cells
+    return jobs
 
 
 def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[str]) -> list[RunnerEntry]:
@@ -125,17 +95,17 @@ def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[s
     return [entry for entry in entries if (not only or named(entry, only)) and not named(entry, skip)]
 
 
-def _cells(
+def _jobs(
     suite: str,
     dataset: OpenedDataset,
     splits: Sequence[dict[str, Any]],
     chosen: Sequence[RunnerEntry],
     options: SuiteOptions,
     only_repetition: int | None = None,
-) -> list[Cell]:
+) -> list[Job]:
     cube = dataset.cube
     sizes = [len(make_split(cube, split).train) for split in splits]
-    cells = []
+    jobs = []
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
             continue  # the data set does not know what made its target
@@ -157,8 +127,8 @@ def _cells(
         for split, n_train in zip(splits, sizes, strict=True):
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
-                    cells.append(
-                        Cell(
+                    jobs.append(
+                        Job(
                             suite=suite,
                             dataset=name_of(dataset),
                             dataset_fingerprint=cube.fingerprint,
@@ -173,4 +143,4 @@ def _cells(
                             packages=entry.package_versions(),
                         )
                     )
-    return cells
+    return jobs

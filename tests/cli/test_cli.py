@@ -65,13 +65,13 @@ def test_plan_lists_cells_with_state_and_needs_without_creating_a_store(
 ) -> None:
     arguments = ("plan", "--suite", "full", "--profile", "smoke", "--dataset", data, "--only", "reference,noise_a")
     planned = json.loads(bench(*arguments, "--json", plugins=QUICK).stdout)
-    assert [row["runner"] for row in planned["cells"]] == [
+    assert [row["runner"] for row in planned["jobs"]] == [
         "training_mean",
         "climatology",
         "noise_a",
         "pml_last_year_lai",
     ]
-    assert all(row["state"] == "missing" and row["memory_bytes"] > 0 and row["seconds"] > 0 for row in planned["cells"])
+    assert all(row["state"] == "missing" and row["memory_bytes"] > 0 and row["seconds"] > 0 for row in planned["jobs"])
     assert "missing" in bench(*arguments, plugins=QUICK).stdout
     assert not (tmp_path / "runs").exists()
 
@@ -90,7 +90,7 @@ def test_plan_knows_what_is_done_and_takes_times_from_it(bench: Bench, finished:
         "--json",
         plugins=QUICK,
     )
-    assert {row["runner"]: row["state"] for row in json.loads(result.stdout)["cells"]} == {
+    assert {row["runner"]: row["state"] for row in json.loads(result.stdout)["jobs"]} == {
         "noise_a": "done",
         "noise_b": "missing",
     }
@@ -283,8 +283,8 @@ BAD = [
     (("rum",), "Unknown command 'rum': did you mean 'run'"),
     (("ls", "runers"), "Unknown list 'runers': did you mean 'runners'"),
     (("info", "lightgb"), "Unknown name 'lightgb': did you mean 'lightgbm"),
-    (("info", "0123456789abcdef"), "There is no cell 0123456789abcdef"),
-    (("why", "../../etc"), "neither a cell nor a runner"),
+    (("info", "0123456789abcdef"), "There is no job 0123456789abcdef"),
+    (("why", "../../etc"), "neither a job nor a runner"),
     (("report", "--suite", "fewshot"), "holds no run of suite 'fewshot'"),
     (("report", "--weighting", "areal"), "Unknown weighting 'areal': did you mean 'area'"),
     (("report", "--dataset", "moon"), "holds no run of suite 'full', data set moon"),

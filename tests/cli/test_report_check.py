@@ -9,15 +9,15 @@ from pathlib import Path
 import click
 import pytest
 
-from bench import paths
 from bench.cli.report import command
 from bench.errors import BenchError
-from bench.store import Store
+from bench.store.store import Store
+from bench.system import paths
 from tests.conftest import make_cube
-from tests.report.test_audit import change
-from tests.report.test_check import NOISES, make_store
-from tests.report.test_tables import add_manifest, store_cell
-from tests.test_store import make_cell
+from tests.report.paper.test_check import NOISES, make_store
+from tests.report.paper.test_implied_variance import change
+from tests.report.tables.test_tables import add_manifest, store_cell
+from tests.store.test_store import make_cell
 
 HOLDS = '[[expect]]\ntable = "table1"\nrow = "dual_branch"\ncolumn = "rmse"\nbelow = "tabnet"\nwhy = "the paper"\n'
 BROKEN = HOLDS.replace('below = "tabnet"', "at_most = 0.5")
@@ -118,13 +118,13 @@ def test_an_empty_store_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_store_of_failed_cells_only_is_one_sentence(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "failed", create=True), make_cube()
-    cells = [make_cell(runner=name) for name in ("climatology", "gwr", "gnnwr")]
-    add_manifest(store, "2026-01-01T00:00:00Z", cells)
-    store_cell(store, cells[0], cube, 1.0, status="timeout")
-    store_cell(store, cells[1], cube, 1.0, status="failed")
+    jobs = [make_cell(runner=name) for name in ("climatology", "gwr", "gnnwr")]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    store_cell(store, jobs[0], cube, 1.0, status="timeout")
+    store_cell(store, jobs[1], cube, 1.0, status="failed")
     with pytest.raises(BenchError) as error:
         report(store, "--check")
-    assert "holds no finished cell of toy, profile smoke (1 failed, 1 missing, 1 timeout)" in str(error.value)
+    assert "holds no finished job of toy, profile smoke (1 failed, 1 missing, 1 timeout)" in str(error.value)
     assert "\n" not in str(error.value) and not (store.root / "report").exists()
 
 
@@ -138,8 +138,8 @@ def test_a_store_of_failed_cells_only_is_one_sentence(tmp_path: Path) -> None:
 )
 def test_two_data_sets_or_profiles_never_share_a_report(store: Store, other: dict[str, object], message: str) -> None:
     split = {"kind": "fewshot", "test_year": 2020, "weeks": [40], "train_cells": 12, "sample_seed": 0}
-    cell = make_cell(suite="fewshot", split=split, **other)
-    add_manifest(store, "2026-02-01T00:00:00Z", [cell], suite="fewshot")
+    job = make_cell(suite="fewshot", split=split, **other)
+    add_manifest(store, "2026-02-01T00:00:00Z", [job], suite="fewshot")
     with pytest.raises(BenchError) as error:
         report(store)
     assert message in str(error.value) and "never share a report; name one with --" in str(error.value)
@@ -148,8 +148,8 @@ def test_two_data_sets_or_profiles_never_share_a_report(store: Store, other: dic
 
 def test_naming_the_data_set_leaves_out_suites_that_have_no_run_of_it(store: Store) -> None:
     split = {"kind": "fewshot", "test_year": 2020, "weeks": [40], "train_cells": 12, "sample_seed": 0}
-    cell = make_cell(suite="fewshot", split=split, dataset="moon", dataset_fingerprint="0" * 64)
-    add_manifest(store, "2026-02-01T00:00:00Z", [cell], suite="fewshot")
+    job = make_cell(suite="fewshot", split=split, dataset="moon", dataset_fingerprint="0" * 64)
+    add_manifest(store, "2026-02-01T00:00:00Z", [job], suite="fewshot")
     assert report(store, "--dataset", "toy") == 0
     assert not (store.root / "report" / "table2.md").exists()
     with pytest.raises(BenchError, match="holds no run of suite 'full', data set mars"):
@@ -159,7 +159,7 @@ def test_naming_the_data_set_leaves_out_suites_that_have_no_run_of_it(store: Sto
 def test_other_data_sets_of_one_suite_are_mentioned(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     add_manifest(store, "2025-01-01T00:00:00Z", [make_cell(dataset="moon", profile="paper")])
     assert report(store) == 0
-    assert "Left out: 1 planned cell of suite full on data set moon, profile paper" in capsys.readouterr().out
+    assert "Left out: 1 planned job of suite full on data set moon, profile paper" in capsys.readouterr().out
 
 
 def test_missing_tex_is_one_sentence_after_the_tables_are_written(

@@ -11,7 +11,7 @@ import xarray as xr
 from bench.data.cube import Cube
 from bench.data.cube_zarr import CubeWriter, open_cube, verify_cube, write_cube
 from bench.errors import BenchError
-from bench.ownership import host_name
+from bench.system.ownership import host_name
 
 
 def test_a_stored_cube_comes_back_the_same(cube: Cube, tmp_path: Path) -> None:

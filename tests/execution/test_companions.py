@@ -1,4 +1,4 @@
-"""Cells that several processes train."""
+"""Jobs that several processes train."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bench.data.cube_zarr import write_cube
 from bench.errors import BenchError
 from bench.execution import child
 from bench.execution.planning import limits_for
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 pytestmark = pytest.mark.runners
-SMOKE = ("--suite", "full", "--profile", "smoke", "--dataset", "./toy.zarr", "--processes-per-cell", "2")
+SMOKE = ("--suite", "full", "--profile", "smoke", "--dataset", "./toy.zarr", "--processes-per-job", "2")
 
 
 @pytest.fixture(autouse=True)
@@ -27,9 +27,9 @@ def data(tmp_path: Path) -> None:
 def test_two_processes_train_one_cell(bench: Bench, tmp_path: Path) -> None:
     result = bench("run", *SMOKE, "--only", "dual_branch_plus,climatology", OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stdout
-    records = {record.cell.runner: record for record in Store(tmp_path / "runs").records()}
+    records = {record.job.runner: record for record in Store(tmp_path / "runs").records()}
     assert records["dual_branch_plus"].processes == 2 and records["climatology"].processes == 1
-    folder = tmp_path / "runs" / "cells" / records["dual_branch_plus"].cell_id
+    folder = tmp_path / "runs" / "cells" / records["dual_branch_plus"].job_id
     assert {path.name for path in folder.iterdir()} == {"record.json", "log.txt", *records["dual_branch_plus"].files}
     assert np.isfinite(pd.read_parquet(folder / "predictions.parquet")["prediction"]).all()
     log = (folder / "log.txt").read_text()
@@ -52,5 +52,5 @@ def test_the_word_of_a_companion_that_failed_counts(tmp_path: Path) -> None:
 
 
 def test_no_process_is_no_number_of_processes() -> None:
-    with pytest.raises(BenchError, match="--processes-per-cell is 0; it must be at least 1"):
+    with pytest.raises(BenchError, match="--processes-per-job is 0; it must be at least 1"):
         limits_for(1, None, None, processes=0)

@@ -1,4 +1,4 @@
-"""One cell per GPU, and what a cell's process sees of GPUs and of other trainings."""
+"""One job per GPU, and what a job's process sees of GPUs and of other trainings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import Any
 
 import pytest
 
-from bench import host
 from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
-from bench.execution import child, engine
-from bench.execution.engine import LocalEngine
+from bench.execution import child, executor
+from bench.execution.local_executor import LocalExecutor
 from bench.execution.planning import Estimate, plan
-from bench.execution.process import Limits, environment_of_cell
+from bench.execution.process import Limits, environment_of_job
 from bench.execution.progress import PlainProgress
-from bench.execution.schedule import run_cells
+from bench.execution.schedule import run_jobs
 from bench.runners import registry
-from bench.store import Store
-from bench.suites.cells import Cell
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.store.jobs import Job
+from bench.store.store import Store
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_jobs
+from bench.system import host
 from tests.conftest import make_cube
 
 LIMITS = Limits(1, 2_000_000_000, 60)
@@ -37,9 +38,9 @@ def seeing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry.entries.cache_clear()
 
 
-def cells_of(*runners: str) -> list[Cell]:
+def jobs_of(*runners: str) -> list[Job]:
     dataset = OpenedDataset(make_cube(), Path(), "toy", "")
-    return make_cells("full", dataset, SuiteOptions(profile="smoke", only=runners))
+    return make_jobs("full", dataset, SuiteOptions(profile="smoke", only=runners))
 
 
 def test_cells_that_use_a_gpu_take_turns_and_others_do_not_wait(
@@ -48,14 +49,14 @@ def test_cells_that_use_a_gpu_take_turns_and_others_do_not_wait(
     monkeypatch.setenv("RANK", "3")  # of a job that this run is a part of
     write_cube(tmp_path / "toy.zarr", make_cube())
     store = Store(tmp_path / "runs", create=True)
-    planned = plan(cells_of("seeing_a", "seeing_b", "seeing_nothing"), make_cube(), store, LIMITS)
-    local = LocalEngine(tmp_path / "toy.zarr", 3, ("5",))
-    summary = run_cells(planned, store, local, LIMITS, PlainProgress(3, stream=io.StringIO()))
+    planned = plan(jobs_of("seeing_a", "seeing_b", "seeing_nothing"), make_cube(), store, LIMITS)
+    local = LocalExecutor(tmp_path / "toy.zarr", 3, ("5",))
+    summary = run_jobs(planned, store, local, LIMITS, PlainProgress(3, stream=io.StringIO()))
     assert summary.counts == {"done": 3}
     seen: dict[str, dict[str, Any]] = {}
     for record in store.records():
-        log = (store.cells_dir / record.cell_id / "log.txt").read_text()
-        seen[record.cell.runner] = json.loads(log.partition("seeing ")[2].splitlines()[0])
+        log = (store.jobs_dir / record.job_id / "log.txt").read_text()
+        seen[record.job.runner] = json.loads(log.partition("seeing ")[2].splitlines()[0])
     assert {name: item["CUDA_VISIBLE_DEVICES"] for name, item in seen.items()} == {
         "seeing_a": "5",
         "seeing_b": "5",
@@ -68,30 +69,30 @@ def test_cells_that_use_a_gpu_take_turns_and_others_do_not_wait(
 
 
 class FakeProcess:
-    """A cell's process that runs until it is told otherwise."""
+    """A job's process that runs until it is told otherwise."""
 
-    def __init__(self, cell: Cell, cube: Path, work: Path, checkpoint: Path, limits: Limits, gpus: Any) -> None:
+    def __init__(self, job: Job, cube: Path, work: Path, checkpoint: Path, limits: Limits, gpus: Any) -> None:
         self.gpus, self.running = gpus, True
 
 
 def test_each_process_of_a_cell_has_a_gpu_and_an_ended_cell_gives_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "CellProcess", FakeProcess)
-    single, together, blind = cells_of("seeing_a", "seeing_together", "seeing_nothing")
+    monkeypatch.setattr(executor, "CellProcess", FakeProcess)
+    single, together, blind = jobs_of("seeing_a", "seeing_together", "seeing_nothing")
     two = Limits(1, 10**9, None, processes=2)
 
-    def start(local: LocalEngine, cell: Cell) -> Any:
-        assert local.takes(cell, two)
-        return local.start(cell, Estimate(0, 0, 0), Path(), Path(), two, lambda label, why: None)
+    def start(local: LocalExecutor, job: Job) -> Any:
+        assert local.takes(job, two)
+        return local.start(job, Estimate(0, 0, 0), Path(), Path(), two, lambda label, why: None)
 
-    local = LocalEngine(Path(), 9, ("0", "1", "GPU-3"))
+    local = LocalExecutor(Path(), 9, ("0", "1", "GPU-3"))
     pair = start(local, together)
     assert pair.gpus == ["0", "1"] and not local.takes(together, two)
     assert start(local, single).gpus == ["GPU-3"] and not local.takes(single, two)
     assert start(local, blind).gpus == []
     pair.running = False
     assert start(local, single).gpus == ["0"]
-    assert start(LocalEngine(Path(), 9, ("0",)), together).gpus == ["0"]  # its second process says what is missing
-    assert start(LocalEngine(Path(), 9), single).gpus is None
+    assert start(LocalExecutor(Path(), 9, ("0",)), together).gpus == ["0"]  # its second process says what is missing
+    assert start(LocalExecutor(Path(), 9), single).gpus is None
 
 
 @pytest.mark.parametrize(
@@ -139,10 +140,10 @@ def test_a_cell_does_not_inherit_a_group_and_adds_up_in_a_fixed_order(
     for name, value in inherited.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
-    environment = environment_of_cell(1, tmp_path, None)
+    environment = environment_of_job(1, tmp_path, None)
     assert not environment.keys() & inherited.keys()
     assert environment["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8" and environment["CUDA_VISIBLE_DEVICES"] == "7"
-    assert environment_of_cell(1, tmp_path, ("2", "3"))["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert environment_of_job(1, tmp_path, ("2", "3"))["CUDA_VISIBLE_DEVICES"] == "2,3"
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 from bench.data.cube_zarr import write_cube
-from bench.ownership import host_name
-from bench.store import Store
+from bench.store.store import Store
+from bench.system.ownership import host_name
 from tests.conftest import bench_environment, make_cube
 
 KILLS = int(os.environ.get("BENCH_TEST_KILLS", "8"))
@@ -102,7 +102,7 @@ def kill_the_runner(process: subprocess.Popen[bytes], generator: random.Random) 
     process.kill()
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
-    assert not alive, "cells must not outlive the run that started them"
+    assert not alive, "jobs must not outlive the run that started them"
     return True
 
 
@@ -146,7 +146,7 @@ def test_after_kills_at_random_moments_the_tables_are_the_same(
     if (store / "store.json").exists():
         scene.finish(store)
         assert scene.tables(store) == expected
-    assert in_the_middle > 0, "no kill hit a run that had finished some cells and not others"
+    assert in_the_middle > 0, "no kill hit a run that had finished some jobs and not others"
 
 
 def _count(store: Path) -> int:
@@ -189,10 +189,10 @@ def test_two_runs_at_once_share_the_work_and_finish_it(
 def test_an_unpublished_result_of_a_killed_run_is_not_taken_for_done(scene: Scene) -> None:
     store = scene.folder / "half"
     scene.finish(store)
-    [record] = [item for item in Store(store).records() if item.cell.runner == "noise_a"]
-    folder = store / "cells" / record.cell_id
-    half = store / "work" / f"{record.cell_id}-{host_name()}-999999999"
+    [record] = [item for item in Store(store).records() if item.job.runner == "noise_a"]
+    folder = store / "cells" / record.job_id
+    half = store / "work" / f"{record.job_id}-{host_name()}-999999999"
     folder.rename(half)  # a complete result that was never moved into place, its process gone
     scene.finish(store)
-    assert Store(store).record(record.cell_id) is not None
+    assert Store(store).record(record.job_id) is not None
     assert not half.exists()

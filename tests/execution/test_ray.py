@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from bench.data.cube_zarr import write_cube
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import bench_environment, make_cube
 
 pytest.importorskip("ray", reason="ray is not installed")
@@ -48,10 +48,10 @@ class Scene:
         )
 
     def on_ray(self, store: str, only: str) -> subprocess.Popen[str]:
-        return self.start(store, only, "--engine", "ray", "--address", self.cluster.address)
+        return self.start(store, only, "--executor", "ray", "--address", self.cluster.address)
 
-    def cells_of(self, node: Any) -> list[psutil.Process]:
-        """Processes of cells that run on a node."""
+    def jobs_of(self, node: Any) -> list[psutil.Process]:
+        """Processes of jobs that run on a node."""
         raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
         return [item for item in raylet.children(recursive=True) if "bench.execution.child" in item.cmdline()]
 
@@ -59,12 +59,12 @@ class Scene:
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             try:
-                if found := self.cells_of(node):
+                if found := self.jobs_of(node):
                     return found
             except psutil.NoSuchProcess:
                 pass  # one ended between two looks
             time.sleep(0.05)
-        raise AssertionError("no cell ever ran on the node")
+        raise AssertionError("no job ever ran on the node")
 
     def tables(self, store: str) -> dict[str, bytes]:
         command = [sys.executable, "-m", "bench", "report", "--no-figures", "--store", str(self.folder / store)]
@@ -94,13 +94,13 @@ def test_ctrl_c_ends_the_cells_on_the_cluster(scene: Scene) -> None:
     process = scene.on_ray("interrupted", "endless")
     nodes = [scene.cluster.head_node, scene.second]
     deadline = time.monotonic() + 90
-    while not (cells := [item for node in nodes for item in scene.cells_of(node)]) and time.monotonic() < deadline:
+    while not (jobs := [item for node in nodes for item in scene.jobs_of(node)]) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert cells
+    assert jobs
     os.kill(process.pid, signal.SIGINT)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and "Run the same command to resume" in out
-    _, alive = psutil.wait_procs(cells, timeout=5)
+    _, alive = psutil.wait_procs(jobs, timeout=5)
     assert not alive
     assert list((scene.folder / "interrupted" / "work").iterdir()) == []
 
@@ -112,16 +112,16 @@ def test_a_node_killed_in_the_middle_leaves_the_tables_of_the_local_engine(scene
     scene.cluster.remove_node(scene.second, allow_graceful=False)
     local = scene.start("local", chosen, "--jobs", "2")
     out, _ = process.communicate(timeout=120)
-    assert process.returncode == 1, out  # one of the cells fails wherever it runs
+    assert process.returncode == 1, out  # one of the jobs fails wherever it runs
     assert "again  " in out and "its worker was lost" in out
     _, alive = psutil.wait_procs(lost, timeout=5)
-    assert not alive, "cells must not outlive their node"
+    assert not alive, "jobs must not outlive their node"
     local.communicate(timeout=120)
     stores = [Store(scene.folder / name) for name in ("cluster", "local")]
     statuses, reasons = (
-        [{r.cell_id: getattr(r, field) for r in s.records()} for s in stores] for field in ("status", "reason")
+        [{r.job_id: getattr(r, field) for r in s.records()} for s in stores] for field in ("status", "reason")
     )
     assert statuses[0] == statuses[1] and len(statuses[0]) == 5
     assert reasons[0] == reasons[1]
     assert scene.tables("cluster") == scene.tables("local")
-    assert all((folder / "log.txt").exists() for folder in stores[0].cells_dir.iterdir())
+    assert all((folder / "log.txt").exists() for folder in stores[0].jobs_dir.iterdir())

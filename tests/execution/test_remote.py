@@ -1,4 +1,4 @@
-"""A cell on a worker, without any cluster: what travels, what comes back, and what is refused."""
+"""A job on a worker, without any cluster: what travels, what comes back, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ import bench
 from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
-from bench.execution import ray_engine, remote
-from bench.execution.engine import open_engine
+from bench.execution import ray_executor, remote
+from bench.execution.executors import open_executor
 from bench.execution.planning import Estimate
 from bench.execution.process import Limits
-from bench.ownership import host_name
 from bench.runners import registry
-from bench.suites.cells import Cell
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.store.jobs import Job
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_jobs
+from bench.system.ownership import host_name
 from tests.conftest import make_cube
 
 LIMITS = Limits(threads=1, memory_bytes=2_000_000_000, timeout_s=60)
@@ -37,24 +38,24 @@ def dataset(tmp_path: Path) -> OpenedDataset:
 
 
 @pytest.fixture
-def cell(dataset: OpenedDataset) -> Cell:
-    [cell] = make_cells("full", dataset, SuiteOptions(profile="smoke", only=("climatology",)))
-    return cell
+def job(dataset: OpenedDataset) -> Job:
+    [job] = make_jobs("full", dataset, SuiteOptions(profile="smoke", only=("climatology",)))
+    return job
 
 
-def task(cell: Cell, dataset: OpenedDataset, folder: Path) -> Any:
-    return remote.task_of(cell, dataset, folder / "driver", folder / "checkpoint", LIMITS, gpus=0, scratch=False)
+def task(job: Job, dataset: OpenedDataset, folder: Path) -> Any:
+    return remote.task_of(job, dataset, folder / "driver", folder / "checkpoint", LIMITS, gpus=0, scratch=False)
 
 
 def test_a_cell_runs_on_the_worker_and_its_files_come_back(
-    cell: Cell, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: Job, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "worker"))
     root = tmp_path / "worker" / f"climate2gpp-bench-{os.getuid()}"
-    abandoned, elsewhere = (root / f"{cell.id}-{host}-999999999" for host in (host_name(), "another_node"))
+    abandoned, elsewhere = (root / f"{job.id}-{host}-999999999" for host in (host_name(), "another_node"))
     abandoned.mkdir(parents=True)
     elsewhere.mkdir()  # of a node with which this one shares its temporary folder
-    answer = remote.run_on_worker(task(cell, dataset, tmp_path))
+    answer = remote.run_on_worker(task(job, dataset, tmp_path))
     assert elsewhere.exists()
     assert not [path for path in (tmp_path / "worker").rglob("*") if path.is_file()] and not abandoned.exists()
     work = tmp_path / "work"
@@ -76,9 +77,9 @@ def test_a_cell_runs_on_the_worker_and_its_files_come_back(
     ],
 )
 def test_a_worker_that_differs_from_the_driver_says_how(
-    cell: Cell, dataset: OpenedDataset, tmp_path: Path, change: dict[str, Any], reason: str
+    job: Job, dataset: OpenedDataset, tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
-    changed = task(cell, dataset, tmp_path)
+    changed = task(job, dataset, tmp_path)
     changed |= change if "cell" not in change else {"cell": changed["cell"] | change["cell"]}
     with pytest.raises(BenchError) as raised:
         remote.receive(remote.run_on_worker(changed), tmp_path)
@@ -93,12 +94,12 @@ def test_a_cell_that_is_granted_no_gpu_sees_none(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")  # as Ray sets it where GPUs are granted, and the node's owner may
     registry.entries.cache_clear()
     try:
-        [cell] = make_cells("full", dataset, SuiteOptions(profile="smoke", only=("looking",)))
-        answer = remote.run_on_worker(task(cell, dataset, tmp_path) | {"gpus": gpus})
+        [job] = make_jobs("full", dataset, SuiteOptions(profile="smoke", only=("looking",)))
+        answer = remote.run_on_worker(task(job, dataset, tmp_path) | {"gpus": gpus})
     finally:
         registry.entries.cache_clear()
     assert bytes(answer["files"]["log.txt"]).decode() == seen
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"  # the worker runs other cells after this one
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"  # the worker runs other jobs after this one
 
 
 class FakeRay:
@@ -144,26 +145,26 @@ class FakeRay:
         return answer
 
 
-def sent(ray: FakeRay, cell: Cell, dataset: OpenedDataset, folder: Path) -> tuple[ray_engine.RayCell, list[str]]:
-    engine: Any = types.SimpleNamespace(ray=ray, remote=ray, dataset=dataset, keep_artefacts=False)
+def sent(ray: FakeRay, job: Job, dataset: OpenedDataset, folder: Path) -> tuple[ray_executor.RayJob, list[str]]:
+    executor: Any = types.SimpleNamespace(ray=ray, remote=ray, dataset=dataset, keep_artefacts=False)
     demand = {"num_cpus": 1, "num_gpus": 0, "memory": 1}
     told: list[str] = []
-    running = ray_engine.RayCell(
-        engine, cell, folder, folder, LIMITS, demand, lambda label, why: told.append(f"{label}: {why}")
+    running = ray_executor.RayJob(
+        executor, job, folder, folder, LIMITS, demand, lambda label, why: told.append(f"{label}: {why}")
     )
     return running, told
 
 
 def test_a_lost_worker_is_replaced_a_few_times_and_then_the_cell_has_failed(
-    cell: Cell, dataset: OpenedDataset, tmp_path: Path
+    job: Job, dataset: OpenedDataset, tmp_path: Path
 ) -> None:
-    ray = FakeRay(*[FakeRay.exceptions.RayError("gone")] * ray_engine.ATTEMPTS)
-    running, told = sent(ray, cell, dataset, tmp_path)
-    outcomes = [running.poll() for _ in range(ray_engine.ATTEMPTS)]
-    assert outcomes[:-1] == [None] * (ray_engine.ATTEMPTS - 1) and told == [f"{cell.label}: RayError"] * 3
+    ray = FakeRay(*[FakeRay.exceptions.RayError("gone")] * ray_executor.ATTEMPTS)
+    running, told = sent(ray, job, dataset, tmp_path)
+    outcomes = [running.poll() for _ in range(ray_executor.ATTEMPTS)]
+    assert outcomes[:-1] == [None] * (ray_executor.ATTEMPTS - 1) and told == [f"{job.label}: RayError"] * 3
     assert outcomes[-1] is not None and outcomes[-1].status == "failed" and not outcomes[-1].interrupted
     assert "its worker was lost 4 times, at last by RayError" in (outcomes[-1].reason or "")
-    assert ray.sent == ray_engine.ATTEMPTS
+    assert ray.sent == ray_executor.ATTEMPTS
 
 
 @pytest.mark.parametrize(
@@ -180,22 +181,22 @@ def test_a_cell_asks_for_no_more_than_one_living_node_has(
     cores: int, gpus: int, memory_gb: int, expected: tuple[int, int, int]
 ) -> None:
     nodes = [NODE, GPU_NODE, *([{"CPU": 2.0, "memory": 120e9}] if memory_gb == 100 else [])]
-    demand = ray_engine.demand_of(cores, gpus, memory_gb * 10**9, nodes)
+    demand = ray_executor.demand_of(cores, gpus, memory_gb * 10**9, nodes)
     assert demand == dict(zip(("num_cpus", "num_gpus", "memory"), (*expected[:2], expected[2] * 10**9), strict=True))
-    assert any(ray_engine.can_hold(node, demand) for node in nodes) == (gpus < 4)
+    assert any(ray_executor.can_hold(node, demand) for node in nodes) == (gpus < 4)
 
 
-def engine_of(ray: FakeRay, dataset: OpenedDataset, monkeypatch: pytest.MonkeyPatch) -> ray_engine.RayEngine:
-    monkeypatch.setattr(ray_engine, "_connect", lambda address: ray)
-    monkeypatch.setattr(ray_engine, "_LOOK_S", -1.0)
-    engine = ray_engine.RayEngine(dataset, gpus=2)
-    engine.limits(Limits(1, 1, None, processes=2), capped=False)
-    return engine
+def executor_of(ray: FakeRay, dataset: OpenedDataset, monkeypatch: pytest.MonkeyPatch) -> ray_executor.RayExecutor:
+    monkeypatch.setattr(ray_executor, "_connect", lambda address: ray)
+    monkeypatch.setattr(ray_executor, "_LOOK_S", -1.0)
+    executor = ray_executor.RayExecutor(dataset, gpus=2)
+    executor.limits(Limits(1, 1, None, processes=2), capped=False)
+    return executor
 
 
 @pytest.mark.parametrize(("uses_gpu", "gpus", "threads", "cap_gb"), [(True, 2, 2, 30), (False, 0, 4, 60)])
 def test_threads_and_memory_cap_are_those_of_a_node_with_the_gpus(
-    cell: Cell,
+    job: Job,
     dataset: OpenedDataset,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -205,12 +206,12 @@ def test_threads_and_memory_cap_are_those_of_a_node_with_the_gpus(
     cap_gb: int,
 ) -> None:
     # Whether torch is required does not tell whether the runner uses a GPU.
-    entry = replace(registry.get(cell.runner), uses_gpu=uses_gpu, requires=("torch",))
+    entry = replace(registry.get(job.runner), uses_gpu=uses_gpu, requires=("torch",))
     monkeypatch.setattr(registry, "get", lambda name: entry)
     ray = FakeRay(nodes=(NODE, GPU_NODE))
-    engine = engine_of(ray, dataset, monkeypatch)
+    executor = executor_of(ray, dataset, monkeypatch)
     here = Limits(4, 60 * 10**9, None, processes=2)
-    running = engine.start(cell, Estimate(1.0, 40 * 10**9, 1), tmp_path, tmp_path, here, lambda label, why: None)
+    running = executor.start(job, Estimate(1.0, 40 * 10**9, 1), tmp_path, tmp_path, here, lambda label, why: None)
     assert ray.demand["num_gpus"] == ray.task["gpus"] == gpus
     assert (running.limits.threads, running.limits.processes) == (threads, 2)
     assert ray.demand["num_cpus"] == 2 * threads
@@ -218,15 +219,15 @@ def test_threads_and_memory_cap_are_those_of_a_node_with_the_gpus(
 
 
 def test_a_cell_that_no_living_node_can_hold_fails_after_a_while(
-    cell: Cell, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: Job, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = FakeRay(nodes=(NODE, GPU_NODE))
-    engine = engine_of(ray, dataset, monkeypatch)
+    executor = executor_of(ray, dataset, monkeypatch)
     here = Limits(1, 60 * 10**9, None)
-    running = engine.start(cell, Estimate(1.0, 40 * 10**9, 1), tmp_path, tmp_path, here, lambda label, why: None)
+    running = executor.start(job, Estimate(1.0, 40 * 10**9, 1), tmp_path, tmp_path, here, lambda label, why: None)
     ray.living = (GPU_NODE,)  # the only node with enough memory dies
     assert running.poll() is None
-    monkeypatch.setattr(ray_engine, "GRACE_S", 0.0)
+    monkeypatch.setattr(ray_executor, "GRACE_S", 0.0)
     ray.living = (GPU_NODE, NODE)  # another comes
     assert running.poll() is None
     ray.living = ()
@@ -235,32 +236,32 @@ def test_a_cell_that_no_living_node_can_hold_fails_after_a_while(
     assert (outcome.reason or "").startswith(
         "no node of the Ray cluster can hold it (cores: 1, GPUs: 0, memory: 40.0 GB)"
     )
-    assert ray.cancelled == [1] == engine.cancelled
+    assert ray.cancelled == [1] == executor.cancelled
 
 
-def test_a_worker_without_this_package_stops_the_run(cell: Cell, dataset: OpenedDataset, tmp_path: Path) -> None:
-    running, _ = sent(FakeRay(FakeRay.exceptions.RayTaskError("No module named 'bench'")), cell, dataset, tmp_path)
-    with pytest.raises(BenchError, match=r"cannot run cells \(No module named 'bench'\); install this package"):
+def test_a_worker_without_this_package_stops_the_run(job: Job, dataset: OpenedDataset, tmp_path: Path) -> None:
+    running, _ = sent(FakeRay(FakeRay.exceptions.RayTaskError("No module named 'bench'")), job, dataset, tmp_path)
+    with pytest.raises(BenchError, match=r"cannot run jobs \(No module named 'bench'\); install this package"):
         running.poll()
 
 
 def test_without_ray_one_sentence_names_the_extra(dataset: OpenedDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(BenchError, match=r"pip install 'climate2gpp-bench\[ray\]'"):
-        open_engine("ray", None, dataset, 1, None, 0, False)
+        open_executor("ray", None, dataset, 1, None, 0, False)
 
 
-def test_engines_are_named_rightly(dataset: OpenedDataset) -> None:
-    with pytest.raises(BenchError, match="Unknown engine 'rya': did you mean 'ray'"):
-        open_engine("rya", None, dataset, 1, None, 0, False)
-    with pytest.raises(BenchError, match="add --engine ray"):
-        open_engine("local", "head:6379", dataset, 1, None, 0, False)
+def test_executors_are_named_rightly(dataset: OpenedDataset) -> None:
+    with pytest.raises(BenchError, match="Unknown executor 'rya': did you mean 'ray'"):
+        open_executor("rya", None, dataset, 1, None, 0, False)
+    with pytest.raises(BenchError, match="add --executor ray"):
+        open_executor("local", "head:6379", dataset, 1, None, 0, False)
 
 
 def test_an_address_without_a_cluster_is_one_sentence(dataset: OpenedDataset) -> None:
     pytest.importorskip("ray", reason="ray is not installed")
     with pytest.raises(BenchError, match=r"No Ray cluster answers at 127\.0\.0\.1:9 \(.*refused\)"):
-        open_engine("ray", "127.0.0.1:9", dataset, 1, None, 0, False)
+        open_executor("ray", "127.0.0.1:9", dataset, 1, None, 0, False)
 
 
 def test_the_dual_branch_networks_are_trained_by_several_processes_if_asked() -> None:

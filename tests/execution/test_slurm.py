@@ -13,7 +13,7 @@ import pytest
 from bench.data.cube_zarr import write_cube
 from bench.errors import BenchError
 from bench.execution.slurm import ArrayOptions
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, bench_environment, make_cube
 
 PLUGINS = "tests.support.runners:QUICK"
@@ -41,7 +41,7 @@ def submit(folder: Path, index: int, *arguments: str) -> subprocess.CompletedPro
 
 
 def ended(folder: Path) -> dict[str, str]:
-    return {record.cell.runner: record.started for record in Store(folder / "runs").records()}
+    return {record.job.runner: record.started for record in Store(folder / "runs").records()}
 
 
 def test_each_index_runs_its_own_cell_and_a_second_submission_only_the_remainder(
@@ -65,17 +65,17 @@ def test_each_index_runs_its_own_cell_and_a_second_submission_only_the_remainder
     assert [submit(tmp_path, index).returncode for index in (0, 1)] == [0, 0]
     assert set(ended(tmp_path)) == {"noise_a", "noise_b"} and ended(tmp_path)["noise_a"] == before["noise_a"]
     assert len(Store(tmp_path / "runs").manifests()) == 1  # all indices set out to do the same
-    assert "every cell is done" in write(bench, data, expect=2)
+    assert "every job is done" in write(bench, data, expect=2)
 
 
 def test_the_script_asks_for_what_the_plan_expects(bench: Bench, data: str, tmp_path: Path) -> None:
-    write(bench, data, "--partition", "gpu", "--gpus-per-cell", "2", "--cells-per-index", "2", "--at-once", "3")
+    write(bench, data, "--partition", "gpu", "--gpus-per-job", "2", "--jobs-per-index", "2", "--at-once", "3")
     script = (tmp_path / "array.sh").read_text()
     for line in ("array=0-0%3", "partition=gpu", "gpus-per-node=2", "cpus-per-task=2", "time=11", "mem=2001M"):
         assert f"#SBATCH --{line}\n" in script
     [pair] = re.findall(r"^  ([0-9a-f]{16},[0-9a-f]{16})$", script, re.MULTILINE)
     assert len(set(pair.split(","))) == 2
-    assert "--timeout=60.0" in script and "--gpus-per-cell=2" in script and "--slurm" not in script.partition("exec")[2]
+    assert "--timeout=60.0" in script and "--gpus-per-job=2" in script and "--slurm" not in script.partition("exec")[2]
     write(bench, data, "--memory", "3", "--minutes", "5")
     script = (tmp_path / "array.sh").read_text()
     assert "#SBATCH --mem=4001M\n" in script and "--memory 3 " in script  # room for the mapped cube in the job alone
@@ -88,16 +88,16 @@ def test_refused_cells_are_in_the_store_as_after_a_run(bench: Bench, data: str, 
     result = bench("plan", *CHOSEN, "--dataset", f"./{data}", *options, plugins=both)
     assert result.returncode == 0 and "1 refused, stored as skipped" in result.stdout, result.stderr
     [record] = Store(tmp_path / "runs").records()
-    assert (record.cell.runner, record.status) == ("unavailable", "skipped")
+    assert (record.job.runner, record.status) == ("unavailable", "skipped")
     assert "a-package-that-does-not-exist" in (record.reason or "")
-    assert "(  # one line per index, 1 cells" in (tmp_path / "array.sh").read_text()
+    assert "(  # one line per index, 1 jobs" in (tmp_path / "array.sh").read_text()
     assert list((tmp_path / "runs" / "work").iterdir()) == []
 
 
 def test_mistakes_are_one_sentence(bench: Bench, data: str) -> None:
-    with pytest.raises(BenchError, match="--cells-per-index is 0; it must be at least 1"):
-        ArrayOptions(cells_per_index=0)
+    with pytest.raises(BenchError, match="--jobs-per-index is 0; it must be at least 1"):
+        ArrayOptions(jobs_per_index=0)
     with pytest.raises(BenchError, match="--partition is 'a b'"):
         ArrayOptions(partition="a b")
-    result = bench("run", *CHOSEN, "--dataset", f"./{data}", "--cell", "0" * 16, plugins=PLUGINS)
-    assert result.returncode == 2 and f"has no cell {'0' * 16}" in result.stderr
+    result = bench("run", *CHOSEN, "--dataset", f"./{data}", "--job", "0" * 16, plugins=PLUGINS)
+    assert result.returncode == 2 and f"has no job {'0' * 16}" in result.stderr

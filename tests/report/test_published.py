@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import paths
 from bench.errors import BenchError
 from bench.report import published
+from bench.system import paths
 
 HEADER = "table,row,family,method,runner,week,part,metric,value\n"
 

@@ -16,7 +16,7 @@ from bench.data.splits import full_parameters, make_split
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry
 from bench.runners.catalogue import CATALOGUE
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 NAMES = [entry.name for entry in CATALOGUE if entry.target == "bench.runners.autogluon:AutoGluonRunner"]
@@ -40,7 +40,7 @@ def test_all_nine_run_beat_the_mean_and_come_out_the_same_with_one_or_two_worker
     arguments = ("run", "--suite", "full", "--profile", "smoke", "--dataset", str(tmp_path / "toy.zarr"))
     everything = bench(*arguments, "--only", "training_mean," + ",".join(NAMES), "--jobs", "2", timeout=800)
     assert everything.returncode == 0, everything.stdout + everything.stderr
-    found = {record.cell.runner: record for record in Store(tmp_path / "runs").records()}
+    found = {record.job.runner: record for record in Store(tmp_path / "runs").records()}
     assert set(found) == {"training_mean", *NAMES}
     floor = found["training_mean"].metrics["test"]["rmse"]
     assert floor is not None
@@ -48,17 +48,17 @@ def test_all_nine_run_beat_the_mean_and_come_out_the_same_with_one_or_two_worker
         rmse = found[name].metrics["test"]["rmse"]
         assert rmse is not None and rmse < 0.97 * floor, name
         assert found[name].threads == 1
-        assert found[name].cell.packages["autogluon.tabular"]
+        assert found[name].job.packages["autogluon.tabular"]
     assert not list((tmp_path / "runs").rglob("*.pkl")), "nothing fitted may stay in the store"
     again = ("lightgbm", "catboost", "random_forest", "fastai", "xgboost")
     alone = bench(*arguments, "--only", ",".join(again), "--jobs", "1", "--store", str(tmp_path / "again"), timeout=800)
     assert alone.returncode == 0, alone.stdout + alone.stderr
     for record in Store(tmp_path / "again").records():
         first, second = (
-            pd.read_parquet(folder / "cells" / record.cell_id / "predictions.parquet")["prediction"].to_numpy()
+            pd.read_parquet(folder / "cells" / record.job_id / "predictions.parquet")["prediction"].to_numpy()
             for folder in (tmp_path / "runs", tmp_path / "again")
         )
-        np.testing.assert_array_equal(first, second, err_msg=record.cell.runner)
+        np.testing.assert_array_equal(first, second, err_msg=record.job.runner)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -17,7 +17,7 @@ from bench.data.cube_zarr import write_cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.runners import registry
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, bench_environment, make_cube
 
 pytestmark = [
@@ -38,13 +38,13 @@ def test_both_rows_run_and_store_importance_weights(bench: Bench, cube: Cube, tm
     result = bench("run", *arguments, "--only", "our-method")
     assert result.returncode == 0, result.stdout + result.stderr
     store = Store(tmp_path / "runs")
-    found = {record.cell.runner: record for record in store.records()}
+    found = {record.job.runner: record for record in store.records()}
     assert set(found) == {"dual_branch", "dual_branch_plus"}
     for record in found.values():
         weights = pd.read_parquet(store.file(record, "importance.parquet"))
         assert list(weights.columns) == ["cell", "time", *cube.feature_names, *cube.static_names]
         assert len(weights) == record.n_test and np.isfinite(weights.to_numpy()).all()
-        assert not (store.root / "checkpoints" / record.cell_id).exists()
+        assert not (store.root / "checkpoints" / record.job_id).exists()
         assert (record.device, record.precision) == ("cpu", "float32")
 
 
@@ -125,4 +125,4 @@ def test_a_killed_training_goes_on_where_it_stopped_to_the_same_numbers(
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     [first], [second] = (list(Store(tmp_path / name).records()) for name in ("undisturbed", "runs"))
     assert first.files == second.files
-    assert "resuming from training.pt" in (tmp_path / "runs" / "cells" / second.cell_id / "log.txt").read_text()
+    assert "resuming from training.pt" in (tmp_path / "runs" / "cells" / second.job_id / "log.txt").read_text()

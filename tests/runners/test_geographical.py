@@ -11,10 +11,10 @@ from bench.data.cube_zarr import write_cube
 from bench.data.splits import fewshot_parameters, make_split
 from bench.errors import BenchError
 from bench.execution.inprocess import build_runner, trained_on_training_only
-from bench.metrics import evaluate, fitted_statistics, statistics_of
 from bench.runners import registry
 from bench.runners.geographical import StepMeans
-from bench.store import Store
+from bench.scoring.metrics import evaluate, fitted_statistics, statistics_of
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 pytestmark = [
@@ -114,8 +114,8 @@ def test_table_3_has_both_gaps_and_importance_is_stored(bench: Bench, cube: Cube
     arguments = ("--suite", "fewshot", "--dataset", data, "--weeks", "40", "--train-cells", "100")
     result = bench("run", *arguments, "--only", "gwr,climatology")
     assert result.returncode == 0, result.stdout + result.stderr
-    records = {record.cell.runner: record for record in Store(tmp_path / "runs").records()}
-    importance = pd.read_parquet(tmp_path / "runs" / "cells" / records["gwr"].cell_id / "importance.parquet")
+    records = {record.job.runner: record for record in Store(tmp_path / "runs").records()}
+    importance = pd.read_parquet(tmp_path / "runs" / "cells" / records["gwr"].job_id / "importance.parquet")
     assert list(importance) == ["cell", "time", *cube.feature_names, *cube.static_names] and len(importance) == 150
     assert bench("report").returncode == 0
     table = pd.read_csv(tmp_path / "runs" / "report" / "table3.csv").set_index(["method", "column"])["value"]

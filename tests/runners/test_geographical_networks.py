@@ -13,7 +13,7 @@ from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.runners import registry
 from bench.runners.base import Runner
 from bench.runners.geographical import StepMeans
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 pytestmark = [

@@ -16,7 +16,7 @@ from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.report import published
 from bench.runners import registry
 from bench.runners.catalogue import CATALOGUE
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
 ENTRIES = [entry for entry in CATALOGUE if entry.family == "Tabular Deep Learning"]
@@ -39,7 +39,7 @@ def test_all_four_run_and_leave_a_sane_record(bench: Bench, cube: Cube, tmp_path
     result = bench("run", *arguments, "--only", "training_mean,tabular-deep-learning")
     assert result.returncode == 0, result.stdout + result.stderr
     store = Store(tmp_path / "runs")
-    found = {record.cell.runner: record for record in store.records()}
+    found = {record.job.runner: record for record in store.records()}
     assert set(found) == {"training_mean", "tabnet", "excelformer", "resnet", "fttransformer"}
     floor = found["training_mean"].metrics["test"]["rmse"]
     assert floor is not None
@@ -47,9 +47,9 @@ def test_all_four_run_and_leave_a_sane_record(bench: Bench, cube: Cube, tmp_path
         record = found[name]
         rmse = record.metrics["test"]["rmse"]
         assert rmse is not None and rmse < 1.02 * floor, name  # 29 steps only; models/ tests that they learn
-        assert record.cell.packages["pytorch-frame"] and record.cell.view == "located"
-        assert not (store.root / "checkpoints" / record.cell_id).exists()
-        assert "epoch 1/1" in (store.root / "cells" / record.cell_id / "log.txt").read_text()
+        assert record.job.packages["pytorch-frame"] and record.job.view == "located"
+        assert not (store.root / "checkpoints" / record.job_id).exists()
+        assert "epoch 1/1" in (store.root / "cells" / record.job_id / "log.txt").read_text()
 
 
 @pytest.mark.parametrize("name", NAMES)

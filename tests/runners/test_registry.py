@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.runners import registry
-from bench.runners.registry import RunnerEntry
+from bench.runners.entry import RunnerEntry
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,9 @@ def test_entries_check_themselves(changes: dict[str, str], message: str) -> None
 
 
 def test_a_missing_package_makes_a_runner_unavailable_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_installed_version", lambda name: None if name == "autogluon.tabular" else "1.0")
+    monkeypatch.setattr(
+        "bench.runners.entry._installed_version", lambda name: None if name == "autogluon.tabular" else "1.0"
+    )
     assert "needs autogluon.tabular: pip install" in (registry.get("lightgbm").unavailable() or "")
     assert registry.get("climatology").unavailable() is None
 

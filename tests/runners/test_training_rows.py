@@ -15,8 +15,9 @@ from bench.execution import planning
 from bench.execution.process import Limits
 from bench.runners import base, registry
 from bench.runners.base import Task
-from bench.runners.registry import TRAINING_ROWS, RunnerEntry
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.runners.entry import TRAINING_ROWS, RunnerEntry
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_jobs
 from tests.conftest import make_cube
 
 
@@ -66,10 +67,10 @@ def test_a_cell_names_its_sample_and_nearest_neighbours_are_refused_where_they_w
 ) -> None:
     dataset = OpenedDataset(make_cube(n_cells=3000), Path(), "toy", "")
     options = SuiteOptions(only=("lightgbm", "knn_unif"))
-    assert all(TRAINING_ROWS not in cell.parameters for cell in make_cells("full", dataset, options))
+    assert all(TRAINING_ROWS not in job.parameters for job in make_jobs("full", dataset, options))
     limits = Limits(1, 8_000_000_000, None)
-    before = planning.plan(make_cells("full", dataset, options), dataset.cube, None, limits)
-    assert {item.cell.runner: item.state for item in before} == {"lightgbm": "missing", "knn_unif": "missing"}
+    before = planning.plan(make_jobs("full", dataset, options), dataset.cube, None, limits)
+    assert {item.job.runner: item.state for item in before} == {"lightgbm": "missing", "knn_unif": "missing"}
 
     def known() -> dict[str, RunnerEntry]:
         small = {"laptop": 100_000}
@@ -77,9 +78,9 @@ def test_a_cell_names_its_sample_and_nearest_neighbours_are_refused_where_they_w
 
     found = dict(registry.entries())
     monkeypatch.setattr(registry, "entries", known)
-    cells = make_cells("full", dataset, options)
-    assert [cell.parameters[TRAINING_ROWS] for cell in cells] == [100_000, 100_000]
-    [neighbours] = [item for item in planning.plan(cells, dataset.cube, None, limits) if item.cell.runner == "knn_unif"]
+    jobs = make_jobs("full", dataset, options)
+    assert [job.parameters[TRAINING_ROWS] for job in jobs] == [100_000, 100_000]
+    [neighbours] = [item for item in planning.plan(jobs, dataset.cube, None, limits) if item.job.runner == "knn_unif"]
     # 100,000 rows are compared with 138,000 test rows and as many training rows, at 2.5 s per billion pairs.
     assert neighbours.estimate.seconds == pytest.approx(8 + 1.1 + 100_000 * 276_000 / 1e9 * 2.5, abs=1)
     assert neighbours.state == "too long" and "use lightgbm instead, a smaller data set" in str(neighbours.reason)

@@ -14,21 +14,22 @@ from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
 from bench.data.splits import ablation_parameters, make_split
 from bench.errors import BenchError
-from bench.metrics import statistics_of
-from bench.store import Store
+from bench.scoring.metrics import statistics_of
+from bench.store.jobs import Job
+from bench.store.store import Store
 from bench.suites import ablation
 from bench.suites.ablation import EXPERIMENTS, LETTER, PLUS, VARIANTS, base_parameters, override_of, variants_of
-from bench.suites.cells import Cell
+from bench.suites.options import SuiteOptions
 from bench.suites.profiles import PROFILES
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.suites.suites import make_jobs
 from tests.conftest import ROOT, Bench, make_cube
 
 CUBE = make_cube()
 
 
-def cells_of(profile: str = "laptop", **changes: object) -> list[Cell]:
+def jobs_of(profile: str = "laptop", **changes: object) -> list[Job]:
     opened = OpenedDataset(CUBE, Path("toy"), "toy", "for tests")
-    return make_cells("ablation", opened, SuiteOptions(profile=profile, **changes))  # type: ignore[arg-type]
+    return make_jobs("ablation", opened, SuiteOptions(profile=profile, **changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -41,31 +42,31 @@ def test_ids_of_existing_cells_are_what_they_were() -> None:
     found = 0
     for path in (ROOT / "tables" / "reference").glob("*/records/*.json"):
         record = json.loads(path.read_text())
-        assert Cell.model_validate(record["cell"]).id == record["cell_id"] == path.stem
+        assert Job.model_validate(record["cell"]).id == record["cell_id"] == path.stem
         found += path.stem == "0acbdd079ff12748"
     assert found == 1
 
 
 def test_the_base_and_equal_variants_are_run_once(large: None) -> None:
-    cells = cells_of(repetitions=2)
-    assert len({cell.id for cell in cells}) == len({cell.address for cell in cells}) == len(cells)
-    assert Counter((cell.runner, cell.variant) for cell in cells)[LETTER, "base"] == 2  # one per repetition
+    jobs = jobs_of(repetitions=2)
+    assert len({job.id for job in jobs}) == len({job.address for job in jobs}) == len(jobs)
+    assert Counter((job.runner, job.variant) for job in jobs)[LETTER, "base"] == 2  # one per repetition
     distinct = {(item.runner, json.dumps(item.options)) for item in VARIANTS}
     assert len(VARIANTS) == len(distinct) + 1  # 2,000 nodes are in two experiments
-    assert len(cells) == 2 * (len(distinct) + 2)
-    assert {cell.label for cell in cells} >= {"dual_branch [base] #0", "dual_branch [n_nodes=100] #1"}
-    assert len({cell.seed for cell in cells if cell.runner == LETTER and cell.repetition == 0}) == 1  # paired
+    assert len(jobs) == 2 * (len(distinct) + 2)
+    assert {job.label for job in jobs} >= {"dual_branch [base] #0", "dual_branch [n_nodes=100] #1"}
+    assert len({job.seed for job in jobs if job.runner == LETTER and job.repetition == 0}) == 1  # paired
 
 
 def test_a_cell_differs_from_its_base_in_its_override_only(large: None) -> None:
     for profile in PROFILES:
-        cells = cells_of(profile)
-        bases = {cell.runner: cell for cell in cells if cell.variant == "base"}
-        for cell in cells:
-            assert cell.override is not None
-            base = bases[cell.runner].parameters
-            assert cell.parameters == base | {"options": base["options"] | cell.override}
-            assert base_parameters(cell) == base
+        jobs = jobs_of(profile)
+        bases = {job.runner: job for job in jobs if job.variant == "base"}
+        for job in jobs:
+            assert job.override is not None
+            base = bases[job.runner].parameters
+            assert job.parameters == base | {"options": base["options"] | job.override}
+            assert base_parameters(job) == base
 
 
 @pytest.mark.runners
@@ -73,11 +74,11 @@ def test_every_cell_of_every_profile_has_settings_that_its_network_takes(large: 
     from models.dual_branch import DualBranchOptions, DualBranchPlusOptions, TrainingOptions
 
     for profile in PROFILES:
-        for cell in cells_of(profile):
-            kind = DualBranchOptions if cell.runner == LETTER else DualBranchPlusOptions
-            built = kind(**cell.parameters["options"])
-            assert all(getattr(built, key) == value for key, value in (cell.override or {}).items())
-            TrainingOptions(**cell.parameters.get("training", {}))
+        for job in jobs_of(profile):
+            kind = DualBranchOptions if job.runner == LETTER else DualBranchPlusOptions
+            built = kind(**job.parameters["options"])
+            assert all(getattr(built, key) == value for key, value in (job.override or {}).items())
+            TrainingOptions(**job.parameters.get("training", {}))
     letter, plus = DualBranchOptions(), DualBranchPlusOptions()
     stated = {LETTER: letter, PLUS: plus}
     for runner, options in ablation.BASE_OPTIONS.items():  # the base is the network's own default, but for its nodes
@@ -95,12 +96,12 @@ def test_more_nodes_or_groups_than_training_cells_are_capped() -> None:
 
 
 def test_experiments_are_chosen_by_name(large: None) -> None:
-    assert {cell.variant for cell in cells_of(only=("nodes",))} == {"base", "n_nodes=100", "n_nodes=2000"}
-    assert {cell.runner for cell in cells_of(only=("geometry", "k"), skip=("k",))} == {LETTER}
+    assert {job.variant for job in jobs_of(only=("nodes",))} == {"base", "n_nodes=100", "n_nodes=2000"}
+    assert {job.runner for job in jobs_of(only=("geometry", "k"), skip=("k",))} == {LETTER}
     with pytest.raises(BenchError, match="nodes"):
-        cells_of(only=("node",))
+        jobs_of(only=("node",))
     with pytest.raises(BenchError, match="one size"):
-        cells_of(train_cells=(300, 600))
+        jobs_of(train_cells=(300, 600))
 
 
 def test_every_variant_belongs_to_an_experiment_that_names_its_base() -> None:
@@ -138,19 +139,19 @@ def test_two_variants_end_to_end(bench: Bench, tmp_path: Path) -> None:
     write_cube(tmp_path / "toy.zarr", make_cube(n_cells=60))
     arguments = ["--suite", "ablation", "--profile", "smoke", "--dataset", str(tmp_path / "toy.zarr")]
     arguments += ["--only", "geometry", "--train-cells", "40", "--weeks", "1,24"]
-    planned = json.loads(bench("plan", *arguments, "--json").stdout)["cells"]
+    planned = json.loads(bench("plan", *arguments, "--json").stdout)["jobs"]
     result = bench("run", *arguments)
     assert result.returncode == 0, result.stdout + result.stderr
     store = Store(tmp_path / "runs")
-    records = {record.cell.variant: record for record in store.records()}
+    records = {record.job.variant: record for record in store.records()}
     assert set(records) == {"base", "geometry=plane"} and {item["id"] for item in planned} == {
-        record.cell_id for record in records.values()
+        record.job_id for record in records.values()
     }
     for record in records.values():
-        assert record.cell.parameters["options"]["n_nodes"] == 40
+        assert record.job.parameters["options"]["n_nodes"] == 40
         assert len(pd.read_parquet(store.file(record, "predictions.parquet"))) == 60 * 2
     assert "nothing to do" in bench("run", *arguments).stdout
-    why = bench("why", records["geometry=plane"].cell_id).stdout
+    why = bench("why", records["geometry=plane"].job_id).stdout
     assert "done" in why and "dual_branch [geometry=plane] #0" in why
     report = bench("report", "--suite", "ablation", "--json")
     assert report.returncode == 0, report.stderr

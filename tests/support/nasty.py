@@ -1,6 +1,6 @@
 """A runner whose title and summary are markup, as a plug-in's may be."""
 
-from bench.runners.registry import RunnerEntry
+from bench.runners.entry import RunnerEntry
 
 NASTY = RunnerEntry(
     "nasty",

@@ -13,7 +13,7 @@ import numpy as np
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner
-from bench.runners.registry import RunnerEntry
+from bench.runners.entry import RunnerEntry
 
 
 class Noise(Runner):

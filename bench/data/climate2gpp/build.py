@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.clock import Stopwatch
 from bench.data.climate2gpp import NAME, calendar
 from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
 from bench.data.climate2gpp.grids import RegularGrid, target_grid
@@ -28,9 +27,10 @@ from bench.data.cube import STEPS_PER_YEAR, Cube
 from bench.data.cube_zarr import CubeWriter
 from bench.data.era5_land import FEATURES
 from bench.data.pml import IGBP_CLASSES
-from bench.disk import disk_errors
 from bench.errors import BenchError
-from bench.locks import ProcessLock
+from bench.system.clock import Stopwatch
+from bench.system.disk import disk_errors
+from bench.system.locks import ProcessLock
 
 MAX_WATER = 0.5
 """Cells with at least this share of water are no land."""

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from bench.data.climate2gpp.earth_engine import GRAPH_VERSION, NO_DATA, Request, image
 from bench.data.climate2gpp.readers import need
-from bench.disk import disk_errors, write_atomically
 from bench.errors import BenchError
+from bench.system.disk import disk_errors, write_atomically
 
 _COMPLETE = "is complete"
 _OUTCOMES = {"SUCCEEDED": _COMPLETE, "FAILED": "failed", "CANCELLED": "was cancelled", "UNKNOWN": "is no longer known"}

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
-from bench.clock import Stopwatch, human_seconds
 from bench.data.cube import STEPS_PER_YEAR
+from bench.system.clock import Stopwatch, human_seconds
 
 
 @dataclass

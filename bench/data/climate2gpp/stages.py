@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from bench.disk import disk_errors, sha256, write_atomically
 from bench.errors import BenchError
+from bench.system.disk import disk_errors, sha256, write_atomically
 
 STAGE_VERSION = 2
 """Raise it when the numbers of a stage change: work of older versions is then done again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bench.dataset_record import DatasetRecord
 from bench.report.figures.density import observed_and_predicted
 from bench.report.figures.groups import errors_by_group
 from bench.report.figures.learning import learning_curves
@@ -11,7 +10,8 @@ from bench.report.figures.model import Drawings, Figure, save
 from bench.report.figures.stored import Context, shown_rows
 from bench.report.figures.training import training_curves
 from bench.report.figures.weights import weight_courses
-from bench.report.selection import Selection, StatisticsReader, rows
+from bench.report.results.selection import Selection, StatisticsReader, rows
+from bench.store.dataset_record import DatasetRecord
 
 __all__ = ["Drawings", "Figure", "figures", "save"]
 
@@ -39,7 +39,7 @@ def figures(selection: Selection, reader: StatisticsReader, dataset: DatasetReco
     Raises:
         BenchError: a stored file is damaged.
     """
-    if selection.cells[0].suite not in SUITES:
+    if selection.jobs[0].suite not in SUITES:
         return Drawings()
     done = tuple(row for row in rows(selection) if row.records)
     context = Context(selection, reader, dataset, done, shown_rows(done))

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure as Sheet
 from matplotlib.ticker import MaxNLocator
 
 from bench.report.figures.model import Drawings, Figure
-from bench.report.figures.stored import Context, Floats, cell_ids, predictions, representatives
+from bench.report.figures.stored import Context, Floats, job_ids, predictions, representatives
 from bench.report.figures.style import PAGE_WIDTH, QUIET, SIZES, SMALL_TEXT_SIZE, columns_for, panels
-from bench.report.selection import RowResult
-from bench.uncertainty import CONFIDENCE
+from bench.report.results.selection import RowResult
+from bench.scoring.uncertainty import CONFIDENCE
 
 BINS = 90
 """Along each axis."""
@@ -66,7 +66,7 @@ def observed_and_predicted(context: Context) -> Drawings:
         f"{context.suite}_observed_predicted",
         "Observed against predicted",
         caption,
-        cell_ids(chosen),
+        job_ids(chosen),
         context.about(chosen),
         draw,
     )

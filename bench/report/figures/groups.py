@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
 
-from bench.metrics import SEASONS
 from bench.report.figures.model import Drawings, Figure
-from bench.report.figures.stored import Context, cell_ids, representatives
+from bench.report.figures.stored import Context, job_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, STROKES, land_cover_title
-from bench.report.selection import RowResult
-from bench.uncertainty import CONFIDENCE
+from bench.report.results.selection import RowResult
+from bench.scoring.metrics import SEASONS
+from bench.scoring.uncertainty import CONFIDENCE
 
 MOST_LAND_COVERS = 8
 """Those with most samples are shown."""
@@ -53,7 +53,7 @@ def errors_by_group(context: Context) -> Drawings:
         f"{context.suite}_error_groups",
         "Error by season and land cover",
         caption,
-        cell_ids(chosen),
+        job_ids(chosen),
         context.about(chosen),
         draw,
     )

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
 
 from bench.report.figures.model import Drawings, Figure
-from bench.report.figures.stored import MOST_SHOWN, Context, cell_ids, representatives
+from bench.report.figures.stored import MOST_SHOWN, Context, job_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, STROKES, label_ends
-from bench.report.selection import Estimate, RowResult
-from bench.uncertainty import CONFIDENCE
+from bench.report.results.selection import Estimate, RowResult
+from bench.scoring.uncertainty import CONFIDENCE
 
 LOWEST_R2 = -0.5
 """A model that fails on few cells would otherwise hide the differences between the others."""
@@ -56,7 +56,7 @@ def learning_curves(context: Context) -> Drawings:
         f"{LOWEST_R2:g}. {context.circumstances(members)}"
     )
     figure = Figure(
-        f"{context.suite}_learning_curves", "Learning curves", caption, cell_ids(members), context.about(chosen), draw
+        f"{context.suite}_learning_curves", "Learning curves", caption, job_ids(members), context.about(chosen), draw
     )
     return Drawings((figure,))
 

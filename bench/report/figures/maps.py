@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Sheet
 
-from bench.climate_classes import TEMPERATURE_NAMES
+from bench.data.climate_classes import TEMPERATURE_NAMES
 from bench.report.figures.geography import Grid, draw_cells, grid_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import (
@@ -14,15 +14,15 @@ from bench.report.figures.stored import (
     PROPOSED_FAMILY,
     Context,
     Floats,
-    cell_ids,
     explaining,
+    job_ids,
     mean_importance,
     mean_predictions,
     predictions,
     representatives,
 )
 from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_title, panels
-from bench.report.selection import RowResult
+from bench.report.results.selection import RowResult
 
 STEPS = (1, 10, 20, 30)
 """The paper's weeks: 8-day steps of the test year."""
@@ -79,7 +79,7 @@ def residual_maps(context: Context) -> Drawings:
         f"{grid.words} {context.circumstances(chosen)}"
     )
     name = f"{context.suite}_residual_maps"
-    return Drawings((Figure(name, "Mean residuals", caption, cell_ids(chosen), context.about(chosen), draw),))
+    return Drawings((Figure(name, "Mean residuals", caption, job_ids(chosen), context.about(chosen), draw),))
 
 
 def temperature_of(feature_names: tuple[str, ...]) -> str | None:
@@ -94,7 +94,7 @@ def _why_not(context: Context, row: RowResult) -> str | None:
         return "its cells hold no importance weights"
     if temperature_of(context.dataset.description.feature_names) is None:
         return f"no climate feature is called {', '.join(TEMPERATURE_NAMES)}"
-    weeks = context.selection.cells[0].split.get("weeks", STEPS)
+    weeks = context.selection.jobs[0].split.get("weeks", STEPS)
     if not set(weeks) & set(STEPS):
         return f"none of the steps {', '.join(map(str, STEPS))} was scored"
     return None
@@ -147,7 +147,7 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
     )
     name = f"{context.suite}_figure5_{row.key.runner}"
     title = f"Weight of temperature and predicted {context.selection.manifest.target_name}, {row.title}"
-    return Figure(name, title, caption, cell_ids([row]), context.about([row]), draw)
+    return Figure(name, title, caption, job_ids([row]), context.about([row]), draw)
 
 
 def _grid(context: Context, row: RowResult) -> Grid:

@@ -12,8 +12,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Sheet
 
-from bench.disk import write_atomically
 from bench.report.figures.style import PIXELS_PER_INCH, house_style
+from bench.system.disk import write_atomically
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Figure:
     name: str
     title: str
     caption: str
-    cell_ids: tuple[str, ...]
+    job_ids: tuple[str, ...]
     about: Mapping[str, Any]
     draw: Callable[[], Sheet]
 
@@ -77,7 +77,7 @@ def save(figure: Figure, folder: Path) -> list[Path]:
             "png": _bytes(sheet, format="png", metadata={"Software": None}, dpi=PIXELS_PER_INCH),
         }
     described = {"name": figure.name, "title": figure.title, "caption": figure.caption}
-    described |= dict(figure.about) | {"cells": list(figure.cell_ids)}
+    described |= dict(figure.about) | {"cells": list(figure.job_ids)}
     files["json"] = (json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode()
     paths = []
     for extension, content in files.items():

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.climate_classes import UNKNOWN
+from bench.data.climate_classes import UNKNOWN
 from bench.report.figures.style import land_cover_title
 
 HOW_MANY = 6

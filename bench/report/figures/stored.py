@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.dataset_record import DatasetRecord
 from bench.errors import BenchError
-from bench.records import Record
 from bench.report.figures.style import units
-from bench.report.selection import RowResult, Selection, StatisticsReader
-from bench.report.tables import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
-from bench.runners.registry import FAMILIES
+from bench.report.results.selection import RowResult, Selection, StatisticsReader
+from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
+from bench.runners.entry import FAMILIES
+from bench.store.dataset_record import DatasetRecord
+from bench.store.records import Record
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -48,7 +48,7 @@ class Context:
     @property
     def suite(self) -> str:
         """Name of the suite."""
-        return self.selection.cells[0].suite
+        return self.selection.jobs[0].suite
 
     @property
     def target(self) -> str:
@@ -62,19 +62,19 @@ class Context:
 
     def about(self, shown: Sequence[RowResult]) -> dict[str, Any]:
         """Where a figure's numbers come from, for scripts."""
-        first = self.selection.cells[0]
+        first = self.selection.jobs[0]
         return {
             "suite": first.suite,
             "dataset": first.dataset,
             "dataset_fingerprint": first.dataset_fingerprint,
             "profile": first.profile,
             "models": [row.key.runner for row in shown],
-            "seeds": sorted({record.cell.repetition for row in shown for record in row.records}),
+            "seeds": sorted({record.job.repetition for row in shown for record in row.records}),
         }
 
     def circumstances(self, shown: Sequence[RowResult]) -> str:
         """Where a figure's numbers come from, as the end of its caption."""
-        first = self.selection.cells[0]
+        first = self.selection.jobs[0]
         by_title: dict[str, list[RowResult]] = {}
         for row in shown:
             by_title.setdefault(row.title, []).append(row)
@@ -85,9 +85,9 @@ class Context:
         )
 
 
-def cell_ids(shown: Sequence[RowResult]) -> tuple[str, ...]:
+def job_ids(shown: Sequence[RowResult]) -> tuple[str, ...]:
     """Ids of all cells of some rows."""
-    return tuple(record.cell_id for row in shown for record in row.records)
+    return tuple(record.job_id for row in shown for record in row.records)
 
 
 def shown_rows(found: Sequence[RowResult]) -> tuple[RowResult, ...]:
@@ -161,7 +161,7 @@ def _mean_over_records(context: Context, records: Sequence[Record], name: str, c
         other = _read(context, record, name, columns)
         if not (other["cell"].equals(total["cell"]) and other["time"].equals(total["time"])):
             raise BenchError(
-                f"Cells {records[0].cell_id} and {record.cell_id} hold different samples in {name}; run one of them "
+                f"Cells {records[0].job_id} and {record.job_id} hold different samples in {name}; run one of them "
                 "again (`bench run`, after deleting its folder)."
             )
         values += other[list(columns)].to_numpy(np.float64)
@@ -176,7 +176,7 @@ def _read(context: Context, record: Record, name: str, columns: Sequence[str]) -
 
 def _seeds(found: Sequence[RowResult]) -> str:
     return ", ".join(
-        str(number) for number in sorted({record.cell.repetition for row in found for record in row.records})
+        str(number) for number in sorted({record.job.repetition for row in found for record in row.records})
     )
 
 

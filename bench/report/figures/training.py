@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.figure import Figure as Sheet
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from bench.records import Record
 from bench.report.figures.model import Drawings, Figure
-from bench.report.figures.stored import Context, cell_ids
+from bench.report.figures.stored import Context, job_ids
 from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES, columns_for, panels
-from bench.report.selection import RowResult
+from bench.report.results.selection import RowResult
+from bench.store.records import Record
 from models.progress import Progress
 
 _COLUMNS = 3
@@ -91,7 +91,7 @@ def training_curves(context: Context) -> Drawings:
         f"taken up again begins where it was left. {context.circumstances(shown)}"
     )
     figure = Figure(
-        f"{context.suite}_training_curves", "Training curves", caption, cell_ids(shown), context.about(shown), draw
+        f"{context.suite}_training_curves", "Training curves", caption, job_ids(shown), context.about(shown), draw
     )
     return Drawings((figure,))
 
@@ -111,5 +111,5 @@ def _curves(context: Context, row: RowResult) -> list[LossCurve]:
 
 
 def _log(context: Context, record: Record) -> str:
-    path = context.reader.store.cells_dir / record.cell_id / "log.txt"
+    path = context.reader.store.jobs_dir / record.job_id / "log.txt"
     return path.read_text(errors="replace") if path.exists() else ""

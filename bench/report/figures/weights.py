@@ -16,12 +16,12 @@ from bench.report.figures.stored import (
     PROPOSED_FAMILY,
     Context,
     Floats,
-    cell_ids,
     explaining,
     importance,
+    job_ids,
 )
 from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_title, panels
-from bench.report.selection import RowResult
+from bench.report.results.selection import RowResult
 
 FEWEST_STEPS = 12
 """Fewer steps than this make no course over the year."""
@@ -102,7 +102,7 @@ def courses(context: Context, row: RowResult) -> Courses:
 
 def _test_steps(context: Context) -> list[int]:
     assert context.dataset is not None
-    first = context.selection.cells[0].split
+    first = context.selection.jobs[0].split
     times = context.dataset.times
     steps = times.loc[times["year"] == first["test_year"], "step_of_year"].tolist()
     return [step for step in steps if step in first.get("weeks", steps)]
@@ -148,4 +148,4 @@ def _figure(context: Context, row: RowResult) -> Figure:
     )
     title = f"Importance weights over the year, {row.title}"
     name = f"{context.suite}_figure4_{row.key.runner}"
-    return Figure(name, title, caption, cell_ids([row]), context.about([row]), draw)
+    return Figure(name, title, caption, job_ids([row]), context.about([row]), draw)

@@ -5,62 +5,62 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from bench.report.html.cells import describe_split
 from bench.report.html.elements import Html, bullets, code, definitions, element, join, link, plain_table
-from bench.report.selection import Selection
-from bench.report.split_audit import CellAudit
-from bench.suites.cells import Cell
+from bench.report.html.jobs import describe_split
+from bench.report.results.selection import Selection
+from bench.report.results.split_audit import JobAudit
+from bench.store.jobs import Job
 
 _UNKNOWN = "not known"
 
 
-def audit_section(selection: Selection, audits: Mapping[str, CellAudit], command: str) -> Html:
+def audit_section(selection: Selection, audits: Mapping[str, JobAudit], command: str) -> Html:
     """The audit of a suite's splits.
 
     Args:
-        selection: the cells of its tables.
-        audits: id → audit, of the cells that are done.
+        selection: the jobs of its tables.
+        audits: id → audit, of the jobs that are done.
         command: audits the fit of a runner.
     """
-    audited = [cell for cell in selection.cells if cell.id in audits]
+    audited = [job for job in selection.jobs if job.id in audits]
     if not audited:
-        return element("p", "No cell is done, so there is no split to audit.")
-    groups: dict[str, list[Cell]] = {}
-    for cell in audited:
-        groups.setdefault(json.dumps(cell.split, sort_keys=True), []).append(cell)
+        return element("p", "No job is done, so there is no split to audit.")
+    groups: dict[str, list[Job]] = {}
+    for job in audited:
+        groups.setdefault(json.dumps(job.split, sort_keys=True), []).append(job)
     splits = plain_table(
         "Splits",
         (
             "Split",
-            "Cells",
+            "Jobs",
             "Test samples",
             "Same test values in",
             "Train and test share",
             "Unseen test cells",
             "Nearest training cell, km: median, 95 %, max",
         ),
-        [_split(cells, audits) for cells in groups.values()],
+        [_split(jobs, audits) for jobs in groups.values()],
     )
     problems = [
-        join([link(f"cell-{cell.id}", f"{cell.label}"), f": {audits[cell.id].problem}"])
-        for cell in audited
-        if audits[cell.id].problem
+        join([link(f"cell-{job.id}", f"{job.label}"), f": {audits[job.id].problem}"])
+        for job in audited
+        if audits[job.id].problem
     ]
     found = element("p", "What does not agree:", class_="warning") if problems else None
     return join([splits, found, bullets(problems), _runners(audited, audits, command)])
 
 
-def _split(cells: list[Cell], audits: Mapping[str, CellAudit]) -> list[str]:
-    found = [audits[cell.id] for cell in cells]
+def _split(jobs: list[Job], audits: Mapping[str, JobAudit]) -> list[str]:
+    found = [audits[job.id] for job in jobs]
     digests = [audit.samples.digest for audit in found if audit.samples is not None]
     same = max((digests.count(digest) for digest in set(digests)), default=0)
     sizes = sorted({audit.samples.n for audit in found if audit.samples is not None})
     geometry = next((audit.geometry for audit in found if audit.geometry is not None), None)
     row = [
-        describe_split(cells[0].split),
-        str(len(cells)),
+        describe_split(jobs[0].split),
+        str(len(jobs)),
         " or ".join(f"{size:,}" for size in sizes) or _UNKNOWN,
-        f"{same} of {len(cells)} cells",
+        f"{same} of {len(jobs)} cells",
     ]
     if geometry is None:
         return [*row, "no sample, by rule: their years differ", _UNKNOWN, _UNKNOWN]
@@ -73,11 +73,10 @@ def _split(cells: list[Cell], audits: Mapping[str, CellAudit]) -> list[str]:
     ]
 
 
-def _runners(cells: list[Cell], audits: Mapping[str, CellAudit], command: str) -> Html:
+def _runners(jobs: list[Job], audits: Mapping[str, JobAudit], command: str) -> Html:
     """Of which runners the project's tests prove that a fit reads the training part alone, and how to prove it here."""
     names = {
-        covered: sorted({cell.runner for cell in cells if audits[cell.id].covered is covered})
-        for covered in (True, False)
+        covered: sorted({job.runner for job in jobs if audits[job.id].covered is covered}) for covered in (True, False)
     }
     facts = [
         ("Proved by two fits in the project's tests, in the smoke profile", _names(names[True])),

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import shlex
 
-from bench.suites.cells import Cell
+from bench.store.jobs import Job
 
 
-def reproduce(cell: Cell, dataset_spec: str) -> str:
-    """The command that runs this cell, and no other, into an empty store.
+def reproduce(job: Job, dataset_spec: str) -> str:
+    """The command that runs this job, and no other, into an empty store.
 
     Args:
-        cell: what to run.
+        job: what to run.
         dataset_spec: text that opens its data.
     """
-    words = ["bench", "run", "--suite", cell.suite, "--dataset", dataset_spec, "--profile", cell.profile]
-    words += ["--only", cell.runner]
-    if cell.suite == "fewshot":  # only what the suite has not by itself needs --with, which does no harm to the others
-        words += ["--with", cell.runner, "--weeks", ",".join(map(str, cell.split["weeks"]))]
-        words += ["--train-cells", str(cell.split["train_cells"])]
-    if cell.view is not None:
-        words += ["--view", cell.view]
-    return shlex.join([*words, "--seed", str(cell.repetition)])
+    words = ["bench", "run", "--suite", job.suite, "--dataset", dataset_spec, "--profile", job.profile]
+    words += ["--only", job.runner]
+    if job.suite == "fewshot":  # only what the suite has not by itself needs --with, which does no harm to the others
+        words += ["--with", job.runner, "--weeks", ",".join(map(str, job.split["weeks"]))]
+        words += ["--train-cells", str(job.split["train_cells"])]
+    if job.view is not None:
+        words += ["--view", job.view]
+    return shlex.join([*words, "--first-repeat", str(job.repetition)])
 
 
-def audit(cell: Cell, dataset_spec: str, runner: str) -> str:
-    """The command that audits a split like this cell's and the fit of a runner on it."""
-    suite = "fewshot" if "weeks" in cell.split else "full"
-    words = ["bench", "data", "audit", dataset_spec, "--suite", suite, "--profile", cell.profile]
+def audit(job: Job, dataset_spec: str, runner: str) -> str:
+    """The command that audits a split like this job's and the fit of a runner on it."""
+    suite = "fewshot" if "weeks" in job.split else "full"
+    words = ["bench", "data", "audit", dataset_spec, "--suite", suite, "--profile", job.profile]
     if suite == "fewshot":
-        words += ["--weeks", ",".join(map(str, cell.split["weeks"]))]
-        words += ["--train-cells", str(cell.split["train_cells"])]
+        words += ["--weeks", ",".join(map(str, job.split["weeks"]))]
+        words += ["--train-cells", str(job.split["train_cells"])]
     return shlex.join([*words, "--runner", runner])

@@ -1,4 +1,4 @@
-"""A figure on the page: a picture as a data URI, with its caption and the cells that it shows."""
+"""A figure on the page: a picture as a data URI, with its caption and the jobs that it shows."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ class PageFigure:
         title: heading, also the text for readers who do not see the picture.
         caption: what is shown, on which data.
         png: the picture.
-        cell_ids: cells that its numbers come from.
+        job_ids: jobs that its numbers come from.
     """
 
     name: str
     title: str
     caption: str
     png: bytes
-    cell_ids: tuple[str, ...]
+    job_ids: tuple[str, ...]
 
 
-def figure_section(figure: PageFigure, with_picture: bool, known_cells: frozenset[str]) -> Html:
+def figure_section(figure: PageFigure, with_picture: bool, known_jobs: frozenset[str]) -> Html:
     """A figure with its caption and links to its cells.
 
     Args:
         figure: what to show.
         with_picture: False where the page would become too large: then the caption says where the file is.
-        known_cells: ids that have a section of their own on the page.
+        known_jobs: ids that have a section of their own on the page.
     """
     if with_picture:
         data = base64.b64encode(figure.png).decode("ascii")
@@ -49,11 +49,11 @@ def figure_section(figure: PageFigure, with_picture: bool, known_cells: frozense
         "figure",
         element("h3", figure.title),
         shown,
-        element("figcaption", figure.caption, _sources(figure.cell_ids, known_cells)),
+        element("figcaption", figure.caption, _sources(figure.job_ids, known_jobs)),
         id=f"figure-{anchor(figure.name)}",
     )
 
 
-def _sources(cell_ids: Sequence[str], known_cells: frozenset[str]) -> Html | None:
-    links = [link(f"cell-{item}", item[:6]) if item in known_cells else item[:6] for item in cell_ids]
-    return join([" Cells: ", join(links, ", "), "."]) if links else None
+def _sources(job_ids: Sequence[str], known_jobs: frozenset[str]) -> Html | None:
+    links = [link(f"cell-{item}", item[:6]) if item in known_jobs else item[:6] for item in job_ids]
+    return join([" Jobs: ", join(links, ", "), "."]) if links else None

@@ -21,7 +21,7 @@ def guide(weighting: str) -> Html:
             definitions(
                 [
                     (
-                        "Cell",
+                        "Job",
                         "One run of one model: one split of the data, one seed. Its id is a hash of all that can "
                         "change its numbers, so one id always means the same numbers. (A land cell is a square of "
                         "the grid.)",
@@ -84,12 +84,12 @@ def guide(weighting: str) -> Html:
                 "The last column of every row links to its cells. Each cell stores sums of its errors in ",
                 code("statistics.parquet"),
                 ", by part (train, test, fitted), group (all, a season, a land cover, a week) and block; a number of"
-                " a table is computed from the sums of exactly the cells that its row names, and nothing else. A "
-                "ratio also uses the cells of the row that it divides by, named below its table. The paper's numbers"
+                " a table is computed from the sums of exactly the jobs that its row names, and nothing else. A "
+                "ratio also uses the jobs of the row that it divides by, named below its table. The paper's numbers"
                 " are copied from its Tables 1 to 3 (arXiv:2502.06170). ",
                 code("metrics_<suite>.csv"),
                 " beside this page has every metric of every cell; ",
-                code("bench info CELL"),
+                code("bench info JOB"),
                 " prints a record, ",
                 code("bench why CELL"),
                 " what would change it.",

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.report.html.cells import CellContext
 from bench.report.html.elements import (
     Child,
     Html,
@@ -20,9 +19,10 @@ from bench.report.html.elements import (
     prose,
     scrollable,
 )
-from bench.report.selection import Selection
+from bench.report.html.jobs import JobContext
+from bench.report.results.selection import Selection
 from bench.runners import registry
-from bench.store import Store
+from bench.store.store import Store
 
 _NOT_SHOWN = ("schema_version", "fingerprint")
 _STATES = ("done", "failed", "timeout", "oom", "skipped", "stale", "missing")
@@ -36,19 +36,19 @@ def suite_title(suite: str) -> str:
 
 def at_a_glance(selections: Sequence[Selection]) -> Html:
     """What was run on what, and how much of it is there: one column per suite."""
-    first = [selection.cells[0] for selection in selections]
+    first = [selection.jobs[0] for selection in selections]
     manifests = [selection.manifest for selection in selections]
     facts: list[tuple[str, list[str]]] = [
-        ("Data set", [cell.dataset for cell in first]),
+        ("Data set", [job.dataset for job in first]),
         ("Title", [manifest.dataset_title for manifest in manifests]),
         ("Why this data set", [manifest.dataset_reason for manifest in manifests]),
         ("Target", [f"{manifest.target_name}, {manifest.target_units}" for manifest in manifests]),
-        ("Profile", [cell.profile for cell in first]),
-        ("Test year", [str(cell.split["test_year"]) for cell in first]),
-        ("Cells done", [f"{len(selection.done)} of {len(selection.cells)} planned" for selection in selections]),
+        ("Profile", [job.profile for job in first]),
+        ("Test year", [str(job.split["test_year"]) for job in first]),
+        ("Jobs done", [f"{len(selection.done)} of {len(selection.jobs)} planned" for selection in selections]),
         ("Newest run", [manifest.created for manifest in manifests]),
     ]
-    heading = element("tr", element("td"), *(element("th", suite_title(cell.suite), scope="col") for cell in first))
+    heading = element("tr", element("td"), *(element("th", suite_title(job.suite), scope="col") for job in first))
     body = [element("tr", element("th", name, scope="row"), *_agreeing(values)) for name, values in facts]
     caption = "What this page shows"
     table = element("table", element("caption", caption), element("thead", heading), element("tbody", *body))
@@ -56,7 +56,7 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
 
 
 def _agreeing(values: Sequence[str]) -> list[Html]:
-    """The values of a row, or one wide cell where all are the same."""
+    """The values of a row, or one wide job where all are the same."""
     if len(set(values)) == 1:
         return [element("td", values[0], colspan=len(values) if len(values) > 1 else None)]
     return [element("td", value) for value in values]
@@ -66,59 +66,59 @@ def warnings(selections: Sequence[Selection], remarks: Sequence[str]) -> Html:
     """What a reader has to know before the first number."""
     found = list(remarks)
     for selection in selections:
-        suite = selection.cells[0].suite
-        if 0 < len(selection.done) < len(selection.cells):
-            missing = len(selection.cells) - len(selection.done)
-            found.append(f"{suite_title(suite)}: {missing} of {len(selection.cells)} planned cells are not done.")
-    shown = {(selection.cells[0].dataset_fingerprint, selection.cells[0].profile) for selection in selections}
+        suite = selection.jobs[0].suite
+        if 0 < len(selection.done) < len(selection.jobs):
+            missing = len(selection.jobs) - len(selection.done)
+            found.append(f"{suite_title(suite)}: {missing} of {len(selection.jobs)} planned jobs are not done.")
+    shown = {(selection.jobs[0].dataset_fingerprint, selection.jobs[0].profile) for selection in selections}
     if len(shown) > 1:
         found.insert(0, "The suites below were run on different data sets or profiles: do not compare across them.")
     return bullets(map(prose, found), class_="warning")
 
 
-def coverage(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
-    """How many cells of every row are done, and the states of the others."""
-    states = {cell.id: contexts[cell.id].state for cell in selection.cells}
+def coverage(selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
+    """How many jobs of every row are done, and the states of the others."""
+    states = {job.id: contexts[job.id].state for job in selection.jobs}
     present = [state for state in _STATES if state == "done" or state in states.values()]
     grouped: dict[str, list[str]] = {}
-    for cell in selection.cells:
-        entry = registry.entries().get(cell.runner)
-        size = f", {cell.split['train_cells']:,} cells" if "train_cells" in cell.split else ""
-        name = cell.label.rpartition(" #")[0].replace(cell.runner, entry.title if entry else cell.runner, 1)
-        grouped.setdefault(f"{name}{size}", []).append(states[cell.id])
+    for job in selection.jobs:
+        entry = registry.entries().get(job.runner)
+        size = f", {job.split['train_cells']:,} cells" if "train_cells" in job.split else ""
+        name = job.label.rpartition(" #")[0].replace(job.runner, entry.title if entry else job.runner, 1)
+        grouped.setdefault(f"{name}{size}", []).append(states[job.id])
     body = [
         [name, str(len(found)), *(str(found.count(state)) if state in found else "" for state in present)]
         for name, found in grouped.items()
     ]
-    return plain_table("Planned cells and their states", ("Row", "Planned", *present), body, "facts counts")
+    return plain_table("Planned jobs and their states", ("Row", "Planned", *present), body, "facts counts")
 
 
-def failures(selection: Selection, contexts: Mapping[str, CellContext]) -> Html:
-    """Every planned cell that is not done, with the reason."""
+def failures(selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
+    """Every planned job that is not done, with the reason."""
     found = [
-        join([link(f"cell-{cell.id}", cell.label), f": {contexts[cell.id].state}: ", prose(contexts[cell.id].reason)])
-        for cell in selection.cells
-        if contexts[cell.id].state != "done"
+        join([link(f"cell-{job.id}", job.label), f": {contexts[job.id].state}: ", prose(contexts[job.id].reason)])
+        for job in selection.jobs
+        if contexts[job.id].state != "done"
     ]
-    return bullets(found) or element("p", "Nothing: every planned cell is done.")
+    return bullets(found) or element("p", "Nothing: every planned job is done.")
 
 
 def damage(store: Store) -> Html:
-    """Cells that cannot be read, and those that were set aside."""
+    """Jobs that cannot be read, and those that were set aside."""
     _, damaged = store.survey()
     aside = sorted(item.name for item in (store.root / "quarantine").glob("*"))
-    found: list[Child] = [join([code(cell_id), ": ", prose(reason)]) for cell_id, reason in damaged.items()]
+    found: list[Child] = [join([code(job_id), ": ", prose(reason)]) for job_id, reason in damaged.items()]
     found += [
         join([code(name), ": found damaged and set aside; kept under quarantine/ for inspection"]) for name in aside
     ]
-    return bullets(found) or element("p", "No cell of the store is damaged, and none was set aside.")
+    return bullets(found) or element("p", "No job of the store is damaged, and none was set aside.")
 
 
 def dataset_facts(store: Store, selection: Selection) -> Html:
     """What the store's own record of the data set says, and its fingerprint."""
-    cell = selection.cells[0]
-    facts: list[tuple[str, Child]] = [("Fingerprint", code(cell.dataset_fingerprint))]
-    path = store.root / "datasets" / cell.dataset_fingerprint / "dataset.json"
+    job = selection.jobs[0]
+    facts: list[tuple[str, Child]] = [("Fingerprint", code(job.dataset_fingerprint))]
+    path = store.root / "datasets" / job.dataset_fingerprint / "dataset.json"
     try:
         described: Any = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -15,18 +15,18 @@ from importlib import resources
 
 from bench.report.html import commands, overview
 from bench.report.html.audit_section import audit_section
-from bench.report.html.cells import CellContext, provenance, runner_anchor, state_of, uses_of
 from bench.report.html.elements import Child, Html, anchor, bullets, code, element, join, link, prose
 from bench.report.html.figure import PageFigure, figure_section
 from bench.report.html.guide import guide
+from bench.report.html.jobs import JobContext, provenance, runner_anchor, state_of, uses_of
 from bench.report.html.results import result_table
-from bench.report.model import Table
-from bench.report.others import remarks
-from bench.report.selection import Selection
-from bench.report.split_audit import SplitAuditor
-from bench.report.tables import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
+from bench.report.results.others import remarks
+from bench.report.results.selection import Selection
+from bench.report.results.split_audit import SplitAuditor
+from bench.report.table import Table
+from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners import registry
-from bench.store import Store
+from bench.store.store import Store
 
 _DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
 MAX_BYTES = 5_000_000
@@ -38,7 +38,7 @@ class SuiteResult:
     """A suite on the page.
 
     Attributes:
-        selection: the cells of its tables.
+        selection: the jobs of its tables.
         tables: in the order of the page.
     """
 
@@ -48,7 +48,7 @@ class SuiteResult:
     @property
     def suite(self) -> str:
         """Its name."""
-        return self.selection.cells[0].suite
+        return self.selection.jobs[0].suite
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_S
         "form-action 'none'"
     )
     selections = [result.selection for result in suites]
-    title = f"Benchmark report: {', '.join(dict.fromkeys(item.cells[0].dataset for item in selections))}"
+    title = f"Benchmark report: {', '.join(dict.fromkeys(item.jobs[0].dataset for item in selections))}"
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -179,7 +179,7 @@ def _times(suites: Sequence[SuiteResult]) -> _Section:
     return _Section("time", "Time and memory", body, tuple((table.name, _title(table)) for _, table in tables))
 
 
-def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, CellContext]) -> _Section:
+def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobContext]) -> _Section:
     parts: list[Child] = []
     for result in suites:
         parts += [
@@ -188,11 +188,11 @@ def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, C
             element("h4", "Not done, and why"),
             overview.failures(result.selection, contexts),
         ]
-    parts += [element("h3", "Damaged cells"), overview.damage(store)]
+    parts += [element("h3", "Damaged jobs"), overview.damage(store)]
     return _Section("coverage", "Coverage, and what failed", join(parts))
 
 
-def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, CellContext]) -> _Section:
+def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobContext]) -> _Section:
     parts: list[Child] = [
         element(
             "p",
@@ -205,9 +205,9 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, Cell
     ]
     specs = _specs(store)
     for result in suites:
-        cells = result.selection.cells
-        audits = {cell.id: audit for cell in cells if (audit := contexts[cell.id].audit) is not None}
-        command = commands.audit(cells[0], specs[cells[0].id], "NAME")
+        jobs = result.selection.jobs
+        audits = {job.id: audit for job in jobs if (audit := contexts[job.id].audit) is not None}
+        command = commands.audit(jobs[0], specs[jobs[0].id], "NAME")
         parts += [
             element("h3", overview.suite_title(result.suite)),
             audit_section(result.selection, audits, command),
@@ -215,7 +215,7 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, Cell
     return _Section("audit", "Split audit", join(parts))
 
 
-def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, CellContext]) -> _Section:
+def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobContext]) -> _Section:
     parts: list[Child] = []
     entries = []
     for result in suites:
@@ -233,47 +233,47 @@ def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str,
     return _Section("provenance", "Provenance of every cell", join(parts), tuple(entries))
 
 
-def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[PageFigure]) -> dict[str, CellContext]:
+def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[PageFigure]) -> dict[str, JobContext]:
     """What the page knows of every cell, by id."""
     specs = _specs(store)
     shown = uses_of([table for result in suites for table in result.tables])
     for figure in figures:
-        for cell_id in figure.cell_ids:
-            shown.setdefault(cell_id, []).append(link(f"figure-{anchor(figure.name)}", f"Figure: {figure.title}"))
+        for job_id in figure.job_ids:
+            shown.setdefault(job_id, []).append(link(f"figure-{anchor(figure.name)}", f"Figure: {figure.title}"))
     contexts = {}
     for result in suites:
         auditor = SplitAuditor(store, result.selection)
-        for cell in result.selection.cells:
-            state, reason = state_of(cell, result.selection)
-            audit = auditor.audit(result.selection.records[cell.id]) if state == "done" else None
-            command = commands.reproduce(cell, specs[cell.id])
-            proof = commands.audit(cell, specs[cell.id], cell.runner)
-            contexts[cell.id] = CellContext(state, reason, audit, tuple(shown.get(cell.id, ())), command, proof)
+        for job in result.selection.jobs:
+            state, reason = state_of(job, result.selection)
+            audit = auditor.audit(result.selection.records[job.id]) if state == "done" else None
+            command = commands.reproduce(job, specs[job.id])
+            proof = commands.audit(job, specs[job.id], job.runner)
+            contexts[job.id] = JobContext(state, reason, audit, tuple(shown.get(job.id, ())), command, proof)
     return contexts
 
 
 def _specs(store: Store) -> dict[str, str]:
-    """Cell id → text that opens its data, of the newest run that planned it."""
-    return {cell.id: manifest.dataset_spec for manifest in store.manifests() for cell in manifest.cells}
+    """Job id → text that opens its data, of the newest run that planned it."""
+    return {job.id: manifest.dataset_spec for manifest in store.manifests() for job in manifest.jobs}
 
 
 def _ratio_note(table: Table) -> list[Child]:
-    """Which cells the ratios of a table divide by."""
+    """Which jobs the ratios of a table divide by."""
     runner = _DENOMINATORS.get(table.name)
     if runner is None or not any(key.startswith("ratio") for row in table.rows for key in row.values):
         return []
     entry = registry.get(runner)
-    cells = [
-        link(f"cell-{cell_id}", cell_id[:6])
+    jobs = [
+        link(f"cell-{job_id}", job_id[:6])
         for row in table.rows
         if row.label.startswith(entry.title) and row.family == entry.family
-        for cell_id in row.cells
+        for job_id in row.jobs
     ]
-    return [join([f"Ratios divide by {entry.title}, cells ", join(cells, ", "), "."])]
+    return [join([f"Ratios divide by {entry.title}, cells ", join(jobs, ", "), "."])]
 
 
 def _sources(result: SuiteResult) -> dict[str, str]:
-    return {cell.id: runner_anchor(cell) for cell in result.selection.cells}
+    return {job.id: runner_anchor(job) for job in result.selection.jobs}
 
 
 def _is_cost(table: Table) -> bool:

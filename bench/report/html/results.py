@@ -1,4 +1,4 @@
-"""A result table on the page: sortable, with its intervals, marks of the best, and links to the cells of every row."""
+"""A result table on the page: sortable, with its intervals, marks of the best, and links to the jobs of every row."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bench.report.html.elements import Child, Html, bullets, element, join, link, prose, scrollable
-from bench.report.model import Column, Row, Table, best_values, is_best
-from bench.report.render import MISSING, plain_value, shown_columns
+from bench.report.table import Column, Row, Table, best_values, is_best
+from bench.report.tables.render import MISSING, plain_value, shown_columns
 
 
 def row_anchor(table: Table, index: int) -> str:
@@ -20,7 +20,7 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
 
     Args:
         table: what to show; columns in which no row has a value are left out.
-        sources: cell id → anchor of the section of its runner.
+        sources: job id → anchor of the section of its runner.
         notes: lines below it, before those of the table itself.
     """
     title, _, circumstances = table.caption.partition(". ")
@@ -40,7 +40,7 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
             )
             for column in columns
         ),
-        element("th", "Cells", scope="col"),
+        element("th", "Jobs", scope="col"),
     ]
     bodies = []
     for family, rows in table.families():
@@ -63,17 +63,17 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
 
 
 def _row(row: Row, columns: Sequence[Column], best: dict[str, float], anchor: str, sources: Mapping[str, str]) -> Html:
-    source = next((sources[item] for item in row.cells if item in sources), None)
+    source = next((sources[item] for item in row.jobs if item in sources), None)
     note = element("span", f" ({row.note})", class_="note") if row.note else None
     family = element("span", row.family, class_="family-of")  # seen once the table is sorted across families
-    cells = join([link(f"cell-{item}", item[:6], aria_label=f"Cell {item}, {row.label}") for item in row.cells], " ")
+    jobs = join([link(f"cell-{item}", item[:6], aria_label=f"Job {item}, {row.label}") for item in row.jobs], " ")
     return element(
         "tr",
         element(
             "th", link(source, row.label) if source else row.label, note, family, scope="row", data_value=row.label
         ),
         *(_value(row, column, is_best(row, column, best)) for column in columns),
-        element("td", cells, class_="cells"),
+        element("td", jobs, class_="cells"),
         id=anchor,
     )
 

@@ -38,7 +38,7 @@ from bench.data.datasets import cube_path
 from bench.data.era5_land import ERA5_LAND, FEATURES, by_name
 from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
-from bench.ownership import host_name
+from bench.system.ownership import host_name
 from tests.conftest import Bench, bench_environment
 from tests.data.climate2gpp.conftest import LAYOUT, replace_by_copy, stock
 from tools.make_archive import Layout, value, write_era5

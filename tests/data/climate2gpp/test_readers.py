@@ -12,7 +12,6 @@ import pytest
 import rasterio
 import xarray as xr
 
-from bench import paths
 from bench.data.climate2gpp.aggregate import Regridders
 from bench.data.climate2gpp.grids import source_grid, target_grid
 from bench.data.climate2gpp.inventory import take_stock
@@ -20,6 +19,7 @@ from bench.data.climate2gpp.land_cover import MCD12C1_CLASSES, fractions
 from bench.data.climate2gpp.readers import date_in, open_layers
 from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
+from bench.system import paths
 
 # rioxarray multiplies transforms in a way that its own dependency means to drop.
 pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]

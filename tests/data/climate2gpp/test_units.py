@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench import paths
 from bench.data.climate2gpp.units import decide_unit, repeated_fills, require_range, without_fills
 from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import ERA5_LAND, FEATURES, Era5LandVariable, by_file_name, by_name
 from bench.errors import BenchError
+from bench.system import paths
 from tests.conftest import ROOT
 
 

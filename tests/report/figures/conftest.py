@@ -11,18 +11,18 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
-from bench.dataset_record import read_dataset_record, write_dataset_record
-from bench.disk import sha256
-from bench.metrics import statistics_of
 from bench.report.figures import Drawings, Figure, figures
 from bench.report.figures.stored import Context, shown_rows
-from bench.report.selection import StatisticsReader, rows, select
-from bench.store import Store
-from bench.suites.cells import Cell
+from bench.report.results.selection import StatisticsReader, rows, select
+from bench.scoring.metrics import statistics_of
+from bench.store.dataset_record import read_dataset_record, write_dataset_record
+from bench.store.jobs import Job
+from bench.store.store import Store
+from bench.system.disk import sha256
 from models.progress import Progress
 from tests.conftest import make_cube
-from tests.report.test_tables import add_manifest
-from tests.test_store import make_cell, make_record
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import make_cell, make_record
 
 EPOCHS = 4
 LARGEST = 20
@@ -45,7 +45,7 @@ def residual_of(cell: np.ndarray) -> np.ndarray:
     return (cell - 17.5) / 10.0
 
 
-def put(store: Store, cube: Cube, cell: Cell, scale: float, *, explains: bool = False) -> None:
+def put(store: Store, cube: Cube, cell: Job, scale: float, *, explains: bool = False) -> None:
     """Publishes a done cell: errors are ``scale`` × `residual_of` everywhere."""
     work = store.new_work_folder(cell.id)
     split = make_split(cube, cell.split)
@@ -112,7 +112,7 @@ def context_of(store: Store, suite: str) -> Context:
     """What the figures of a suite share."""
     selection, reader = select(store, suite), StatisticsReader(store)
     done = tuple(row for row in rows(selection) if row.records)
-    dataset = read_dataset_record(store, selection.cells[0].dataset_fingerprint)
+    dataset = read_dataset_record(store, selection.jobs[0].dataset_fingerprint)
     return Context(selection, reader, dataset, done, shown_rows(done))
 
 

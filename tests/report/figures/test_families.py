@@ -11,7 +11,7 @@ from bench.report.figures.learning import curve
 from bench.report.figures.stored import MOST_SHOWN, representatives
 from bench.report.figures.style import feature_title, label_ends, spread, units
 from bench.report.figures.training import LossCurve, loss_curves, mean_curve
-from bench.store import Store
+from bench.store.store import Store
 from models.progress import Progress
 from tests.report.figures.conftest import EPOCHS, LARGEST, context_of, figure_of, grid_cube
 

@@ -11,10 +11,10 @@ import pytest
 
 from bench.errors import BenchError
 from bench.report.figures import save
-from bench.store import Store
+from bench.store.store import Store
 from tests.report.figures.conftest import context_of, drawings_of, figure_of
-from tests.report.test_tables import add_manifest
-from tests.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import make_cell
 
 
 def test_every_figure_of_the_full_suite_is_there(full_store: Store) -> None:
@@ -31,11 +31,11 @@ def test_every_figure_of_the_full_suite_is_there(full_store: Store) -> None:
 
 
 def test_captions_and_values_name_data_profile_models_seeds_and_cells(full_store: Store) -> None:
-    records = {record.cell_id: record for record in full_store.records()}
+    records = {record.job_id: record for record in full_store.records()}
     for figure in drawings_of(full_store, "full").figures:
         for part in ("Data set toy (a toy)", "suite full", "profile smoke", "test year 2020", "Ours, plus: 0, 1"):
             assert part in figure.caption, figure.name
-        assert {records[cell_id].cell.runner for cell_id in figure.cell_ids} == set(figure.about["models"])
+        assert {records[job_id].job.runner for job_id in figure.job_ids} == set(figure.about["models"])
         assert figure.about["seeds"] == [0, 1] and figure.about["dataset_fingerprint"]
 
 
@@ -51,7 +51,7 @@ def test_two_drawings_give_the_same_bytes(full_store: Store, folder: Path) -> No
     pdf = first["full_error_groups.pdf"]
     assert pdf.startswith(b"%PDF") and b"CreationDate" not in pdf and b"/Producer" not in pdf
     beside = json.loads(first["full_error_groups.json"])
-    assert beside["cells"] == list(_groups(full_store).cell_ids) and len(beside["cells"]) == 4
+    assert beside["cells"] == list(_groups(full_store).job_ids) and len(beside["cells"]) == 4
     assert beside["models"] == ["climatology", "lightgbm_large", "dual_branch_plus"] and beside["dataset"] == "toy"
 
 
@@ -98,8 +98,8 @@ def test_a_store_with_nothing_done_gives_reasons_and_no_figure(tmp_path: Path) -
 def test_a_damaged_file_is_named(full_store: Store, tmp_path: Path) -> None:
     shutil.copytree(full_store.root, tmp_path / "copy")
     store = Store(tmp_path / "copy")
-    [record] = [item for item in store.records() if item.cell.runner == "climatology"]
-    (store.cells_dir / record.cell_id / "predictions.parquet").write_bytes(b"")
+    [record] = [item for item in store.records() if item.job.runner == "climatology"]
+    (store.jobs_dir / record.job_id / "predictions.parquet").write_bytes(b"")
     context = context_of(store, "full")
     assert context.rows
     with pytest.raises(BenchError, match="predictions.parquet is missing or damaged"):

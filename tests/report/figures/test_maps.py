@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
 from bench.report.figures.maps import temperature_of
-from bench.store import Store
+from bench.store.store import Store
 from tests.report.figures.conftest import figure_of, grid_cube, residual_of, weight_of
 
 

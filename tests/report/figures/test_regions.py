@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from bench.climate_classes import UNKNOWN
+from bench.data.climate_classes import UNKNOWN
 from bench.report.figures.regions import PAPER_REGIONS, regions
 
 EVERYWHERE = [(-170.0, 60.0), (170.0, -45.0)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.report.figures.weights import courses
-from bench.store import Store
+from bench.store.store import Store
 from tests.report.figures.conftest import context_of, figure_of, weight_of
 
 

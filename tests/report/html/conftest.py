@@ -13,20 +13,20 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, make_split
-from bench.disk import sha256
-from bench.metrics import statistics_of
-from bench.records import Record
 from bench.report.html.figure import PageFigure
 from bench.report.html.page import SuiteResult, render_page
-from bench.report.selection import StatisticsReader, select
-from bench.report.tables import costs, table1, table2, table3
+from bench.report.results.selection import StatisticsReader, select
+from bench.report.tables.numbered import costs, table1, table2, table3
 from bench.runners import registry
-from bench.store import Store
-from bench.suites.cells import Cell
+from bench.scoring.metrics import statistics_of
+from bench.store.jobs import Job
+from bench.store.records import Record
+from bench.store.store import Store
+from bench.system.disk import sha256
 from tests.conftest import make_cube
-from tests.report.test_tables import add_manifest
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import HOST, make_cell
 from tests.support.nasty import NASTY
-from tests.test_store import HOST, make_cell
 
 _VOID = {"img", "meta"}
 _INLINE = {"a", "code", "span", "strong"}
@@ -67,13 +67,13 @@ class PageReader(HTMLParser):
         return [value for _, found in self.tags for key, value in found.items() if key == name and value is not None]
 
 
-def publish(store: Store, cell: Cell, cube: Cube, noise: float, status: str = "done", reason: str = "") -> Record:
+def publish(store: Store, job: Job, cube: Cube, noise: float, status: str = "done", reason: str = "") -> Record:
     """Publishes a cell as `bench run` does: statistics, predictions of the test part and a record."""
-    work = store.new_work_folder(cell.id)
+    work = store.new_work_folder(job.id)
     files = {}
-    split = make_split(cube, cell.split)
+    split = make_split(cube, job.split)
     if status == "done":
-        generator = np.random.default_rng(cell.repetition)
+        generator = np.random.default_rng(job.repetition)
         predictions = {
             name: (part.of(cube.target) + noise * generator.normal(size=(len(part.cells), len(part.times)))).astype(
                 np.float32
@@ -90,8 +90,8 @@ def publish(store: Store, cell: Cell, cube: Cube, noise: float, status: str = "d
         pd.DataFrame(samples).to_parquet(work / "predictions.parquet", index=False)
         files = {name: sha256(work / name) for name in ("statistics.parquet", "predictions.parquet")}
     record = Record(
-        cell_id=cell.id,
-        cell=cell,
+        job_id=job.id,
+        job=job,
         status=status,  # type: ignore[arg-type]
         reason=reason or None,
         n_train=len(split.train),
@@ -142,8 +142,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
     reference = make_cell(runner="climatology")
     add_manifest(store, "2026-01-01T00:00:00Z", [large, *plain, old, late, missing, strange, reference])
     add_manifest(store, "2026-01-02T00:00:00Z", [new])
-    for cell, noise in ((large, 1.0), (plain[0], 0.5), (plain[1], 0.6), (old, 0.7), (new, 10.0), (reference, 0.01)):
-        publish(store, cell, cube, noise)
+    for job, noise in ((large, 1.0), (plain[0], 0.5), (plain[1], 0.6), (old, 0.7), (new, 10.0), (reference, 0.01)):
+        publish(store, job, cube, noise)
     publish(store, late, cube, 1.0, "timeout", "no result within 6 s; see `bench info`")
     publish(store, strange, cube, 1.0, "failed", 'it said </details><script>alert("x")</script> & \x00\x1b[31m')
     few = [
@@ -151,8 +151,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
         for name in ("gnnwr", "climatology")
     ]
     add_manifest(store, "2026-01-03T00:00:00Z", few, suite="fewshot")
-    for cell in few:
-        publish(store, cell, cube, 0.4)
+    for job in few:
+        publish(store, job, cube, 0.4)
     (store.root / "quarantine" / "0123456789abcdef-1").mkdir()
     return store
 

@@ -1,4 +1,4 @@
-"""The page in a real browser, without a network: no error, headings sort, links open their cell."""
+"""The page in a real browser, without a network: no error, headings sort, links open their job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import Store
+from bench.store.store import Store
 from tests.report.html.conftest import PageReader, page_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -22,12 +22,12 @@ FLAGS = (
 )
 SCRIPT = """
 const table = document.querySelector("#table1 table");
-const heading = (text) => [...table.tHead.rows[0].cells].find((cell) => cell.textContent === text);
+const heading = (text) => [...table.tHead.rows[0].jobs].find((job) => job.textContent === text);
 const column = (text) => {
   const index = heading(text).cellIndex;
-  return [...table.rows].slice(1).map((row) => [row.cells[0].firstChild.textContent, row.cells[index]?.dataset.value]);
+  return [...table.rows].slice(1).map((row) => [row.jobs[0].firstChild.textContent, row.jobs[index]?.dataset.value]);
 };
-const sorts = () => [...table.tHead.rows[0].cells].map((cell) => cell.getAttribute("aria-sort")).filter(Boolean);
+const sorts = () => [...table.tHead.rows[0].jobs].map((job) => job.getAttribute("aria-sort")).filter(Boolean);
 const found = { families: table.querySelectorAll(".family").length, printed: column("RMSE") };
 const press = (text) => {
   const button = heading(text).querySelector("button");

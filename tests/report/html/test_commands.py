@@ -1,4 +1,4 @@
-"""The printed command asks for the very cell, by its id."""
+"""The printed command asks for the very job, by its id."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from bench.cli.plan import command as plan
 from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
 from bench.report.html import commands
-from bench.suites.cells import Cell
-from bench.suites.suites import SuiteOptions, make_cells
+from bench.store.jobs import Job
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_jobs
 from tests.conftest import make_cube
 
 
@@ -32,11 +33,11 @@ def test_the_command_plans_this_cell_and_no_other(suite: str, tmp_path: Path) ->
         weeks=(3, 40),
         train_cells=(7,),
     )
-    cells = make_cells(suite, dataset, options)
-    assert len(cells) == 3
-    for cell in cells:
-        assert planned(commands.reproduce(cell, str(path)), tmp_path) == [cell.id]
-        assert shlex.split(commands.audit(cell, str(path), cell.runner))[:4] == ["bench", "data", "audit", str(path)]
+    jobs = make_jobs(suite, dataset, options)
+    assert len(jobs) == 3
+    for job in jobs:
+        assert planned(commands.reproduce(job, str(path)), tmp_path) == [job.id]
+        assert shlex.split(commands.audit(job, str(path), job.runner))[:4] == ["bench", "data", "audit", str(path)]
 
 
 def planned(command: str, folder: Path) -> list[str]:
@@ -44,11 +45,11 @@ def planned(command: str, folder: Path) -> list[str]:
     assert words[:2] == ["bench", "run"]
     result = CliRunner().invoke(plan, [*words[2:], "--store", str(folder / "none"), "--json"])
     assert result.exit_code == 0, result.output
-    return [row["id"] for row in json.loads(result.stdout)["cells"]]
+    return [row["id"] for row in json.loads(result.stdout)["jobs"]]
 
 
 def test_dataset_names_are_quoted() -> None:
-    cell = Cell.model_validate(
+    job = Job.model_validate(
         {
             "suite": "full",
             "dataset": "toy",
@@ -64,4 +65,4 @@ def test_dataset_names_are_quoted() -> None:
             "packages": {},
         }
     )
-    assert "--dataset 'a b; rm -rf c'" in commands.reproduce(cell, "a b; rm -rf c")
+    assert "--dataset 'a b; rm -rf c'" in commands.reproduce(job, "a b; rm -rf c")

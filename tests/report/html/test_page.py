@@ -11,9 +11,9 @@ import pytest
 
 from bench.report.html.figure import PageFigure
 from bench.report.html.page import MAX_BYTES
-from bench.report.model import best_values, is_best
-from bench.report.render import shown_columns
-from bench.store import Store
+from bench.report.table import best_values, is_best
+from bench.report.tables.render import shown_columns
+from bench.store.store import Store
 from tests.conftest import make_cube
 from tests.report.html.conftest import PageReader, describe_dataset, page_of, suites_of
 from tests.support.nasty import NASTY
@@ -91,20 +91,20 @@ def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: by
     text = page.decode()
     [row] = re.findall(r'<tr id="table1-row-\d+"><th[^>]*><a href="(#[^"]+)">LightGBM</a>.*?</tr>', text)
     assert f'id="{row[1:]}"' in text
-    for record in (item for item in filled.records() if item.cell.runner == "lightgbm"):
-        assert f'href="#cell-{record.cell_id}"' in text
-        [shown] = re.findall(rf'<details id="cell-{record.cell_id}".*?</details>', text, re.DOTALL)
+    for record in (item for item in filled.records() if item.job.runner == "lightgbm"):
+        assert f'href="#cell-{record.job_id}"' in text
+        [shown] = re.findall(rf'<details id="cell-{record.job_id}".*?</details>', text, re.DOTALL)
         told = PageReader(shown.encode()).text
-        noise = "0.600000" if record.cell.repetition else "0.500000"
+        noise = "0.600000" if record.job.repetition else "0.500000"
         for part in (
             *record.files.values(),
-            f"Repetition {record.cell.repetition} Seed {record.cell.seed}",
-            record.cell.dataset_fingerprint,
+            f"Repetition {record.job.repetition} Seed {record.job.seed}",
+            record.job.dataset_fingerprint,
             '{"a": {"b": 1}}',
             "1 min 01 s",
             "1.00 GB",
             f"test {noise} 0.500000 – −0.250000",
-            f"--only lightgbm --view located --seed {record.cell.repetition}",
+            f"--only lightgbm --view located --first-repeat {record.job.repetition}",
             "Table 1 of the paper): LightGBM",
         ):
             assert part in told, part
@@ -116,7 +116,7 @@ def test_what_is_not_done_is_named_with_its_reason(page: bytes) -> None:
     assert "knn_unif [located] #0: missing: planned, never ended" in told
     assert "xgboost [located] #0: stale: made by an older version" in told
     assert "0123456789abcdef-1: found damaged and set aside" in told
-    assert "Full suite: 4 of 9 planned cells are not done." in told
+    assert "Full suite: 4 of 9 planned jobs are not done." in told
     assert "5 of 9 planned" in told
 
 
@@ -126,7 +126,7 @@ def test_the_same_store_gives_the_same_bytes(filled: Store) -> None:
 
 def test_figures_are_embedded_as_long_as_the_page_stays_small(filled: Store) -> None:
     generator = np.random.default_rng(0)
-    done = next(record.cell_id for record in filled.records() if record.status == "done")
+    done = next(record.job_id for record in filled.records() if record.status == "done")
     figures = [
         PageFigure(name, f"Figure {name}", "", generator.bytes(size), (done,))
         for name, size in (("small", 1000), ("huge", 4_000_000), ("last", 2000))
@@ -138,7 +138,7 @@ def test_figures_are_embedded_as_long_as_the_page_stays_small(filled: Store) -> 
     read = PageReader(page)
     assert "No figure: weights: nothing <explains> itself" in read.text
     assert "the report folder has it as figures/huge.png" in read.text
-    assert read.attributes("href").count("#figure-small") == 2  # the contents and the cell that it shows
+    assert read.attributes("href").count("#figure-small") == 2  # the contents and the job that it shows
 
 
 def test_the_description_of_the_data_set_and_the_rebuilt_split_are_shown(changeable: Store) -> None:

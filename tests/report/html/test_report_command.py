@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 
 from bench.cli.report import command
 from bench.data.splits import fewshot_parameters
-from bench.store import Store
+from bench.store.store import Store
 from tests.conftest import make_cube
 from tests.report.html.conftest import PageReader, page_of, publish
-from tests.report.test_tables import add_manifest
-from tests.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import make_cell
 
 
 def report(store: Store, *arguments: str) -> Result:
@@ -37,17 +37,17 @@ def test_an_empty_store_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_store_of_failures_says_so_on_the_terminal_and_on_the_page(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs", create=True)
-    cells = [make_cell(runner=name) for name in ("climatology", "training_mean", "catboost")]
-    add_manifest(store, "2026-01-01T00:00:00Z", cells)
-    publish(store, cells[0], make_cube(), 1.0, "failed", "it broke")
-    publish(store, cells[1], make_cube(), 1.0, "oom", "more than 1 GB")
+    jobs = [make_cell(runner=name) for name in ("climatology", "training_mean", "catboost")]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    publish(store, jobs[0], make_cube(), 1.0, "failed", "it broke")
+    publish(store, jobs[1], make_cube(), 1.0, "oom", "more than 1 GB")
     result = report(store)
     assert result.exit_code == 0, result.output
-    sentence = "No cell of suite full is done (1 failed, 1 missing, 1 oom)"
+    sentence = "No job of suite full is done (1 failed, 1 missing, 1 oom)"
     assert sentence in result.stdout
     told = PageReader((store.root / "report" / "report.html").read_bytes()).text
     assert sentence in told and "climatology #0: failed: it broke" in told
-    assert "No cell is done, so there is no split to audit." in told
+    assert "No job is done, so there is no split to audit." in told
 
 
 @pytest.mark.parametrize("change", [{"dataset": "moon", "dataset_fingerprint": "0" * 64}, {"profile": "laptop"}])
@@ -56,12 +56,12 @@ def test_of_two_data_sets_or_profiles_the_other_is_named(tmp_path: Path, change:
     older, newer = make_cell(**change), make_cell()
     add_manifest(store, "2026-01-01T00:00:00Z", [older])
     add_manifest(store, "2026-01-02T00:00:00Z", [newer])
-    for cell in (older, newer):
-        publish(store, cell, make_cube(), 1.0)
+    for job in (older, newer):
+        publish(store, job, make_cube(), 1.0)
     result = report(store)
     told = PageReader((store.root / "report" / "report.html").read_bytes()).text
     asked = f"bench report --suite full --dataset {older.dataset} --profile {older.profile}"
-    assert "Left out: 1 planned cell" in result.stdout and asked in result.stdout
+    assert "Left out: 1 planned job" in result.stdout and asked in result.stdout
     assert asked in told and older.id not in told
     assert (
         f"cell-{older.id}"
@@ -72,9 +72,9 @@ def test_of_two_data_sets_or_profiles_the_other_is_named(tmp_path: Path, change:
 def test_suites_of_different_data_sets_are_not_to_be_compared(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
     split = fewshot_parameters(cube, (40,), 12, 0)
-    cells = {"full": make_cell(), "fewshot": make_cell(suite="fewshot", dataset_fingerprint="0" * 64, split=split)}
-    for suite, cell in cells.items():
-        add_manifest(store, "2026-01-01T00:00:00Z", [cell], suite=suite)
-        publish(store, cell, cube, 1.0)
+    jobs = {"full": make_cell(), "fewshot": make_cell(suite="fewshot", dataset_fingerprint="0" * 64, split=split)}
+    for suite, job in jobs.items():
+        add_manifest(store, "2026-01-01T00:00:00Z", [job], suite=suite)
+        publish(store, job, cube, 1.0)
     told = PageReader(page_of(store)).text
     assert "run on different data sets or profiles: do not compare across them." in told

@@ -1,0 +1,1 @@
+"""Against the paper: published numbers, rankings, expectations and verdicts."""

@@ -1,0 +1,85 @@
+"""`bench report --check`: comparison with the paper, audit of scored values, committed expectations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.report.paper import check, expectations
+from bench.report.paper import implied_variance as audit
+from bench.report.paper.check import Comparison
+from bench.report.paper.expectations import Outcome, State
+from bench.report.paper.implied_variance import OwnTargets
+from bench.report.paper.rankings import Claim
+from bench.report.results.selection import Selection, StatisticsReader
+from bench.report.results.subject import Subject
+from bench.report.table import Table
+
+PUBLISHED_SUITES = ("full", "fewshot")
+"""Suites of the paper's Tables 1, and 2 and 3."""
+_STATES: dict[State, str] = {"holds": "hold", "broken": "broken", "not run": "not run"}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found.
+
+    Attributes:
+        tables: check, audit and, where there are any, expectations.
+        broken: one sentence for each broken expectation and each cell that was scored on other values.
+        summary: sentences for the terminal.
+    """
+
+    tables: tuple[Table, ...]
+    broken: tuple[str, ...]
+    summary: tuple[str, ...]
+
+
+def run(
+    about: Subject,
+    selections: Mapping[str, Selection],
+    reader: StatisticsReader,
+    tables: Mapping[str, Table],
+    source: Path | None = None,
+) -> Result:
+    """Checks the tables of a report.
+
+    Args:
+        about: what the report is about.
+        selections: suite → its cells.
+        reader: their statistics.
+        tables: name → table, with plain weighting.
+        source: expectations file; None for the committed one of this data set and profile.
+
+    Raises:
+        BenchError: a published table or the expectations file does not parse.
+    """
+    comparisons: list[Comparison] = []
+    rankings: list[Claim] = []
+    own: list[OwnTargets] = []
+    for selection in (selections[suite] for suite in PUBLISHED_SUITES if suite in selections):
+        numbers, claims = check.compare(selection, reader)
+        comparisons += numbers
+        rankings += claims
+        own += audit.own_targets(selection, reader)
+    made = [check.table(comparisons, rankings, about.circumstances), audit.table(own)]
+    differing = [sentence for targets in own for sentence in targets.problems]
+    compared = sum(targets.jobs for targets in own)
+    summary = [
+        f"Against the paper: {check.counts(comparisons, rankings)}.",
+        audit.families_of_table_1(),
+        f"Scored values of this store: {len(own)} groups, {compared} comparisons, {len(differing)} differ.",
+    ]
+    path = source or expectations.committed(about.dataset, about.profile)
+    outcomes: list[Outcome] = []
+    if path is None:
+        summary.append(f"Expectations: none are committed for {about.dataset}, profile {about.profile}.")
+    else:
+        outcomes = expectations.judge(expectations.load(path), tables)
+        made.append(expectations.table(outcomes, path.name, about.circumstances))
+        states = [item.state for item in outcomes]
+        counted = ", ".join(f"{states.count(state)} {text}" for state, text in _STATES.items())
+        summary.append(f"Expectations of {path.name}: {counted}.")
+    broken = [item.sentence for item in outcomes if item.state == "broken"]
+    return Result(tuple(made), (*differing, *broken), tuple(summary))

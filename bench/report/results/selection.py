@@ -1,0 +1,365 @@
+"""Which stored results belong in one table, and what they say.
+
+A table never mixes data sets, profiles or kinds of split: it shows the jobs of the newest run of a suite, completed by
+earlier runs of the same data, split and profile. Jobs that were planned but are not done stay in it, as missing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import BenchError
+from bench.runners import registry
+from bench.scoring.metrics import METRICS, STATISTICS
+from bench.scoring.uncertainty import Blocks, Floats, Inference, Sample, block_draws, infer, samples_of
+from bench.store.jobs import Job
+from bench.store.records import Manifest, Record
+from bench.store.store import Store
+from bench.suites import ablation
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The jobs of one table.
+
+    Attributes:
+        manifest: of the newest run; it names data set, target and profile.
+        jobs: every cell that should be in the table, in registry order.
+        records: id → record, of those that ended.
+        stale: ids of cells that an older version of their runner, its parameters or its packages made.
+    """
+
+    manifest: Manifest
+    jobs: tuple[Job, ...]
+    records: dict[str, Record]
+    stale: frozenset[str]
+
+    @property
+    def done(self) -> list[Record]:
+        """Records of the jobs that are done and not stale, in the order of `jobs`."""
+        found = [self.records.get(job.id) for job in self.jobs if job.id not in self.stale]
+        return [record for record in found if record is not None and record.status == "done"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric over repetitions with its interval.
+
+    Attributes:
+        value: mean over the repetitions that are done.
+        low: lower end of the 95 % interval of that mean.
+        high: upper end.
+        spread: standard deviation over repetitions (NaN for one).
+    """
+
+    value: float
+    low: float
+    high: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class RowKey:
+    """What makes one row of a table: repetitions of the same runner, view, sample size and variant.
+
+    Attributes:
+        runner: name.
+        view: feature view or None.
+        train_cells: few-shot sample size or None.
+        variant: what is changed in the runner, ablation suite only.
+    """
+
+    runner: str
+    view: str | None
+    train_cells: int | None
+    variant: str | None = None
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """All that a table needs of one row.
+
+    Attributes:
+        key: which row.
+        title: as printed.
+        family: as printed.
+        step_means: whether the model is fitted on means over the training years.
+        planned: number of cells that should be there.
+        records: those that are done.
+        problems: status and reason of the others.
+    """
+
+    key: RowKey
+    title: str
+    family: str
+    step_means: bool
+    planned: int
+    records: tuple[Record, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def fitted_part(self) -> str:
+        """The part that holds errors on what the model was fitted on: raw training samples, or means of them."""
+        return "fitted" if self.step_means else "train"
+
+
+def runs(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
+    """Manifests of a suite's runs of a data set (with or without its options) and a profile, oldest first."""
+    return [
+        manifest
+        for manifest in store.manifests()
+        if manifest.suite == suite
+        and manifest.jobs
+        and (dataset is None or dataset in (manifest.jobs[0].dataset, manifest.jobs[0].dataset.partition(":")[0]))
+        and (profile is None or manifest.jobs[0].profile == profile)
+    ]
+
+
+def select(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> Selection:
+    """The jobs of a suite's table.
+
+    Args:
+        store: where results are.
+        suite: name of the suite.
+        dataset: name of the data set; None for that of the newest run.
+        profile: name of the profile; None for that of the newest run.
+
+    Raises:
+        BenchError: no such run was ever started in this store, or a record is damaged.
+    """
+    fitting = runs(store, suite, dataset, profile)
+    if not fitting:
+        asked = "".join(f", {name} {value}" for name, value in (("data set", dataset), ("profile", profile)) if value)
+        raise BenchError(
+            f"Store {store.root} holds no run of suite {suite!r}{asked}; run `bench run --suite {suite}` first."
+        )
+    newest = fitting[-1]
+    reference = newest.jobs[0]
+    wanted: dict[tuple[str, ...], Job] = {}
+    current: dict[str, str] = {}
+    for manifest in fitting:  # oldest first: the newest version of a cell and of a runner replaces older ones
+        for job in manifest.jobs:
+            if same_table(job, reference):
+                wanted[job.address] = job
+                current[job.runner] = _variant(job)
+    order = {name: index for index, name in enumerate(registry.entries())}
+    jobs = sorted(wanted.values(), key=lambda job: (order.get(job.runner, len(order)), job.view or "", job.repetition))
+    records = {job.id: record for job in jobs for record in [store.record(job.id)] if record is not None}
+    stale = frozenset(job.id for job in jobs if _variant(job) != current[job.runner])
+    return Selection(newest, tuple(jobs), records, stale)
+
+
+def same_table(job: Job, reference: Job) -> bool:
+    """Whether two jobs of one suite may stand in one table: same data, profile, evaluation and kind of split."""
+    return (job.dataset_fingerprint, job.profile, job.evaluation, fixed_split(job.split)) == (
+        reference.dataset_fingerprint,
+        reference.profile,
+        reference.evaluation,
+        fixed_split(reference.split),
+    )
+
+
+def fixed_split(split: dict[str, Any]) -> str:
+    """What all jobs of a table must have in common of their splits, as text."""
+    varying: tuple[str, ...] = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
+    if split["kind"] == "ablation":
+        varying = ("sample_seed",)
+    return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
+
+
+def _variant(job: Job) -> str:
+    """What must agree between repetitions that are averaged: version, parameters and packages of the runner.
+
+    Of ablation jobs the base must agree: what each changes in it is what the table is about.
+    """
+    parameters = job.parameters if job.override is None else ablation.base_parameters(job)
+    return json.dumps([job.runner_version, parameters, job.packages], sort_keys=True)
+
+
+def rows(selection: Selection) -> list[RowResult]:
+    """Rows of a table: jobs grouped over repetitions, in registry order."""
+    grouped: dict[RowKey, list[Job]] = {}
+    for job in selection.jobs:
+        grouped.setdefault(RowKey(job.runner, job.view, job.split.get("train_cells"), job.variant), []).append(job)
+    found = []
+    for key, jobs in grouped.items():
+        entry = registry.entries().get(key.runner)
+        done, problems = [], []
+        for job in jobs:
+            record = selection.records.get(job.id)
+            if job.id in selection.stale:
+                problems.append(
+                    f"{job.label}: stale (an older version of the runner; `bench why {job.id}`), run it again"
+                )
+            elif record is None:
+                problems.append(f"{job.label}: missing (planned, never ended)")
+            elif record.status != "done":
+                problems.append(f"{job.label}: {record.status}: {record.reason}")
+            else:
+                done.append(record)
+        title, family = (entry.title, entry.family) if entry else (key.runner, "Reference")
+        step_means = entry is not None and entry.step_means
+        found.append(RowResult(key, title, family, step_means, len(jobs), tuple(done), tuple(problems)))
+    return found
+
+
+@dataclass(frozen=True)
+class BlockSums:
+    """Sums of one job, part, group and weighting.
+
+    Attributes:
+        blocks: (blocks,) ids, ascending.
+        values: (statistics, years, blocks) in the order of `STATISTICS`; one year where years are not told apart.
+    """
+
+    blocks: Blocks
+    values: Floats
+
+    def on(self, blocks: Blocks) -> Floats:
+        """The sums on a larger set of blocks, 0 where there are none."""
+        values = np.zeros((*self.values.shape[:2], len(blocks)))
+        values[:, :, np.searchsorted(blocks, self.blocks)] = self.values
+        return values
+
+
+@dataclass(frozen=True)
+class Term:
+    """What an estimate is of: a part and group of the repetitions of one row.
+
+    Attributes:
+        records: of the repetitions.
+        part: train, test or fitted.
+        group: such as ``all`` or ``week:40``.
+    """
+
+    records: tuple[Record, ...]
+    part: str = "test"
+    group: str = "all"
+
+    @property
+    def repetitions(self) -> str:
+        """What a repetition repeats: few-shot a sample of cells, which all rows share, else the seed of one row."""
+        job = self.records[0].job
+        return "samples" if "sample_seed" in job.split else f"{job.runner} {job.view}"
+
+
+class StatisticsReader:
+    """Reads the stored sums of cells and turns them into estimates; keeps what it has read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tables: dict[str, pd.DataFrame] = {}
+        self._sums: dict[tuple[str, str], BlockSums] = {}
+        self._samples: dict[tuple[Any, ...], dict[str, Sample]] = {}
+
+    @property
+    def store(self) -> Store:
+        """The store that it reads."""
+        return self._store
+
+    def table(self, record: Record) -> pd.DataFrame:
+        """The statistics table of a cell.
+
+        Raises:
+            BenchError: the file is damaged.
+        """
+        if record.job_id not in self._tables:
+            frame = pd.read_parquet(self._store.file(record, "statistics.parquet"))
+            if "year" not in frame:  # written before years were told apart
+                frame["year"] = 0
+            self._tables[record.job_id] = frame
+            keys = frame["part"] + "/" + frame["group"] + "/" + frame["weighting"]
+            blocks, years = frame["block"].to_numpy(np.int64), frame["year"].to_numpy(np.int64)
+            values = frame[list(STATISTICS)].to_numpy(np.float64).T
+            for key, rows in keys.groupby(keys, sort=False).indices.items():
+                own, column = np.unique(blocks[rows], return_inverse=True)
+                of_year, year = np.unique(years[rows], return_inverse=True)
+                sums = np.zeros((len(STATISTICS), len(of_year), len(own)))
+                sums[:, year, column] = values[:, rows]
+                self._sums[record.job_id, str(key)] = BlockSums(own, sums)
+        return self._tables[record.job_id]
+
+    def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
+        """Sums per spatial block, or None where the job has no such group."""
+        self.table(record)
+        return self._sums.get((record.job_id, f"{part}/{group}/{weighting}"))
+
+    def infer(
+        self,
+        function: Callable[..., Floats],
+        metric: str,
+        terms: Sequence[Term],
+        *,
+        weighting: str = "plain",
+        positive: bool = False,
+    ) -> Inference | None:
+        """A function of one metric of several terms with its interval; all terms are scored under the same draws.
+
+        Args:
+            function: of the metric's mean over the repetitions of each term, such as a difference.
+            metric: name in `METRICS`.
+            terms: what the function is of.
+            weighting: plain or area.
+            positive: as in `bench.scoring.uncertainty.infer`.
+
+        Returns:
+            None where a term has no results.
+        """
+        sums = [self._of(term, weighting) for term in terms]
+        if not all(sums):
+            return None
+        blocks = np.unique(np.concatenate([item.blocks for own in sums for item in own]))
+        drawn = [self._drawn(term, weighting, own, blocks)[metric] for term, own in zip(terms, sums, strict=True)]
+        return infer(function, drawn, block_draws(blocks), positive=positive)
+
+    def estimate(
+        self,
+        records: Sequence[Record],
+        metric: str,
+        *,
+        part: str = "test",
+        group: str = "all",
+        weighting: str = "plain",
+    ) -> Estimate | None:
+        """A metric over the repetitions of a row with its interval, or None without results."""
+        if not records:
+            return None
+        term = Term(tuple(records), part, group)
+        better = METRICS[metric].lower_is_better
+        rest = better is False  # R²: 1 − R² is positive like an error
+        found = self.infer(
+            (lambda mean: 1 - mean) if rest else (lambda mean: mean),
+            metric,
+            [term],
+            weighting=weighting,
+            positive=better is not None,
+        )
+        if found is None:
+            return None
+        value, low, high = found.value, found.low, found.high
+        if rest:
+            value, low, high = 1 - value, 1 - high, 1 - low
+        values = [
+            float(METRICS[metric].of(dict(zip(STATISTICS, item.values.sum(axis=(1, 2)), strict=True))))
+            for item in self._of(term, weighting)
+        ]
+        spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+        return Estimate(value, low, high, spread)
+
+    def _of(self, term: Term, weighting: str) -> list[BlockSums]:
+        found = [self.sums(record, term.part, term.group, weighting) for record in term.records]
+        return [item for item in found if item is not None]
+
+    def _drawn(self, term: Term, weighting: str, sums: Sequence[BlockSums], blocks: Blocks) -> dict[str, Sample]:
+        jobs = tuple(record.job_id for record in term.records)
+        key = (jobs, term.part, term.group, weighting, blocks.tobytes())
+        if key not in self._samples:
+            every = [item.on(blocks) for item in sums]
+            self._samples[key] = samples_of(every, block_draws(blocks), term.repetitions)
+        return self._samples[key]

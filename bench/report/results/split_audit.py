@@ -1,0 +1,180 @@
+"""What a store can say about the split of each of its cells.
+
+Known of every cell that is done: the parameters of its split, which enter its id, and its test samples with their
+targets, which lie beside its record. Two jobs with one digest of these samples were scored on the same values. Where
+the store also has the data set's record (places and times), the split is rebuilt from its parameters, compared with
+what was scored, and audited as `bench data audit` does. Whether a fit depends on the training part alone cannot be seen
+from a store: that takes two more fits, and the project's tests do it for the runners in `AUDITED_BY_TESTS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from bench.data.audit import SplitAudit, audit_places
+from bench.data.splits import IndexArray, Split, split_of_grid
+from bench.report.results.selection import Selection
+from bench.store.records import Record
+from bench.store.store import CorruptRecord, Store
+
+AUDITED_BY_TESTS = frozenset(
+    {
+        *("training_mean", "climatology"),
+        *("lightgbm", "lightgbm_xt", "lightgbm_large", "xgboost", "catboost", "random_forest"),
+        *("knn_unif", "knn_dist", "fastai", "tabnet", "excelformer", "resnet", "fttransformer"),
+        *("gwr", "gwr_validated", "gwr_rf", "gtwr", "gtwr_validated", "gnnwr", "gtnnwr"),
+        *("dual_branch", "dual_branch_plus"),
+    }
+)
+"""Runners of which the project's own tests prove, in the smoke profile, that a fit reads its training part alone (the
+counterfactual of `bench.data.audit`). A test compares this list with the tests."""
+
+
+@dataclass(frozen=True)
+class TestSamples:
+    """The stored test samples of one job.
+
+    Attributes:
+        n: how many.
+        repeated: how many of them stand there twice.
+        digest: SHA-256 of their places, times and targets in order.
+        places: (n,) int64 cell × 2³² + time of each, ascending.
+    """
+
+    __test__ = False  # no test of pytest's
+
+    n: int
+    repeated: int
+    digest: str
+    places: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class JobAudit:
+    """What is known about the split of one job.
+
+    Attributes:
+        samples: its stored test samples, or None where they cannot be read.
+        problem: why not, or what does not agree; None if nothing is wrong.
+        geometry: of the rebuilt split, or None where the store has no record of the data set.
+        covered: whether the project's tests audit its runner's fit.
+    """
+
+    samples: TestSamples | None
+    problem: str | None
+    geometry: SplitAudit | None
+    covered: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Places and times of a data set, from its record in the store.
+
+    Attributes:
+        lon: (cell,) degrees east.
+        lat: (cell,) degrees north.
+        time: (time,) datetime64[D].
+        year: (time,) calendar year.
+        step_of_year: (time,) 8-day step, 1–46.
+    """
+
+    lon: npt.NDArray[np.float64]
+    lat: npt.NDArray[np.float64]
+    time: npt.NDArray[np.datetime64]
+    year: IndexArray
+    step_of_year: IndexArray
+
+
+def read_grid(store: Store, dataset_fingerprint: str) -> Grid | None:
+    """Places and times of a data set, or None where the store has no record of them."""
+    folder = store.root / "datasets" / dataset_fingerprint
+    try:
+        cells = pd.read_parquet(folder / "cells.parquet", columns=["lon", "lat"])
+        times = pd.read_parquet(folder / "times.parquet", columns=["time", "year", "step_of_year"])
+    except (OSError, ValueError):
+        return None
+    return Grid(
+        cells["lon"].to_numpy(np.float64),
+        cells["lat"].to_numpy(np.float64),
+        times["time"].to_numpy().astype("datetime64[D]"),
+        times["year"].to_numpy(np.int64),
+        times["step_of_year"].to_numpy(np.int64),
+    )
+
+
+class SplitAuditor:
+    """Audits the jobs of one table; keeps the splits that it has rebuilt.
+
+    Args:
+        store: where results are.
+        selection: the jobs of the table.
+    """
+
+    def __init__(self, store: Store, selection: Selection) -> None:
+        self._store = store
+        self._selection = selection
+        self._rebuilt: dict[str, tuple[Split, SplitAudit]] = {}
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """Places and times of the data set, where the store has them."""
+        return read_grid(self._store, self._selection.jobs[0].dataset_fingerprint)
+
+    def audit(self, record: Record) -> JobAudit:
+        """What is known about the split of a cell that is done."""
+        covered = record.job.runner in AUDITED_BY_TESTS
+        try:
+            samples = read_samples(self._store.file(record, "predictions.parquet"))
+        except CorruptRecord as error:
+            return JobAudit(None, str(error), None, covered)
+        problem = None
+        if samples.repeated:
+            problem = f"{samples.repeated} test samples are stored twice"
+        elif record.n_test is not None and record.n_test != samples.n:
+            problem = f"the record says {record.n_test} test samples, {samples.n} are stored"
+        geometry = None
+        if self.grid is not None:
+            split, geometry = self._split(record.job.split, self.grid)
+            expected = _places(
+                np.repeat(split.test.cells, len(split.test.times)), np.tile(split.test.times, len(split.test.cells))
+            )
+            if not np.array_equal(expected, samples.places):
+                problem = problem or "the stored test samples are not those of the split"
+            elif record.n_train is not None and record.n_train != geometry.n_train:
+                problem = problem or (
+                    f"the record says {record.n_train} training samples, the split has {geometry.n_train}"
+                )
+            elif not geometry.passed:
+                problem = problem or f"{geometry.shared_samples} samples are in the training and in the test part"
+        return JobAudit(samples, problem, geometry, covered)
+
+    def _split(self, parameters: dict[str, Any], grid: Grid) -> tuple[Split, SplitAudit]:
+        key = repr(sorted(parameters.items()))
+        if key not in self._rebuilt:
+            split = split_of_grid(len(grid.lon), grid.year, grid.step_of_year, parameters)
+            self._rebuilt[key] = split, audit_places(grid.lon, grid.lat, grid.time, split)
+        return self._rebuilt[key]
+
+
+def read_samples(path: Path) -> TestSamples:
+    """The test samples in a predictions file."""
+    frame = pd.read_parquet(path, columns=["cell", "time", "target"])
+    places = _places(frame["cell"].to_numpy(np.int64), frame["time"].to_numpy(np.int64))
+    target = frame["target"].to_numpy(np.float32)
+    if np.any(np.diff(places) <= 0):  # stored in order, unless somebody else wrote the file
+        order = np.argsort(places, kind="stable")
+        places, target = places[order], target[order]
+    digest = hashlib.sha256(places.astype("<i8").tobytes() + target.astype("<f4").tobytes()).hexdigest()
+    return TestSamples(len(places), int((np.diff(places) == 0).sum()), digest, places)
+
+
+def _places(cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return (cells.astype(np.int64) << 32) | times.astype(np.int64)

@@ -1,0 +1,136 @@
+"""A table as typed values: numbers stay numbers until they are rendered, so nothing is ever parsed back from text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Best = Literal["min", "max"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of numbers.
+
+    Attributes:
+        key: name in the CSV.
+        label: heading; ``²``, ``÷``, ``−`` and ``×`` are understood by the LaTeX renderer.
+        digits: decimals.
+        best: which end is best, or None where bold makes no sense.
+        in_latex: whether it is also in the LaTeX form, which has to fit a page.
+        on_terminal: whether it is also on the terminal.
+        interval: whether its interval is shown outside the CSV.
+    """
+
+    key: str
+    label: str
+    digits: int = 3
+    best: Best | None = None
+    in_latex: bool = True
+    on_terminal: bool = True
+    interval: bool = True
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with an optional interval.
+
+    Attributes:
+        value: the number.
+        low: lower end of its interval.
+        high: upper end.
+        text: shown instead of the number, for columns of words such as a verdict; the number is then NaN.
+        tied: whether it cannot be told from the best of its column, or is the best and cannot be told from the next.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    tied: bool = False
+    text: str | None = None
+
+
+def words(text: str) -> Value:
+    """A job that holds words."""
+    return Value(float("nan"), text=text)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row.
+
+    Attributes:
+        label: first column.
+        family: heading that it stands under.
+        values: column key → value; absent where there is none.
+        ranked: whether it may be the best (reference rows may not).
+        note: shown after the label, such as ``2/3 seeds``.
+        jobs: ids of the jobs that the numbers come from.
+        name: name of its runner, with view and sample size where the label has them; "" where a row is no model.
+        complete: whether all repetitions that were planned are done.
+    """
+
+    label: str
+    family: str
+    values: dict[str, Value]
+    ranked: bool = True
+    note: str = ""
+    jobs: tuple[str, ...] = ()
+    name: str = ""
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        name: file name without extension.
+        caption: says data set, view, profile, seeds and coverage.
+        label_heading: heading of the first column.
+        columns: of numbers.
+        rows: grouped by family, in order.
+        notes: lines below it: what is missing and why.
+    """
+
+    name: str
+    caption: str
+    label_heading: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def families(self) -> list[tuple[str, list[Row]]]:
+        """Rows under their family headings, in order of first appearance."""
+        grouped: dict[str, list[Row]] = {}
+        for row in self.rows:
+            grouped.setdefault(row.family, []).append(row)
+        return list(grouped.items())
+
+
+def best_values(table: Table) -> dict[str, float]:
+    """Column key → best value among ranked rows, compared after rounding; columns whose best is tied have none."""
+    best: dict[str, float] = {}
+    for column in table.columns:
+        printed = _printed(table.rows, column)
+        tied = any(row.values[column.key].tied for row in table.rows if column.key in row.values)
+        if column.best and printed and not tied:
+            best[column.key] = min(printed) if column.best == "min" else max(printed)
+    return best
+
+
+def is_best(row: Row, column: Column, best: dict[str, float]) -> bool:
+    """Whether a row's value is the best of its column; ties are all best."""
+    value = row.values.get(column.key)
+    return (
+        row.ranked
+        and value is not None
+        and column.key in best
+        and round(value.value, column.digits) == best[column.key]
+    )
+
+
+def _printed(rows: Sequence[Row], column: Column) -> list[float]:
+    values = [row.values[column.key].value for row in rows if row.ranked and column.key in row.values]
+    return [round(value, column.digits) for value in values if value == value]

@@ -1,0 +1,1 @@
+"""Stored results as tables: typed values, and their LaTeX, CSV, Markdown and terminal forms."""

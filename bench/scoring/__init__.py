@@ -1,0 +1,1 @@
+"""Metrics as functions of sums, their intervals, and scores of explanations."""

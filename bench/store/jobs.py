@@ -1,0 +1,118 @@
+"""A job: one runner on one split of one data set. Its id is a hash of exactly what changes the numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from bench.data.datasets import OpenedDataset
+
+EVALUATION_VERSION = 1
+"""Raise it when the stored statistics change their meaning; all stored jobs then count as stale."""
+
+
+class Job(BaseModel):
+    """A job. Every field changes the numbers; device, worker count and paths are recorded beside it.
+
+    Attributes:
+        suite: name of the suite.
+        dataset: name of the data set.
+        dataset_fingerprint: SHA-256 of its content.
+        split: parameters that rebuild the split.
+        runner: name of the runner.
+        runner_version: its version in the registry.
+        parameters: its resolved parameters.
+        view: feature view, or None where the runner reads none.
+        profile: smoke, laptop or paper.
+        repetition: 0, 1, …; the seed derives from it.
+        seed: derived seed; None for a runner without randomness.
+        packages: versions of the distributions that the runner requires.
+        evaluation: version of the statistics that are stored.
+        override: ablation suite: the settings in which the job departs from its runner's base; None elsewhere. It
+            names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    suite: str
+    dataset: str
+    dataset_fingerprint: str
+    split: dict[str, Any]
+    runner: str
+    runner_version: int
+    parameters: dict[str, Any]
+    view: str | None
+    profile: str
+    repetition: int
+    seed: int | None
+    packages: dict[str, str]
+    evaluation: int = EVALUATION_VERSION
+    override: dict[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits, the same on every machine."""
+        canonical = json.dumps(
+            self.model_dump(mode="json", exclude={"override"}), sort_keys=True, separators=(",", ":")
+        )
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def address(self) -> tuple[str, ...]:
+        """What a person would call the same job: two ids with one address mean that the older one is stale."""
+        sample = {key: value for key, value in self.split.items() if key in ("train_cells", "weeks", "sample_seed")}
+        return (
+            self.suite,
+            self.dataset,
+            json.dumps(sample),
+            self.runner,
+            self.view or "",
+            self.profile,
+            str(self.repetition),
+            self.variant or "",
+        )
+
+    @property
+    def variant(self) -> str | None:
+        """Ablation suite: ``base`` or, for example, ``n_nodes=100``; None elsewhere."""
+        return None if self.override is None else variant_of(self.override)
+
+    @property
+    def label(self) -> str:
+        """Short text for people: ``lightgbm [located] #0``."""
+        detail = self.view or self.variant
+        return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}"
+
+
+def variant_of(override: Mapping[str, Any]) -> str:
+    """``base``, or what an override changes: ``n_nodes=100``."""
+    return ", ".join(f"{key}={override[key]}" for key in sorted(override)) or "base"
+
+
+def name_of(dataset: OpenedDataset) -> str:
+    """A data set's name in a job: a built one is named with its options; a folder's path stays out of the id."""
+    return dataset.spec if dataset.spec.partition(":")[0] == dataset.cube.name else dataset.cube.name
+
+
+def differences(old: Job, new: Job) -> dict[str, tuple[Any, Any]]:
+    """Fields in which two jobs differ, nested ones by dotted name, as (old value, new value)."""
+    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    return {
+        key: (before.get(key, "(absent)"), after.get(key, "(absent)"))
+        for key in sorted({*before, *after})
+        if before.get(key, "(absent)") != after.get(key, "(absent)")
+    }
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        flat |= _flat(item, f"{prefix}.{key}" if prefix else str(key))
+    return flat

@@ -1,0 +1,101 @@
+"""The stored result of a job: a documented, versioned type. `docs/results-format.md` describes the files."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.store.jobs import Job
+from bench.system.host import Host
+
+SCHEMA_VERSION = 1
+Status = Literal["done", "failed", "timeout", "oom", "skipped"]
+
+
+class Record(BaseModel):
+    """What is known of a job after it ran (or was refused).
+
+    Attributes:
+        schema_version: version of this type.
+        job_id: the job's id; stored as ``cell_id``, its name when the format was made, as are the next two.
+        job: what was run.
+        status: only `done` counts as done.
+        reason: for every other status, one sentence.
+        interrupted: the process was killed from outside (not by a limit); the next run repeats the job unasked.
+        metrics: part (train, test) → metric → value over all samples, plain weighting.
+        n_train: training samples.
+        n_test: test samples.
+        fit_seconds: wall-clock time of fitting.
+        predict_seconds: wall-clock time of predicting the test part.
+        wall_seconds: the whole process, imports included.
+        peak_memory_bytes: largest resident memory of the process and its children.
+        threads: numeric threads it was given, each of its processes.
+        processes: that trained it together.
+        device: that trained it: ``cpu`` or the name of a GPU; None for runners without the choice.
+        precision: of that training: ``float32`` or ``bfloat16``.
+        started: UTC, ISO 8601.
+        finished: UTC, ISO 8601.
+        files: name → SHA-256 of the files beside the record.
+        host: the machine.
+        bench_version: version of this package.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+    schema_version: int = SCHEMA_VERSION
+    job_id: str = Field(validation_alias="cell_id", serialization_alias="cell_id")
+    job: Job = Field(validation_alias="cell", serialization_alias="cell")
+    status: Status
+    reason: str | None = None
+    interrupted: bool = False
+    metrics: dict[str, dict[str, float | None]] = {}
+    n_train: int | None = None
+    n_test: int | None = None
+    fit_seconds: float | None = None
+    predict_seconds: float | None = None
+    wall_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    threads: int | None = None
+    processes: int | None = None
+    device: str | None = None
+    precision: str | None = None
+    started: str
+    finished: str
+    files: dict[str, str] = {}
+    host: Host
+    bench_version: str
+
+
+class Manifest(BaseModel):
+    """What one `bench run` set out to do; written before anything starts.
+
+    Attributes:
+        schema_version: version of this type.
+        created: UTC, ISO 8601.
+        suite: name of the suite.
+        dataset_spec: text that opens the same data.
+        dataset_reason: why this data set.
+        dataset_title: its title.
+        target_name: for example GPP.
+        target_units: for example gC m-2 d-1.
+        options: what the command line chose.
+        jobs: all jobs, whether done before or not.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+    schema_version: int = SCHEMA_VERSION
+    created: str
+    suite: str
+    dataset_spec: str
+    dataset_reason: str
+    dataset_title: str
+    target_name: str
+    target_units: str
+    options: dict[str, Any]
+    jobs: list[Job] = Field(validation_alias="cells", serialization_alias="cells")

@@ -1,0 +1,307 @@
+"""The result store: a folder of finished jobs. Nothing in it is pickled, and nothing is overwritten in place.
+
+Layout: ``store.json`` (format version), ``manifests/`` (one JSON file per run), ``cells/<id>/`` (record.json,
+statistics.parquet, predictions.parquet, log.txt), ``work/`` (jobs in progress), ``checkpoints/`` (unfinished
+trainings), ``locks/``, ``quarantine/`` (damaged jobs, kept for inspection). A job appears under ``cells/`` by one
+rename of a complete folder, so a reader sees all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import BenchError
+from bench.store.records import SCHEMA_VERSION, Manifest, Record
+from bench.system.disk import disk_errors, sha256, write_atomically
+from bench.system.locks import ProcessLock
+from bench.system.ownership import is_abandoned, owner
+
+_FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
+STORED_STAYS = "stored results are untouched"
+ARTEFACTS = "artefacts"
+"""Folder beside a record that holds what a runner wrote, if the user asked to keep it; never read by this project."""
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+class CorruptRecord(BenchError):
+    """A stored job that cannot be read; a re-issued `bench run` sets it aside and repeats the job."""
+
+
+class Store:
+    """A result store on disk.
+
+    Args:
+        root: its folder.
+        create: make it if it is not there.
+
+    Raises:
+        BenchError: the folder is no store, may not be written, or was written by a newer version.
+    """
+
+    def __init__(self, root: Path, *, create: bool = False) -> None:
+        self.root = root
+        self.jobs_dir, self.work_dir = root / "cells", root / "work"
+        marker = root / "store.json"
+        if root.exists() and not root.is_dir():
+            raise BenchError(f"{root} is a file, not a folder; name another place with --store.")
+        if create and not marker.exists():
+            # Another run may be making the same store at this moment: its marker and the marker's forerunner are ours.
+            present = {item.name for item in root.iterdir()} if root.exists() else set()
+            foreign = sorted(name for name in present - {*_FOLDERS} if not name.lstrip(".").startswith("store.json"))
+            if foreign:
+                raise BenchError(
+                    f"{root} is no result store but holds other files ({foreign[0]}, …); name an empty folder with "
+                    "--store."
+                )
+            with disk_errors(f"Store {root}", STORED_STAYS):
+                for name in _FOLDERS:
+                    (root / name).mkdir(parents=True, exist_ok=True)
+                write_atomically(marker, json.dumps({"schema_version": SCHEMA_VERSION}).encode())
+        try:
+            version = json.loads(marker.read_text())["schema_version"]
+        except FileNotFoundError as error:
+            raise BenchError(
+                f"There is no result store in {root}; run `bench run` first or name the store with --store."
+            ) from error
+        except PermissionError as error:
+            raise BenchError(f"{marker} may not be read; grant read permission on it.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise BenchError(
+                f'{marker} is damaged; write {{"schema_version": {SCHEMA_VERSION}}} into it, the results beside it '
+                "are untouched."
+            ) from error
+        if not isinstance(version, int) or version > SCHEMA_VERSION:
+            raise BenchError(
+                f"Store {root} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); "
+                "update climate2gpp-bench."
+            )
+
+    def record(self, job_id: str) -> Record | None:
+        """The record of a job, or None if it never ended.
+
+        Raises:
+            CorruptRecord: the record or one of its files is damaged.
+            BenchError: it was written by a newer version.
+        """
+        folder = self._folder(job_id)
+        path = folder / "record.json"
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            if folder.exists():
+                if path.exists():
+                    return self.record(job_id)  # another run published it between two looks
+                raise CorruptRecord(
+                    f"Stored job {folder} has no record.json; `bench run` sets it aside and repeats it."
+                ) from None
+            return None
+        except PermissionError as error:
+            raise BenchError(f"{path} may not be read; grant read permission on it.") from error
+        record = _parse(Record, content, path)
+        if record.job_id != job_id or record.job.id != job_id:
+            raise CorruptRecord(
+                f"Record {path} describes another job ({record.job.id}); `bench run` sets it aside and repeats it."
+            )
+        for name in record.files:
+            if not (folder / name).is_file():
+                raise CorruptRecord(f"Stored job {folder} lacks {name}; `bench run` sets it aside and repeats it.")
+        return record
+
+    def file(self, record: Record, name: str) -> Path:
+        """Path of a file beside a record, after checking its content.
+
+        Raises:
+            CorruptRecord: the file is missing or its SHA-256 differs.
+        """
+        path = self._folder(record.job_id) / name
+        expected = record.files.get(name)
+        if expected is None or not path.is_file() or sha256(path) != expected:
+            raise CorruptRecord(f"File {path} is missing or damaged; `bench run` sets the job aside and repeats it.")
+        return path
+
+    def ids(self) -> list[str]:
+        """Ids of all stored jobs, in order."""
+        return sorted(item.name for item in self.jobs_dir.iterdir() if _ID.fullmatch(item.name))
+
+    def records(self) -> Iterator[Record]:
+        """All readable and unreadable records in order of id.
+
+        Raises:
+            CorruptRecord: at the first damaged one.
+        """
+        for job_id in self.ids():
+            record = self.record(job_id)
+            if record is not None:
+                yield record
+
+    def survey(self, check_files_of: Collection[str] = ()) -> tuple[dict[str, Record], dict[str, str]]:
+        """All readable records by id, and what is wrong with the unreadable ones.
+
+        Args:
+            check_files_of: ids of jobs whose files are also checked by their hashes.
+        """
+        records: dict[str, Record] = {}
+        damaged: dict[str, str] = {}
+        for job_id in self.ids():
+            try:
+                record = self.record(job_id)
+                if record is None:
+                    continue
+                for name in record.files if job_id in check_files_of else ():
+                    self.file(record, name)
+            except CorruptRecord as error:
+                damaged[job_id] = str(error)
+            else:
+                records[job_id] = record
+        return records, damaged
+
+    def manifests(self) -> list[Manifest]:
+        """All manifests, oldest first."""
+        paths = sorted((self.root / "manifests").glob("*.json"))
+        return [_parse(Manifest, path.read_bytes(), path) for path in paths]
+
+    def set_damaged_manifests_aside(self) -> list[Path]:
+        """Moves unreadable manifests into quarantine, so that they block no table; returns where they lay."""
+        moved = []
+        for path in sorted((self.root / "manifests").glob("*.json")):
+            try:
+                _parse(Manifest, path.read_bytes(), path)
+            except CorruptRecord:
+                with disk_errors(f"Store {self.root}", STORED_STAYS):
+                    os.replace(path, self.root / "quarantine" / f"{path.stem}-{time.time_ns()}.json")
+                moved.append(path)
+        return moved
+
+    def add_manifest(self, manifest: Manifest) -> Path:
+        """Stores a manifest under its time of creation."""
+        stamp = re.sub(r"[^0-9TZ]", "", manifest.created)
+        path = self.root / "manifests" / f"{stamp}-{manifest.suite}-{os.getpid()}.json"
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            write_atomically(path, manifest.model_dump_json(indent=1).encode())
+        return path
+
+    def new_work_folder(self, job_id: str) -> Path:
+        """An empty folder for a job in progress."""
+        folder = self.work_dir / f"{_checked(job_id)}-{owner()}"
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        return folder
+
+    def checkpoint_folder(self, job_id: str) -> Path:
+        """A folder for a job's unfinished training; it outlives the process and is the job's own."""
+        folder = self.root / "checkpoints" / _checked(job_id)
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def remove_checkpoint(self, job_id: str) -> None:
+        """Removes a finished job's checkpoint folder."""
+        shutil.rmtree(self.root / "checkpoints" / _checked(job_id), ignore_errors=True)
+
+    def publish(self, work: Path, record: Record) -> None:
+        """Turns a work folder into the stored job: files and record are on disk before the one rename that shows them.
+
+        Raises:
+            BenchError: the disk is full or may not be written; what was stored before is untouched.
+        """
+        target = self._folder(record.job_id)
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            for item in work.iterdir():
+                if item.name not in (*record.files, "log.txt", ARTEFACTS):
+                    shutil.rmtree(item) if item.is_dir() else item.unlink()
+            for name in record.files:
+                _sync(work / name)
+            write_atomically(work / "record.json", record.model_dump_json(indent=1).encode())
+            if target.exists():
+                # Two renames: a kill between them leaves no record, and the next run repeats the job.
+                self._set_aside(target, self.work_dir / f"replaced-{record.job_id}-{owner()}")
+            os.replace(work, target)
+            _sync(self.jobs_dir)
+        shutil.rmtree(self.work_dir / f"replaced-{record.job_id}-{owner()}", ignore_errors=True)
+
+    def quarantine(self, job_id: str) -> Path:
+        """Moves a damaged job out of the way, keeping its files."""
+        target = self.root / "quarantine" / f"{_checked(job_id)}-{time.time_ns()}"
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            self._set_aside(self._folder(job_id), target)
+        return target
+
+    def clean_work(self) -> None:
+        """Removes what killed runs left: work folders of processes that are surely gone, their jobs' locks free.
+
+        A free lock alone does not tell: some file systems keep locks from other machines.
+        """
+        for folder in self.work_dir.iterdir():
+            match = re.search(r"[0-9a-f]{16}", folder.name)
+            if match is None:
+                continue
+            with self.try_lock(match[0]) as free:
+                if free and is_abandoned(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def try_lock(self, job_id: str) -> Iterator[bool]:
+        """Tries to become the one process that runs a job; the lock vanishes with the process that holds it."""
+        lock = self.lock(job_id)
+        if not lock.try_acquire():
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def lock(self, job_id: str) -> ProcessLock:
+        """The lock of a job, not yet acquired."""
+        return ProcessLock(self.root / "locks" / f"{_checked(job_id)}.lock")
+
+    def _folder(self, job_id: str) -> Path:
+        return self.jobs_dir / _checked(job_id)
+
+    @staticmethod
+    def _set_aside(folder: Path, target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(folder, target)
+
+
+def _checked(job_id: str) -> str:
+    """A name from outside never becomes a path unchecked."""
+    if not _ID.fullmatch(job_id):
+        raise BenchError(f"{job_id!r} is no job id (16 hexadecimal digits); `bench ls jobs` lists them.")
+    return job_id
+
+
+def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
+    try:
+        version = json.loads(content)["schema_version"]
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise BenchError(
+                f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update "
+                "climate2gpp-bench."
+            )
+        return model.model_validate_json(content)
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        first = str(error).splitlines()[0]
+        raise CorruptRecord(
+            f"{path} is damaged ({first}); `bench run` sets a damaged job aside and repeats it."
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

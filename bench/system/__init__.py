@@ -1,0 +1,1 @@
+"""The machine: files and disks, locks and owners, the clock, the terminal, where things lie."""

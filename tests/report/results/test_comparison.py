@@ -1,0 +1,157 @@
+"""Comparisons are paired, corrected for their number, and decide what is bold."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.data.splits import fewshot_parameters
+from bench.report.results.comparison import Measure, difference, differences, distinguishable, number, paired, ratio
+from bench.report.results.selection import RowResult, StatisticsReader, rows, select
+from bench.report.table import Table, best_values, is_best
+from bench.report.tables import render
+from bench.report.tables.numbered import table1, table2
+from bench.scoring.metrics import STATISTICS
+from bench.store.store import Store
+from tests.conftest import make_cube
+from tests.report.tables.test_tables import add_manifest, row_of, store_cell
+from tests.store.test_store import make_cell
+
+NOISE = {"dual_branch_plus": 0.50, "catboost": 0.503, "lightgbm": 1.0, "xgboost": 2.0}
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Three seeds of two models that are equally good, and one run each of two that are not."""
+    store, cube = Store(tmp_path_factory.mktemp("full") / "runs", create=True), make_cube()
+    jobs = {
+        (name, seed): make_cell(runner=name, repetition=seed, view=None if name == "dual_branch_plus" else "located")
+        for name in NOISE
+        for seed in range(3 if NOISE[name] < 1 else 1)
+    }
+    add_manifest(store, "2026-01-01T00:00:00Z", list(jobs.values()))
+    for (name, _), job in jobs.items():
+        store_cell(store, job, cube, NOISE[name])
+    return store
+
+
+@pytest.fixture(scope="module")
+def fewshot(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store, cube = Store(tmp_path_factory.mktemp("fewshot") / "runs", create=True), make_cube()
+    jobs = [
+        make_cell(suite="fewshot", runner=name, repetition=sample, split=fewshot_parameters(cube, (10, 40), 12, sample))
+        for name in ("dual_branch_plus", "gwr")
+        for sample in range(3)
+    ]
+    missing = jobs[-1]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="fewshot")
+    for job in jobs:
+        if job is not missing:
+            store_cell(store, job, cube, 0.5 if job.runner == "gwr" else 0.1)
+    return store
+
+
+def result(store: Store, runner: str, suite: str = "full") -> RowResult:
+    return next(row for row in rows(select(store, suite)) if row.key.runner == runner)
+
+
+def csv_lines(table: Table) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(render.as_csv(table))))
+
+
+def test_equal_models_share_the_mark_and_no_row_is_bold(full: Store) -> None:
+    table = table1(select(full, "full"), StatisticsReader(full))
+    column = next(column for column in table.columns if column.key == "rmse")
+    tied = [row.label for row in table.rows if "rmse" in row.values and row.values["rmse"].tied]
+    assert sorted(tied) == ["CatBoost", "Ours, plus"]
+    assert not any(is_best(row, column, best_values(table)) for row in table.rows)
+    assert r"$^\dagger$" in render.latex(table) and "†: cannot be told from the best" in table.caption
+    assert render.markdown(table).count("† [") >= 2
+    best = {line["method"]: line["best"] for line in csv_lines(table) if line["column"] == "rmse"}
+    assert best["Ours, plus"] == best["CatBoost"] == "tied" and best["LightGBM"] == ""
+
+
+def test_differences_have_the_sign_the_value_and_the_correction_that_they_say(full: Store) -> None:
+    reader = StatisticsReader(full)
+    table = differences(select(full, "full"), reader)
+    assert [family for family, _ in table.families()] == ["Ours, plus"]
+    worse, equal = row_of(table, "LightGBM"), row_of(table, "CatBoost")
+    errors = table1(select(full, "full"), reader)
+    ours, theirs = (row_of(errors, label).values["rmse"].value for label in ("Ours, plus", "LightGBM"))
+    assert worse.values["rmse"].value == pytest.approx(ours - theirs, rel=1e-12)
+    assert worse.values["ratio"].value == pytest.approx(ours / theirs, rel=1e-12)
+    assert worse.values["rmse"].high is not None and worse.values["rmse"].high < 0 < worse.values["r2"].value
+    assert worse.values["p"].value <= worse.values["p_holm"].value < 0.05 < equal.values["p"].value
+    assert "one run of LightGBM" in worse.note and not equal.note
+    assert len(worse.jobs) == 4
+    keys = [(line["family"], line["method"], line["column"]) for line in csv_lines(table)]
+    assert len(keys) == len(set(keys))
+    assert render.latex(table).isascii() and r"$\Delta$" in render.latex(table)
+
+
+def test_a_model_is_not_distinguishable_from_itself(full: Store) -> None:
+    reader, row = StatisticsReader(full), result(full, "catboost")
+    found = difference(reader, row, row, Measure("rmse"))
+    assert found is not None and found.value == 0 == found.low == found.high
+    assert not distinguishable(reader, row, row, Measure("rmse"))
+    assert not distinguishable(reader, row, row, Measure("rmse", minus="train"))
+
+
+def test_few_shot_rows_are_compared_on_the_samples_that_both_have(fewshot: Store) -> None:
+    ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
+    compared = paired(replace(ours, records=tuple(reversed(ours.records))), gwr)
+    samples = [[record.job.split["sample_seed"] for record in row.records] for row in compared]
+    assert samples == [[0, 1], [0, 1]]
+    table = differences(select(fewshot, "fewshot"), StatisticsReader(fewshot))
+    [row] = table.rows
+    assert {"rmse_10", "rmse_40", "p_holm_40", "ratio_10"} <= row.values.keys()
+    assert row.values["runs"].value == row.values["own_runs"].value == 2
+    assert row.values["rmse_40"].value < 0 and table.name == "differences_fewshot"
+
+
+def test_the_gap_in_the_few_shot_tables_is_a_paired_one(fewshot: Store) -> None:
+    reader, ours = StatisticsReader(fewshot), result(fewshot, "dual_branch_plus", "fewshot")
+    measure = Measure("rmse", "week:40", minus="train")
+    found = number(reader, ours, measure)
+    test, train = (reader.estimate(ours.records, "rmse", part=part, group="week:40") for part in ("test", "train"))
+    assert found is not None and test is not None and train is not None
+    assert found.value == pytest.approx(test.value - train.value, rel=1e-12)
+    assert "rmse_40" in row_of(table2(select(fewshot, "fewshot"), reader), "Ours, plus").values
+
+
+def test_a_ratio_is_taken_on_the_samples_that_both_rows_have(fewshot: Store) -> None:
+    reader = StatisticsReader(fewshot)
+    ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
+    found = ratio(reader, ours, gwr, Measure("rmse", "week:40"))
+    assert found is not None and found.low < found.value < found.high < 1
+    shared = number(reader, paired(ours, gwr)[0], Measure("rmse", "week:40"))
+    theirs = number(reader, gwr, Measure("rmse", "week:40"))
+    assert shared is not None and theirs is not None
+    assert found.value == pytest.approx(shared.value / theirs.value, rel=1e-12)
+
+
+def test_a_ratio_of_gaps_has_a_value_only_where_the_gap_below_is_positive(fewshot: Store) -> None:
+    reader = StatisticsReader(fewshot)
+    ours, gwr = result(fewshot, "dual_branch_plus", "fewshot"), result(fewshot, "gwr", "fewshot")
+    gap, reverse = Measure("rmse", "week:40", minus="train"), Measure("rmse", "week:40", "train", minus="test")
+    own, below = (number(reader, row, gap) for row in paired(ours, gwr))
+    assert own is not None and below is not None
+    found = {sign: ratio(reader, ours, gwr, measure) for sign, measure in ((1, gap), (-1, reverse))}
+    positive, negative = found[int(np.sign(below.value))], found[-int(np.sign(below.value))]
+    assert positive is not None and negative is not None
+    assert positive.value == pytest.approx(own.value / below.value, rel=1e-9)
+    assert np.isnan([negative.value, negative.low, negative.high]).all()
+
+
+def test_sums_that_are_kept_per_year_give_the_same_numbers(full: Store) -> None:
+    reader = StatisticsReader(full)
+    [record] = result(full, "lightgbm").records
+    plain = reader.sums(record, "test", "all")
+    assert plain is not None and reader.sums(record, "test", "week:3") is None
+    frame = reader.table(record).query("part == 'test' and group == 'all' and weighting == 'plain'")
+    squared = plain.values[STATISTICS.index("squared_error")].sum(axis=0)
+    np.testing.assert_allclose(squared, frame.sort_values("block")["squared_error"])

@@ -1,0 +1,1 @@
+"""Speed and memory of the models of this project: measurements, each in a process of its own."""
