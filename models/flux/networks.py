@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.flux.backbones.network import Decoder
 from models.flux.balance import TARGET_FLUXES, Balance
 from models.flux.parameters import PURE_TYPES
-from models.flux.shares import ShareModel
+from models.flux.share_model import ShareModel
 
 EncoderFactory = Callable[[int], nn.Module]
 """Number of inputs → encoder (batch, time, input) → (batch, time, width) with an attribute ``width``."""

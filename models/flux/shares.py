@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
 
 FloatArray = npt.NDArray[np.float64]
 SHARES_OF_CLASS: dict[str, tuple[float, float, float]] = {
@@ -47,32 +46,3 @@ def shares_of_classes(igbp: Sequence[str]) -> FloatArray:
     if unknown:
         raise ValueError(f"No shares are known for the class {unknown[0]!r}; known are {', '.join(SHARES_OF_CLASS)}.")
     return np.array([SHARES_OF_CLASS[name] for name in igbp]).reshape(-1, 3)
-
-
-class ShareModel(nn.Module):
-    """Predicts the three shares of each month from the inputs: sigmoids, normalised to 1.
-
-    Supervised by coarse labels through its mean over the months, as DERE supervises the shares per age and year by
-    those of a satellite.
-
-    Args:
-        encoder: (batch, time, input) → (batch, time, width).
-        decoder: (batch, time, width) → (batch, time, 3).
-    """
-
-    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
-        super().__init__()
-        self.encoder, self.decoder = encoder, decoder
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Shares of each sequence.
-
-        Args:
-            inputs: (batch, time, input), standardised.
-
-        Returns:
-            (batch, 3), summing to 1: the mean over the months of the shares of each month.
-        """
-        raw = self.decoder(self.encoder(inputs)).sigmoid()
-        monthly: Tensor = raw / raw.sum(dim=-1, keepdim=True)
-        return monthly.mean(dim=1)

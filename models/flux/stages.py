@@ -87,20 +87,30 @@ class Stages:
         content = self._find(path)
         found = content is not None
         if content is None:
-            checkpoint = None if path is None else path.with_suffix(".training")
-            result = train(made, training, checkpoint=checkpoint, on_progress=self._on_progress)
-            content = {
-                "tensors": dict(made.module.state_dict()),
-                "epoch_losses": list(result.epoch_losses),
-                "validation_losses": list(result.validation_losses),
-            }
-            self._keep(path, content)
-            if checkpoint is not None:
-                checkpoint.unlink(missing_ok=True)
+            content = self._trained(made, training, path)
         made.module.load_state_dict(content["tensors"])
         made.module.eval()
         losses = tuple(content["epoch_losses"]), tuple(content["validation_losses"])
         self.reports.append(StageReport(name, self.key, found, *losses))
+
+    def _trained(self, task: TrainingTask, training: TrainingOptions, path: Path | None) -> dict[str, Any]:
+        checkpoint = None if path is None else path.with_suffix(".training")
+        try:
+            result = train(task, training, checkpoint=checkpoint, on_progress=self._on_progress)
+        except UnusableCheckpoint:
+            finished = self._find(path)  # another process may have ended this very training and removed its checkpoint
+            if finished is None:
+                raise
+            return finished
+        content = {
+            "tensors": dict(task.module.state_dict()),
+            "epoch_losses": list(result.epoch_losses),
+            "validation_losses": list(result.validation_losses),
+        }
+        self._keep(path, content)
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+        return content
 
     def compute(
         self, name: str, compute: Callable[[], Mapping[str, Tensor]], facts: object, *, shared: bool = False

@@ -6,7 +6,8 @@ import torch
 
 from models.flux.balance import FLUXES, GPP, NEE, NPP, RA, RECO, RH, ConstructedBalance, PenalisedBalance
 from models.flux.data import Standardisation, check_towers, network_inputs
-from models.flux.shares import SHARES_OF_CLASS, ShareModel, shares_of_classes
+from models.flux.share_model import ShareModel
+from models.flux.shares import SHARES_OF_CLASS, shares_of_classes
 from models.flux.spread import Spread
 from tests.support.flux_towers import towers
 

@@ -1,16 +1,21 @@
 import math
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import models.flux
 from models.flux.calibration import calibrate
 from models.flux.parameters import DECIDUOUS_BROADLEAF, EVERGREEN_BROADLEAF, EVERGREEN_NEEDLELEAF, GRASS, OPEN_SHRUB
 from models.flux.process_model import Calibration, canopy, simulate
 from models.flux.weather import DAYS_IN_MONTH, day_length, potential_evapotranspiration
 from tests.support.flux_towers import weather
 
+ROOT = Path(__file__).parents[3]
 MIXED = np.array([0.3, 0.3, 0.4])
 
 
@@ -242,3 +247,15 @@ def test_bad_input():
         Calibration(light_use=0)
     with pytest.raises(ValueError, match="cannot be calibrated"):
         calibrate(w, shares_of(3), np.full((3, 24, 3), np.nan), np.arange(3))
+
+
+def test_the_process_model_and_the_towers_need_no_torch():
+    program = "import sys; from models.flux import TowerPanel, calibrate, simulate; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+def test_every_public_name_can_be_imported():
+    for name in models.flux.__all__:
+        assert getattr(models.flux, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Fluxx'"):
+        models.flux.Fluxx  # noqa: B018
