@@ -174,7 +174,8 @@ class FluxRegressor:
 
     def _known(self, shares: torch.Tensor) -> torch.Tensor:
         """The shares that the options let the towers have."""
-        return torch.full_like(shares, 1 / shares.shape[1]) if self.options.shares == "none" else shares
+        unknown = self.options.variant == "dere" and self.options.shares == "none"
+        return torch.full_like(shares, 1 / shares.shape[1]) if unknown else shares
 
     def _simulate(
         self, panel: TowerPanel, targets: FloatArray, training: IndexArray, towers: IndexArray
