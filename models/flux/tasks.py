@@ -68,7 +68,7 @@ class BranchTask:
 
     def validation_loss(self) -> float:
         """The same at the validation towers."""
-        return float(self._loss(self.validation))
+        return float(self._loss(self.validation).detach())
 
     def _loss(self, towers: Tensor) -> Tensor:
         balance = self.module.balance
@@ -121,7 +121,7 @@ class MixtureTask:
         """The same at the validation towers, mean over all their mixtures."""
         n = self.mixtures.shares.shape[1]
         losses = [self._loss(self.validation, torch.full_like(self.validation, number)) for number in range(n)]
-        return float(torch.stack(losses).mean())
+        return float(torch.stack(losses).mean().detach())
 
     def _loss(self, towers: Tensor, mixture: Tensor) -> Tensor:
         branches = None if self.branches is None else self.branches[towers]
@@ -165,7 +165,7 @@ class ShareTask:
 
     def validation_loss(self) -> float:
         """The same at the validation towers."""
-        return float(self._loss(self.validation))
+        return float(self._loss(self.validation).detach())
 
     def _loss(self, towers: Tensor) -> Tensor:
         predicted = self.module.shares_of(self.inputs[towers], self.shares[towers])
@@ -240,7 +240,7 @@ class TowerTask:
 
     def validation_loss(self) -> float:
         """Standardised error of the observed months of the validation towers, masked in any case."""
-        return float(self._error(self._predicted(self.validation), self.validation, masked=True))
+        return float(self._error(self._predicted(self.validation), self.validation, masked=True).detach())
 
     def _predicted(self, towers: Tensor) -> Tensor:
         inputs, network = self.inputs[towers], self.module.network

@@ -8,6 +8,7 @@ from torch import nn
 import models.flux.imputation
 import models.flux.tasks
 from models.flux.backbones import BackboneOptions
+from models.flux.balance import ConstructedBalance
 from models.flux.estimator import FluxRegressor
 from models.flux.networks import FluxNetwork, ImputedWeight
 from models.flux.options import CsdiOptions, FluxOptions
@@ -263,8 +264,6 @@ def test_parts_that_are_not_trained_stay_without_dropout():
         made = nn.Sequential(nn.Linear(n_inputs, 8), nn.Dropout(0.5))
         made.width = 8
         return made
-
-    from models.flux.balance import ConstructedBalance
 
     network = FluxNetwork(encoder, 4, ConstructedBalance(np.ones(6)), branches=3)
     network.add_competition(encoder)
