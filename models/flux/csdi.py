@@ -7,6 +7,8 @@ side information, so that a month without any neighbour is still drawn from its 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -187,8 +189,9 @@ def draw(
     known: Tensor,
     weather: Tensor,
     generator: torch.Generator,
+    n_steps: int | None = None,
 ) -> Tensor:
-    """One sample of the unknown months of each series, by the reverse diffusion (Algorithm 2 of the paper).
+    """One sample of the unknown months of each series.
 
     Args:
         network: ε_θ.
@@ -197,25 +200,74 @@ def draw(
         known: (batch, month, flux) 1 where a value conditions.
         weather: (batch, month, variable).
         generator: of the draws, on the CPU.
+        n_steps: of a second-order solver; where None the paper's Algorithm 2, which visits every step and draws 5–10 %
+            too narrow with its 50 steps even where ε_θ is exact.
 
     Returns:
         (batch, month, flux), the known values where they are known.
     """
+    given = values * known
 
     def normal() -> Tensor:
         return torch.randn(values.shape, generator=generator).to(values.device)
 
-    given, sample = values * known, normal()
-    for number in reversed(range(len(schedule.beta))):
+    def noise_in(sample: Tensor, number: int) -> Tensor:
         step = torch.full((len(values),), number, device=values.device)
-        noise = network(sample * (1 - known), given, known, weather, step)
+        noise: Tensor = network(sample * (1 - known), given, known, weather, step)
+        return noise
+
+    sample = _ancestral(noise_in, schedule, normal) if n_steps is None else _solved(noise_in, schedule, normal, n_steps)
+    filled: Tensor = torch.where(known > 0, values, sample)
+    return filled
+
+
+NoiseIn = Callable[[Tensor, int], Tensor]
+"""Sample and step of the diffusion → the noise in the sample."""
+
+
+def _ancestral(noise_in: NoiseIn, schedule: NoiseSchedule, normal: Callable[[], Tensor]) -> Tensor:
+    """Algorithm 2 of the paper."""
+    sample = normal()
+    for number in reversed(range(len(schedule.beta))):
         beta, alpha, bar = schedule.beta[number], schedule.alpha[number], schedule.alpha_bar[number]
-        sample = (sample - beta / (1 - bar).sqrt() * noise) / alpha.sqrt()
+        sample = (sample - beta / (1 - bar).sqrt() * noise_in(sample, number)) / alpha.sqrt()
         if number > 0:
             variance = (1 - schedule.alpha_bar[number - 1]) / (1 - bar) * beta
             sample = sample + variance.sqrt() * normal()
-    filled: Tensor = torch.where(known > 0, values, sample)
-    return filled
+    return sample
+
+
+def _solved(noise_in: NoiseIn, schedule: NoiseSchedule, normal: Callable[[], Tensor], n_steps: int) -> Tensor:
+    """DPM-Solver++ (2M) (Lu et al. 2022, arXiv:2211.01095, Algorithm 2): the noise is drawn once and then followed."""
+    bars, log_snr = schedule.alpha_bar, _half_log_snr(schedule)
+    visited = visited_steps(schedule, n_steps)
+    sample, before, before_leap = normal(), None, log_snr.new_ones(())
+    for number, following in pairwise([*visited, -1]):
+        bar = bars[number]
+        clean = (sample - (1 - bar).sqrt() * noise_in(sample, number)) / bar.sqrt()
+        if following < 0:
+            return clean
+        leap, next_bar = log_snr[following] - log_snr[number], bars[following]
+        ahead = clean if before is None else clean + leap / (2 * before_leap) * (clean - before)
+        sample = ((1 - next_bar) / (1 - bar)).sqrt() * sample - next_bar.sqrt() * torch.expm1(-leap) * ahead
+        before, before_leap = clean, leap
+    return sample
+
+
+def visited_steps(schedule: NoiseSchedule, n_steps: int) -> list[int]:
+    """Steps of the diffusion from the noisiest to the cleanest, evenly spaced in the logarithm of signal to noise.
+
+    Args:
+        schedule: of the noise.
+        n_steps: at most; steps that fall together are visited once.
+    """
+    log_snr = _half_log_snr(schedule)
+    places = torch.linspace(float(log_snr[-1]), float(log_snr[0]), n_steps, dtype=torch.float64)
+    return sorted({int((log_snr.double().cpu() - place).abs().argmin()) for place in places}, reverse=True)
+
+
+def _half_log_snr(schedule: NoiseSchedule) -> Tensor:
+    return 0.5 * torch.log(schedule.alpha_bar / (1 - schedule.alpha_bar))
 
 
 def _transformer(channels: int, heads: int) -> nn.Module:

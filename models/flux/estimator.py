@@ -197,7 +197,8 @@ class FluxRegressor:
         def compute() -> dict[str, torch.Tensor]:
             return {key: value.cpu() for key, value in imputer.imputed(panel, targets, training)._asdict().items()}
 
-        kept = stages.compute("samples", compute, self.options.csdi.samples, shared=True)
+        drawn = [self.options.csdi.samples, self.options.csdi.draw_steps]
+        kept = stages.compute("samples", compute, drawn, shared=True)
         nothing = torch.zeros((len(validation), *kept["median"].shape[1:]))
         device = self.training.resolve_device()
         return Imputed(*(torch.cat([kept[name], nothing]).to(device) for name in Imputed._fields))

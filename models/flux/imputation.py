@@ -140,6 +140,7 @@ def impute(
     *,
     samples: int,
     seed: int,
+    n_steps: int | None = None,
 ) -> Tensor:
     """Samples of every month, those of GPP and RECO cut at 0.
 
@@ -153,6 +154,7 @@ def impute(
         scale: (3,) gC m⁻² d⁻¹ that was divided by.
         samples: number of draws.
         seed: of the draws; a tower's do not depend on the others'.
+        n_steps: see ``csdi.draw``.
 
     Returns:
         (sample, tower, month, 3) gC m⁻² d⁻¹; the observed value in every sample where there is one.
@@ -164,7 +166,7 @@ def impute(
         for start in range(0, samples, _DRAWN_AT_ONCE):
             n = min(_DRAWN_AT_ONCE, samples - start)
             given, known, around = (part[tower].expand(n, -1, -1) for part in (values, observed, weather))
-            drawn[start : start + n, tower] = draw(module, schedule, given, known, around, generator)
+            drawn[start : start + n, tower] = draw(module, schedule, given, known, around, generator, n_steps)
     fluxes = drawn * scale + mean
     cut = fluxes.clamp(min=0)
     cut[..., NEE_CHANNEL] = fluxes[..., NEE_CHANNEL]

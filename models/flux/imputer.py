@@ -141,7 +141,7 @@ class FluxImputer:
         return NoiseSchedule(*(part.to(self.training.resolve_device()) for part in noise_schedule(self.options)))
 
     def _sizes(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self.options).items() if key != "samples"}
+        return {key: value for key, value in vars(self.options).items() if key not in ("samples", "draw_steps")}
 
     def _sample(
         self, panel: TowerPanel, targets: FloatArray, towers: IndexArray, samples: int | None
@@ -153,7 +153,8 @@ class FluxImputer:
         network, seed = self._network.eval(), self.training.seed
         number = self.options.samples if samples is None else samples
         series = values, observed, weather, self._mean, self._scale
-        return impute(network, self._schedule, *series, samples=number, seed=seed), observed
+        steps = self.options.draw_steps
+        return impute(network, self._schedule, *series, samples=number, seed=seed, n_steps=steps), observed
 
     def _tensors(self, panel: TowerPanel, targets: FloatArray, towers: IndexArray) -> tuple[Tensor, Tensor, Tensor]:
         """Weather, standardised values with 0 for missing ones, and 1 where observed."""

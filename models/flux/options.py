@@ -63,6 +63,8 @@ class CsdiOptions:
         steps: of the diffusion.
         first_noise: β of the first step.
         last_noise: β of the last step; between them β grows as a square.
+        draw_steps: of the solver that draws (``csdi.draw``); the paper's algorithm with all steps where None. A draw
+            costs as much as this number.
         samples: drawn for each missing month.
         epochs: at most.
         batch_size: towers.
@@ -81,6 +83,7 @@ class CsdiOptions:
     steps: int = 50
     first_noise: float = 1e-4
     last_noise: float = 0.5
+    draw_steps: int | None = 15
     samples: int = 100
     epochs: int = 400
     batch_size: int = 8
@@ -94,6 +97,8 @@ class CsdiOptions:
                 raise ValueError(f"CsdiOptions.{name} is {getattr(self, name)}; it must be at least 1.")
         if self.steps < 2 or not 0 < self.first_noise <= self.last_noise < 1:
             raise ValueError("CsdiOptions needs at least 2 steps and 0 < first_noise ≤ last_noise < 1.")
+        if self.draw_steps is not None and self.draw_steps < 2:
+            raise ValueError(f"CsdiOptions.draw_steps is {self.draw_steps}; it must be at least 2, or None.")
         if self.channels % self.heads or self.channels % 2:
             raise ValueError(f"CsdiOptions.channels is {self.channels}; give an even multiple of {self.heads} heads.")
 

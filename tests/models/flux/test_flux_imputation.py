@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.flux.csdi import CsdiNetwork, denoising_loss, draw, noise_schedule
+from models.flux.csdi import CsdiNetwork, denoising_loss, draw, noise_schedule, visited_steps
 from models.flux.imputation import coverage, crps, hide, summary
 from models.flux.imputer import FluxImputer
 from models.flux.options import CsdiOptions
@@ -95,6 +95,46 @@ def test_the_reverse_diffusion_with_the_exact_noise_draws_the_right_distribution
     drawn = draw(network, schedule, nothing, nothing, torch.zeros(400, 10, 1), torch.Generator().manual_seed(0))
     assert float(drawn.mean()) == pytest.approx(1.5, abs=0.03)
     assert float(drawn.std()) == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_draw_with_all_steps_is_algorithm_2_written_out():
+    schedule = noise_schedule(CsdiOptions(steps=6))
+    network = GaussianNoise(schedule, mean=0.5, deviation=0.8)
+    nothing = torch.zeros(2, 4, 3)
+    drawn = draw(network, schedule, nothing, nothing, nothing, torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(2, 4, 3, generator=generator)
+    for t in range(5, -1, -1):
+        beta, bar = schedule.beta[t], torch.prod(1 - schedule.beta[: t + 1])
+        noise = network(x, None, None, None, torch.tensor([t, t]))
+        x = (x - beta / (1 - bar).sqrt() * noise) / (1 - beta).sqrt()
+        if t > 0:
+            variance = (1 - torch.prod(1 - schedule.beta[:t])) / (1 - bar) * beta
+            x = x + variance.sqrt() * torch.randn(2, 4, 3, generator=generator)
+    torch.testing.assert_close(drawn, x, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("deviation", [0.3, 1.0])
+def test_the_solver_draws_the_right_distribution_in_few_steps_and_better_than_the_paper(deviation):
+    schedule, nothing = noise_schedule(CsdiOptions()), torch.zeros(400, 10, 3)
+    network = GaussianNoise(schedule, mean=1.5, deviation=deviation)
+    solved, published = (
+        draw(network, schedule, nothing, nothing, nothing, torch.Generator().manual_seed(0), n_steps=n_steps)
+        for n_steps in (CsdiOptions().draw_steps, None)
+    )
+    assert float(solved.mean()) == pytest.approx(1.5, abs=0.05)
+    assert float(solved.std()) == pytest.approx(deviation, rel=0.04)
+    assert 0.88 * deviation < float(published.std()) < 0.96 * deviation
+    with pytest.raises(ValueError, match="draw_steps is 1"):
+        CsdiOptions(draw_steps=1)
+
+
+def test_visited_steps_go_from_noise_to_signal_without_repeating():
+    schedule = noise_schedule(CsdiOptions())
+    steps = visited_steps(schedule, 15)
+    assert steps[0] == 49 and steps[-1] == 0 and len(steps) == 15
+    assert steps == sorted(set(steps), reverse=True)
+    assert len(visited_steps(schedule, 200)) <= 50
 
 
 def test_hidden_months_are_observed_ones_and_follow_other_towers_gaps():
