@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,50 +156,44 @@ def check_index(panel: TowerPanel, towers: IndexArray, name: str) -> None:
         raise ValueError(f"{name} must name towers in [0, {panel.n_towers}), each once.")
 
 
-def network_inputs(panel: TowerPanel, reference: Sequence[int] | IndexArray) -> npt.NDArray[np.float32]:
-    """Standardised drivers with the sine and cosine of the month.
-
-    Args:
-        panel: the towers.
-        reference: towers whose means and standard deviations are taken; a driver that is constant there becomes 0.
-
-    Returns:
-        (tower, month, driver + 2).
-    """
-    return Standardisation.of(panel, reference).apply(panel)
-
-
 @dataclass(frozen=True)
 class Standardisation:
     """Statistics of drivers.
 
     Attributes:
+        driver_names: in their order.
         mean: (driver,).
         scale: (driver,), infinite for a constant driver, which so becomes 0.
     """
 
+    driver_names: tuple[str, ...]
     mean: npt.NDArray[np.float64]
     scale: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, panel: TowerPanel, towers: Sequence[int] | IndexArray) -> Standardisation:
+    def of(cls, panel: TowerPanel, towers: IndexArray) -> Standardisation:
         """Takes the statistics of some towers.
 
         Args:
             panel: all towers.
             towers: whose months count.
         """
-        values = panel.drivers[np.asarray(towers)].reshape(-1, panel.drivers.shape[-1]).astype(np.float64)
+        values = panel.drivers[towers].reshape(-1, panel.drivers.shape[-1]).astype(np.float64)
         mean, deviation = values.mean(axis=0), values.std(axis=0)
         constant = deviation <= 1e-9 * np.maximum(np.abs(mean), 1.0)
-        return cls(mean, np.where(constant, np.inf, deviation))
+        return cls(panel.driver_names, mean, np.where(constant, np.inf, deviation))
 
     def apply(self, panel: TowerPanel) -> npt.NDArray[np.float32]:
         """Inputs of a network, (tower, month, driver + 2).
 
         Args:
             panel: may hold other towers and months than those of ``of``.
+
+        Raises:
+            ValueError: its drivers are others, or in another order.
         """
+        if panel.driver_names != self.driver_names:
+            raise ValueError(f"The panel has the drivers {panel.driver_names}; those of fit were {self.driver_names}.")
         scaled = (panel.drivers - self.mean) / self.scale
         angle = 2 * np.pi * (np.asarray(panel.month_of_year) - 0.5) / 12
         season = np.broadcast_to(np.stack([np.sin(angle), np.cos(angle)], axis=-1), (panel.n_towers, panel.n_months, 2))

@@ -150,12 +150,8 @@ class FluxRegressor:
         Raises:
             ValueError: the estimator is not fitted, a tower is not in the panel, or the drivers are others.
         """
-        if self._network is None or self._spread is None or self._standardisation is None:
+        if self._network is None or self._spread is None:
             raise ValueError("The estimator is not fitted; call fit first.")
-        if panel.drivers.shape[-1] != len(self._standardisation.mean):
-            raise ValueError(
-                f"The panel has {panel.drivers.shape[-1]} drivers, that of fit had {len(self._standardisation.mean)}."
-            )
         towers = np.arange(panel.n_towers) if towers is None else towers
         check_index(panel, towers, "towers")
         fluxes = self._fluxes(panel, towers)

@@ -288,8 +288,11 @@ def test_bad_input():
     with pytest.raises(ValueError, match="training tower 2 has no observed month"):
         FluxRegressor(OPTIONS, TRAINING, TRAINING).fit(PANEL, hidden, TRAIN, STOP)
     estimator = fitted(replace(OPTIONS, variant="baseline"))
-    with pytest.raises(ValueError, match="5 drivers, that of fit had 6"):
-        estimator.predict(replace(PANEL, drivers=PANEL.drivers[..., :5], driver_names=PANEL.driver_names[:5]))
+    few = replace(PANEL, drivers=PANEL.drivers[..., :5], driver_names=PANEL.driver_names[:5])
+    turned = replace(PANEL, drivers=PANEL.drivers[..., ::-1], driver_names=PANEL.driver_names[::-1])
+    for other in (few, turned):
+        with pytest.raises(ValueError, match="those of fit were"):
+            estimator.predict(other)
 
 
 @pytest.mark.parametrize(
