@@ -21,7 +21,7 @@ from models.flux.options import FLUX_PRETRAINING, FLUX_TRAINING, FluxOptions
 from models.flux.process_model import Calibration
 from models.flux.simulation import Simulations
 from models.flux.spread import Spread
-from models.flux.stages import StageReport, Stages
+from models.flux.stages import StageCallback, StageReport, Stages
 from models.flux.steps import Steps, TowerTensors, measured_statistics
 from models.training import ProgressCallback, TrainingOptions
 
@@ -87,6 +87,7 @@ class FluxRegressor:
         checkpoint: Path | None = None,
         pretrained: Path | None = None,
         on_progress: ProgressCallback | None = None,
+        on_stage: StageCallback | None = None,
     ) -> Self:
         """Fits all stages; fluxes of other towers are not read, and no statistic is taken of them.
 
@@ -102,6 +103,7 @@ class FluxRegressor:
             pretrained: folder for the stages that other fits share, named by what they depend on; ``checkpoint`` where
                 None.
             on_progress: called with a ``Progress``; each stage counts its own epochs.
+            on_stage: called with the name of each stage when it begins, found or not.
 
         Raises:
             ValueError: as ``data.check_towers``, or a driver of the process model is missing.
@@ -116,7 +118,7 @@ class FluxRegressor:
         options, device = self.options, self.training.resolve_device()
         self._standardisation = Standardisation.of(panel, simulated if options.simulated else training)
         facts = [options.backbone, options.sizes, self._standardisation]
-        stages = Stages(checkpoint, pretrained, on_progress, facts)
+        stages = Stages(checkpoint, pretrained, on_progress, facts, on_stage)
         steps = Steps(options, self.training, self.pretraining, self._encoder, stages, device)
         measured = np.asarray(targets[np.concatenate([training, validation])])
         towers = self._tensors(panel, training, validation)
@@ -131,7 +133,7 @@ class FluxRegressor:
         towers = towers._replace(shares=self._known(towers.shares))
         steps.tune(network, towers, measured, None)
         if options.imputation != "none":
-            apart = Stages(checkpoint, pretrained, on_progress, None)  # the same for every network
+            apart = Stages(checkpoint, pretrained, on_progress, None, on_stage)  # the same for every network
             imputed = self._impute(apart, panel, targets, training, validation)
             stages.reports += apart.reports
             steps.tune(network, towers, measured, imputed)

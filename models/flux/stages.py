@@ -24,6 +24,9 @@ _KIND = "flux stage"
 _SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds", "precision")  # precision: as it is resolved
 
 
+StageCallback = Callable[[str], None]
+
+
 @dataclass(frozen=True)
 class StageReport:
     """What a stage leaves behind besides parameters.
@@ -51,12 +54,19 @@ class Stages:
         shared: for the stages that other fits need too; ``folder`` where None.
         on_progress: of every training.
         facts: whatever all stages depend on.
+        on_stage: called with the name of each stage when it begins.
     """
 
     def __init__(
-        self, folder: Path | None, shared: Path | None, on_progress: ProgressCallback | None, facts: object
+        self,
+        folder: Path | None,
+        shared: Path | None,
+        on_progress: ProgressCallback | None,
+        facts: object,
+        on_stage: StageCallback | None = None,
     ) -> None:
-        self._folder, self._shared, self._on_progress = folder, shared or folder, on_progress
+        self._folder, self._shared = folder, shared or folder
+        self._on_progress, self._on_stage = on_progress, on_stage
         self.key = digest(NUMBERS_VERSION, torch.__version__.split("+")[0], facts)
         self.reports: list[StageReport] = []
 
@@ -139,6 +149,8 @@ class Stages:
 
     def _advance(self, name: str, facts: object, training: dict[str, Any] | None) -> None:
         self.key = digest(self.key, name, facts, training)
+        if self._on_stage is not None:
+            self._on_stage(name)
 
     def _path(self, name: str, shared: bool) -> Path | None:
         folder = self._shared if shared else self._folder

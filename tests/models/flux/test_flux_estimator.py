@@ -138,6 +138,15 @@ def test_a_fit_killed_anywhere_goes_on_to_the_same_numbers(tmp_path, monkeypatch
             np.testing.assert_array_equal(values, known)
 
 
+def test_stages_and_epochs_are_reported_as_they_come():
+    lines = []
+    fitted(EVERYTHING, on_stage=lines.append, on_progress=lambda report: lines.append(report.epoch))
+    stages = [line for line in lines if isinstance(line, str)]
+    assert stages == [*PRETRAINED, "shares", "towers", "imputation", "samples", "imputed_towers"]
+    assert lines[lines.index("towers") + 1] == 1
+    assert set(lines) - set(stages) == {1, 2}
+
+
 def test_a_finished_fit_trains_nothing_again(tmp_path, monkeypatch):
     first = fitted(EVERYTHING, checkpoint=tmp_path)
     kill_after(monkeypatch, 0)
