@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from models.flux.process_model import check_shares
 from models.flux.shares import shares_of_classes
-from models.flux.weather import Weather
+from models.flux.weather import Weather, check_months
 
 FloatArray = npt.NDArray[np.floating[Any]]
 IndexArray = npt.NDArray[np.integer[Any]]
@@ -70,8 +70,7 @@ class TowerPanel:
             )
         if not (np.isfinite(self.lat).all() and np.isfinite(self.lon).all() and np.abs(self.lat).max() <= 90):
             raise ValueError("lat and lon must be finite, lat in [-90, 90] degrees.")
-        if ((np.diff(self.month_of_year) - 1) % 12).any() or not 1 <= self.month_of_year[0] <= 12:
-            raise ValueError("month_of_year must run through consecutive months, numbered 1–12.")
+        check_months(self.month_of_year)
         check_shares(self.shares, towers)
 
     @property

@@ -65,8 +65,7 @@ class Weather:
                 raise ValueError(f"{field.name} is NaN or infinite at {place} (tower, month); fill it or drop it.")
         if shape[1] < MONTHS_PER_YEAR:
             raise ValueError(f"The weather has {shape[1]} months; the water bucket needs at least a year.")
-        if ((np.diff(self.month_of_year) - 1) % MONTHS_PER_YEAR).any() or not 1 <= self.month_of_year[0] <= 12:
-            raise ValueError("month_of_year must run through consecutive months, numbered 1–12.")
+        check_months(self.month_of_year)
 
     def at(self, towers: npt.NDArray[np.integer[Any]]) -> Weather:
         """The weather of some towers.
@@ -96,6 +95,17 @@ class Weather:
             self.temperature[:, self.month_of_year == month].mean(axis=1) for month in range(1, MONTHS_PER_YEAR + 1)
         ]
         return np.asarray(np.min(months, axis=0))
+
+
+def check_months(month_of_year: npt.NDArray[np.integer[Any]]) -> None:
+    """Raises unless months follow one another and are numbered 1–12.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    whole = month_of_year.dtype.kind in "iu" and 1 <= month_of_year.min() and month_of_year.max() <= MONTHS_PER_YEAR
+    if not whole or ((np.diff(month_of_year) - 1) % MONTHS_PER_YEAR).any():
+        raise ValueError("month_of_year must run through consecutive months, numbered 1–12.")
 
 
 def saturation_pressure(temperature: FloatArray) -> FloatArray:

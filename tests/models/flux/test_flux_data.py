@@ -110,8 +110,9 @@ def test_bad_panels():
         broken_panel(igbp=panel.igbp[:5])
     with pytest.raises(ValueError, match="class 'URB'"):
         broken_panel(igbp=("URB", *panel.igbp[1:]))
-    with pytest.raises(ValueError, match="consecutive"):
-        broken_panel(month_of_year=np.ones(24, int))
+    for months in (np.ones(24, int), np.arange(24), panel.month_of_year.astype(float), np.arange(1, 25)):
+        with pytest.raises(ValueError, match="consecutive"):
+            broken_panel(month_of_year=months)
     with pytest.raises(ValueError, match="lat"):
         broken_panel(lat=np.full(6, 95.0))
     with pytest.raises(ValueError, match="not empty"):
