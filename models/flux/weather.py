@@ -103,7 +103,7 @@ def check_months(month_of_year: npt.NDArray[np.integer[Any]]) -> None:
     Raises:
         ValueError: otherwise.
     """
-    whole = month_of_year.dtype.kind in "iu" and 1 <= month_of_year.min() and month_of_year.max() <= MONTHS_PER_YEAR
+    whole = month_of_year.dtype.kind in "iu" and month_of_year.min() >= 1 and month_of_year.max() <= MONTHS_PER_YEAR
     if not whole or ((np.diff(month_of_year) - 1) % MONTHS_PER_YEAR).any():
         raise ValueError("month_of_year must run through consecutive months, numbered 1–12.")
 
