@@ -25,6 +25,8 @@ def _suites(store: Path | None) -> Rows:
 def _runners(store: Path | None) -> Rows:
     from bench.runners import registry
 
+    for problem in registry.problems():
+        click.echo(f"A plug-in was skipped. {problem}", err=True)
     return [
         {
             "name": entry.name,
