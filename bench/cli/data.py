@@ -21,7 +21,8 @@ Examples:
   bench data info simulated:cells=2000
   bench data verify northchina
   bench data build climate2gpp --help
-  bench data audit northchina --suite fewshot --weeks 40 --runner climatology""",
+  bench data audit northchina --suite fewshot --weeks 40 --runner climatology
+  bench data audit northchina --split blocks:3,1/5""",
 )
 def command() -> None:
     """Fetch, build, describe, verify and audit data sets."""
@@ -87,7 +88,9 @@ def verify(spec: str) -> int:
 @command.command()
 @click.argument("spec", default="auto")
 @click.option("--suite", default="full", show_default=True, help="Whose split: full or fewshot.")
-@click.option("--weeks", default="1,10,20,30,40", show_default=True)
+@click.option("--split", default=None, help="full: name of the split, as in `bench run`; of several folds, the first.")
+@click.option("--target", default=None, help="Of several targets, which  [default: the first].")
+@click.option("--weeks", default="", help="fewshot: steps of the year, as in `bench run`.")
 @click.option("--train-cells", type=int, default=None)
 @click.option("--profile", default="laptop", show_default=True)
 @click.option(
@@ -95,12 +98,21 @@ def verify(spec: str) -> int:
 )
 @json_option
 def audit(
-    spec: str, suite: str, weeks: str, train_cells: int | None, profile: str, runner: str | None, as_json: bool
+    spec: str,
+    suite: str,
+    split: str | None,
+    target: str | None,
+    weeks: str,
+    train_cells: int | None,
+    profile: str,
+    runner: str | None,
+    as_json: bool,
 ) -> int:
-    """Audit a split: shared samples, distance from test to training cells, and what a runner's fit depends on."""
+    """Audit a split: shared samples and their twins, distance from test to training cells, what a fit depends on."""
     from bench.data.audit import audit_split
     from bench.data.datasets import open_dataset
-    from bench.data.splits import fewshot_parameters, full_parameters, make_split, parse_weeks
+    from bench.data.split_names import default_split, parse_split, split_parameters
+    from bench.data.splits import default_weeks, fewshot_parameters, make_split, parse_weeks
     from bench.errors import unknown
     from bench.suites import profiles
 
@@ -108,19 +120,22 @@ def audit(
         raise unknown("suite", suite, ["full", "fewshot"], "see `bench data audit --help`")
     cube = open_dataset(spec, lambda text: click.echo(text, err=True)).cube
     max_cells = profiles.get(profile).max_cells
-    parameters = (
-        full_parameters(cube, max_cells)
-        if suite == "full"
-        else fewshot_parameters(cube, parse_weeks(weeks), train_cells, 0, max_cells)
-    )
-    split = make_split(cube, parameters)
-    result = audit_split(cube, split)
+    if suite == "full":
+        parameters = split_parameters(cube, parse_split(split or default_split(cube)), max_cells)[0]
+    else:
+        scored = parse_weeks(weeks) if weeks.strip() else default_weeks(cube)
+        parameters = fewshot_parameters(cube, scored, train_cells, 0, max_cells)
+    if cube.several_targets:
+        parameters["target"] = target or cube.target_name
+    cube = cube.for_target(parameters.get("target", target))
+    made = make_split(cube, parameters)
+    result = audit_split(cube, made)
     found: dict[str, Any] = dataclasses.asdict(result) | {"passed": result.passed}
     if runner is not None:
         from bench.execution.inprocess import trained_on_training_only
 
         found["runner"] = runner
-        found["runner_saw_training_only"] = trained_on_training_only(runner, cube, split, profile)
+        found["runner_saw_training_only"] = trained_on_training_only(runner, cube, made, profile)
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import Cube
+from bench.data import rhythm as rhythms
+from bench.data.cube import Cube, normalised_lon
+from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.errors import BenchError
 from bench.system.ownership import is_abandoned, owner
 
@@ -39,10 +41,11 @@ class CubeWriter:
     _DIMENSIONS = {
         "climate": ("cell", "time", "feature"),
         "static": ("cell", "static_feature"),
-        "target": ("cell", "time"),
         "lon": ("cell",),
         "lat": ("cell",),
         "time": ("time",),
+        "x": ("cell",),
+        "y": ("cell",),
     }
 
     def __init__(
@@ -60,8 +63,35 @@ class CubeWriter:
         target_units: str,
         provenance: Mapping[str, str],
         withheld: Mapping[str, str] | None = None,
+        rhythm: Rhythm = EIGHT_DAY,
+        has_split: bool = False,
+        several_targets: Mapping[str, str] | None = None,
+        crs: str | None = None,
+        place_names: tuple[str, ...] | None = None,
+        groupings: tuple[str, ...] = (),
     ) -> None:
-        """Creates empty arrays on disk; ``features``, ``static_features`` and ``withheld`` map names to units."""
+        """Creates empty arrays on disk.
+
+        Args:
+            path: folder of the cube.
+            name: see `Cube`, as all that are not named here.
+            lon: (cell,) degrees east, or x with a ``crs``.
+            lat: (cell,) degrees north, or y with a ``crs``.
+            time: (time,) first day of each step.
+            features: name → units of the climate features.
+            static_features: name → units; empty for none.
+            n_land_cover: how many of them, from the first on, are land-cover fractions.
+            target_name: of the target, or of the first of several.
+            target_units: of the target, or of the first of several.
+            provenance: texts.
+            withheld: name → units of the withheld arrays.
+            rhythm: how the steps divide the year.
+            has_split: whether the data bring a split of their own, to be written into ``split``.
+            several_targets: name → units, where there are several.
+            crs: of planar coordinates.
+            place_names: one per cell.
+            groupings: categories by which results are grouped.
+        """
         import zarr
 
         self.path = path
@@ -73,16 +103,30 @@ class CubeWriter:
                     shutil.rmtree(stale, ignore_errors=True)
         n_cells, n_times = len(lon), len(time)
         units = dict(withheld or {})
-        self._schema: dict[str, Any] = {
-            "name": name,
-            "feature_names": list(features),
-            "feature_units": list(features.values()),
-            "static_names": list(static_features),
-            "static_units": list(static_features.values()),
-            "n_land_cover": n_land_cover,
-            "target_name": target_name,
-            "target_units": target_units,
-        }
+        targets = dict(several_targets or {})
+        # Of what it describes, this cube has the sizes and the names; its values are yet to be written.
+        self._schema = Cube(
+            name=name,
+            climate=np.empty((0, 0, 0), np.float32),
+            static=np.empty((0, 0), np.float32),
+            target=np.empty((0, 0), np.float32),
+            lon=lon,
+            lat=lat,
+            time=time,
+            feature_names=tuple(features),
+            feature_units=tuple(features.values()),
+            static_names=tuple(static_features),
+            static_units=tuple(static_features.values()),
+            n_land_cover=n_land_cover,
+            target_name=target_name,
+            target_units=target_units,
+            provenance=provenance,
+            rhythm=rhythm,
+            several_targets=targets,
+            crs=crs,
+            place_names=place_names,
+            groupings=groupings,
+        ).schema()
         try:
             self._group = zarr.create_group(store=str(self._partial), overwrite=True, zarr_format=3)
             self._group.attrs.update(
@@ -94,14 +138,26 @@ class CubeWriter:
                 }
             )
             self.climate = self._create("climate", (n_cells, n_times, len(features)), np.dtype("<f4"))
-            self.static = self._create("static", (n_cells, len(static_features)), np.dtype("<f4"))
-            self.target = self._create("target", (n_cells, n_times), np.dtype("<f4"), units=target_units)
+            self.static: npt.NDArray[np.float32] = np.empty((n_cells, 0), np.float32)
+            if static_features:
+                self.static = self._create("static", (n_cells, len(static_features)), np.dtype("<f4"))
+            shape = (n_cells, n_times, len(targets)) if targets else (n_cells, n_times)
+            units_of_all = ", ".join(targets.values()) if targets else target_units
+            self.target = self._create("target", shape, np.dtype("<f4"), units=units_of_all)
+            self.split: npt.NDArray[np.int8] | None = None
+            if has_split:
+                self._group.attrs["has_split"] = True
+                self.split = self._create("split", (n_cells, n_times), np.dtype("i1"))
             self.withheld = {
                 key: self._create(f"withheld/{key}", (n_cells, n_times), np.dtype("<f4"), units=unit)
                 for key, unit in units.items()
             }
-            self._create("lon", (n_cells,), np.dtype("<f8"), units="degrees_east")[:] = lon
-            self._create("lat", (n_cells,), np.dtype("<f8"), units="degrees_north")[:] = lat
+            if crs is None:
+                self._create("lon", (n_cells,), np.dtype("<f8"), units="degrees_east")[:] = normalised_lon(lon)
+                self._create("lat", (n_cells,), np.dtype("<f8"), units="degrees_north")[:] = lat
+            else:
+                self._create("x", (n_cells,), np.dtype("<f8"))[:] = lon
+                self._create("y", (n_cells,), np.dtype("<f8"))[:] = lat
             days = time.astype("datetime64[D]").astype(np.int64)
             self._create("time", (n_times,), np.dtype("<i8"), units=_TIME_UNITS)[:] = days
         except BaseException:
@@ -120,7 +176,9 @@ class CubeWriter:
             chunks=shape,
             dtype=dtype,
             compressors=None,
-            dimension_names=self._DIMENSIONS.get(name, ("cell", "time")),
+            dimension_names=("cell", "time", "target_name")[: len(shape)]
+            if name == "target"
+            else self._DIMENSIONS.get(name, ("cell", "time")),
             attributes=attributes,
         )
         chunk = _chunk_file(self._partial, name, len(shape))
@@ -134,10 +192,12 @@ class CubeWriter:
 
     def finish(self) -> Cube:
         """Checks the written values, stores the fingerprint, publishes the folder and opens it."""
-        arrays = (self.climate, self.static, self.target, *self.withheld.values())
-        for array in arrays:
-            array.flush()
+        for array in (self.climate, self.static, self.target, self.split, *self.withheld.values()):
+            if isinstance(array, np.memmap):
+                array.flush()
         cube = _open(self._partial).validate()
+        if cube.has_gaps:
+            self._group.attrs["has_gaps"] = True
         self._group.attrs["fingerprint"] = cube.fingerprint
         replaced = self._partial.with_suffix(".replaced")
         if self.path.exists():
@@ -177,9 +237,17 @@ def write_cube(path: Path, cube: Cube) -> Cube:
         target_units=cube.target_units,
         provenance=cube.provenance,
         withheld=dict.fromkeys(cube.withheld, ""),
+        rhythm=cube.rhythm,
+        has_split=cube.split is not None,
+        several_targets=cube.several_targets,
+        crs=cube.crs,
+        place_names=cube.place_names,
+        groupings=cube.groupings,
     )
     try:
         writer.climate[:], writer.static[:], writer.target[:] = cube.climate, cube.static, cube.target
+        if writer.split is not None and cube.split is not None:
+            writer.split[:] = cube.split
         for name, array in cube.withheld.items():
             writer.withheld[name][:] = array
         return writer.finish()
@@ -195,12 +263,14 @@ def open_cube(path: Path) -> Cube:
         BenchError: the folder is no cube, was written by a newer version, or lacks a variable.
     """
     cube = _open(path)
-    stored = _read_json(path / "zarr.json")["attributes"].get("fingerprint")
+    attributes = _read_json(path / "zarr.json")["attributes"]
+    stored = attributes.get("fingerprint")
     if not isinstance(stored, str):
         raise BenchError(
             f"Cube {path} carries no fingerprint: its build was cut short; delete the folder and build it again."
         )
-    cube.__dict__["fingerprint"] = stored  # trusted here; `bench data verify` recomputes it
+    # Trusted here; `bench data verify` recomputes the fingerprint, which covers the gaps too.
+    cube.__dict__.update(fingerprint=stored, has_gaps=bool(attributes.get("has_gaps", False)))
     return cube
 
 
@@ -234,13 +304,16 @@ def _open(path: Path) -> Cube:
         )
     try:
         days = np.asarray(_map(path, "time"))
+        crs = schema.get("crs")
+        first, second = ("lon", "lat") if crs is None else ("x", "y")
+        has_static, has_split = bool(schema["static_names"]), bool(attributes.get("has_split", False))
         return Cube(
             name=schema["name"],
             climate=_map(path, "climate"),
-            static=_map(path, "static"),
+            static=_map(path, "static") if has_static else np.empty((len(_map(path, first)), 0), np.float32),
             target=_map(path, "target"),
-            lon=np.asarray(_map(path, "lon")),
-            lat=np.asarray(_map(path, "lat")),
+            lon=np.asarray(_map(path, first)),
+            lat=np.asarray(_map(path, second)),
             time=days.astype("datetime64[D]"),
             feature_names=tuple(schema["feature_names"]),
             feature_units=tuple(schema["feature_units"]),
@@ -251,6 +324,12 @@ def _open(path: Path) -> Cube:
             target_units=schema["target_units"],
             provenance=attributes["provenance"],
             withheld={name: _map(path, f"withheld/{name}") for name in attributes["withheld"]},
+            rhythm=rhythms.get(schema["rhythm"]) if "rhythm" in schema else EIGHT_DAY,
+            split=_map(path, "split") if has_split else None,
+            several_targets={name: units for name, units in schema.get("several_targets", ())},
+            crs=crs,
+            place_names=tuple(schema["place_names"]) if "place_names" in schema else None,
+            groupings=tuple(schema.get("groupings", ())),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BenchError(

@@ -1,7 +1,7 @@
 """What a store knows of a data set, so that `bench report` reads nothing but the store.
 
-``datasets/<fingerprint>/`` holds ``dataset.json`` (type `DatasetDescription`), ``cells.parquet`` and ``times.parquet``;
-`docs/results-format.md` describes them.
+``datasets/<fingerprint>/`` holds ``dataset.json`` (type `DatasetDescription`), ``cells.parquet``, ``times.parquet``
+and, of data with gaps or with a split of their own, ``samples.parquet``; `docs/results-format.md` describes them.
 """
 
 from __future__ import annotations
@@ -12,20 +12,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.data import climate_classes
+from bench.data import rhythm as rhythms
 from bench.data.cube import Cube
+from bench.data.rhythm import EIGHT_DAY, Rhythm
+from bench.data.splits import Layout
 from bench.errors import BenchError
 from bench.store.records import SCHEMA_VERSION
 from bench.store.store import STORED_STAYS, CorruptRecord, Store
 from bench.system.disk import disk_errors, sha256, write_atomically
 
-STEP_DAYS = 8
-"""Length of a step; the last one of a year is shorter."""
 _TABLES = ("cells.parquet", "times.parquet")
+_SAMPLES = "samples.parquet"
+_MEASURED = "measured_"
+"""Prefix of the column of ``samples.parquet`` that says where a target was measured."""
 
 
 class DatasetDescription(BaseModel):
@@ -33,16 +40,20 @@ class DatasetDescription(BaseModel):
 
     Attributes:
         schema_version: version of this type.
-        fingerprint: SHA-256 of the data set's content, as in its cells of work.
+        fingerprint: SHA-256 of the data set's content, as in its jobs.
         name: of the data set.
         title: what it is.
-        target_name: for example GPP.
+        target_name: for example GPP; of several targets, the first.
         target_units: for example gC m-2 d-1.
         feature_names: climate features.
         feature_units: one per climate feature.
         static_names: static features; those of land cover begin with ``land_cover_``.
         static_units: one per static feature.
-        step_days: length of a step.
+        step_days: length of a step, in whole days; 0 for data without time.
+        rhythm: name of the data set's `Rhythm`.
+        several_targets: name → units of every target, where there are several.
+        crs: of planar coordinates; None for degrees.
+        groupings: categories by which results are grouped; each is a column of the cells.
         climate_source: how the column ``climate`` of the cells was made.
         provenance: source, licence, citation and notes.
         files: SHA-256 of the tables beside it.
@@ -61,6 +72,10 @@ class DatasetDescription(BaseModel):
     static_names: tuple[str, ...]
     static_units: tuple[str, ...]
     step_days: int
+    rhythm: str = EIGHT_DAY.name
+    several_targets: Mapping[str, str] = Field(default_factory=dict)
+    crs: str | None = None
+    groupings: tuple[str, ...] = ()
     climate_source: str
     provenance: Mapping[str, str]
     files: Mapping[str, str]
@@ -72,14 +87,48 @@ class DatasetRecord:
 
     Attributes:
         description: names, units, provenance.
-        cells: one row per cell of the cube, in its order: lon and lat (degrees), land_cover (the commonest class),
-            climate (its class, see `bench.data.climate_classes`).
-        times: one row per step of the cube, in its order: time (first day), year, step_of_year (1–46).
+        cells: one row per cell of the cube, in its order: lon and lat (degrees, or planar coordinates), land_cover (the
+            commonest class; ``unknown`` where the data have none), climate (its class, see
+            `bench.data.climate_classes`), a column per grouping and, where the data name their places, place.
+        times: one row per step of the cube, in its order: time (first day), year, step_of_year (from 1).
+        samples: one row per cell and time, in this order: split (the data's own) and ``measured_TARGET``, as far as the
+            data have them; None where every target was measured everywhere and no split came with the data.
     """
 
     description: DatasetDescription
     cells: pd.DataFrame
     times: pd.DataFrame
+    samples: pd.DataFrame | None = None
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """How the steps divide the year."""
+        return rhythms.get(self.description.rhythm)
+
+    def layout(self, target: str | None) -> Layout:
+        """What splits of one of its targets depend on.
+
+        Args:
+            target: name; None for the only one.
+        """
+        shape = len(self.cells), len(self.times)
+        own = measured = None
+        if self.samples is not None:
+            name = _MEASURED + (target or self.description.target_name)
+            if "split" in self.samples:
+                own = self.samples["split"].to_numpy(np.int8).reshape(shape)
+            if name in self.samples:
+                measured = self.samples[name].to_numpy(np.bool_).reshape(shape)
+        groupings = self.description.groupings
+        return Layout(
+            self.cells[["lon", "lat"]].to_numpy(np.float64),
+            self.description.crs is not None,
+            self.times["year"].to_numpy(np.int64),
+            self.times["step_of_year"].to_numpy(np.int64),
+            self.cells[groupings[0]].to_numpy(np.str_) if groupings else None,
+            own,
+            measured,
+        )
 
 
 def dataset_folder(store: Store, fingerprint: str) -> Path:
@@ -96,7 +145,11 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
     folder = dataset_folder(store, cube.fingerprint)
     if _is_readable(store, cube.fingerprint):
         return
-    tables = {name: _parquet(frame) for name, frame in zip(_TABLES, (_cells(cube), _times(cube)), strict=True)}
+    frames = dict(zip(_TABLES, (_cells(cube), _times(cube)), strict=True))
+    samples = _samples(cube)
+    if samples is not None:
+        frames[_SAMPLES] = samples
+    tables = {name: _parquet(frame) for name, frame in frames.items()}
     description = DatasetDescription(
         fingerprint=cube.fingerprint,
         name=cube.name,
@@ -107,7 +160,11 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
         feature_units=cube.feature_units,
         static_names=cube.static_names,
         static_units=cube.static_units,
-        step_days=STEP_DAYS,
+        step_days=round(cube.rhythm.days or 0),
+        rhythm=cube.rhythm.name,
+        several_targets=dict(cube.several_targets),
+        crs=cube.crs,
+        groupings=cube.groupings,
         climate_source=climate_classes.SOURCE,
         provenance=dict(cube.provenance),
         files={name: hashlib.sha256(content).hexdigest() for name, content in tables.items()},
@@ -142,16 +199,17 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
         description = DatasetDescription.model_validate_json(content)
         if description.fingerprint != fingerprint:
             raise ValueError("it describes another data set")
-        for name in _TABLES:
+        named = (*_TABLES, *(name for name in (_SAMPLES,) if name in description.files))
+        for name in named:
             if sha256(folder / name) != description.files[name]:
                 raise ValueError(f"{name} has changed")
-        cells, times = (pd.read_parquet(folder / name) for name in _TABLES)
+        tables = {name: pd.read_parquet(folder / name) for name in named}
     except (ValueError, KeyError, TypeError, FileNotFoundError, ValidationError) as error:
         raise CorruptRecord(
             f"The data set's record {folder} is damaged ({str(error).splitlines()[0]}); issue the `bench run` command "
             "again, which writes it anew."
         ) from error
-    return DatasetRecord(description, cells, times)
+    return DatasetRecord(description, tables[_TABLES[0]], tables[_TABLES[1]], tables.get(_SAMPLES))
 
 
 def _is_readable(store: Store, fingerprint: str) -> bool:
@@ -162,15 +220,30 @@ def _is_readable(store: Store, fingerprint: str) -> bool:
 
 
 def _cells(cube: Cube) -> pd.DataFrame:
-    names = [name.removeprefix("land_cover_") for name in cube.static_names[: cube.n_land_cover]]
-    return pd.DataFrame(
+    names = np.array([name.removeprefix("land_cover_") for name in cube.static_names[: cube.n_land_cover]])
+    frame = pd.DataFrame(
         {
             "lon": cube.lon,
             "lat": cube.lat,
-            "land_cover": [names[index] for index in cube.land_cover_class],
+            "land_cover": names[cube.land_cover_class] if len(names) else climate_classes.UNKNOWN,
             "climate": climate_classes.climate_classes(cube),
         }
     )
+    for category in cube.groupings:
+        frame[category] = cube.labels_of(category)
+    if cube.place_names is not None:
+        frame["place"] = list(cube.place_names)
+    return frame
+
+
+def _samples(cube: Cube) -> pd.DataFrame | None:
+    columns: dict[str, npt.NDArray[Any]] = {}
+    if cube.split is not None:
+        columns["split"] = np.asarray(cube.split).reshape(-1)
+    if cube.has_gaps:
+        targets = np.asarray(cube.target).reshape(cube.n_cells * cube.n_times, -1)
+        columns |= {_MEASURED + name: ~np.isnan(targets[:, index]) for index, name in enumerate(cube.target_names)}
+    return pd.DataFrame(columns) if columns else None
 
 
 def _times(cube: Cube) -> pd.DataFrame:

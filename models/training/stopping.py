@@ -1,85 +1,90 @@
-"""Early stopping: a training ends when the validation loss no longer falls, with the parameters of its best epoch."""
+"""When a training ends: at the end of its schedule, or where a held-out part has stopped improving."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-
-@runtime_checkable
-class ValidatedTask(Protocol):
-    """A training task that can say how good its module is on samples that it is not trained on."""
-
-    @property
-    def module(self) -> nn.Module:
-        """The parameters to train."""
-
-    def validation_loss(self) -> float:
-        """Loss of the validation samples; called in evaluation mode, without gradients.
-
-        Whatever it draws at random must come from a generator of its own, the same at each call.
-        """
+Stopped = Literal["converged", "budget", "schedule"]
+"""``converged``: the held-out error had stopped falling. ``budget``: it had not when the last epoch ended.
+``schedule``: nothing was held out, and the training ran as long as it was told to."""
 
 
-class EarlyStopping:
-    """Keeps the parameters of the best epoch.
+class Watch:
+    """The best parameters of a training so far, judged by an error on samples that it does not learn from.
 
-    Args:
-        task: to validate after each epoch.
-        patience: epochs without a lower validation loss after which the training ends.
+    Where the schedule has a second learning rate that is due when the error stops falling (``plateau``), the first
+    ``patience`` epochs without a better error bring that rate, from the best parameters on, and the next end the
+    training. In other schedules the first end it.
+
+    Attributes:
+        late: whether the second learning rate has come.
+        errors: of each epoch.
     """
 
-    def __init__(self, task: ValidatedTask, patience: int) -> None:
-        self._task, self._patience = task, patience
-        self.losses: list[float] = []
-        self._best: dict[str, Tensor] = {}
+    def __init__(self, patience: int, *, two_rates: bool) -> None:
+        """Starts without any error.
 
-    @property
-    def best_epoch(self) -> int:
-        """Counted from 0; of equal losses the first; −1 before the first epoch has ended."""
-        return min(range(len(self.losses)), key=self.losses.__getitem__, default=-1)
-
-    @property
-    def finished(self) -> bool:
-        """Whether the patience is at its end."""
-        return len(self.losses) - 1 - self.best_epoch >= self._patience
-
-    def look(self) -> None:
-        """Validates the module as it is at the end of an epoch.
-
-        Raises:
-            FloatingPointError: the validation loss is NaN or infinite.
+        Args:
+            patience: epochs in a row that may be no better than the best.
+            two_rates: whether the schedule is ``plateau``.
         """
-        module = self._task.module
-        module.eval()
-        with torch.no_grad():
-            loss = float(self._task.validation_loss())
-        module.train()
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"The validation loss became NaN or infinite after epoch {len(self.losses) + 1}; lower the learning "
-                "rate or look for extreme values in the data."
-            )
-        self.losses.append(loss)
-        if self.best_epoch == len(self.losses) - 1:
-            self._best = {key: value.detach().clone() for key, value in module.state_dict().items()}
+        self._patience, self._two_rates = patience, two_rates
+        self.late = False
+        self.errors: list[float] = []
+        self._best, self._since = math.inf, 0
+        self._parameters: dict[str, Tensor] = {}
 
-    def restore(self) -> None:
-        """Puts the module back to its best epoch."""
-        if self._best:
-            self._task.module.load_state_dict(self._best)
+    def note(self, error: float, module: nn.Module) -> None:
+        """Takes the error of an epoch, and the parameters if it is the least.
+
+        Args:
+            error: on the held-out part, in any unit.
+            module: what was trained.
+        """
+        self.errors.append(error)
+        if error < self._best:
+            self._best, self._since = error, 0
+            self._parameters = {name: value.detach().clone() for name, value in module.state_dict().items()}
+            return
+        self._since += 1
+        if self._two_rates and not self.late and self._since >= self._patience:
+            self.late, self._since = True, 0
+            self.restore(module)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the training should end."""
+        return self._since >= self._patience and (self.late or not self._two_rates)
+
+    def restore(self, module: nn.Module) -> None:
+        """Gives a module the best parameters.
+
+        Args:
+            module: what was trained.
+        """
+        module.load_state_dict(self._parameters)
 
     def state(self) -> dict[str, Any]:
-        """Plain content for a checkpoint."""
-        return {"losses": self.losses, "best": self._best}
+        """Everything, as tensors and plain containers for a checkpoint."""
+        return {
+            "late": self.late,
+            "errors": self.errors,
+            "best": self._best,
+            "since": self._since,
+            "parameters": self._parameters,
+        }
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load_state(self, content: dict[str, Any], device: torch.device) -> None:
         """Goes on from ``state``.
 
         Args:
-            state: of another instance.
+            content: what ``state`` returned.
+            device: of the training.
         """
-        self.losses, self._best = list(state["losses"]), state["best"]
+        self.late, self.errors = bool(content["late"]), list(content["errors"])
+        self._best, self._since = float(content["best"]), int(content["since"])
+        self._parameters = {name: value.to(device) for name, value in content["parameters"].items()}
