@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,13 +25,6 @@ _SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds", "precision") 
 
 
 StageCallback = Callable[[str], None]
-
-
-class ValidatedTask(TrainingTask, Protocol):
-    """A training task that knows how good its module is on samples that it is not trained on."""
-
-    def validation_loss(self) -> float:
-        """Loss of the validation samples; whatever it draws at random is the same at each call."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ class Stages:
     def train(
         self,
         name: str,
-        task: Callable[[str], ValidatedTask],
+        task: Callable[[str], TrainingTask],
         training: TrainingOptions,
         facts: object,
         *,
@@ -111,10 +103,11 @@ class Stages:
         losses = tuple(content["epoch_losses"]), tuple(content["validation_losses"])
         self.reports.append(StageReport(name, self.key, found, *losses))
 
-    def _trained(self, task: ValidatedTask, training: TrainingOptions, path: Path | None) -> dict[str, Any]:
+    def _trained(self, task: TrainingTask, training: TrainingOptions, path: Path | None) -> dict[str, Any]:
         checkpoint = None if path is None else path.with_suffix(".training")
         try:
-            result = train(task, training, validate=_finite(task), checkpoint=checkpoint, on_progress=self._on_progress)
+            validate = getattr(task, "validation_loss", None) if training.patience is not None else None
+            result = train(task, training, validate=validate, checkpoint=checkpoint, on_progress=self._on_progress)
         except UnusableCheckpoint:
             finished = self._find(path)  # another process may have ended this very training and removed its checkpoint
             if finished is None:
@@ -178,21 +171,6 @@ class Stages:
     def _keep(self, path: Path | None, content: dict[str, Any]) -> None:
         if path is not None:
             save_atomically(path, {"kind": _KIND, "format": STAGE_FORMAT, "key": self.key, **content})
-
-
-def _finite(task: ValidatedTask) -> Callable[[], float]:
-    """The validation loss, or an error where there is none: NaN would merely count as no improvement."""
-
-    def validate() -> float:
-        loss = task.validation_loss()
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                "The validation loss became NaN or infinite; lower the learning rate or look for extreme values in the "
-                "data."
-            )
-        return loss
-
-    return validate
 
 
 def digest(*facts: object) -> str:

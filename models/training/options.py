@@ -73,7 +73,7 @@ class TrainingOptions:
             if not getattr(self, name) > 0:
                 raise ValueError(f"TrainingOptions.{name} is {getattr(self, name)}; it must be positive.")
         if self.schedule not in get_args(Schedule):
-            known = ", ".join(get_args(Schedule))
+            known = ", ".join(map(repr, get_args(Schedule)))
             raise ValueError(f"TrainingOptions.schedule is {self.schedule!r}; choose one of {known}.")
         if self.least_steps < 0:
             raise ValueError(f"TrainingOptions.least_steps is {self.least_steps}; it must not be negative.")

@@ -334,8 +334,3 @@ def test_bfloat16_is_chosen_on_a_processor_with_hardware_for_it_only(flags, fast
         assert asked.resolve_precision(torch.device("cpu")) == "float32"
     finally:
         processor.fast_bfloat16.cache_clear()
-
-
-def test_the_halving_schedule_halves_after_each_epoch():
-    options = TrainingOptions(schedule="halving", learning_rate=0.1)
-    assert [options.learning_rate_at(step, 2) for step in range(5)] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
