@@ -29,7 +29,7 @@ class TrainingOptions:
         learning_rate: of AdamW; the peak where ``schedule`` is ``one_cycle``.
         late_learning_rate: the second one of ``step`` and ``plateau``.
         decay_after: number of epochs at ``learning_rate`` in the ``step`` schedule.
-        schedule: ``step`` (the paper's), ``one_cycle`` (linear warm-up, then a cosine to zero) or ``plateau`` (the
+        schedule: ``step`` (the paper's), ``one_cycle`` (linear warm-up, then a cosine to zero), ``plateau`` (the
             paper's two rates; the second comes when the held-out error has stopped falling) or ``halving`` (halved
             after each epoch).
         least_steps: optimiser steps that a training has at least: where samples are few, it makes more passes over

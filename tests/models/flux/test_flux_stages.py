@@ -140,3 +140,15 @@ def test_a_damaged_stage_is_named(tmp_path):
     swapped.rename(path)
     with pytest.raises(UnusableCheckpoint, match="another stage than its name says"):
         Stages(tmp_path, None, None, None).compute("x", dict, None)
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_stage():
+    module = nn.Linear(1, 1)
+
+    def task(identity):
+        made = Line(module, identity)
+        made.validation_loss = lambda: float("nan")
+        return made
+
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        Stages(None, None, None, None).train("line", task, TRAINING, [module])
