@@ -58,6 +58,11 @@ class DualBranchPlusRunner(Runner):
         result = self._estimator.results[0]
         return result.device, result.precision
 
+    def training_ended(self) -> str:
+        """See `Runner`; an ensemble has converged when all its members have."""
+        reasons = {result.stopped for result in self._estimator.results}
+        return "budget" if "budget" in reasons else min(reasons)
+
     def _make_panel(self) -> Panel:
         from models.training import Panel
 
@@ -82,9 +87,11 @@ class DualBranchPlusRunner(Runner):
         parameters = self.task.parameters
         training = replace(PLUS_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
         options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
+        chosen = DualBranchPlusOptions(**options)
         if not self.task.cube.rhythm.has_seasons:
-            options["harmonics"] = 0
-        return DualBranchPlusRegressor(DualBranchPlusOptions(**options), training)
+            steady = tuple(replace(member, harmonics=0, season_harmonics=0) for member in chosen.members)
+            chosen = replace(chosen, members=steady)
+        return DualBranchPlusRegressor(chosen, training)
 
 
 class DualBranchGradientRunner(DualBranchPlusRunner):
@@ -104,14 +111,15 @@ class DualBranchRunner(DualBranchPlusRunner):
     """The network to the letter; parameters: also ``node_share``, graph nodes as a share of the training cells."""
 
     def _make_estimator(self) -> Any:
-        from models.dual_branch import DualBranchOptions, DualBranchRegressor
-        from models.training import TrainingOptions
+        from dataclasses import replace
+
+        from models.dual_branch import PAPER_TRAINING, DualBranchOptions, DualBranchRegressor
 
         parameters = self.task.parameters
-        training = TrainingOptions(**parameters.get("training", {}), seed=self.task.seed)
+        training = replace(PAPER_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
         options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
         if "node_share" in parameters:
-            options["n_nodes"] = min(MOST_NODES, max(2, round(parameters["node_share"] * len(self.task.train.cells))))
+            options["n_nodes"] = min(MOST_NODES, max(1, round(parameters["node_share"] * len(self.task.train.cells))))
         return DualBranchRegressor(DualBranchOptions(**options), training)
 
 

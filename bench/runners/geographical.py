@@ -1,4 +1,4 @@
-"""Geographically weighted rows of Table 2: GWR per step, GTWR on the panel of all steps, by this project's engine.
+"""Geographically weighted rows of Table 2, by this project's local solver: GWR per step, GTWR on the panel of steps.
 
 As in the paper, they are fitted on one sample per cell and step of the year: the mean over the training years (of data
 without time, the sample itself). They predict, like every other row, the raw values of whatever year is asked for. They
@@ -9,7 +9,8 @@ extrapolate without bounds.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Fitted, Runner
+
+if TYPE_CHECKING:
+    from models.gwr import FlaggedPrediction
 
 Doubles = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
@@ -212,6 +216,12 @@ class PerStepRunner(StepMeansRunner):
 class GwrRunner(PerStepRunner):
     """GWR, a separate model for each step of the year."""
 
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        models = [self._model(step) for step in steps.tolist()]
+        return _told(
+            [model.predict_flagged(design[:, index], places) for index, model in enumerate(models)], stack=True
+        )
+
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
         places, steps = self._means.at(part), self._steps(part)
@@ -272,11 +282,11 @@ class GtwrRunner(StepMeansRunner):
         return self._means.weights(slopes[:, column])
 
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
-        prediction, length = np.empty(design.shape[:2]), len(self._year)
+        flagged, length = [], len(self._year)
         for start in range(0, len(steps), length):  # a year at a time, which bounds the memory of a call
             year = slice(start, start + length)
-            prediction[:, year] = self._model.predict(design[:, year], places, steps[year].astype(np.float64))
-        return prediction
+            flagged.append(self._model.predict_flagged(design[:, year], places, steps[year].astype(np.float64)))
+        return _told(flagged)
 
     def _estimator(self, space_bandwidth: float | None, time_bandwidth: float | None) -> Any:
         from models.gwr import PanelGTWR
@@ -296,6 +306,21 @@ class GtwrRunner(StepMeansRunner):
     def _bandwidths(self) -> tuple[float | None, float | None]:
         """Cells and steps to count; None leaves the choice to AICc."""
         return None, None
+
+
+def _told(flagged: Sequence[FlaggedPrediction], *, stack: bool = False) -> Doubles:
+    """The predictions (n_cells, n_times) side by side; a line in the log says how many are not quite local."""
+    join = np.stack if stack else np.concatenate
+    values, alone, singular = (
+        join([getattr(prediction, name) for prediction in flagged], axis=1)
+        for name in ("values", "out_of_reach", "singular")
+    )
+    print(
+        f"{alone.sum():,} of {values.size:,} predictions have no training cell in reach (the global fit), "
+        f"{(singular & ~alone).sum():,} a singular local design (completed by the global fit)",
+        flush=True,
+    )
+    return values
 
 
 def _fit(model: Any, *arguments: Doubles) -> Any:
