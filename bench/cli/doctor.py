@@ -63,9 +63,9 @@ def _machine() -> list[Finding]:
     return [
         Finding(
             "Python",
-            (3, 11) <= version[:2] < (3, 13),
+            (3, 11) <= version[:2] < (3, 14),
             ".".join(map(str, version[:3])),
-            None if (3, 11) <= version[:2] < (3, 13) else "use Python 3.11 or 3.12",
+            None if (3, 11) <= version[:2] < (3, 14) else "use Python 3.11, 3.12 or 3.13",
         ),
         Finding("processor", True, f"{available_cores()} cores"),
         Finding(

@@ -42,6 +42,12 @@ Examples:
 )
 @click.option("--pdf", is_flag=True, help="Compile all tables into tables.pdf with pdflatex.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures (PDF and PNG)  [default: on].")
+@click.option(
+    "--subject",
+    metavar="RUNNER",
+    default=None,
+    help="Compare this runner with all others  [default: the proposed model].",
+)
 @click.option("--html", is_flag=True, help="Also write report.html: one self-contained page of everything.")
 @json_option
 def command(store_path: Path | None, as_json: bool, **given: Any) -> int:

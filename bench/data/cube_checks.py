@@ -53,6 +53,11 @@ def _check_shapes(cube: Cube, where: str) -> None:
             raise BenchError(
                 f"{where}: array {name!r} has shape {array.shape}, expected {expected[name]}; rebuild the cube."
             )
+        if np.ma.is_masked(array):  # what lies below a mask would be written as data
+            raise BenchError(
+                f"{where}: array {name!r} has masked values; drop these cells or fill the values before building the "
+                "cube."
+            )
 
 
 def _check_names(cube: Cube, where: str) -> None:

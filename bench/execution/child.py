@@ -113,6 +113,9 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
             leave()
     if rank > 0:
         return {"status": "done"}
+    ended = runner.training_ended()
+    if ended is not None:
+        print(f"training ended: {ended}", flush=True)
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", job.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", job.runner)

@@ -40,6 +40,7 @@ class ReportOptions:
         pdf: compile all tables with pdflatex.
         figures: draw the figures.
         html: also write the page.
+        subject: runner whose rows are compared with all others; None for the proposed model.
     """
 
     suite: str | None = None
@@ -53,6 +54,7 @@ class ReportOptions:
     pdf: bool = False
     figures: bool = True
     html: bool = False
+    subject: str | None = None
 
     def __post_init__(self) -> None:
         if self.suite is not None and self.suite not in SUITES:
@@ -159,7 +161,7 @@ def _write(
     figures: list[contents.Drawn] = []
     for name, selection in chosen.items():
         made = []
-        for table in contents.tables_of(name, selection, reader, options.weighting):
+        for table in contents.tables_of(name, selection, reader, options.weighting, options.subject):
             made.append(report.add(table))
             on_table(table)
         on_page.append(SuiteResult(selection, tuple(made)))

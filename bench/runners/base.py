@@ -158,3 +158,11 @@ class Runner(ABC):
         None for a runner that has no choice of the two: it computes on the CPU, as its package does.
         """
         return None
+
+    def training_ended(self) -> str | None:
+        """Why the training ended, after `fit`, in the words of `models.training.stopping`.
+
+        ``converged``: an error on a part held out of the training samples had stopped falling; ``budget``: it had not,
+        and the row could be better; ``schedule``: nothing was held out. None for a runner that does not say.
+        """
+        return None

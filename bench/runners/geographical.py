@@ -1,4 +1,4 @@
-"""Geographically weighted rows of Table 2: GWR per step, GTWR on the panel of all steps, by this project's engine.
+"""Geographically weighted rows of Table 2, by this project's local solver: GWR per step, GTWR on the panel of steps.
 
 As in the paper, they are fitted on one sample per cell and step of the year: the mean over the training years (of data
 without time, the sample itself). They predict, like every other row, the raw values of whatever year is asked for. They
@@ -9,7 +9,8 @@ extrapolate without bounds.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Fitted, Runner
+
+if TYPE_CHECKING:
+    from models.gwr import FlaggedPrediction
 
 Doubles = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
@@ -35,11 +39,13 @@ class StepMeans:
 
     Args:
         runner: the runner whose training part is averaged.
+        coordinates: (cell, 2) of all cells; None for the cube's.
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, coordinates: Doubles | None = None) -> None:
         task = runner.task
         self._cube = task.cube
+        self._coordinates = task.cube.places if coordinates is None else coordinates
         cells, n_steps = task.train.cells, task.cube.steps_per_year
         self._static_kept = design_columns(task.cube, cells)
         climate = np.zeros((len(cells), n_steps, len(task.cube.feature_names)))
@@ -53,7 +59,7 @@ class StepMeans:
                 self.target[:, index] = target.mean(axis=1, dtype=np.float64)
             else:
                 climate[:, index], self.target[:, index] = _masked_means(values, target, task.train.mask[:, columns])
-        self.places = task.cube.places[cells]
+        self.places = self._coordinates[cells]
         everything = self._join(climate, task.cube.static[cells].astype(np.float64))
         measured = ~np.isnan(self.target)
         flat = everything[measured]
@@ -83,7 +89,7 @@ class StepMeans:
 
     def at(self, part: Part) -> Doubles:
         """(n_cells, 2) coordinates of a part's cells."""
-        return self._cube.places[part.cells]
+        return self._coordinates[part.cells]
 
     def weights(self, per_column: npt.NDArray[Any]) -> FloatArray:
         """What a model says of its design's columns, in the layout of `Runner.explain`.
@@ -184,10 +190,14 @@ class PerStepRunner(StepMeansRunner):
 
     def fit(self) -> None:
         """Fits the models of the steps that will be scored, on the training years' means."""
-        self._means = StepMeans(self)
+        self._means = StepMeans(self, self._coordinates())
         self._models: dict[int, Any] = {}
         for step in self.task.scored_steps:
             self._model(step)
+
+    def _coordinates(self) -> Doubles | None:
+        """(cell, 2) coordinates for the models; None for the cube's own."""
+        return None
 
     @abstractmethod
     def _fit_step(self, step: int) -> Any:
@@ -205,6 +215,12 @@ class PerStepRunner(StepMeansRunner):
 
 class GwrRunner(PerStepRunner):
     """GWR, a separate model for each step of the year."""
+
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        models = [self._model(step) for step in steps.tolist()]
+        return _told(
+            [model.predict_flagged(design[:, index], places) for index, model in enumerate(models)], stack=True
+        )
 
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
@@ -266,11 +282,11 @@ class GtwrRunner(StepMeansRunner):
         return self._means.weights(slopes[:, column])
 
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
-        prediction, length = np.empty(design.shape[:2]), len(self._year)
+        flagged, length = [], len(self._year)
         for start in range(0, len(steps), length):  # a year at a time, which bounds the memory of a call
             year = slice(start, start + length)
-            prediction[:, year] = self._model.predict(design[:, year], places, steps[year].astype(np.float64))
-        return prediction
+            flagged.append(self._model.predict_flagged(design[:, year], places, steps[year].astype(np.float64)))
+        return _told(flagged)
 
     def _estimator(self, space_bandwidth: float | None, time_bandwidth: float | None) -> Any:
         from models.gwr import PanelGTWR
@@ -290,6 +306,21 @@ class GtwrRunner(StepMeansRunner):
     def _bandwidths(self) -> tuple[float | None, float | None]:
         """Cells and steps to count; None leaves the choice to AICc."""
         return None, None
+
+
+def _told(flagged: Sequence[FlaggedPrediction], *, stack: bool = False) -> Doubles:
+    """The predictions (n_cells, n_times) side by side; a line in the log says how many are not quite local."""
+    join = np.stack if stack else np.concatenate
+    values, alone, singular = (
+        join([getattr(prediction, name) for prediction in flagged], axis=1)
+        for name in ("values", "out_of_reach", "singular")
+    )
+    print(
+        f"{alone.sum():,} of {values.size:,} predictions have no training cell in reach (the global fit), "
+        f"{(singular & ~alone).sum():,} a singular local design (completed by the global fit)",
+        flush=True,
+    )
+    return values
 
 
 def _fit(model: Any, *arguments: Doubles) -> Any:

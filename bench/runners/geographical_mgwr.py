@@ -1,4 +1,4 @@
-"""GWR by the ``mgwr`` package itself: a cross-check of this project's engine on the same step means.
+"""GWR by the ``mgwr`` package itself: a cross-check of this project's local solver on the same step means.
 
 Its prediction cannot be called as it stands: more points than training rows are an IndexError, a second call on one
 object fails, and the fitted values of its results belong to the training rows. So every block of points that is no

@@ -41,6 +41,5 @@ class PyTorchFrameRunner(Runner):
 
     def trained_on(self) -> tuple[str, str]:
         """See `Runner`."""
-        result = self._estimator.result
-        assert result is not None
+        result = self._estimator.training_result_
         return result.device, result.precision

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from bench.system.disk import disk_errors, write_atomically
 
 SENSITIVITIES = "sensitivities.parquet"
 CONTRIBUTIONS = "contributions.parquet"
+PRODUCTIVITY = "productivity.parquet"
+TARGET, LAST_YEAR = "target", "last_year"
+"""Columns of `PRODUCTIVITY`."""
 MOST_VALUES = 10_000_000
 """Values (cells × steps × features) of one file; of a larger data set a sample of its cells is kept."""
 _CELLS_AT_ONCE = 512  # bounds the memory of the derivatives
@@ -32,9 +35,11 @@ _CELLS_AT_ONCE = 512  # bounds the memory of the derivatives
 def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: Callable[[str], None]) -> bool:
     """Writes the true sensitivities of the test year, unless they are there, and says whether they are there now.
 
-    Two files with one row per cell and step of the test year: ``sensitivities.parquet`` has the derivative of each
+    Three files with one row per cell and step of the test year: ``sensitivities.parquet`` has the derivative of each
     climate feature per standard deviation of that feature in the training years (over the cells that are kept), and
-    ``contributions.parquet`` the same times the standardised value of the feature.
+    ``contributions.parquet`` the same times the standardised value of the feature. ``productivity.parquet`` has the
+    target that they are the sensitivities of, and that of the same step a year before (NaN where there is none); stores
+    of older versions lack it, and get it with the next run.
 
     Args:
         store: where to.
@@ -47,6 +52,9 @@ def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: 
     """
     folder = dataset_folder(store, cube.fingerprint)
     if (folder / SENSITIVITIES).exists() and (folder / CONTRIBUTIONS).exists():
+        if not (folder / PRODUCTIVITY).exists():
+            with disk_errors(f"Store {store.root}", STORED_STAYS):
+                write_atomically(folder / PRODUCTIVITY, _productivity(cube, _part(cube)))
         return True
     known = registry.entries()
     wanted = any(name in known and known[name].explains is not None for name in runners)
@@ -55,14 +63,31 @@ def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: 
     if importlib.util.find_spec("torch") is None:
         say("True sensitivities are left out: they need torch (pip install 'climate2gpp-bench[runners]').")
         return False
-    part = Part(_kept_cells(cube), np.flatnonzero(cube.year == cube.year.max()))
+    part = _part(cube)
     sensitivity, contribution = _per_deviation(cube, part)
     with disk_errors(f"Store {store.root}", STORED_STAYS):
         folder.mkdir(parents=True, exist_ok=True)
         # The file that readers look for comes last, so that whoever finds it finds both.
+        write_atomically(folder / PRODUCTIVITY, _productivity(cube, part))
         for name, values in ((CONTRIBUTIONS, contribution), (SENSITIVITIES, sensitivity)):
-            write_atomically(folder / name, _parquet(cube, part, values))
+            columns = {feature: values[:, :, index] for index, feature in enumerate(cube.feature_names)}
+            write_atomically(folder / name, _parquet(part, columns))
     return True
+
+
+def _part(cube: Cube) -> Part:
+    """The test year at the cells that are kept."""
+    return Part(_kept_cells(cube), np.flatnonzero(cube.year == cube.year.max()))
+
+
+def _productivity(cube: Cube, part: Part) -> bytes:
+    before = np.flatnonzero(cube.year == cube.year.max() - 1)
+    of_step = dict(zip(cube.step_of_year[before].tolist(), before.tolist(), strict=True))
+    last = np.full((len(part.cells), len(part.times)), np.nan, np.float32)
+    for index, step in enumerate(cube.step_of_year[part.times].tolist()):
+        if step in of_step:
+            last[:, index] = cube.target[part.cells, of_step[step]]
+    return _parquet(part, {TARGET: part.of(cube.target), LAST_YEAR: last})
 
 
 def _kept_cells(cube: Cube) -> npt.NDArray[np.int64]:
@@ -99,12 +124,13 @@ def _training_moments(
     return np.asarray(mean), np.where(deviation > 0, deviation, 1.0)
 
 
-def _parquet(cube: Cube, part: Part, values: npt.NDArray[np.float32]) -> bytes:
+def _parquet(part: Part, columns: Mapping[str, npt.NDArray[np.float32]]) -> bytes:
+    """One row per cell and step, from (n_cells, n_times) arrays."""
     samples = {
         "cell": np.repeat(part.cells, len(part.times)).astype(np.int32),
         "time": np.tile(part.times, len(part.cells)).astype(np.int32),
     }
-    columns = {name: values[:, :, index].reshape(-1) for index, name in enumerate(cube.feature_names)}
     stream = io.BytesIO()
-    pd.DataFrame(samples | columns).to_parquet(stream, index=False, compression="zstd")
+    frame = pd.DataFrame(samples | {name: values.reshape(-1) for name, values in columns.items()})
+    frame.to_parquet(stream, index=False, compression="zstd")
     return stream.getvalue()

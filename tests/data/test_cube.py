@@ -72,6 +72,15 @@ def test_a_cube_that_contradicts_itself_is_refused(cube: Cube, changes: dict[str
         dataclasses.replace(cube, **changes).validate()  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["climate", "static", "target", "lon", "lat"])
+def test_masked_values_are_refused(cube: Cube, name: str) -> None:
+    masked = np.ma.masked_array(getattr(cube, name), mask=False)
+    dataclasses.replace(cube, **{name: masked}).validate()  # a mask that hides nothing
+    masked[(0,) * masked.ndim] = np.ma.masked
+    with pytest.raises(BenchError, match=f"array '{name}' has masked values; drop these cells or fill"):
+        dataclasses.replace(cube, **{name: masked}).validate()
+
+
 def test_an_empty_cube_is_refused(cube: Cube) -> None:
     empty = {name: getattr(cube, name)[:0] for name in ("climate", "static", "target", "lon", "lat")}
     with pytest.raises(BenchError, match="0 cells"):

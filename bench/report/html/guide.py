@@ -39,9 +39,10 @@ def guide(weighting: str) -> Html:
                     (
                         "[low, high]",
                         "How far the number could move with other places of the same kind and, where a row has "
-                        "several runs, with other seeds: windows of neighbouring places are drawn again and again, "
-                        "because errors of neighbours are alike, and so are the runs. Each table says the level and "
-                        "the size of the windows. With one test year an interval says nothing about other years. Two"
+                        "several runs, with other seeds: how far errors of neighbouring places go together "
+                        "is estimated for each number, and few runs are counted as few. Each table says the level. "
+                        "Below ten spatial blocks there is no interval. With one test year "
+                        "an interval says nothing about other years. Two"
                         " intervals that overlap may still belong to models that differ, since all models share the "
                         "same places: the tables of paired differences say which do.",
                     ),

@@ -16,8 +16,10 @@ import pandas as pd
 
 from bench.errors import BenchError, unknown
 from bench.runners import registry
+from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
-from bench.scoring.uncertainty import Blocks, Floats, Inference, Sample, block_draws, infer, samples_of
+from bench.scoring.places import Blocks
+from bench.scoring.uncertainty import Floats, Sample, block_draws, infer, samples_of
 from bench.store.jobs import Job
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
@@ -45,23 +47,6 @@ class Selection:
         """Records of the jobs that are done and not stale, in the order of `jobs`."""
         found = [self.records.get(job.id) for job in self.jobs if job.id not in self.stale]
         return [record for record in found if record is not None and record.status == "done"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric over repetitions with its interval.
-
-    Attributes:
-        value: mean over the repetitions that are done.
-        low: lower end of the 95 % interval of that mean.
-        high: upper end.
-        spread: standard deviation over repetitions (NaN for one).
-    """
-
-    value: float
-    low: float
-    high: float
-    spread: float
 
 
 @dataclass(frozen=True)
@@ -151,7 +136,7 @@ def select(
     reference = newest.jobs[0]
     wanted: dict[tuple[str, ...], Job] = {}
     current: dict[tuple[str, str | None], str] = {}
-    for manifest in fitting:  # oldest first: the newest version of a cell and of a runner replaces older ones
+    for manifest in fitting:  # oldest first: the newest version of a job and of a runner replaces older ones
         for job in manifest.jobs:
             if same_table(job, reference):
                 wanted[job.address] = job
@@ -313,7 +298,7 @@ class Term:
 
 
 class StatisticsReader:
-    """Reads the stored sums of cells and turns them into estimates; keeps what it has read."""
+    """Reads the stored sums of jobs and turns them into intervals; keeps what it has read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -327,7 +312,7 @@ class StatisticsReader:
         return self._store
 
     def table(self, record: Record) -> pd.DataFrame:
-        """The statistics table of a cell.
+        """The statistics table of a job.
 
         Raises:
             BenchError: the file is damaged.
@@ -348,6 +333,15 @@ class StatisticsReader:
                 self._sums[record.job_id, str(key)] = BlockSums(own, sums)
         return self._tables[record.job_id]
 
+    def test_blocks(self, record: Record) -> int:
+        """Number of spatial blocks that a job's test cells lie in.
+
+        Raises:
+            BenchError: the file is damaged.
+        """
+        sums = self.sums(record, "test", "all")
+        return 0 if sums is None else len(sums.blocks)
+
     def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
         """Sums per spatial block, or None where the job has no such group."""
         self.table(record)
@@ -361,7 +355,7 @@ class StatisticsReader:
         *,
         weighting: str = "plain",
         positive: bool = False,
-    ) -> Inference | None:
+    ) -> Interval | None:
         """A function of one metric of several terms with its interval; all terms are scored under the same draws.
 
         Args:
@@ -389,7 +383,7 @@ class StatisticsReader:
         part: str = "test",
         group: str = "all",
         weighting: str = "plain",
-    ) -> Estimate | None:
+    ) -> Interval | None:
         """A metric over the repetitions of a row with its interval, or None without results."""
         if not records:
             return None
@@ -405,15 +399,7 @@ class StatisticsReader:
         )
         if found is None:
             return None
-        value, low, high = found.value, found.low, found.high
-        if rest:
-            value, low, high = 1 - value, 1 - high, 1 - low
-        values = [
-            float(METRICS[metric].of(dict(zip(STATISTICS, item.values.sum(axis=(1, 2)), strict=True))))
-            for item in self._of(term, weighting)
-        ]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-        return Estimate(value, low, high, spread)
+        return found.one_minus() if rest else found
 
     def _of(self, term: Term, weighting: str) -> list[BlockSums]:
         by_repetition: dict[tuple[Any, ...], list[BlockSums]] = {}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.report import published
+from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
 from bench.report.results.data_words import DataWords, words_of
-from bench.report.results.selection import Estimate, RowResult, Selection, StatisticsReader, rows
+from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import FAMILIES, TRAINING_ROWS
-from bench.scoring.uncertainty import CONFIDENCE, Inference
+from bench.scoring.interval import Interval
+from bench.scoring.uncertainty import CONFIDENCE
 
 TABLE1_DENOMINATOR = "lightgbm_large"
 """The paper's best tabular model: ratios of Table 1 are taken to it."""
@@ -59,7 +61,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     )
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Comparison of methods{words.table(1)}. {_circumstances(selection, found, weighting, words)}"
+    caption = f"Comparison of methods{words.table(1)}. {_circumstances(selection, reader, found, weighting, words)}"
     return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
@@ -123,7 +125,8 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
-        f"Few-shot comparison by {words.week}{words.table(2)}. {_circumstances(selection, found, weighting, words)}"
+        f"Few-shot comparison by {words.week}{words.table(2)}. "
+        f"{_circumstances(selection, reader, found, weighting, words)}"
     )
     return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
 
@@ -169,9 +172,8 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
         f"Generalisation gap in {words.week} {week}{words.table(3)}. "
-        f"{_circumstances(selection, found, weighting, words)} "
-        "As published: the training error is taken on what a model was fitted on, for spatial models means over the "
-        "training years."
+        f"{_circumstances(selection, reader, found, weighting, words)} As published: the training error is taken on "
+        "what a model was fitted on, for spatial models means over the training years."
     )
     return Table("table3", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
@@ -182,7 +184,7 @@ def gap_week(selection: Selection) -> int:
     return GAP_WEEK if GAP_WEEK in weeks else weeks[-1]
 
 
-def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Estimate | None]:
+def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Interval | None]:
     got = {name: reader.estimate(row.records, name, weighting=weighting) for name in ("rmse", "r2", "mae", "bias")}
     got["train_rmse"] = reader.estimate(row.records, "rmse", part="train", weighting=weighting)
     return got
@@ -199,7 +201,7 @@ def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> Row
     return next(iter(alike or (candidates if len(candidates) == 1 else [])), None)
 
 
-def _shown(key: str, found: Estimate | Inference | None) -> dict[str, Value]:
+def _shown(key: str, found: Interval | None) -> dict[str, Value]:
     return {} if found is None else {key: interval_value(found)}
 
 
@@ -258,7 +260,9 @@ def _weeks(selection: Selection) -> list[int]:
     return list(selection.jobs[0].split["weeks"])
 
 
-def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: str, words: DataWords) -> str:
+def _circumstances(
+    selection: Selection, reader: StatisticsReader, found: Sequence[RowResult], weighting: str, words: DataWords
+) -> str:
     first = selection.jobs[0]
     views = sorted({row.key.view for row in found if row.key.view})
     repetitions = sorted({job.repetition for job in selection.jobs})
@@ -276,10 +280,11 @@ def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: 
     ]
     return (
         "; ".join(filter(None, parts))
-        + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows of "
-        f"{words.window}, and over the runs of a row. Bold: best, reference rows aside, if the "
-        "interval of its paired ratio to the runner-up excludes 1 (gaps: of the difference 0); †: cannot be told from "
-        "the best. Train errors are on raw training samples."
+        + f". In brackets: {CONFIDENCE:.0%} intervals over places, as far as errors go together, "
+        f"and over the runs of a row. Bold: best, reference rows aside, if the "
+        "interval of its paired ratio to every other row excludes 1 (gaps: of the difference 0); †: cannot be told "
+        "from the best. Rows err in the same places: compare them by paired ratios and differences, not by whether "
+        "their own intervals overlap. Train errors are on raw training samples." + few_blocks.remark_on(reader, found)
     )
 
 
