@@ -108,7 +108,7 @@ MOST_NODES = 2000
 
 
 class DualBranchRunner(DualBranchPlusRunner):
-    """The network to the letter; parameters: also ``node_share``, graph nodes as a share of the training cells."""
+    """The paper's network; parameters: also ``node_share``, graph nodes as a share of the training cells."""
 
     def _make_estimator(self) -> Any:
         from dataclasses import replace
