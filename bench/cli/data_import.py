@@ -14,7 +14,7 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     from bench.data.cube import Cube
 
-_MOST_FOLDS = 5
+_FOLDS = 5
 
 
 @click.command(
@@ -117,29 +117,44 @@ def command(
     click.echo(f"{out}: {cube.n_cells:,} places x {cube.n_times:,} steps, fingerprint {cube.fingerprint[:16]}")
     dataset = str(out) if "/" in str(out) or out.suffix == ".zarr" else f"./{out}"
     chosen = suggested_split(cube)
+    if chosen is None:
+        click.echo("No split leaves samples to train and to test on: bring in more data before you run anything.")
+        return 0
     for line in refusals(dataset, chosen):
         click.echo(line)
     click.echo(f"next: {shlex.join(['bench', 'run', '--suite', 'full', '--dataset', dataset, '--split', chosen])}")
     return 0
 
 
-def suggested_split(cube: Cube) -> str:
-    """The split that suits a new cube: its own, the last year of each place, whole places, or a share.
+def suggested_split(cube: Cube) -> str | None:
+    """The first split that suits a new cube and leaves something to train and to test on; None if none does.
 
-    With years behind each other, the last one of each place is what one would want to know; without, places nobody has
-    seen, near ones together by blocks; and of few places a fifth of them.
+    Its own; with years behind each other the last one of each place, which is what one would want to know; places
+    nobody has seen, by blocks; a fifth of the samples.
     """
     import numpy as np
 
     from bench.data.importer.findings import block_size
+    from bench.data.split_names import parse_split, split_parameters
+    from bench.data.splits import make_split
 
-    if cube.split is not None:
-        return "column"
-    if len(np.unique(cube.year)) > 1:
-        return "last-year-of-each-place"
     size = block_size(cube)
     blocks = len(np.unique(np.floor(cube.places / size), axis=0))
-    return f"blocks:{size:g},{_MOST_FOLDS}" if blocks >= 2 * _MOST_FOLDS else "share:0.2"
+    candidates = {
+        "column": cube.split is not None,
+        "last-year-of-each-place": len(np.unique(cube.year)) > 1,
+        f"blocks:{size:g},{_FOLDS}": blocks >= 2 * _FOLDS,
+        "share:0.2": True,
+    }
+    for name in (name for name, suits in candidates.items() if suits):
+        try:
+            for parameters in split_parameters(cube, parse_split(name)):
+                for target in cube.several_targets or (None,):
+                    make_split(cube, {**parameters, "target": target})
+        except BenchError:
+            continue  # it leaves nothing to train or to test on: the next one may
+        return name
+    return None
 
 
 def _coordinates(lon: str | None, lat: str | None, x: str | None, y: str | None, crs: str | None) -> tuple[str, str]:

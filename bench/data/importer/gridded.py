@@ -171,9 +171,9 @@ def _coordinate(dataset: xr.Dataset, named: str, kind: str, planar: bool, what: 
     Raises:
         BenchError: there is none, or there are several.
     """
-    if named in dataset.variables:
-        return named
     default = named == {"longitude": "lon", "latitude": "lat"}[kind]
+    if named in dataset.variables and not (default and planar):  # a projected grid often has degrees beside x and y
+        return named
     if not default:
         check_names(what, [str(name) for name in dataset.variables], [named])
     found = []

@@ -21,6 +21,8 @@ Seconds = npt.NDArray[np.datetime64]
 
 _LARGEST = float(np.finfo(np.float32).max)
 """Of a cube's values."""
+_SINGLE = 1e-6
+"""A number that means *missing* may have been stored in 32 bits, with about this relative error."""
 _CODES = {
     "train": TRAINS,
     "training": TRAINS,
@@ -34,7 +36,7 @@ _CODES = {
     "": NEITHER,
 }
 """What a split column may hold, in small letters."""
-_FORMATS = {
+_FORMATS: dict[str, str | None] = {
     r"\d{4}": "%Y",
     r"\d{6}": "%Y%m",
     r"\d{8}": "%Y%m%d",
@@ -75,7 +77,7 @@ def numbers(batch: Batch, name: str, what: str, missing: Sequence[float] = ()) -
             raise BenchError(f"Column {name!r} of {what} is of type {column.type}, not a number.") from error
     values: Doubles = np.array(column.to_numpy(zero_copy_only=False), np.float64)
     for absent in missing:
-        values[values == absent] = np.nan
+        values[np.isclose(values, absent, rtol=_SINGLE, atol=0)] = np.nan
     too_large = np.flatnonzero(np.isfinite(values) & (np.abs(values) > _LARGEST))
     if len(too_large):
         row = too_large[0]
@@ -159,10 +161,8 @@ def times(batch: Batch, name: str, what: str, time_format: str | None) -> Second
     wrong = np.flatnonzero(np.isnat(found))
     if len(wrong):
         text = "empty" if written is None or not written[wrong[0]] else repr(written[wrong[0]][:40])
-        how = f"is not written as {time_format!r}" if time_format else "is no date with the year first"
-        hint = (
-            "" if text == "empty" else f", {how}" + ("" if time_format else " (else name its form with --time-format)")
-        )
+        year_first = "no date with the year first (else name its form with --time-format)"
+        hint = "" if text == "empty" else f", not written as {time_format!r}" if time_format else f", {year_first}"
         raise BenchError(f"Row {batch.first_row + wrong[0]:,} of {what}: {name!r} is {text}{hint}; correct it.")
     return found
 
@@ -173,7 +173,8 @@ def _parsed(written: npt.NDArray[np.object_], time_format: str | None) -> Second
     found = np.full(len(written), np.datetime64("NaT"), "datetime64[s]")
     series = pd.Series(written, dtype=object)
     left = np.ones(len(written), bool)
-    for pattern, form in {}.items() if time_format else _FORMATS.items():
+    forms: dict[str, str | None] = {} if time_format else _FORMATS
+    for pattern, form in forms.items():
         chosen = left & series.str.fullmatch(pattern).to_numpy(bool)
         if chosen.any():
             dates = series[chosen] if form else series[chosen].map(_iso)

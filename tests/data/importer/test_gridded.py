@@ -148,6 +148,7 @@ def test_one_time_or_none_is_a_cross_section(tmp_path: Path) -> None:
 def test_planar_grids_have_a_crs(tmp_path: Path) -> None:
     data = grid().rename({"lat": "y", "lon": "x"})
     data["x"].attrs, data["y"].attrs = {"units": "m"}, {"units": "m"}
+    data = data.assign_coords(lon=(("y", "x"), np.ones((2, 3))), lat=(("y", "x"), np.ones((2, 3))))
     cube = from_xarray(data, Columns(COLUMNS.target, COLUMNS.features, crs="EPSG:3035"), tmp_path / "a")
     assert cube.crs == "EPSG:3035" and 350.0 in cube.lon.tolist()
 

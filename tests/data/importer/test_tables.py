@@ -282,6 +282,14 @@ def test_texts_of_missing_values_and_numbers_that_mean_it(tmp_path: Path) -> Non
     assert np.isnan(cube.target[0, :5]).all() and np.isfinite(cube.target[0, 5:]).all()
 
 
+def test_a_number_that_means_missing_is_found_in_32_bits_too(tmp_path: Path) -> None:
+    frame = towers()
+    frame.loc[2, "gpp"] = -9999.9
+    frame.astype({"gpp": np.float32}).to_parquet(tmp_path / "t.parquet")
+    cube = from_table(tmp_path / "t.parquet", columns(missing=(-9999.9,)), tmp_path / "a")
+    assert np.isnan(cube.target[0, 2]) and np.isnan(cube.target).sum() == 1
+
+
 def test_texts_that_mean_missing_do_so_in_every_kind_of_file(tmp_path: Path) -> None:
     frame = towers()
     frame.loc[frame.site == "AA", "igbp"] = "NA"
