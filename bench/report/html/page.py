@@ -214,7 +214,7 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobC
             element("h3", overview.suite_title(result.suite)),
             audit_section(result.selection, audits, command),
         ]
-    return _Section("audit", "Split audit", join(parts))
+    return _Section("split-audit", "Split audit", join(parts))
 
 
 def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobContext]) -> _Section:

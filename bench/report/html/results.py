@@ -26,6 +26,7 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
     title, _, circumstances = table.caption.partition(". ")
     columns = shown_columns(table)
     best = best_values(table)
+    of_words = {key for row in table.rows for key, value in row.values.items() if value.text is not None}
     anchors = {id(row): row_anchor(table, index) for index, row in enumerate(table.rows)}
     heading = [
         element("th", table.label_heading, scope="col", data_sort="text"),
@@ -34,9 +35,9 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
                 "th",
                 column.label.replace("÷ ", "÷\u00a0"),
                 scope="col",
-                data_sort="number",
+                data_sort="text" if column.key in of_words else "number",
                 data_best=column.best,
-                class_="number",
+                class_="word" if column.key in of_words else "number",
             )
             for column in columns
         ),
@@ -80,6 +81,8 @@ def _row(row: Row, columns: Sequence[Column], best: dict[str, float], anchor: st
 
 def _value(row: Row, column: Column, best: bool) -> Html:
     value = row.values.get(column.key)
+    if value is not None and value.text is not None:  # first: the number of a word is NaN
+        return element("td", value.text, class_="word", data_value=value.text)
     if value is None or math.isnan(value.value):
         return element("td", element("span", MISSING, class_="missing"), class_="number")
     number, _, interval = plain_value(value, column).replace("-", "−").partition(" ")
