@@ -11,6 +11,7 @@ from bench.errors import BenchError, unknown
 from bench.report import contents
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.paper import checking
+from bench.report.results.marks import marked
 from bench.report.results.others import remarks
 from bench.report.results.selection import Selection, StatisticsReader, runs, select
 from bench.report.results.subject import Subject, subject
@@ -162,8 +163,8 @@ def _write(
     for name, selection in chosen.items():
         made = []
         for table in contents.tables_of(name, selection, reader, options.weighting, options.subject):
-            made.append(report.add(table))
-            on_table(table)
+            made.append(report.add(marked(table, [selection])))
+            on_table(made[-1])
         on_page.append(SuiteResult(selection, tuple(made)))
         report.write(f"metrics_{name}.csv", all_metrics(selection, reader))
         if options.figures:
@@ -173,9 +174,10 @@ def _write(
             report.notes += [f"No figure: {sentence}" for sentence in drawn.left_out]
     if options.check:
         report.check = checking.run(report.about, chosen, reader, report.tables, options.expectations)
-        for table in report.check.tables:
-            on_table(report.add(table))
-        on_page[0] = SuiteResult(on_page[0].selection, (*on_page[0].tables, *report.check.tables))
+        checked = tuple(report.add(marked(table, chosen.values())) for table in report.check.tables)
+        for table in checked:
+            on_table(table)
+        on_page[0] = SuiteResult(on_page[0].selection, (*on_page[0].tables, *checked))
     week = gap_week(chosen["fewshot"]) if "fewshot" in chosen else None
     about = report.about
     facts = {"dataset": about.dataset, "dataset_title": about.title, "profile": about.profile}
