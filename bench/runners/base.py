@@ -120,7 +120,7 @@ class Fitted:
 
 
 def ended_together(reasons: Iterable[str]) -> str:
-    """Why the trainings of one model's parts ended (see `Runner.training_ended`): short of budget if one of them was."""
+    """Why the trainings of a model's parts ended (see `Runner.training_ended`): short of budget if one of them was."""
     found = set(reasons)
     return "budget" if "budget" in found else min(found)
 

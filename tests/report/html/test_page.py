@@ -9,8 +9,9 @@ import re
 import numpy as np
 import pytest
 
+from bench.report.answer import Answer
 from bench.report.figures.drawn import DrawnFigure
-from bench.report.html.page import MAX_BYTES
+from bench.report.html.page import MAX_BYTES, render_page
 from bench.report.table import best_values, is_best
 from bench.report.tables.render import markdown, shown_columns
 from bench.store.store import Store
@@ -76,7 +77,7 @@ def test_every_number_stands_at_full_precision_with_its_interval_and_the_best_ma
     values = [found["data-value"] for found in cells if found["class"] == "number"]
     expected, marked = [], 0
     tables = [table for result in suites_of(filled) for table in result.tables]
-    for table in sorted(tables, key=lambda table: table.name.startswith("costs_")):
+    for table in sorted(tables, key=lambda table: page.index(f'<section id="{table.name}"'.encode())):
         best = best_values(table)
         for row in table.rows:
             for column in shown_columns(table):
@@ -90,7 +91,7 @@ def test_every_number_stands_at_full_precision_with_its_interval_and_the_best_ma
 
 def test_every_table_of_the_page_says_what_its_markdown_says(filled: Store, page: bytes) -> None:
     tables = {table.name: table for result in suites_of(filled) for table in result.tables}
-    assert {"table1", "check", "audit"} <= set(tables)
+    assert {"table1", "check_table2", "audit"} <= set(tables)
     in_words = 0
     for name, table in tables.items():
         [section] = re.findall(rf'<section id="{name}" class="table">.*?</section>', page.decode(), re.DOTALL)
@@ -127,6 +128,34 @@ def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: by
             "Table 1 of the paper): LightGBM",
         ):
             assert part in told, part
+
+
+def test_the_answer_comes_first_and_what_is_not_asked_for_is_folded(filled: Store) -> None:
+    said = Answer(("The paper claims <much>.", "*A model* reaches it."))
+    figures = [DrawnFigure(f"{suite}_map", "A map", "", PNG, ()) for suite in ("full", "fewshot")]
+    page = render_page(filled, suites_of(filled), figures, answer=said).decode()
+    assert "<p>The paper claims &lt;much&gt;.</p><p><em>A model</em> reaches it.</p>" in page
+    places = [
+        "answer",
+        "table1",
+        "table2",
+        "table3",
+        "check_table1",
+        "check_table2",
+        "figures",
+        "time",
+        "more",
+        "reading",
+    ]
+    order = [page.index(f' id="{place}"') for place in places]
+    assert order == sorted(order)
+    read = PageReader(page.encode())
+    headings = [element for element in re.findall(r"<details><summary>(.*?)</summary>", page) if "<h2>" in element]
+    assert len(headings) == 6 and not any("Tables 1 to 3" in element or "Figures" in element for element in headings)
+    [contents] = re.findall(r"<nav.*?</nav>", page, re.DOTALL)
+    entries = re.findall(r">([^<>]+)</a>", contents)
+    assert len(entries) == len(set(entries)) > 10 and "A map (Few-shot suite)" in entries
+    assert "not judged (smoke)" in read.text and read.text.index("Not judged (smoke)") < read.text.index("Contents")
 
 
 def test_what_is_not_done_is_named_with_its_reason(page: bytes) -> None:

@@ -18,7 +18,7 @@ from tests.store.test_store import make_cell
 
 
 def tables(folder: Path, profile: str = "laptop") -> list[Table]:
-    """Table 1 and its costs: two runs of tabnet, of which one lacks budget, one of resnet, and a rule without a seed."""
+    """Table 1 and costs: two runs of tabnet, of which one lacks budget, one of resnet, and a rule without a seed."""
     store, cube = Store(folder / "runs", create=True), make_cube()
     jobs = [make_cell(runner="tabnet", repetition=index, seed=index, profile=profile) for index in range(2)]
     jobs += [make_cell(runner="resnet", repetition=5, seed=5, profile=profile)]
