@@ -149,6 +149,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> dict[str
         "times": times,
         "device": device,
         "precision": precision,
+        "training_ended": ended,
     }
 
 

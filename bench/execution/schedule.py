@@ -259,6 +259,7 @@ def _record(job: _Running, outcome: Outcome) -> Record:
             "processes": process.limits.processes,
             "device": result.get("device"),
             "precision": result.get("precision"),
+            "training_ended": result.get("training_ended"),
             "files": {name: sha256(process.work / name) for name in _FILES if (process.work / name).exists()}
             if done
             else {},

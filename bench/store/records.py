@@ -34,6 +34,8 @@ class Record(BaseModel):
         processes: that trained it together.
         device: that trained it: ``cpu`` or the name of a GPU; None for runners without the choice.
         precision: of that training: ``float32`` or ``bfloat16``.
+        training_ended: why it ended: ``converged``, ``budget`` or ``schedule``, as `Runner.training_ended` says; None
+            where the runner does not say, and in older records.
         started: UTC, ISO 8601.
         finished: UTC, ISO 8601.
         files: name → SHA-256 of the files beside the record.
@@ -62,6 +64,7 @@ class Record(BaseModel):
     processes: int | None = None
     device: str | None = None
     precision: str | None = None
+    training_ended: str | None = None
     started: str
     finished: str
     files: dict[str, str] = {}

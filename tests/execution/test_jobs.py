@@ -57,6 +57,15 @@ def test_a_run_stores_records_predictions_and_statistics(bench: Bench, data: str
     assert {job["runner"] for job in manifest["cells"]} == {"climatology", "noise_a"}
 
 
+def test_the_record_says_how_the_training_ended(bench: Bench, data: str, tmp_path: Path) -> None:
+    plugins = "tests.support.runners:UNFINISHED,tests.support.runners:QUICK"
+    run(bench, data, "--only", "unfinished,noise_a", plugins=plugins)
+    assert {name: record.training_ended for name, record in records(tmp_path).items()} == {
+        "unfinished": "budget",
+        "noise_a": None,
+    }
+
+
 def test_a_second_run_has_nothing_to_do_and_failed_cells_wait_for_retry(
     bench: Bench, data: str, tmp_path: Path
 ) -> None:

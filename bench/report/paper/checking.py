@@ -15,6 +15,7 @@ from bench.report.paper.rankings import Claim
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.results.subject import Subject
 from bench.report.table import Table
+from bench.suites.profiles import SMOKE
 
 PUBLISHED_SUITES = ("full", "fewshot")
 """Suites of the paper's Tables 1, and 2 and 3."""
@@ -63,11 +64,12 @@ def run(
         comparisons += numbers
         rankings += claims
         own += audit.own_targets(selection, reader)
-    made = [check.table(comparisons, rankings, about.circumstances), audit.table(own)]
+    judged = about.profile != SMOKE
+    made = [check.table(comparisons, rankings, about.circumstances, judged=judged), audit.table(own)]
     differing = [sentence for targets in own for sentence in targets.problems]
     compared = sum(targets.jobs for targets in own)
     summary = [
-        f"Against the paper: {check.counts(comparisons, rankings)}.",
+        f"Against the paper: {check.counts(comparisons, rankings, judged=judged)}.",
         audit.families_of_table_1(),
         f"Scored values of this store: {len(own)} groups, {compared} comparisons, {len(differing)} differ.",
     ]

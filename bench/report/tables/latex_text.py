@@ -29,6 +29,7 @@ _ASCII = {
 _SIGNS = {
     "°": r"$^\circ$",
     "†": r"$^\dagger$",
+    "‡": r"$^\ddagger$",
     "÷": r"$\div$",
     "×": r"$\times$",
     "−": "$-$",

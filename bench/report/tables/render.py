@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from string import Template
 
-from bench.report.table import Column, Row, Table, Value, best_values, is_best
+from bench.report.table import MARKS, Column, Row, Table, Value, best_values, is_best
 from bench.report.tables.latex_text import escape
 from bench.system import paths
 from bench.system.terminal import console
@@ -35,14 +35,15 @@ def latex(table: Table) -> str:
     for family, family_rows in table.families():
         heading = rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape(family)}}}}} \\"
         for index, row in enumerate(family_rows):
-            note = rf" {{\footnotesize ({escape(row.note)})}}" if row.note else ""
+            note = escape(row.marks) + (rf" {{\footnotesize ({escape(row.note)})}}" if row.note else "")
             values = [_latex_value(row, column, is_best(row, column, best)) for column in columns]
             line = " & ".join([escape(row.label) + note, *values]) + r" \\"
             if index == 0:
                 lines += [(r"\midrule", False)] if lines else []
                 lines.append((heading, True))
             lines.append((line, index > 0))
-    notes = " ".join(f"Missing: {escape(note)}." for note in table.notes)
+    below = [f"{escape(mark)} {escape(text)}." for mark, text in table.footnotes()]
+    notes = " ".join([*below, *(f"Missing: {escape(note)}." for note in table.notes)])
     caption = rf"\caption{{{f'{escape(table.caption)} {notes}'.strip()}}}" + "\n" + rf"\label{{tab:{table.name}}}"
     template = Template((paths.tables_dir() / "templates" / "table.tex").read_text())
     return "".join(
@@ -88,7 +89,8 @@ def as_csv(table: Table) -> str:
                 marked = "tied" if value.tied else "yes" if is_best(row, column, best) else ""
                 low, high = _number(value.low), _number(value.high)
                 text = _number(value.value) if value.text is None else value.text
-                line = [row.family, row.label, column.key, text, low, high, marked, row.note]
+                note = "; ".join(filter(None, (row.note, *(MARKS[mark].partition(":")[0] for mark in row.marks))))
+                line = [row.family, row.label, column.key, text, low, high, marked, note]
                 writer.writerow([*line, " ".join(row.jobs)])
     return stream.getvalue()
 
@@ -104,11 +106,14 @@ def markdown(table: Table) -> str:
         for row in family_rows:
             jobs = []
             for column in columns:
-                text = plain_value(row.values.get(column.key), column)
+                text = plain_value(row.values.get(column.key), column, table)
                 jobs.append(f"**{text}**" if is_best(row, column, best) else text)
-            note = f" ({row.note})" if row.note else ""
-            lines.append("| " + " | ".join([row.label + note, *jobs]) + " |")
-    return "\n".join([*lines, "", table.caption, *(f"- missing: {note}" for note in table.notes), ""])
+            lines.append("| " + " | ".join([row.shown_label, *jobs]) + " |")
+    below = (
+        *(f"- {mark}: {text}" for mark, text in table.footnotes()),
+        *(f"- missing: {note}" for note in table.notes),
+    )
+    return "\n".join([*lines, "", table.caption, *below, ""])
 
 
 def print_table(table: Table) -> None:
@@ -146,13 +151,14 @@ def shown_columns(table: Table) -> list[Column]:
     return [column for column in table.columns if any(column.key in row.values for row in table.rows)]
 
 
-def plain_value(value: Value | None, column: Column) -> str:
-    """``0.949 [0.91, 0.99]``, a word, or a dash."""
+def plain_value(value: Value | None, column: Column, table: Table | None = None) -> str:
+    """``0.949 [0.91, 0.99]``, a word, or a dash; with the mark of its footnote, if the table is given."""
     if value is not None and value.text is not None:
         return value.text
     if value is None or math.isnan(value.value):
         return MISSING
-    text = f"{value.value:.{column.digits}f}{TIED if value.tied else ''}"
+    mark = table.mark_of(value) if table is not None else ""
+    text = f"{value.value:.{column.digits}f}{TIED if value.tied else ''}{mark}"
     if column.interval and value.known:
         text += f" [{value.low:.{column.digits - 1}f}, {value.high:.{column.digits - 1}f}]"
     return text

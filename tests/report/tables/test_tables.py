@@ -27,7 +27,9 @@ from tests.conftest import make_cube
 from tests.store.test_store import HOST, make_cell
 
 
-def store_cell(store: Store, job: Job, cube: Cube, noise: float, status: str = "done") -> Record:
+def store_cell(
+    store: Store, job: Job, cube: Cube, noise: float, status: str = "done", training_ended: str | None = None
+) -> Record:
     """Publishes a cell whose predictions are the target plus noise of a known size."""
     work = store.new_work_folder(job.id)
     split = make_split(cube, job.split)
@@ -51,6 +53,7 @@ def store_cell(store: Store, job: Job, cube: Cube, noise: float, status: str = "
         peak_memory_bytes=10**9,
         threads=1,
         files=files,
+        training_ended=training_ended,
         started="a",
         finished="b",
         host=HOST,
