@@ -99,14 +99,18 @@ class Cube:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over names, units, shapes and every value: two cubes with one fingerprint give the same numbers."""
-        digest = hashlib.sha256(json.dumps(self._schema(), sort_keys=True).encode())
-        for name, array in sorted(self._arrays().items()):
-            digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
-            flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-            for start in range(0, flat.size, _HASH_BLOCK):
-                digest.update(flat[start : start + _HASH_BLOCK].tobytes())
-                _release_pages(array)
-        return digest.hexdigest()
+        return self._read_through(check=False)
+
+    def examined(self) -> str:
+        """Checks the cube as `validate` does and returns the fingerprint of what was read, reading every value once.
+
+        Raises:
+            BenchError: see `validate`.
+        """
+        self._require_shapes()
+        found = self._read_through(check=True)
+        self._require_sense()
+        return found
 
     def validate(self) -> Cube:
         """Returns the cube itself, if its shapes agree and every value is finite.
@@ -115,6 +119,10 @@ class Cube:
             BenchError: a shape disagrees, names are repeated, coordinates leave their range, time does not increase,
                 or a value is NaN or infinite; the message names the array and the first offending place.
         """
+        self.examined()
+        return self
+
+    def _require_shapes(self) -> None:
         n_cells, n_times = self.n_cells, self.n_times
         if n_cells == 0 or n_times == 0:
             raise BenchError(
@@ -128,14 +136,14 @@ class Cube:
             "lat": (n_cells,),
             "time": (n_times,),
         } | {f"withheld/{name}": (n_cells, n_times) for name in self.withheld}
-        for name, array in self._arrays().items():
+        for name, array in self.arrays().items():
             if array.shape != expected[name]:
                 raise BenchError(
                     f"Data set {self.name!r}: array {name!r} has shape {array.shape}, expected {expected[name]}; "
                     "rebuild the cube."
                 )
-            if array.dtype.kind == "f":
-                self._require_finite(name, array)
+
+    def _require_sense(self) -> None:
         names = (*self.feature_names, *self.static_names)
         if len(set(names)) != len(names):
             repeated = sorted({name for name in names if names.count(name) > 1})
@@ -148,24 +156,35 @@ class Cube:
             )
         if np.abs(self.lat).max() > 90 or self.lon.min() < -180 or self.lon.max() >= 180:
             raise BenchError(f"Data set {self.name!r}: lon must lie in [-180, 180) and lat in [-90, 90].")
-        if n_times > 1 and not np.all(np.diff(self.time) > np.timedelta64(0, "D")):
+        if not np.all(np.diff(self.time) > np.timedelta64(0, "D")):
             raise BenchError(f"Data set {self.name!r}: the time axis does not increase.")
-        return self
 
-    def _require_finite(self, name: str, array: npt.NDArray[Any]) -> None:
-        rows = max(1, _HASH_BLOCK // max(1, array[:1].nbytes))
-        for start in range(0, len(array), rows):
-            bad = ~np.isfinite(array[start : start + rows])
-            _release_pages(array)
-            if bad.any():
-                where = tuple(int(i) for i in np.argwhere(bad)[0] + np.array([start] + [0] * (array.ndim - 1)))
-                label = f", feature {self.feature_names[where[2]]!r}" if name == "climate" else ""
-                raise BenchError(
-                    f"Data set {self.name!r}: array {name!r} is NaN or infinite at index {where}{label}; "
-                    "drop the cell or fill the value before building the cube."
-                )
+    def _read_through(self, check: bool) -> str:
+        """The fingerprint of every value, each checked to be finite if so asked; in bounded memory."""
+        digest = hashlib.sha256(json.dumps(self._schema(), sort_keys=True).encode())
+        for name, array in sorted(self.arrays().items()):
+            digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+            rows = max(1, _HASH_BLOCK // max(1, array[:1].nbytes))
+            for start in range(0, len(array), rows):
+                block = np.ascontiguousarray(array[start : start + rows])
+                if check and block.dtype.kind in "fM":
+                    self._require_finite(name, block, start)
+                digest.update(block.reshape(-1).view(np.uint8))
+                _release_pages(array)
+        return digest.hexdigest()
 
-    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def _require_finite(self, name: str, block: npt.NDArray[Any], start: int) -> None:
+        bad = ~np.isfinite(block)
+        if bad.any():
+            where = tuple(int(i) for i in np.argwhere(bad)[0] + np.array([start] + [0] * (block.ndim - 1)))
+            label = f", feature {self.feature_names[where[2]]!r}" if name == "climate" else ""
+            raise BenchError(
+                f"Data set {self.name!r}: array {name!r} is NaN or infinite at index {where}{label}; "
+                "drop the cell or fill the value before building the cube."
+            )
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Every array by its name on disk, such as ``climate`` or ``withheld/LAI``."""
         arrays: dict[str, npt.NDArray[Any]] = {
             "climate": self.climate,
             "static": self.static,

@@ -6,7 +6,6 @@ nothing to open. A cube is written block by block into a temporary folder and ap
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -16,15 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import Cube
+from bench.data.cube import Cube, FloatArray
+from bench.data.cube_metadata import CUBE_FORMAT, REBUILD, chunk_file, dates, map_array, read_attributes
 from bench.errors import BenchError
 from bench.system.ownership import is_abandoned, owner
 
 if TYPE_CHECKING:
     from zarr.core.common import JSON
 
-CUBE_FORMAT = 1
-"""Version of the on-disk layout, stored in the Zarr attributes as ``bench_cube_format``."""
 _TIME_UNITS = "days since 1970-01-01"
 
 
@@ -123,7 +121,7 @@ class CubeWriter:
             dimension_names=self._DIMENSIONS.get(name, ("cell", "time")),
             attributes=attributes,
         )
-        chunk = _chunk_file(self._partial, name, len(shape))
+        chunk = chunk_file(self._partial, name, len(shape))
         chunk.parent.mkdir(parents=True, exist_ok=True)
         if hasattr(os, "posix_fallocate"):
             # Without its blocks reserved, a write through the map to a full disk would end the process by SIGBUS.
@@ -137,8 +135,7 @@ class CubeWriter:
         arrays = (self.climate, self.static, self.target, *self.withheld.values())
         for array in arrays:
             array.flush()
-        cube = _open(self._partial).validate()
-        self._group.attrs["fingerprint"] = cube.fingerprint
+        self._group.attrs["fingerprint"] = _open(self._partial).examined()
         replaced = self._partial.with_suffix(".replaced")
         if self.path.exists():
             os.replace(self.path, replaced)  # in one piece: a half removed folder would pass for something else
@@ -195,12 +192,10 @@ def open_cube(path: Path) -> Cube:
         BenchError: the folder is no cube, was written by a newer version, or lacks a variable.
     """
     cube = _open(path)
-    stored = _read_json(path / "zarr.json")["attributes"].get("fingerprint")
-    if not isinstance(stored, str):
-        raise BenchError(
-            f"Cube {path} carries no fingerprint: its build was cut short; delete the folder and build it again."
-        )
-    cube.__dict__["fingerprint"] = stored  # trusted here; `bench data verify` recomputes it
+    stored = read_attributes(path).fingerprint
+    if stored is None:
+        raise BenchError(f"Cube {path} carries no fingerprint: its build was cut short; {REBUILD}.")
+    cube.__dict__["fingerprint"] = stored  # `bench.data.cube_seal` compares it with the bytes
     return cube
 
 
@@ -210,84 +205,36 @@ def verify_cube(path: Path) -> str:
     Raises:
         BenchError: a value is not finite, or the bytes differ from those that were written.
     """
-    stored, actual = open_cube(path).fingerprint, _open(path).validate().fingerprint
+    stored, actual = open_cube(path).fingerprint, _open(path).examined()
     if stored != actual:
         raise BenchError(
-            f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; delete the folder and "
-            "build it again."
+            f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; {REBUILD}."
         )
     return actual
 
 
 def _open(path: Path) -> Cube:
-    try:
-        attributes = _read_json(path / "zarr.json")["attributes"]
-        version = attributes["bench_cube_format"]
-        schema = attributes["schema"]
-    except (KeyError, TypeError) as error:
-        raise BenchError(
-            f"{path} is no cube of this project (missing {error}); name another folder or build it again."
-        ) from error
-    if not isinstance(version, int) or version > CUBE_FORMAT:
-        raise BenchError(
-            f"Cube {path} has format {version}, this version reads up to {CUBE_FORMAT}; update climate2gpp-bench."
-        )
-    try:
-        days = np.asarray(_map(path, "time"))
-        return Cube(
-            name=schema["name"],
-            climate=_map(path, "climate"),
-            static=_map(path, "static"),
-            target=_map(path, "target"),
-            lon=np.asarray(_map(path, "lon")),
-            lat=np.asarray(_map(path, "lat")),
-            time=days.astype("datetime64[D]"),
-            feature_names=tuple(schema["feature_names"]),
-            feature_units=tuple(schema["feature_units"]),
-            static_names=tuple(schema["static_names"]),
-            static_units=tuple(schema["static_units"]),
-            n_land_cover=int(schema["n_land_cover"]),
-            target_name=schema["target_name"],
-            target_units=schema["target_units"],
-            provenance=attributes["provenance"],
-            withheld={name: _map(path, f"withheld/{name}") for name in attributes["withheld"]},
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BenchError(
-            f"The metadata of cube {path} is damaged ({error!r}); delete the folder and build it again."
-        ) from error
+    attributes = read_attributes(path)
+    schema = attributes.schema_
+    return Cube(
+        name=schema.name,
+        climate=_floats(path, "climate"),
+        static=_floats(path, "static"),
+        target=_floats(path, "target"),
+        lon=np.asarray(map_array(path, "lon"), np.float64),
+        lat=np.asarray(map_array(path, "lat"), np.float64),
+        time=dates(path, map_array(path, "time")),
+        feature_names=schema.feature_names,
+        feature_units=schema.feature_units,
+        static_names=schema.static_names,
+        static_units=schema.static_units,
+        n_land_cover=schema.n_land_cover,
+        target_name=schema.target_name,
+        target_units=schema.target_units,
+        provenance=attributes.provenance,
+        withheld={name: _floats(path, f"withheld/{name}") for name in attributes.withheld},
+    )
 
 
-def _chunk_file(root: Path, name: str, n_dimensions: int) -> Path:
-    return root.joinpath(name, "c", *["0"] * n_dimensions)
-
-
-def _map(root: Path, name: str) -> npt.NDArray[Any]:
-    metadata_file = root / name / "zarr.json"
-    if not metadata_file.exists():
-        raise BenchError(f"Cube {root} lacks the variable {name!r}; delete the folder and build it again.")
-    metadata = _read_json(metadata_file)
-    shape, dtype = tuple(metadata["shape"]), np.dtype(metadata["data_type"])
-    chunk = _chunk_file(root, name, len(shape))
-    expected = int(np.prod(shape)) * dtype.itemsize
-    actual = chunk.stat().st_size if chunk.exists() else 0
-    if actual != expected:
-        raise BenchError(
-            f"Cube {root}: variable {name!r} holds {actual} bytes instead of {expected}; delete the folder and "
-            "build it again."
-        )
-    return cast("npt.NDArray[Any]", np.memmap(chunk, dtype=dtype, mode="r", shape=shape))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return cast("dict[str, Any]", json.loads(path.read_text()))
-    except FileNotFoundError as error:
-        raise BenchError(
-            f"{path.parent} is no cube of this project (there is no {path.name}); name another folder or build it "
-            "again."
-        ) from error
-    except PermissionError as error:
-        raise BenchError(f"{path} may not be read; grant read permission on it.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} is damaged ({error}); delete the folder and build it again.") from error
+def _floats(path: Path, name: str) -> FloatArray:
+    return cast("FloatArray", map_array(path, name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ IndexArray = npt.NDArray[np.int64]
 FEWSHOT_SMALL_GRID = 20_000
 FEWSHOT_CELLS = 6_000
 FEWSHOT_SHARE = 0.3
+_LAST_YEAR = 9999
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,50 @@ def ablation_parameters(
     size = n_cells if train_cells is None else min(train_cells, n_cells)
     sample = fewshot_parameters(cube, weeks, size, sample_seed, max_cells)
     return sample | {"kind": "ablation", "step_stride": step_stride, "train_years": train_years}
+
+
+def require_parameters(parameters: Mapping[str, Any]) -> None:
+    """Checks that parameters that were read from a file can make a split of some cube.
+
+    Raises:
+        ValueError: one is missing, or its value is of another kind; the message names it.
+    """
+    kind = parameters.get("kind")
+    needed = _PARAMETERS.get(kind) if isinstance(kind, str) else None
+    if needed is None:
+        raise ValueError(f"its split is of no known kind ({', '.join(_PARAMETERS)})")
+    for name, fits in needed.items():
+        if name not in parameters or not fits(parameters[name]):
+            raise ValueError(f"parameter {name!r} of its split is missing or makes no sense")
+
+
+def _is_count(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 1 << 40
+
+
+def _is_count_or_none(value: object) -> bool:
+    return value is None or _is_count(value)
+
+
+def _are_weeks(value: object) -> bool:
+    return isinstance(value, list) and all(_is_count(week) and week <= STEPS_PER_YEAR for week in value)
+
+
+_FULL: Mapping[str, Callable[[object], bool]] = {
+    "test_year": lambda value: _is_count(value, 0) and value <= _LAST_YEAR,
+    "max_cells": _is_count_or_none,
+}
+_FEWSHOT = {
+    **_FULL,
+    "weeks": _are_weeks,
+    "train_cells": _is_count,
+    "sample_seed": lambda value: _is_count(value, 0),
+}
+_PARAMETERS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "full": _FULL,
+    "fewshot": _FEWSHOT,
+    "ablation": {**_FEWSHOT, "step_stride": _is_count, "train_years": _is_count_or_none},
+}
 
 
 def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:

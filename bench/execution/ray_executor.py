@@ -17,6 +17,7 @@ from bench.execution.process import Limits, Outcome
 from bench.execution.remote import receive, run_on_worker, task_of
 from bench.runners import registry
 from bench.store.jobs import Job
+from bench.store.store import LOG
 from bench.system.clock import Stopwatch
 
 ATTEMPTS = 4
@@ -160,7 +161,7 @@ class RayExecutor:
 
 
 class RayJob:
-    """A job that was sent to the cluster; see `RunningCell`."""
+    """A job that was sent to the cluster; see `RunningJob`."""
 
     def __init__(
         self,
@@ -203,7 +204,7 @@ class RayJob:
                 self._send()
                 return None
             reason = f"its worker was lost {ATTEMPTS} times, at last by {why}; look at the nodes, then --retry failed"
-            return Outcome("failed", reason, False, {}, self.watch.seconds, 0)
+            return Outcome("failed", reason, False, None, self.watch.seconds, 0)
         return receive(answer, self.work)
 
     def _given_up(self) -> Outcome | None:
@@ -220,10 +221,15 @@ class RayJob:
             f"no node of the Ray cluster can hold it (cores: {cores}, GPUs: {gpus}, memory: {memory / 1e9:.1f} GB) and "
             f"none came within {GRACE_S / 60:g} minutes; add one, then --retry failed"
         )
-        return Outcome("failed", reason, False, {}, self.watch.seconds, 0)
+        return Outcome("failed", reason, False, None, self.watch.seconds, 0)
+
+    def log(self) -> bytes:
+        """See `RunningJob`."""
+        path = self.work / LOG
+        return path.read_bytes() if path.exists() else b""
 
     def kill(self) -> None:
-        """Takes the job back; `RayEngine.close` waits until it has ended."""
+        """Takes the job back; `RayExecutor.close` waits until it has ended."""
         self._executor.ray.cancel(self.reference, force=False)
         self._executor.cancelled.append(self.reference)
 
