@@ -12,6 +12,7 @@ import click
 
 from bench.cli.options import existing_store, json_option, store_option
 from bench.errors import BenchError, unknown
+from bench.system.text import plain
 
 
 @click.command(
@@ -46,7 +47,7 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        click.echo("\n".join(_lines(found)))
+        click.echo(plain("\n".join(_lines(found))))
     return 0
 
 

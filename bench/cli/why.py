@@ -14,6 +14,7 @@ from bench.runners import registry
 from bench.store.jobs import EVALUATION_VERSION, Job, differences
 from bench.store.records import Record
 from bench.suites import ablation
+from bench.system.text import one_line
 
 
 @click.command(
@@ -56,11 +57,11 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
         click.echo(json.dumps(answers, indent=1))
         return 0
     for answer in answers:
-        click.echo(f"{answer['id']} {answer['job']}: {answer['state']}: {answer['because']}")
+        click.echo(one_line(f"{answer['id']} {answer['job']}: {answer['state']}: {answer['because']}"))
         changes = answer.get("changes", {})
         assert isinstance(changes, dict)
         for key, (old, new) in changes.items():
-            click.echo(f"    {key}: {old} → {new}")
+            click.echo("    " + one_line(f"{key}: {old} → {new}"))
     return 0
 
 

@@ -169,7 +169,7 @@ class Cube:
                 block = np.ascontiguousarray(array[start : start + rows])
                 if check and block.dtype.kind in "fM":
                     self._require_finite(name, block, start)
-                digest.update(block.reshape(-1).view(np.uint8))
+                digest.update(block.reshape(-1).view(np.uint8).data)
                 _release_pages(array)
         return digest.hexdigest()
 

@@ -1,7 +1,7 @@
 """What the JSON files of a stored cube say, typed: a cube may come from anybody.
 
-Only what this project writes is accepted (`docs/datasets.md`): three types of numbers, one uncompressed chunk per array,
-regular files inside the folder. The sizes are compared before anything is mapped.
+Only what this project writes is accepted: three types of numbers, one uncompressed chunk per array, regular files
+inside the folder. The sizes are compared before anything is mapped.
 """
 
 from __future__ import annotations

@@ -207,9 +207,7 @@ def verify_cube(path: Path) -> str:
     """
     stored, actual = open_cube(path).fingerprint, _open(path).examined()
     if stored != actual:
-        raise BenchError(
-            f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; {REBUILD}."
-        )
+        raise BenchError(f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; {REBUILD}.")
     return actual
 
 

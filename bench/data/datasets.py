@@ -136,8 +136,8 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     if name not in known:
         if name == "auto":
             raise BenchError(
-                f"Data set {spec!r}: auto takes no options, it chooses between northchina and simulated; write auto, or "
-                "the one that you want with its options."
+                f"Data set {spec!r}: auto takes no options, it chooses between northchina and simulated; write auto, "
+                "or the one that you want with its options."
             )
         raise unknown(
             "data set",

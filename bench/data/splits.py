@@ -188,7 +188,7 @@ def _are_weeks(value: object) -> bool:
 
 
 _FULL: Mapping[str, Callable[[object], bool]] = {
-    "test_year": lambda value: _is_count(value, 0) and value <= _LAST_YEAR,
+    "test_year": lambda value: _is_count(value) and value in range(_LAST_YEAR + 1),
     "max_cells": _is_count_or_none,
 }
 _FEWSHOT = {

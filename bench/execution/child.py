@@ -145,7 +145,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
 
             leave()
     if rank > 0:
-        return Result(status="done", metrics={"train": {}, "test": {}})
+        return Result(status="done")
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", job.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", job.runner)
@@ -173,14 +173,16 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
         for part, row in table.iterrows()
     }
     device, precision = runner.trained_on() or (None, None)
-    return Result(
-        status="done",
-        metrics=metrics,
-        n_train=len(split.train),
-        n_test=len(test),
-        times=times,
-        device=device,
-        precision=precision,
+    return Result.model_validate(
+        {
+            "status": "done",
+            "metrics": metrics,
+            "n_train": len(split.train),
+            "n_test": len(test),
+            "times": times,
+            "device": device,
+            "precision": precision,
+        }
     )
 
 

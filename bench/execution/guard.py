@@ -11,11 +11,15 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
 from bench.system.processes import adopt_orphans, die_with_parent, end_children
+
+EXIT_GRACE_S = 5.0
+"""How long Python may take to end after the job's result was written."""
 
 
 class _Stop(BaseException):
@@ -56,7 +60,12 @@ def guarded(job: Callable[[], int], parent: int) -> int:
 def _work(job: Callable[[], int]) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     die_with_parent(os.getppid())
-    sys.exit(job())
+    code = job()
+    # Python waits for threads that a model left running, for ever.
+    timer = threading.Timer(EXIT_GRACE_S, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+    sys.exit(code)
 
 
 def _wait(process: int) -> int:

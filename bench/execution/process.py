@@ -17,9 +17,9 @@ import psutil
 
 import bench
 from bench.execution.joblog import JobLog
-from bench.execution.result import Result, missing_file, read_result
+from bench.execution.result import Result, read_result, what_is_missing
 from bench.store.jobs import Job
-from bench.store.records import PREDICTIONS, STATISTICS, Status
+from bench.store.records import Status
 from bench.system.clock import Stopwatch
 from bench.system.disk import disk_errors, free_bytes
 from bench.system.host import Host
@@ -235,10 +235,11 @@ class JobProcess:
         if code == DISK_FULL_EXIT:
             return self._outcome("failed", "the disk is full", obstacle="found the disk full; free some space")
         if result is not None and result.data_gone:
-            return self._outcome("failed", result.reason, result=result, obstacle=f"found other data than the plan ({result.reason})")
+            obstacle = f"did not find the data of the plan ({(result.reason or '').rstrip('.')}); see to them"
+            return self._outcome("failed", result.reason, result=result, obstacle=obstacle)
         if result is not None and result.status == "done":
             # Whole and last to be written: how the process exits after that is no matter.
-            missing = missing_file(self.work, (STATISTICS, PREDICTIONS))
+            missing = what_is_missing(result, self.work)
             return self._outcome("failed" if missing else "done", missing, result=result)
         if free_bytes(self.work) < _FULL_BYTES:
             return self._outcome("failed", "the disk is full", obstacle="found the disk full; free some space")
@@ -258,7 +259,9 @@ class JobProcess:
         return f"used {used:.1f} GB, more than its cap of {cap:.1f} GB; raise --memory or use fewer --jobs"
 
     def _disk_reason(self) -> str:
-        return f"wrote more than {self.limits.disk_bytes / 1e9:g} GB into its folders; use a runner that keeps less there"
+        return (
+            f"wrote more than {self.limits.disk_bytes / 1e9:g} GB into its folders; use a runner that keeps less there"
+        )
 
     def _outcome(
         self,

@@ -156,16 +156,17 @@ def _own_folder(folder: Path) -> Path:
     Its name can be guessed, and everybody may write into the folder for temporary files.
 
     Raises:
-        BenchError: somebody else made it, or others have access to it.
+        BenchError: somebody else made it, or others could write into it.
     """
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700, parents=True)
     found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
         raise BenchError(
-            f"{folder} is not a folder of this user alone (owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):o}): "
-            "somebody else may have made it; remove it or set TMPDIR to a folder of your own."
+            f"{folder} is not a folder of this user alone (owner {found.st_uid}, mode "
+            f"{stat.S_IMODE(found.st_mode):o}); remove it or set TMPDIR to a folder of your own."
         )
+    folder.chmod(0o700)
     return folder
 
 

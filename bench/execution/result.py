@@ -1,13 +1,13 @@
-"""What a job's process says of itself in ``result.json``, read as what it is: a file that a stranger may have written."""
+"""What a job's process says of itself in ``result.json``: read like a file that a stranger wrote."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.store.records import Bytes, Samples, Seconds
+from bench.store.records import PREDICTIONS, STATISTICS, Bytes, Samples, Seconds
 from bench.system.text import one_line
 from bench.system.untrusted import NotRegular, is_regular, read_regular
 
@@ -48,12 +48,6 @@ class Result(BaseModel):
     max_rss_bytes: Bytes = 0
     data_gone: bool = False
 
-    @model_validator(mode="after")
-    def _done_means_scored(self) -> Result:
-        if self.status == "done" and not {"train", "test"} <= set(self.metrics):
-            raise ValueError("it is done but has no metrics")
-        return self
-
 
 def read_result(work: Path, name: str = RESULT_FILE) -> Result | None:
     """The result that a job left, or None where it left none; one that makes no sense is a failure that says so.
@@ -82,12 +76,11 @@ def failure(error: BaseException, status: Ended = "failed", **more: Any) -> Resu
     return Result(status=status, reason=one_line(f"{name}: {said.strip() or 'no message'}", MOST_REASON), **more)
 
 
-def missing_file(work: Path, names: tuple[str, ...]) -> str | None:
-    """What is wrong with the files of a job that says it is done, or None."""
-    for name in names:
-        if not is_regular(work / name):
-            return f"it says it is done but left no file {name}; see the job's log"
-    return None
+def what_is_missing(result: Result, work: Path) -> str | None:
+    """What a job that says it is done has not left, as a sentence, or None."""
+    missing = [f"no {part} metrics" for part in ("train", "test") if part not in result.metrics]
+    missing += [f"no file {name}" for name in (STATISTICS, PREDICTIONS) if not is_regular(work / name)]
+    return f"it says it is done but left {missing[0]}; see the job's log" if missing else None
 
 
 def _senseless(why: str | None) -> Result:

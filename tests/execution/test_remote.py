@@ -61,7 +61,7 @@ def test_a_cell_runs_on_the_worker_and_its_files_come_back(
     work = tmp_path / "work"
     work.mkdir()
     outcome = remote.receive(answer, work)
-    assert outcome.status == "done" and outcome.result["n_test"] == 30 * 46
+    assert outcome.result is not None and (outcome.status, outcome.result.n_test) == ("done", 30 * 46)
     assert outcome.host is not None and outcome.started is not None and outcome.peak_memory_bytes > 0
     assert {path.name for path in work.iterdir()} == {"log.txt", "statistics.parquet", "predictions.parquet"}
 
@@ -187,7 +187,7 @@ def test_a_cell_asks_for_no_more_than_one_living_node_has(
 
 
 def executor_of(ray: FakeRay, dataset: OpenedDataset, monkeypatch: pytest.MonkeyPatch) -> ray_executor.RayExecutor:
-    monkeypatch.setattr(ray_executor, "_connect", lambda address: ray)
+    monkeypatch.setattr(ray_executor, "connect", lambda address: ray)
     monkeypatch.setattr(ray_executor, "_LOOK_S", -1.0)
     executor = ray_executor.RayExecutor(dataset, gpus=2)
     executor.limits(Limits(1, 1, None, processes=2), capped=False)
