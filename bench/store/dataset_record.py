@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from bench.data import climate_classes
 from bench.data.cube import Cube
@@ -22,10 +23,17 @@ from bench.errors import BenchError
 from bench.store.records import SCHEMA_VERSION
 from bench.store.store import STORED_STAYS, CorruptRecord, Store
 from bench.system.disk import disk_errors, sha256, write_atomically
+from bench.system.text import one_line
+from bench.system.untrusted import is_regular, read_regular, remove_tree
 
 STEP_DAYS = 8
 """Length of a step; the last one of a year is shorter."""
-_TABLES = ("cells.parquet", "times.parquet")
+_TABLES = {
+    "cells.parquet": {"lon": "f", "lat": "f", "land_cover": "O", "climate": "O"},
+    "times.parquet": {"time": "M", "year": "i", "step_of_year": "i"},
+}
+"""Columns of the tables and NumPy's letters for their kinds."""
+_MOST_BYTES = 20_000_000  # of ``dataset.json``
 
 
 class DatasetDescription(BaseModel):
@@ -33,7 +41,7 @@ class DatasetDescription(BaseModel):
 
     Attributes:
         schema_version: version of this type.
-        fingerprint: SHA-256 of the data set's content, as in its cells of work.
+        fingerprint: SHA-256 of the data set's content, as in its jobs.
         name: of the data set.
         title: what it is.
         target_name: for example GPP.
@@ -83,7 +91,13 @@ class DatasetRecord:
 
 
 def dataset_folder(store: Store, fingerprint: str) -> Path:
-    """Where a store describes a data set."""
+    """Where a store describes a data set.
+
+    Raises:
+        BenchError: the fingerprint, which becomes part of a path, is none.
+    """
+    if not re.fullmatch("[0-9a-f]{1,64}", fingerprint):
+        raise BenchError(f"{fingerprint!r} is no fingerprint of a data set (64 hexadecimal digits); build it again.")
     return store.root / "datasets" / fingerprint
 
 
@@ -113,9 +127,13 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
         files={name: hashlib.sha256(content).hexdigest() for name, content in tables.items()},
     )
     with disk_errors(f"The record of the data set in store {store.root}", STORED_STAYS):
+        if folder.is_symlink():
+            remove_tree(folder)  # what is written into this store stays in it
         folder.mkdir(parents=True, exist_ok=True)
         # The description comes last: whoever finds it finds the tables too.
         for name, content in (tables | {"dataset.json": description.model_dump_json(indent=1).encode()}).items():
+            if not is_regular(folder / name):
+                remove_tree(folder / name)
             write_atomically(folder / name, content)
 
 
@@ -129,9 +147,13 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
     folder = dataset_folder(store, fingerprint)
     path = folder / "dataset.json"
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _MOST_BYTES)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise BenchError(f"{path} may not be read; grant read permission on it.") from error
+    except OSError as error:
+        raise _corrupt(folder, error) from error
     try:
         version = json.loads(content)["schema_version"]
         if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -142,16 +164,33 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
         description = DatasetDescription.model_validate_json(content)
         if description.fingerprint != fingerprint:
             raise ValueError("it describes another data set")
-        for name in _TABLES:
-            if sha256(folder / name) != description.files[name]:
-                raise ValueError(f"{name} has changed")
-        cells, times = (pd.read_parquet(folder / name) for name in _TABLES)
-    except (ValueError, KeyError, TypeError, FileNotFoundError, ValidationError) as error:
-        raise CorruptRecord(
-            f"The data set's record {folder} is damaged ({str(error).splitlines()[0]}); issue the `bench run` command "
-            "again, which writes it anew."
-        ) from error
+        cells, times = (_table(folder, name, description.files[name]) for name in _TABLES)
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+        raise _corrupt(folder, error) from error
     return DatasetRecord(description, cells, times)
+
+
+def _table(folder: Path, name: str, expected: str) -> pd.DataFrame:
+    """A table of the record.
+
+    Raises:
+        ValueError: its content is another than when it was described, or has other columns.
+        OSError: it is no file that can be read.
+    """
+    if sha256(folder / name) != expected:
+        raise ValueError(f"{name} has changed")
+    frame = pd.read_parquet(folder / name)
+    kinds = {column: frame[column].dtype.kind for column in frame.columns}
+    if kinds != _TABLES[name]:
+        raise ValueError(f"{name} has other columns than it should")
+    return frame
+
+
+def _corrupt(folder: Path, error: Exception) -> CorruptRecord:
+    why = one_line(str(error).partition("\n")[0], 200)
+    return CorruptRecord(
+        f"The data set's record {folder} is damaged ({why}); issue the `bench run` command again, which writes it anew."
+    )
 
 
 def _is_readable(store: Store, fingerprint: str) -> bool:
