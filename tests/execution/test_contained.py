@@ -16,7 +16,7 @@ from tests.conftest import Bench, make_cube
 PLUGINS = "tests.support.hostile,tests.support.runners:QUICK"
 FAILED = {
     "surrogate_error": r"FileNotFoundError: [Errno 2] No such file: 'caf\udce9.nc'",
-    "control_error": r"RuntimeError: \x1b[2J\x1b]0;title\x07 red\x0d second line\x00",
+    "control_error": r"RuntimeError: \x1b[2J\x1b]0;title\x07 red\r second line\x00",
     "long_error": "RuntimeError: xxx",
     "mute_error": "_Mute: no message",
     "chained_error": "RuntimeError: number 2999",

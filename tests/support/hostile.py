@@ -160,7 +160,8 @@ def _detach(program: str, copies: int) -> None:
         "import subprocess, sys\n"
         f"for _ in range({copies}):\n"
         f"    command = [sys.executable, '-c', {program!r}]\n"
-        "    print(subprocess.Popen(command, start_new_session=True, env={}).pid)"
+        "    nothing = subprocess.DEVNULL\n"
+        "    print(subprocess.Popen(command, stdout=nothing, start_new_session=True, env={}).pid)"
     )
     out = subprocess.run([sys.executable, "-c", launch], stdout=subprocess.PIPE, text=True, check=True)
     for pid in out.stdout.split():
