@@ -38,7 +38,7 @@ install() {
     local python
     python=$(find_python)
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[runners,build,ray,test]'
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[runners,build,ray,test,docs]'
     echo "$wanted" >"$stamp"
 }
 

@@ -1,3 +1,60 @@
-"""climate2gpp-bench: a benchmark of models that predict gross primary productivity from climate."""
+"""climate2gpp-bench: a benchmark of models that predict gross primary productivity from climate.
 
-__version__ = "0.1.0"
+The names below are imported when they are first used, so that `import bench` and `bench --help` stay quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bench.version import __version__
+
+if TYPE_CHECKING:
+    from bench.api import (
+        BenchError,
+        Cost,
+        Cube,
+        Report,
+        ReportOptions,
+        Runner,
+        RunnerEntry,
+        RunOptions,
+        open_dataset,
+        plan,
+        predictions,
+        register,
+        report,
+        results,
+        run,
+    )
+
+__all__ = [
+    "BenchError",
+    "Cost",
+    "Cube",
+    "Report",
+    "ReportOptions",
+    "RunOptions",
+    "Runner",
+    "RunnerEntry",
+    "__version__",
+    "open_dataset",
+    "plan",
+    "predictions",
+    "register",
+    "report",
+    "results",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from bench import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from bench import __version__
 from bench.errors import BenchError
 from bench.system.terminal import ensure_standard_streams, flush_or_give_up, go_on_without_reader
 from bench.system.text import plain
+from bench.version import __version__
 
 _VERBS = {
     "run": "Run a suite; re-issued, it finishes the remainder.",

@@ -77,7 +77,7 @@ def _machine() -> list[Finding]:
         Finding(
             "memory cap",
             sys.platform.startswith("linux"),
-            "watched per cell" + (", with RLIMIT_DATA behind it" if sys.platform.startswith("linux") else ""),
+            "watched per job" + (", with RLIMIT_DATA behind it" if sys.platform.startswith("linux") else ""),
             None
             if sys.platform.startswith("linux")
             else "RLIMIT_DATA is not enforced here: the watch alone guards memory",
@@ -102,7 +102,8 @@ def _packages() -> list[Finding]:
 def _runners() -> list[Finding]:
     from bench.runners import registry
 
-    return [
+    broken = [Finding("plug-in", False, "skipped", problem) for problem in registry.problems()]
+    return broken + [
         Finding(f"runner {entry.name}", reason is None, "available" if reason is None else "unavailable", reason)
         for entry in registry.entries().values()
         for reason in [entry.unavailable()]

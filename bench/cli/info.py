@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from bench.cli.options import existing_store, json_option, store_option
+from bench.cli.options import json_option, store_option
 from bench.errors import BenchError, unknown
+from bench.store.store import existing_store
 from bench.system.text import plain
 
 

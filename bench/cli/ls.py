@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from bench.cli.options import existing_store, json_option, store_option
+from bench.cli.options import json_option, store_option
 from bench.errors import unknown
+from bench.store.store import existing_store
 from bench.system.terminal import cell, console
 
 Rows = list[dict[str, object]]

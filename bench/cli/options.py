@@ -1,26 +1,57 @@
-"""Options that several verbs share, and what they have in common: opening the data and making the plan."""
+"""Options that several verbs share; what `run` and `plan` share are the fields of `RunOptions`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from bench.data.datasets import OpenedDataset, open_dataset
 from bench.data.splits import parse_weeks
 from bench.errors import BenchError
-from bench.execution.planning import PlannedJob, default_at_once, limits_for, plan
-from bench.execution.process import Limits
-from bench.store.store import Store
 from bench.suites import profiles
-from bench.suites.options import SuiteOptions
-from bench.suites.suites import make_jobs
-from bench.system import paths
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+class _Parsed(click.ParamType):  # type: ignore[type-arg]  # older versions of click know no argument
+    """Text that a function makes a value of; its `BenchError` passes as it is."""
+
+    def __init__(self, name: str, parse: Callable[[str, str], Any]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Returns the parsed text, or the value where it is none."""
+        option = param.opts[0] if param is not None else self.name
+        return self._parse(value, option) if isinstance(value, str) else value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """A comma-separated list, without blanks and repetitions."""
+    return tuple(dict.fromkeys(filter(None, (item.strip() for item in text.split(",")))))
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """A comma-separated list of whole numbers.
+
+    Raises:
+        BenchError: something is no whole number.
+    """
+    found = []
+    for item in names(text):
+        try:
+            found.append(int(item))
+        except ValueError as error:
+            raise BenchError(
+                f"{option}: {item!r} is no whole number; give numbers such as {option} 300,600."
+            ) from error
+    return tuple(found)
+
+
+NAMES = _Parsed("names", lambda text, option: names(text))
+WHOLE_NUMBERS = _Parsed("whole numbers", whole_numbers)
+WEEKS = _Parsed("weeks", lambda text, option: parse_weeks(text))
 
 
 def store_option(function: CommandT) -> CommandT:
@@ -60,13 +91,20 @@ def suite_options(function: CommandT) -> CommandT:
             help="smoke, laptop or paper.",
         ),
         click.option(
-            "--only", metavar="A,B", default="", help="Keep these runners or families; ablation: experiments."
+            "--only",
+            type=NAMES,
+            metavar="A,B",
+            default="",
+            help="Keep these runners or families; ablation: experiments.",
         ),
-        click.option("--skip", metavar="A,B", default="", help="Leave these out."),
-        click.option("--with", "extra", metavar="A,B", default="", help="fewshot: add these tabular runners."),
+        click.option("--skip", type=NAMES, metavar="A,B", default="", help="Leave these out."),
+        click.option(
+            "--with", "extra", type=NAMES, metavar="A,B", default="", help="fewshot: add these tabular runners."
+        ),
         click.option(
             "--view",
             "views",
+            type=NAMES,
             metavar="A,B",
             default="located",
             show_default=True,
@@ -82,6 +120,7 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option(
             "--repeats",
+            "repetitions",
             type=int,
             default=1,
             show_default=True,
@@ -89,6 +128,7 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option(
             "--weeks",
+            type=WEEKS,
             default="1,10,20,30,40",
             show_default=True,
             metavar="W,W",
@@ -96,9 +136,17 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option(
             "--train-cells",
+            type=WHOLE_NUMBERS,
             default="",
             metavar="N,N",
             help="fewshot, ablation: sampled cells  [default, fewshot: 6000, or 30 % of fewer than 20,000].",
+        ),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="RUNNER.KEY=VALUE",
+            help="Set a parameter of a runner, such as ridge.alpha=2; part of the job's id. May be repeated.",
         ),
         click.option(
             "--jobs",
@@ -123,7 +171,6 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option(
             "--processes-per-job",
-            "processes",
             type=int,
             default=1,
             show_default=True,
@@ -133,132 +180,19 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option(
             "--gpus-per-job",
-            "gpus",
             type=int,
             default=0,
             show_default=True,
             metavar="N",
             help="GPUs that a job asks a cluster for if its runner can use them; as many processes train it.",
         ),
-        store_option,
+        click.option(
+            "--store",
+            type=click.Path(path_type=Path),
+            default=None,
+            help="Result store  [default: $BENCH_STORE or ./runs]",
+        ),
     )
     for option in reversed(options):
         function = option(function)
     return function
-
-
-@dataclass(frozen=True)
-class Request:
-    """A resolved command line.
-
-    Attributes:
-        suite: name of the suite.
-        options: what chooses its jobs.
-        dataset: the opened data.
-        limits: of one job.
-        jobs_at_once: as the name says.
-        store_path: the result store.
-        gpus: that a job asks a cluster for.
-    """
-
-    suite: str
-    options: SuiteOptions
-    dataset: OpenedDataset
-    limits: Limits
-    jobs_at_once: int
-    store_path: Path
-    gpus: int
-
-    def plan(self, store: Store | None) -> list[PlannedJob]:
-        """The plan against a store."""
-        return plan(make_jobs(self.suite, self.dataset, self.options), self.dataset.cube, store, self.limits)
-
-
-def resolve(
-    say: Callable[[str], None],
-    *,
-    suite: str,
-    dataset: str,
-    profile: str,
-    only: str,
-    skip: str,
-    extra: str,
-    views: str,
-    first_repetition: int,
-    repeats: int,
-    weeks: str,
-    train_cells: str,
-    jobs_at_once: int | None,
-    memory_gb: float | None,
-    timeout_s: float | None,
-    processes: int,
-    gpus: int,
-    store_path: Path | None,
-) -> Request:
-    """Checks every option and opens the data.
-
-    Raises:
-        BenchError: an option makes no sense; the message names it.
-    """
-    from bench.errors import unknown
-    from bench.suites.suites import SUITES
-
-    if suite not in SUITES:
-        raise unknown("suite", suite, list(SUITES), "see `bench run --help`")
-    options = SuiteOptions(
-        profile=profiles.get(profile).name,
-        only=names(only),
-        skip=names(skip),
-        extra=names(extra),
-        views=names(views) or ("located",),
-        first_repetition=first_repetition,
-        repetitions=repeats,
-        weeks=parse_weeks(weeks),
-        train_cells=whole_numbers(train_cells, "--train-cells"),
-    )
-    timeout = timeout_s if timeout_s is not None else profiles.get(profile).timeout_s
-    if gpus < 0:
-        raise BenchError(f"--gpus-per-job is {gpus}; it must not be negative.")
-    processes = max(processes, gpus) if processes > 0 else processes
-    limits_for(
-        1 if jobs_at_once is None else jobs_at_once, memory_gb, timeout, processes
-    )  # bad options are named before any data is built
-    opened = open_dataset(dataset, say)
-    at_once = (
-        jobs_at_once
-        if jobs_at_once is not None
-        else default_at_once(make_jobs(suite, opened, options), opened.cube, processes)
-    )
-    limits = limits_for(at_once, memory_gb, timeout, processes)
-    return Request(suite, options, opened, limits, at_once, store_path or paths.default_store(), gpus)
-
-
-def names(text: str) -> tuple[str, ...]:
-    """A comma-separated list, without blanks and repetitions."""
-    return tuple(dict.fromkeys(filter(None, (item.strip() for item in text.split(",")))))
-
-
-def whole_numbers(text: str, option: str) -> tuple[int, ...]:
-    """A comma-separated list of whole numbers.
-
-    Raises:
-        BenchError: something is no whole number.
-    """
-    found = []
-    for item in names(text):
-        try:
-            found.append(int(item))
-        except ValueError as error:
-            raise BenchError(
-                f"{option}: {item!r} is no whole number; give numbers such as {option} 300,600."
-            ) from error
-    return tuple(found)
-
-
-def existing_store(path: Path | None) -> Store:
-    """The store that the user means.
-
-    Raises:
-        BenchError: there is none.
-    """
-    return Store(path or paths.default_store())

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from bench.cli.options import Request, json_option, resolve, suite_options
+from bench.cli.options import json_option, suite_options
 from bench.system import clock
 from bench.system.terminal import console
 
 if TYPE_CHECKING:
+    from bench.execution.request import Request
     from bench.execution.slurm import ArrayOptions
 
-_NOT_FOR_RUN = ("jobs_at_once", "memory_gb", "store_path", "dataset")  # the script has its own
+_NOT_FOR_RUN = ("jobs_at_once", "memory_gb", "store", "dataset")  # the script has its own
 
 
 @click.command(
@@ -60,16 +61,17 @@ def command(
     of the same runner and size has run; then they come from that run.
     """
     from bench.execution.planning import REFUSED
+    from bench.execution.request import RunOptions, resolve
     from bench.store.store import Store
 
-    request = resolve(lambda text: click.echo(text, err=True), **given)
+    request = resolve(RunOptions(**given), lambda text: click.echo(text, err=True))
     if script is not None:
         from bench.execution.slurm import ArrayOptions
 
         array = ArrayOptions(
             partition, at_once, jobs_per_index, minutes, cores or request.limits.processes, request.gpus
         )
-        return _write_job_array(script, request, given, array)
+        return _write_job_array(script, request, array)
     exists = (request.store_path / "store.json").exists()
     planned = request.plan(Store(request.store_path) if exists else None)
     open_jobs = [item for item in planned if item.state not in ("done", *REFUSED)]
@@ -94,7 +96,7 @@ def command(
         click.echo(
             json.dumps(
                 {
-                    "suite": request.suite,
+                    "suite": request.options.suite,
                     "dataset": request.dataset.spec,
                     "reason": request.dataset.reason,
                     "seconds": round(seconds, 1),
@@ -108,7 +110,8 @@ def command(
     from rich.text import Text
 
     table = Table(
-        title=f"{request.suite} on {request.dataset.cube.name}, profile {request.options.profile}", title_justify="left"
+        title=f"{request.options.suite} on {request.dataset.cube.name}, profile {request.options.profile}",
+        title_justify="left",
     )
     for column in ("job", "runner", "state"):
         table.add_column(column)
@@ -137,14 +140,14 @@ def command(
     return 0
 
 
-def _write_job_array(script: Path, request: Request, given: dict[str, Any], options: ArrayOptions) -> int:
+def _write_job_array(script: Path, request: Request, options: ArrayOptions) -> int:
     """Writes the script and says how to submit it."""
     from bench.execution.schedule import record_refusals
     from bench.execution.slurm import NO_CAP, job_array
     from bench.store.store import STORED_STAYS, Store
     from bench.system.disk import disk_errors, write_atomically
 
-    if given["memory_gb"] is None:  # jobs run on other machines than this one
+    if request.options.memory_gb is None:  # jobs run on other machines than this one
         request = dataclasses.replace(request, limits=dataclasses.replace(request.limits, memory_bytes=NO_CAP))
     store = Store(request.store_path, create=True)
     planned = request.plan(store)
@@ -153,8 +156,9 @@ def _write_job_array(script: Path, request: Request, given: dict[str, Any], opti
     for option in context.command.params:
         name = option.name or ""
         named = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if named and name in given and name not in _NOT_FOR_RUN:
-            arguments.append(f"{option.opts[0]}={given[name]}")
+        if named and hasattr(request.options, name) and name not in _NOT_FOR_RUN:
+            value = getattr(request.options, name)
+            arguments.append(f"{option.opts[0]}={','.join(map(str, value)) if isinstance(value, tuple) else value}")
     logs = script.with_name(script.name + ".logs")
     refused = record_refusals(planned, store)  # they are in no index, and the store should say why
     mapped = request.dataset.cube.climate.nbytes

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import click
 
-from bench.cli.options import existing_store, json_option, store_option
+from bench.cli.options import json_option, store_option
 from bench.errors import BenchError
-from bench.runners import registry
-from bench.store.jobs import EVALUATION_VERSION, Job, differences
+from bench.store.jobs import Job, differences
 from bench.store.records import Record
-from bench.suites import ablation
+from bench.store.store import existing_store
+from bench.suites.again import planned_now
 from bench.system.text import one_line
 
 
@@ -44,7 +43,7 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
         for job_id, record in stored.items()
         if name in (job_id, record.job.runner) and record.job not in chosen
     ]
-    chosen += [current for job in wanted.values() for current in [_current(job)] if current.id == name != job.id]
+    chosen += [current for job in wanted.values() for current in [planned_now(job)] if current.id == name != job.id]
     if not chosen and name not in damaged:
         raise BenchError(
             f"{name!r} is neither a job nor a runner of a run in {store.root}; `bench ls jobs` and `bench plan` "
@@ -65,29 +64,9 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
     return 0
 
 
-def _current(job: Job) -> Job:
-    """The same job as a run of this version, with the packages installed now, would plan it."""
-    entry = registry.entries().get(job.runner)
-    if entry is None:
-        return job  # a plug-in that is not loaded: nothing to compare with
-    present = {
-        "runner_version": entry.version,
-        "parameters": _parameters(job),
-        "packages": entry.package_versions(),
-        "evaluation": EVALUATION_VERSION,
-    }
-    return job.model_copy(update=present)
-
-
-def _parameters(job: Job) -> dict[str, Any]:
-    if job.override is None:
-        return registry.get(job.runner).parameters_for(job.profile)
-    return ablation.parameters_of(job.runner, job.override, job.profile, job.split["train_cells"])
-
-
 def _answer(job: Job, wanted: dict[str, Job], stored: dict[str, Record], damaged: dict[str, str]) -> dict[str, object]:
     answer: dict[str, object] = {"id": job.id, "job": f"{job.label} ({job.suite}, {job.dataset}, {job.profile})"}
-    now = _current(job)
+    now = planned_now(job)
     newest = now if now.id != job.id else wanted.get(json.dumps(job.address))
     record = stored.get(job.id)
     if job.id in damaged:

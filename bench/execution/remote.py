@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-import bench
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
 from bench.execution.process import JobProcess, Limits, Outcome
@@ -32,6 +31,7 @@ from bench.system import clock
 from bench.system.host import Host, this_host
 from bench.system.ownership import is_abandoned, owner
 from bench.system.untrusted import is_regular, make_readable, remove_tree
+from bench.version import __version__
 
 _POLL_S = 0.1
 _SCRATCH = "scratch"
@@ -55,7 +55,7 @@ def task_of(
     """
     return {
         "cell": job.model_dump(mode="json"),
-        "bench_version": bench.__version__,
+        "bench_version": __version__,
         "spec": dataset.portable_spec,
         "work": str(work.resolve()),
         "checkpoint": str(checkpoint.resolve()),
@@ -178,10 +178,9 @@ def _remove_abandoned(root: Path) -> None:
 
 
 def _require_same_packages(job: Job, version: str) -> None:
-    if bench.__version__ != version:
+    if __version__ != version:
         raise BenchError(
-            f"climate2gpp-bench is {bench.__version__} here and {version} at the driver; install one version on every "
-            "node."
+            f"climate2gpp-bench is {__version__} here and {version} at the driver; install one version on every node."
         )
     entry = registry.get(job.runner)
     if (entry.version, entry.package_versions()) != (job.runner_version, job.packages):

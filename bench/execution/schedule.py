@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-import bench
 from bench.errors import BenchError
 from bench.execution.executor import Executor, RunningJob
 from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedJob
@@ -29,6 +28,7 @@ from bench.system.disk import sha256
 from bench.system.host import Host, this_host
 from bench.system.locks import ProcessLock
 from bench.system.untrusted import is_regular, make_readable, remove_tree
+from bench.version import __version__
 
 POLL_S = 0.03
 
@@ -277,7 +277,7 @@ def _base(job: Job, status: Status, reason: str | None, started: str, host: Host
         started=started,
         finished=clock.now(),
         host=host or this_host(),
-        bench_version=bench.__version__,
+        bench_version=__version__,
     )
 
 

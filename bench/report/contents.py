@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.report.html.figure import PageFigure
+from bench.report.figures.drawn import DrawnFigure
 from bench.report.results.comparison import differences
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Table
@@ -31,7 +31,7 @@ class Drawn:
     """
 
     paths: tuple[str, ...]
-    figures: tuple[PageFigure, ...]
+    figures: tuple[DrawnFigure, ...]
     left_out: tuple[str, ...]
 
 
@@ -71,7 +71,7 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
         pictures = [Path(path) for path in paths if path.endswith(".png")]
         jobs = tuple(record.job_id for record in selection.done)
         title, caption = "Ablations", "Paired differences to the base, and error against time for the number of nodes."
-        shown = tuple(PageFigure(path.stem, title, caption, path.read_bytes(), jobs) for path in pictures)
+        shown = tuple(DrawnFigure(path.stem, title, caption, path.read_bytes(), jobs) for path in pictures)
         return Drawn(tuple(paths), shown, ())
     described = read_dataset_record(reader.store, selection.jobs[0].dataset_fingerprint)
     try:
@@ -80,7 +80,7 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
         return Drawn((), (), (f"All figures of suite {suite}: {error}",))
     left_out = list(drawings.left_out)
     written: list[Path] = []
-    on_page: list[PageFigure] = []
+    on_page: list[DrawnFigure] = []
     for figure in drawings.figures:
         try:
             files = save(figure, folder)
@@ -89,7 +89,7 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
             continue
         written += files
         picture = next(path for path in files if path.suffix == ".png").read_bytes()
-        on_page.append(PageFigure(figure.name, figure.title, figure.caption, picture, figure.job_ids))
+        on_page.append(DrawnFigure(figure.name, figure.title, figure.caption, picture, figure.job_ids))
     return Drawn(tuple(map(str, written)), tuple(on_page), tuple(left_out))
 
 

@@ -6,12 +6,13 @@ import csv
 from dataclasses import dataclass
 
 from bench.errors import BenchError
+from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, PROPOSED
 from bench.system import paths
 
-PROPOSED = "dual_branch"
-"""The paper's own model, by our name."""
-VARIANTS = {PROPOSED: (PROPOSED, "dual_branch_plus")}
+VARIANTS = {DUAL_BRANCH: (DUAL_BRANCH, DUAL_BRANCH_PLUS)}
 """Runners whose results are held against a published model's: the model itself, and our variants of it."""
+_OURS = "Dual-branch (paper)"
+"""The paper calls its own row *Ours*, and the family *Our Method*; here they have the names of our tables."""
 _COLUMNS = ("table", "row", "family", "method", "runner", "week", "part", "metric", "value")
 
 
@@ -88,8 +89,8 @@ def _parsed(line: dict[str, str]) -> PublishedValue:
     return PublishedValue(
         int(line["table"]),
         int(line["row"]),
-        line["family"],
-        line["method"],
+        PROPOSED if line["runner"] == DUAL_BRANCH else line["family"],
+        _OURS if line["runner"] == DUAL_BRANCH else line["method"],
         line["runner"],
         int(line["week"]) if line["week"] else None,
         line["part"],

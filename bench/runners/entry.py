@@ -14,7 +14,11 @@ from bench.errors import BenchError, unknown
 
 TRAINING_ROWS = "training_rows"
 """Parameter of a job whose training part has more rows than its runner takes: the size of the sample."""
-FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", "Our Method")
+PROPOSED = "Proposed"
+"""Family of the proposed model's rows."""
+DUAL_BRANCH, DUAL_BRANCH_PLUS = "dual_branch", "dual_branch_plus"
+"""The proposed model's two rows: the paper's network, and this project's variant of it."""
+FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", PROPOSED)
 """In the order of the tables; the paper's names where it has them."""
 
 Explains = Literal["sensitivity", "contribution", "share"]

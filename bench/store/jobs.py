@@ -53,8 +53,8 @@ class Job(BaseModel):
         seed: derived seed; None for a runner without randomness.
         packages: versions of the distributions that the runner requires.
         evaluation: version of the statistics that are stored.
-        override: ablation suite: the settings in which the job departs from its runner's base; None elsewhere. It
-            names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
+        override: the settings in which the job departs from its runner's base (ablation) or entry (`--set`), or None.
+            It names the variant; what it does to the numbers stands in `parameters`, so that it is no part of the id.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -99,13 +99,13 @@ class Job(BaseModel):
 
     @property
     def variant(self) -> str | None:
-        """Ablation suite: ``base`` or, for example, ``n_nodes=100``; None elsewhere."""
+        """What `override` changes, such as ``n_nodes=100`` (``base`` for an empty one), or None."""
         return None if self.override is None else variant_of(self.override)
 
     @property
     def label(self) -> str:
         """Short text for people: ``lightgbm [located] #0``."""
-        detail = self.view or (self.variant and one_line(self.variant, 100))
+        detail = one_line(", ".join(filter(None, (self.view, self.variant))), 100)
         return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}"
 
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from bench.errors import BenchError
 from bench.store.records import SCHEMA_VERSION, STATISTICS, Manifest, Record
+from bench.system import paths
 from bench.system.disk import disk_errors, remove_abandoned, sha256, write_atomically
 from bench.system.locks import ProcessLock
 from bench.system.ownership import is_abandoned, owner
@@ -303,6 +304,15 @@ class Store:
     def _set_aside(folder: Path, target: Path) -> None:
         remove_tree(target)
         os.replace(folder, target)
+
+
+def existing_store(path: Path | str | None) -> Store:
+    """The store that the user means: ``$BENCH_STORE`` or ``./runs`` for None.
+
+    Raises:
+        BenchError: there is none.
+    """
+    return Store(Path(path) if path is not None else paths.default_store())
 
 
 def _checked(job_id: str) -> str:

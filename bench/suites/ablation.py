@@ -18,13 +18,13 @@ from bench.data.datasets import OpenedDataset
 from bench.data.splits import ablation_parameters
 from bench.errors import BenchError, unknown
 from bench.runners import registry
+from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS
 from bench.seeds import derive_seed
 from bench.store.jobs import Job, name_of
 from bench.suites import profiles
 from bench.suites.options import SuiteOptions
 
 SUITE = "ablation"
-LETTER, PLUS = "dual_branch", "dual_branch_plus"
 
 
 @dataclass(frozen=True)
@@ -60,39 +60,41 @@ class Variant:
 
 
 EXPERIMENTS = (
-    Experiment("geometry", "Neighbours: on the sphere or on the plane", {LETTER: "on the sphere"}),
-    Experiment("nodes", "Number of graph nodes", {LETTER: "500 nodes"}),
-    Experiment("k", "Neighbours of a node", {LETTER: "8 neighbours"}),
-    Experiment("attention", "Attention", {LETTER: "linear"}),
-    Experiment("losses", "Loss weights, prediction : importance", {LETTER: "1 : 1", PLUS: "1 : 1"}),
-    Experiment("branches", "Branches", {LETTER: "both", PLUS: "both"}),
-    Experiment("conditions", "Conditions: shared or per cell", {LETTER: "500 nodes", PLUS: "per cell"}),
-    Experiment("graph", "Graph: fixed or learned", {LETTER: "fixed"}),
+    Experiment("geometry", "Neighbours: on the sphere or on the plane", {DUAL_BRANCH: "on the sphere"}),
+    Experiment("nodes", "Number of graph nodes", {DUAL_BRANCH: "500 nodes"}),
+    Experiment("k", "Neighbours of a node", {DUAL_BRANCH: "8 neighbours"}),
+    Experiment("attention", "Attention", {DUAL_BRANCH: "linear"}),
+    Experiment("losses", "Loss weights, prediction : importance", {DUAL_BRANCH: "1 : 1", DUAL_BRANCH_PLUS: "1 : 1"}),
+    Experiment("branches", "Branches", {DUAL_BRANCH: "both", DUAL_BRANCH_PLUS: "both"}),
+    Experiment(
+        "conditions", "Conditions: shared or per cell", {DUAL_BRANCH: "500 nodes", DUAL_BRANCH_PLUS: "per cell"}
+    ),
+    Experiment("graph", "Graph: fixed or learned", {DUAL_BRANCH: "fixed"}),
 )
 
 VARIANTS = (
-    Variant("geometry", "on the plane", LETTER, {"geometry": "plane"}),
-    Variant("nodes", "100 nodes", LETTER, {"n_nodes": 100}),
-    Variant("nodes", "2,000 nodes", LETTER, {"n_nodes": 2000}),
-    Variant("k", "4 neighbours", LETTER, {"k": 4}),
-    Variant("k", "16 neighbours", LETTER, {"k": 16}),
-    Variant("attention", "softmax", LETTER, {"attention": "softmax"}),
-    Variant("losses", "1 : 0.1", LETTER, {"importance_loss_weight": 0.1}),
-    Variant("losses", "0.1 : 1", LETTER, {"prediction_loss_weight": 0.1}),
-    Variant("losses", "1 : 0.1", PLUS, {"importance_loss_weight": 0.1}),
-    Variant("losses", "0.1 : 1", PLUS, {"prediction_loss_weight": 0.1}),
-    Variant("branches", "features only", LETTER, {"branches": "features"}),
-    Variant("branches", "conditions only", LETTER, {"branches": "conditions"}),
-    Variant("branches", "features only", PLUS, {"branches": "features"}),
-    Variant("branches", "conditions only", PLUS, {"branches": "conditions"}),
-    Variant("conditions", "a node per cell, at most 2,000", LETTER, {"n_nodes": 2000}),
-    Variant("conditions", "100 groups of cells", PLUS, {"condition_groups": 100}),
-    Variant("conditions", "500 groups of cells", PLUS, {"condition_groups": 500}),
-    Variant("graph", "fixed + learned", LETTER, {"learned_adjacency": True}),
+    Variant("geometry", "on the plane", DUAL_BRANCH, {"geometry": "plane"}),
+    Variant("nodes", "100 nodes", DUAL_BRANCH, {"n_nodes": 100}),
+    Variant("nodes", "2,000 nodes", DUAL_BRANCH, {"n_nodes": 2000}),
+    Variant("k", "4 neighbours", DUAL_BRANCH, {"k": 4}),
+    Variant("k", "16 neighbours", DUAL_BRANCH, {"k": 16}),
+    Variant("attention", "softmax", DUAL_BRANCH, {"attention": "softmax"}),
+    Variant("losses", "1 : 0.1", DUAL_BRANCH, {"importance_loss_weight": 0.1}),
+    Variant("losses", "0.1 : 1", DUAL_BRANCH, {"prediction_loss_weight": 0.1}),
+    Variant("losses", "1 : 0.1", DUAL_BRANCH_PLUS, {"importance_loss_weight": 0.1}),
+    Variant("losses", "0.1 : 1", DUAL_BRANCH_PLUS, {"prediction_loss_weight": 0.1}),
+    Variant("branches", "features only", DUAL_BRANCH, {"branches": "features"}),
+    Variant("branches", "conditions only", DUAL_BRANCH, {"branches": "conditions"}),
+    Variant("branches", "features only", DUAL_BRANCH_PLUS, {"branches": "features"}),
+    Variant("branches", "conditions only", DUAL_BRANCH_PLUS, {"branches": "conditions"}),
+    Variant("conditions", "a node per cell, at most 2,000", DUAL_BRANCH, {"n_nodes": 2000}),
+    Variant("conditions", "100 groups of cells", DUAL_BRANCH_PLUS, {"condition_groups": 100}),
+    Variant("conditions", "500 groups of cells", DUAL_BRANCH_PLUS, {"condition_groups": 500}),
+    Variant("graph", "fixed + learned", DUAL_BRANCH, {"learned_adjacency": True}),
 )
 
 BASE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    LETTER: {
+    DUAL_BRANCH: {
         "n_nodes": 500,
         "k": 8,
         "geometry": "sphere",
@@ -102,7 +104,7 @@ BASE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "importance_loss_weight": 1.0,
         "learned_adjacency": False,
     },
-    PLUS: {
+    DUAL_BRANCH_PLUS: {
         "condition_groups": None,
         "branches": "both",
         "prediction_loss_weight": 1.0,
@@ -137,17 +139,17 @@ REDUCTIONS: Mapping[str, Reduction] = {
         step_stride=23,
         train_years=1,
         options={
-            LETTER: {"width": 8, "blocks": 1, "window": 2},
-            PLUS: {"ensemble": 1, "rank": 4, "hidden": 16, "layers": 1},
+            DUAL_BRANCH: {"width": 8, "blocks": 1, "window": 2},
+            DUAL_BRANCH_PLUS: {"ensemble": 1, "rank": 4, "hidden": 16, "layers": 1},
         },
-        training={LETTER: {"epochs": 1, "decay_after": 1}, PLUS: {"epochs": 2}},
+        training={DUAL_BRANCH: {"epochs": 1, "decay_after": 1}, DUAL_BRANCH_PLUS: {"epochs": 2}},
     ),
     "laptop": Reduction(
         train_cells=2000,
         step_stride=5,
         train_years=1,
-        options={LETTER: {"width": 32, "window": 4}, PLUS: {"ensemble": 1}},
-        training={LETTER: {"epochs": 6, "decay_after": 4, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
+        options={DUAL_BRANCH: {"width": 32, "window": 4}, DUAL_BRANCH_PLUS: {"ensemble": 1}},
+        training={DUAL_BRANCH: {"epochs": 6, "decay_after": 4, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
     ),
     "paper": Reduction(),
 }

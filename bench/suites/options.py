@@ -24,6 +24,7 @@ class SuiteOptions:
         repetitions: how many, for runners whose numbers depend on a seed.
         weeks: few-shot, ablation: 8-day steps of the year that are scored.
         train_cells: few-shot, ablation: sizes of the sample; empty for the default size.
+        settings: ``runner.key=value``, parameters of runners in place of the registered ones.
     """
 
     profile: str = profiles.DEFAULT_PROFILE
@@ -35,3 +36,4 @@ class SuiteOptions:
     repetitions: int = 1
     weeks: tuple[int, ...] = PAPER_WEEKS
     train_cells: tuple[int, ...] = ()
+    settings: tuple[str, ...] = ()

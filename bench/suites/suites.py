@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.data.datasets import OpenedDataset
@@ -10,12 +11,14 @@ from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.data.views import VIEWS
 from bench.errors import BenchError, unknown
 from bench.runners import registry
-from bench.runners.entry import FAMILIES, RunnerEntry
+from bench.runners.entry import FAMILIES, PROPOSED, RunnerEntry
 from bench.seeds import derive_seed
 from bench.store.jobs import MOST_REPETITION, Job, name_of
 from bench.suites import profiles
+from bench.suites.ablation import SUITE as ABLATION
 from bench.suites.ablation import ablation
 from bench.suites.options import SuiteOptions
+from bench.suites.settings import parse_settings, with_settings
 
 MOST_REPETITIONS = 10_000
 """In one run: intervals stop growing narrower long before."""
@@ -23,7 +26,7 @@ MOST_REPETITIONS = 10_000
 
 def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     """Table 1: every tabular, deep and reference runner; trained on all years but the last, tested on the last."""
-    families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Our Method"}
+    families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", PROPOSED}
     chosen = [entry for entry in registry.entries().values() if entry.family in families]
     split = full_parameters(dataset.cube, profiles.get(options.profile).max_cells)
     return _jobs("full", dataset, [split], chosen, options)
@@ -35,7 +38,7 @@ def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular
     baselines are added by name (`--with`). Each repetition draws its own sample; all runners of a repetition share it.
     """
-    families = {"Reference", "Spatial", "Spatiotemporal", "Our Method"}
+    families = {"Reference", "Spatial", "Spatiotemporal", PROPOSED}
     chosen = [
         entry for entry in registry.entries().values() if entry.family in families and entry.name != "pml_last_year_lai"
     ]
@@ -68,6 +71,10 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
     if suite not in SUITES:
         raise unknown("suite", suite, list(SUITES), "see `bench run --help`")
     profiles.get(options.profile)
+    if options.settings and suite == ABLATION:
+        raise BenchError("--set is for the suites full and fewshot; an ablation is a line of bench/suites/ablation.py.")
+    only, skip, extra = (tuple(map(registry.named, words)) for words in (options.only, options.skip, options.extra))
+    options = replace(options, only=only, skip=skip, extra=extra)
     for view in options.views:
         if view not in VIEWS:
             raise unknown("view", view, VIEWS, "see `bench run --help`")
@@ -98,7 +105,7 @@ def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[s
     Raises:
         BenchError: a name is neither a runner nor a family.
     """
-    families = {family.lower().replace(" ", "-"): family for family in FAMILIES}
+    families = {family.lower().replace(" ", "-"): family for family in FAMILIES} | {"our-method": PROPOSED}  # as in 0.1
     for name in (*only, *skip):
         if name.lower() not in families and name not in registry.entries():
             raise unknown("runner or family", name, [*registry.entries(), *families], "`bench ls runners` lists them")
@@ -119,6 +126,7 @@ def _jobs(
 ) -> list[Job]:
     cube = dataset.cube
     sizes = [len(make_split(cube, split).train) for split in splits]
+    settings = parse_settings(options.settings)
     jobs = []
     for entry in select(chosen, options.only, options.skip):
         if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
@@ -138,6 +146,7 @@ def _jobs(
             repetitions = list(range(options.first_repetition, options.first_repetition + options.repetitions))
         else:
             repetitions = [0]  # the same numbers whatever the seed
+        chosen_settings = settings.get(entry.name, {})
         for split, n_train in zip(splits, sizes, strict=True):
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
@@ -149,12 +158,15 @@ def _jobs(
                             split=split,
                             runner=entry.name,
                             runner_version=entry.version,
-                            parameters=entry.parameters_for(options.profile, n_train),
+                            parameters=with_settings(
+                                entry.parameters_for(options.profile, n_train), chosen_settings, entry.name
+                            ),
                             view=view,
                             profile=options.profile,
                             repetition=repetition,
                             seed=derive_seed(cube.name, entry.name, repetition) if entry.seeded else None,
                             packages=entry.package_versions(),
+                            override=chosen_settings or None,
                         )
                     )
     return jobs

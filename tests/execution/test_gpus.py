@@ -33,9 +33,9 @@ LIMITS = Limits(1, 2_000_000_000, 60)
 @pytest.fixture(autouse=True)
 def seeing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv(registry.PLUGINS_VARIABLE, "tests.support.runners:SEEING")
-    registry.entries.cache_clear()
+    registry.reload()
     yield
-    registry.entries.cache_clear()
+    registry.reload()
 
 
 def jobs_of(*runners: str) -> list[Job]:

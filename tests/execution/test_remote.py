@@ -92,12 +92,12 @@ def test_a_cell_that_is_granted_no_gpu_sees_none(
 ) -> None:
     monkeypatch.setenv("BENCH_PLUGINS", "tests.support.runners:LOOKING")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")  # as Ray sets it where GPUs are granted, and the node's owner may
-    registry.entries.cache_clear()
+    registry.reload()
     try:
         [job] = make_jobs("full", dataset, SuiteOptions(profile="smoke", only=("looking",)))
         answer = remote.run_on_worker(task(job, dataset, tmp_path) | {"gpus": gpus})
     finally:
-        registry.entries.cache_clear()
+        registry.reload()
     assert bytes(answer["files"]["log.txt"]).decode() == seen
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"  # the worker runs other jobs after this one
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.errors import BenchError
@@ -12,9 +14,9 @@ from bench.runners.entry import RunnerEntry
 
 @pytest.fixture(autouse=True)
 def fresh_registry() -> object:
-    registry.entries.cache_clear()
+    registry.reload()
     yield
-    registry.entries.cache_clear()
+    registry.reload()
 
 
 def test_the_papers_nine_autogluon_models_are_there() -> None:
@@ -58,10 +60,78 @@ def test_a_plug_in_adds_runners(monkeypatch: pytest.MonkeyPatch) -> None:
         ("tests.support.runners:QUICK,tests.support.runners:QUICK", "'noise_a' is defined twice"),
     ],
 )
-def test_bad_plug_ins_are_named(monkeypatch: pytest.MonkeyPatch, plugin: str, message: str) -> None:
-    monkeypatch.setenv("BENCH_PLUGINS", plugin)
+def test_a_bad_plug_in_is_skipped_and_named_and_disables_nothing(
+    monkeypatch: pytest.MonkeyPatch, plugin: str, message: str
+) -> None:
+    monkeypatch.setenv("BENCH_PLUGINS", plugin + ",tests.support.runners:PEEKING")
+    assert {"lightgbm", "peeking"} <= set(registry.entries())
+    [problem] = registry.problems()
+    assert message in problem and "BENCH_PLUGINS" in problem
+    with pytest.raises(BenchError, match="Skipped: "):
+        registry.get("no_such_runner")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise RuntimeError('no')",
+        "import sys; sys.exit(3)",
+        "this is no Python",
+        "import no_such_package",
+        "X = 1 / 0",
+        "from bench import RunnerEntry\nX = RunnerEntry('mine', 'Mine', 'No such family', 'a:B', '')",
+        "from bench import RunnerEntry\nX = RunnerEntry('lightgbm', 'Mine', 'Spatial', 'a:B', '')",
+        "from bench import RunnerEntry\nX = [RunnerEntry('mine', 'Mine', 'Spatial', 'a:B', '')] * 2",
+        "from bench import RunnerEntry\nX = [RunnerEntry('mine', 'Mine', 'Spatial', 'a:B', ''), None]",
+        "X = None",
+    ],
+)
+def test_whatever_a_plug_in_does_at_import_it_alone_is_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str
+) -> None:
+    (tmp_path / "broken_plugin.py").write_text(code)
+    monkeypatch.chdir(tmp_path)  # modules of the current folder are found
+    monkeypatch.setenv("BENCH_PLUGINS", "broken_plugin:X")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "broken_plugin", raising=False)
+    assert "lightgbm" in registry.entries() and "mine" not in registry.entries()
+    assert len(registry.problems()) == 1 and registry.get("lightgbm").family == "Tabular Machine Learning"
+
+
+def test_a_registered_runner_is_known_to_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(registry.REGISTERED_VARIABLE, raising=False)
+    monkeypatch.setenv(registry.REGISTERED_VARIABLE, "[]")
+    entry = RunnerEntry("mine", "Mine", "Spatial", "a:B", "", parameters={"x": [1, 2]}, only_profiles=("smoke",))
+    assert registry.register(entry) is entry
+    code = (
+        "from bench.runners import registry as r; e = r.get('mine'); print(e.parameters['x'], e.only_profiles, e.cost)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == f"[1, 2] ('smoke',) {entry.cost}" or told.startswith("(1, 2)")
+
+
+@pytest.mark.parametrize(
+    ("runner", "settings", "message"),
+    [
+        (RunnerEntry("x", "X", "Spatial", "__main__:X", ""), {}, "cannot import it"),
+        (RunnerEntry("lightgbm", "X", "Spatial", "a:X", ""), {}, "choose another name"),
+        (RunnerEntry("x", "X", "Spatial", "a:X", "", parameters={"x": object()}), {}, "JSON cannot hold"),
+        ("sklearn.linear_model.Rigde", {}, "There is no regressor"),
+        ("no.such.Thing", {}, "There is no regressor"),
+        ("math.sqrt", {"alpha": 1}, "has no setting 'alpha'"),
+        ("sklearn.linear_model.Ridge", {"alhpa": 1}, "has no setting 'alhpa'"),
+        ("sklearn.preprocessing.StandardScaler", {}, "no fit and predict"),
+        ("sklearn.linear_model.Ridge", {"alpha": np.ones(3)}, "JSON cannot hold"),
+        (3, {}, "cannot be registered"),
+    ],
+)
+def test_what_cannot_be_registered_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, runner: object, settings: dict[str, object], message: str
+) -> None:
+    monkeypatch.setenv(registry.REGISTERED_VARIABLE, "[]")
     with pytest.raises(BenchError, match=message):
-        registry.entries()
+        registry.register(runner, **settings)
+    assert "x" not in registry.entries()
 
 
 def test_an_entry_point_adds_runners(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,12 @@ from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
 from bench.data.splits import ablation_parameters, make_split
 from bench.errors import BenchError
+from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS
 from bench.scoring.metrics import statistics_of
 from bench.store.jobs import Job
 from bench.store.store import Store
 from bench.suites import ablation
-from bench.suites.ablation import EXPERIMENTS, LETTER, PLUS, VARIANTS, base_parameters, override_of, variants_of
+from bench.suites.ablation import EXPERIMENTS, VARIANTS, base_parameters, override_of, variants_of
 from bench.suites.options import SuiteOptions
 from bench.suites.profiles import PROFILES
 from bench.suites.suites import make_jobs
@@ -50,12 +51,12 @@ def test_ids_of_existing_cells_are_what_they_were() -> None:
 def test_the_base_and_equal_variants_are_run_once(large: None) -> None:
     jobs = jobs_of(repetitions=2)
     assert len({job.id for job in jobs}) == len({job.address for job in jobs}) == len(jobs)
-    assert Counter((job.runner, job.variant) for job in jobs)[LETTER, "base"] == 2  # one per repetition
+    assert Counter((job.runner, job.variant) for job in jobs)[DUAL_BRANCH, "base"] == 2  # one per repetition
     distinct = {(item.runner, json.dumps(item.options)) for item in VARIANTS}
     assert len(VARIANTS) == len(distinct) + 1  # 2,000 nodes are in two experiments
     assert len(jobs) == 2 * (len(distinct) + 2)
     assert {job.label for job in jobs} >= {"dual_branch [base] #0", "dual_branch [n_nodes=100] #1"}
-    assert len({job.seed for job in jobs if job.runner == LETTER and job.repetition == 0}) == 1  # paired
+    assert len({job.seed for job in jobs if job.runner == DUAL_BRANCH and job.repetition == 0}) == 1  # paired
 
 
 def test_a_cell_differs_from_its_base_in_its_override_only(large: None) -> None:
@@ -75,12 +76,12 @@ def test_every_cell_of_every_profile_has_settings_that_its_network_takes(large: 
 
     for profile in PROFILES:
         for job in jobs_of(profile):
-            kind = DualBranchOptions if job.runner == LETTER else DualBranchPlusOptions
+            kind = DualBranchOptions if job.runner == DUAL_BRANCH else DualBranchPlusOptions
             built = kind(**job.parameters["options"])
             assert all(getattr(built, key) == value for key, value in (job.override or {}).items())
             TrainingOptions(**job.parameters.get("training", {}))
     letter, plus = DualBranchOptions(), DualBranchPlusOptions()
-    stated = {LETTER: letter, PLUS: plus}
+    stated = {DUAL_BRANCH: letter, DUAL_BRANCH_PLUS: plus}
     for runner, options in ablation.BASE_OPTIONS.items():  # the base is the network's own default, but for its nodes
         assert {key: getattr(stated[runner], key) for key in options if key != "n_nodes"} == {
             key: value for key, value in options.items() if key != "n_nodes"
@@ -97,7 +98,7 @@ def test_more_nodes_or_groups_than_training_cells_are_capped() -> None:
 
 def test_experiments_are_chosen_by_name(large: None) -> None:
     assert {job.variant for job in jobs_of(only=("nodes",))} == {"base", "n_nodes=100", "n_nodes=2000"}
-    assert {job.runner for job in jobs_of(only=("geometry", "k"), skip=("k",))} == {LETTER}
+    assert {job.runner for job in jobs_of(only=("geometry", "k"), skip=("k",))} == {DUAL_BRANCH}
     with pytest.raises(BenchError, match="nodes"):
         jobs_of(only=("node",))
     with pytest.raises(BenchError, match="one size"):

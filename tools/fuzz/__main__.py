@@ -20,6 +20,7 @@ from pathlib import Path
 import click
 
 from bench.errors import BenchError
+from bench.system.untrusted import remove_tree
 from tools.fuzz.mutations import mutate
 from tools.fuzz.targets import TARGETS, Target, make_pristine
 
@@ -67,7 +68,7 @@ def _try(target: Target, root: Path, generator: random.Random) -> tuple[str, str
     """Damages a fresh copy, reads it, and says how that ended."""
     inside, outside = root / "inside", root / "outside"
     for folder in (inside, outside):
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
     shutil.copytree(root / "pristine", inside)
     outside.mkdir()
     (outside / "precious").write_text("years of work")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import bench
 from bench.system import clock
 from bench.system.host import this_host
+from bench.version import __version__
 from tools.perf.fresh_process import in_fresh_process
 
 SCHEMA_VERSION = 1
@@ -104,7 +104,7 @@ def header(command: str, options: dict[str, Any], packages: Sequence[str]) -> di
         "schema_version": SCHEMA_VERSION,
         "command": command,
         "date": clock.now(),
-        "bench_version": bench.__version__,
+        "bench_version": __version__,
         "host": this_host().model_dump(),
         "packages": {name: installed_version(name) for name in packages},
         "options": options,

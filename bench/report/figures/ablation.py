@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Value
 from bench.report.tables.ablation import Finding, findings
+from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS
 from bench.scoring.uncertainty import CONFIDENCE
-from bench.suites.ablation import LETTER, PLUS
 from bench.system.disk import write_atomically
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _QUIET = "#9a9a9a"
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SPREAD = 20
 """Largest ÷ usual difference beyond which the axis becomes logarithmic."""
-_LOOKS = {LETTER: ("#0072b2", "o"), PLUS: ("#d55e00", "s")}
+_LOOKS = {DUAL_BRANCH: ("#0072b2", "o"), DUAL_BRANCH_PLUS: ("#d55e00", "s")}
 """Colours of Okabe and Ito (2008); the markers tell the networks apart without them."""
 
 
@@ -139,7 +139,7 @@ def _differences(axes: Axes, lines: Sequence[Finding], units: str) -> None:
 
 
 def _error_and_time(axes: Axes, lines: Sequence[Finding], units: str) -> None:
-    colour, marker = _LOOKS[LETTER]
+    colour, marker = _LOOKS[DUAL_BRANCH]
     points = sorted(
         ((line.fit_seconds, line.rmse.value, line) for line in lines if line.fit_seconds is not None and line.rmse),
         key=lambda point: point[0],

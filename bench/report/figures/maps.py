@@ -11,7 +11,6 @@ from bench.report.figures.geography import Grid, draw_cells, grid_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import (
     NO_DATASET,
-    PROPOSED_FAMILY,
     Context,
     Floats,
     explaining,
@@ -23,6 +22,7 @@ from bench.report.figures.stored import (
 )
 from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_title, panels
 from bench.report.results.selection import RowResult
+from bench.runners.entry import PROPOSED
 
 STEPS = (1, 10, 20, 30)
 """The paper's weeks: 8-day steps of the test year."""
@@ -31,7 +31,7 @@ _SHOWN_SHARE = 98.0  # per cent of the values within the colour scale: single ex
 
 def weight_maps(context: Context) -> Drawings:
     """Figure 5 of every proposed model that has stored its importance weights."""
-    proposed = [row for row in context.shown if row.family == PROPOSED_FAMILY]
+    proposed = [row for row in context.shown if row.family == PROPOSED]
     if not proposed:
         return Drawings(left_out=(f"Figure 5 ({context.suite}): no cell of the proposed model is done.",))
     drawings = Drawings()

@@ -14,13 +14,12 @@ from bench.errors import BenchError
 from bench.report.figures.style import units
 from bench.report.results.selection import RowResult, Selection, StatisticsReader
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
-from bench.runners.entry import FAMILIES
+from bench.runners.entry import FAMILIES, PROPOSED
 from bench.store.dataset_record import DatasetRecord
 from bench.store.records import Record
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
-PROPOSED_FAMILY = "Our Method"
 MOST_SHOWN = 6
 """Models in one figure: more cannot be told apart in print."""
 IMPORTANCE = "importance.parquet"
@@ -116,7 +115,7 @@ def representatives(context: Context) -> tuple[RowResult, ...]:
     candidates = sorted(
         (row for row in context.shown if row.key.runner in errors), key=lambda row: errors[row.key.runner]
     )
-    chosen = [row for row in candidates if row.family == PROPOSED_FAMILY][:MOST_SHOWN]
+    chosen = [row for row in candidates if row.family == PROPOSED][:MOST_SHOWN]
     chosen += [row for row in candidates if row.key.runner in (TABLE1_DENOMINATOR, TABLE2_DENOMINATOR)]
     for family in reversed(FAMILIES):
         chosen += [row for row in candidates if row.family == family][:1]

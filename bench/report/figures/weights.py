@@ -13,7 +13,6 @@ from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.regions import Region, regions
 from bench.report.figures.stored import (
     NO_DATASET,
-    PROPOSED_FAMILY,
     Context,
     Floats,
     explaining,
@@ -22,6 +21,7 @@ from bench.report.figures.stored import (
 )
 from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_title, panels
 from bench.report.results.selection import RowResult
+from bench.runners.entry import PROPOSED
 
 FEWEST_STEPS = 12
 """Fewer steps than this make no course over the year."""
@@ -51,7 +51,7 @@ class Courses:
 def weight_courses(context: Context) -> Drawings:
     """Figure 4 of every proposed model that has stored its importance weights."""
     drawings = Drawings()
-    proposed = [row for row in context.shown if row.family == PROPOSED_FAMILY]
+    proposed = [row for row in context.shown if row.family == PROPOSED]
     if not proposed:
         return Drawings(left_out=(f"Figure 4 ({context.suite}): no cell of the proposed model is done.",))
     for row in proposed:

@@ -4,31 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from bench.report.figures.drawn import DrawnFigure
 from bench.report.html.elements import Html, anchor, element, join, link
 
 
-@dataclass(frozen=True)
-class PageFigure:
-    """A rendered figure.
-
-    Attributes:
-        name: file name without extension; becomes the anchor ``figure-<name>``.
-        title: heading, also the text for readers who do not see the picture.
-        caption: what is shown, on which data.
-        png: the picture.
-        job_ids: jobs that its numbers come from.
-    """
-
-    name: str
-    title: str
-    caption: str
-    png: bytes
-    job_ids: tuple[str, ...]
-
-
-def figure_section(figure: PageFigure, with_picture: bool, known_jobs: frozenset[str]) -> Html:
+def figure_section(figure: DrawnFigure, with_picture: bool, known_jobs: frozenset[str]) -> Html:
     """A figure with its caption and links to its cells.
 
     Args:

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from bench.report.figures.drawn import DrawnFigure
 from bench.report.html import commands, overview
 from bench.report.html.audit_section import audit_section
 from bench.report.html.elements import Child, Html, anchor, bullets, code, element, join, link, prose
-from bench.report.html.figure import PageFigure, figure_section
+from bench.report.html.figure import figure_section
 from bench.report.html.guide import guide
 from bench.report.html.jobs import JobContext, provenance, runner_anchor, state_of, uses_of
 from bench.report.html.results import result_table
@@ -27,6 +28,7 @@ from bench.report.table import Table
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners import registry
 from bench.store.store import Store
+from bench.suites import again
 
 _DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
 MAX_BYTES = 5_000_000
@@ -63,7 +65,7 @@ class _Section:
 def render_page(
     store: Store,
     suites: Sequence[SuiteResult],
-    figures: Sequence[PageFigure] = (),
+    figures: Sequence[DrawnFigure] = (),
     not_drawn: Sequence[str] = (),
     weighting: str = "plain",
 ) -> bytes:
@@ -233,7 +235,7 @@ def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str,
     return _Section("provenance", "Provenance of every cell", join(parts), tuple(entries))
 
 
-def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[PageFigure]) -> dict[str, JobContext]:
+def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[DrawnFigure]) -> dict[str, JobContext]:
     """What the page knows of every cell, by id."""
     specs = _specs(store)
     shown = uses_of([table for result in suites for table in result.tables])
@@ -246,7 +248,7 @@ def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[Pag
         for job in result.selection.jobs:
             state, reason = state_of(job, result.selection)
             audit = auditor.audit(result.selection.records[job.id]) if state == "done" else None
-            command = commands.reproduce(job, specs[job.id])
+            command = again.command(job, specs[job.id])
             proof = commands.audit(job, specs[job.id], job.runner)
             contexts[job.id] = JobContext(state, reason, audit, tuple(shown.get(job.id, ())), command, proof)
     return contexts

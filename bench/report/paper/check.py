@@ -20,6 +20,7 @@ from bench.report.results.comparison import Measure, interval_value
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Column, Row, Table, Value, words
 from bench.report.tables.numbered import GAP_WEEK, TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
+from bench.runners.entry import DUAL_BRANCH
 
 Verdict = Literal["reproduced", "not reproduced", "better", "worse", "cannot say"]
 PAPER_DATASET = "climate2gpp"
@@ -130,7 +131,7 @@ def _ratios(number: int, values: Sequence[PublishedValue], scores: Scores, sized
         if item.metric != "rmse":
             continue
         pairs = [denominator]
-        if item.runner == published.PROPOSED and number == 1:
+        if item.runner == DUAL_BRANCH and number == 1:
             pairs.append(SECOND_DENOMINATOR)
         for other in pairs:
             below = published.find(list(values), other, "rmse", week=item.week, part=item.part)

@@ -19,6 +19,7 @@ from bench.report.published import PublishedValue
 from bench.report.results.comparison import Measure, interval_value
 from bench.report.table import Value
 from bench.report.tables.numbered import GAP_WEEK, TABLE2_DENOMINATOR
+from bench.runners.entry import DUAL_BRANCH
 from bench.scoring.uncertainty import Floats, Inference
 
 RANK_AGREEMENT = 0.5
@@ -55,7 +56,7 @@ class Claim:
 def claims(suite: str, scores: Scores, sized: str = "") -> list[Claim]:
     """The rankings of a suite's tables; once with the paper's model, and once with each of our variants of it."""
     found: list[Claim] = []
-    for proposed in stand_ins(scores, published.PROPOSED):
+    for proposed in stand_ins(scores, DUAL_BRANCH):
         with_variant = f"{_with(scores, proposed)}{sized}"
         if suite == "full":
             values = [item for item in published.load(1) if item.metric == "rmse"]
@@ -128,13 +129,13 @@ def _gap(heading: str, scores: Scores, proposed: str) -> Claim:
     """Whose generalisation gap is smaller, with training errors on what each model was fitted on, as published."""
     label = f"smaller gap, week {GAP_WEEK}"
     names = {item.runner: item.method for item in published.load(3)}
-    winner = names[published.PROPOSED]
+    winner = names[DUAL_BRANCH]
     gap = Measure("rmse", f"week:{GAP_WEEK}", minus="fitted")
     found = scores.difference(proposed, TABLE2_DENOMINATOR, gap)
     if found is None:
         return _unknown(heading, label, winner, ())
     row = scores.row(proposed)
-    name = winner if row is None or proposed == published.PROPOSED else row.title
+    name = winner if row is None or proposed == DUAL_BRANCH else row.title
     holds = found.value < 0
     jobs = jobs_of(scores, proposed, TABLE2_DENOMINATOR)
     return Claim(
@@ -167,7 +168,7 @@ def _models(values: Sequence[PublishedValue], scores: Scores, proposed: str) -> 
     """The published models that this store has results of, the paper's own in the form of `proposed`."""
     found = []
     for item in values:
-        runner = proposed if item.runner == published.PROPOSED else item.runner
+        runner = proposed if item.runner == DUAL_BRANCH else item.runner
         number = scores.number(runner, _measure(item))
         if number is not None:
             found.append(Model(item, runner, number.value))
@@ -215,7 +216,7 @@ def spearman(theirs: Floats, ours: Floats) -> Floats:
 
 def _with(scores: Scores, proposed: str) -> str:
     row = scores.row(proposed)
-    return "" if proposed == published.PROPOSED or row is None else f", with {row.title}"
+    return "" if proposed == DUAL_BRANCH or row is None else f", with {row.title}"
 
 
 def stand_ins(scores: Scores, runner: str) -> list[str]:

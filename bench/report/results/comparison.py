@@ -14,12 +14,10 @@ import numpy as np
 from bench.report.results.selection import Estimate, RowResult, Selection, StatisticsReader, Term, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
+from bench.runners.entry import PROPOSED
 from bench.scoring.metrics import METRICS
 from bench.scoring.uncertainty import CONFIDENCE, DRAWS, Floats, Inference, holm
 from bench.store.records import Record
-
-PROPOSED = "Our Method"
-"""Family whose rows are compared with all rows of the other families."""
 
 
 @dataclass(frozen=True)

@@ -142,16 +142,16 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
     newest = fitting[-1]
     reference = newest.jobs[0]
     wanted: dict[tuple[str, ...], Job] = {}
-    current: dict[str, str] = {}
+    current: dict[tuple[str, str | None], str] = {}
     for manifest in fitting:  # oldest first: the newest version of a cell and of a runner replaces older ones
         for job in manifest.jobs:
             if same_table(job, reference):
                 wanted[job.address] = job
-                current[job.runner] = _variant(job)
+                current[_row_of(job)] = _variant(job)
     order = {name: index for index, name in enumerate(registry.entries())}
     jobs = sorted(wanted.values(), key=lambda job: (order.get(job.runner, len(order)), job.view or "", job.repetition))
     records = {job.id: record for job in jobs for record in [store.record(job.id)] if record is not None}
-    stale = frozenset(job.id for job in jobs if _variant(job) != current[job.runner])
+    stale = frozenset(job.id for job in jobs if _variant(job) != current[_row_of(job)])
     return Selection(newest, tuple(jobs), records, stale)
 
 
@@ -173,12 +173,17 @@ def fixed_split(split: dict[str, Any]) -> str:
     return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
 
 
+def _row_of(job: Job) -> tuple[str, str | None]:
+    """What repetitions with one variant share; of ablations all variants of a runner, which have one base."""
+    return job.runner, None if job.suite == ablation.SUITE else job.variant
+
+
 def _variant(job: Job) -> str:
     """What must agree between repetitions that are averaged: version, parameters and packages of the runner.
 
     Of ablation jobs the base must agree: what each changes in it is what the table is about.
     """
-    parameters = job.parameters if job.override is None else ablation.base_parameters(job)
+    parameters = ablation.base_parameters(job) if job.suite == ablation.SUITE else job.parameters
     return json.dumps([job.runner_version, parameters, job.packages], sort_keys=True)
 
 

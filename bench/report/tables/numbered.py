@@ -8,6 +8,7 @@ from bench.report import published
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
 from bench.report.results.selection import Estimate, RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
+from bench.runners import registry
 from bench.runners.entry import FAMILIES, TRAINING_ROWS
 from bench.scoring.metrics import BLOCK_DEGREES
 from bench.scoring.uncertainty import CONFIDENCE, WINDOW_BLOCKS, Inference
@@ -26,7 +27,6 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     found = rows(selection)
     paper = published.load(1)
     estimates = {row.key: _estimates(reader, row, weighting) for row in found}
-    views = {row.key.view for row in found if row.key.view}
     paper_denominator = published.lookup(paper, TABLE1_DENOMINATOR, "rmse")
     table_rows = []
     for row in found:
@@ -39,13 +39,13 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         published_rmse = published.lookup(paper, row.key.runner, "rmse")
         if published_rmse is not None and paper_denominator is not None:
             values["paper_ratio"] = Value(published_rmse / paper_denominator)
-        label = f"{row.title} ({row.key.view})" if row.key.view and len(views) > 1 else row.title
+        label = _sized(row, found)
         table_rows.append(_row(row, label, values))
     present = {row.key.runner for row in found}
     for item in paper:
         if item.metric == "rmse" and item.runner not in present and paper_denominator is not None:
             values = {"paper_ratio": Value(item.value / paper_denominator)}
-            table_rows.append(Row(item.method, item.family, values, note="not in this run"))
+            table_rows.append(_absent(item, values))
     columns = (
         Column("rmse", "RMSE", best="min"),
         Column("r2", "R²", best="max"),
@@ -221,13 +221,22 @@ def _sized(row: RowResult, found: Sequence[RowResult]) -> str:
     parts = [row.key.view] if row.key.view and len({other.key.view for other in found if other.key.view}) > 1 else []
     if len({other.key.train_cells for other in found}) > 1:
         parts.append(f"{row.key.train_cells} cells")
+    if row.key.variant:
+        parts.append(row.key.variant)
     return f"{row.title} ({', '.join(filter(None, parts))})" if parts else row.title
 
 
 def _unplanned(found: Sequence[RowResult], paper: Sequence[published.PublishedValue]) -> list[Row]:
     present = {row.key.runner for row in found}
     absent = {item.runner: item for item in paper if item.runner not in present}
-    return [Row(item.method, item.family, {}, note="not in this run") for item in absent.values()]
+    return [_absent(item, {}) for item in absent.values()]
+
+
+def _absent(item: published.PublishedValue, values: dict[str, Value]) -> Row:
+    """The row of a published model that this run does not have, under our names where we know the model."""
+    entry = registry.entries().get(item.runner)
+    title, family = (entry.title, entry.family) if entry else (item.method, item.family)
+    return Row(title, family, values, note="not in this run")
 
 
 def _in_family_order(table_rows: Sequence[Row]) -> tuple[Row, ...]:

@@ -102,7 +102,10 @@ def test_learning_curves_are_the_tables_estimates_over_the_training_cells(fewsho
     sheet = figure_of(fewshot_store, "fewshot", "fewshot_learning_curves").render()
     left = sheet.axes[0]
     bars = {bar.get_label(): bar for bar in left.containers}
-    assert set(bars) == {"GWR", "Ours"} and {text.get_text() for text in left.texts} == {"GWR", "Ours"}
+    assert set(bars) == {"GWR", "Dual-branch (paper)"} and {text.get_text() for text in left.texts} == {
+        "GWR",
+        "Dual-branch (paper)",
+    }
     [row] = [row for row in representatives(context) if row.title == "GWR"]
     points = curve(context, row, "rmse")
     assert [size for size, _ in points] == [10, LARGEST] and points[0][1].value > points[1][1].value

@@ -33,7 +33,7 @@ def test_every_figure_of_the_full_suite_is_there(full_store: Store) -> None:
 def test_captions_and_values_name_data_profile_models_seeds_and_cells(full_store: Store) -> None:
     records = {record.job_id: record for record in full_store.records()}
     for figure in drawings_of(full_store, "full").figures:
-        for part in ("Data set toy (a toy)", "suite full", "profile smoke", "test year 2020", "Ours, plus: 0, 1"):
+        for part in ("Data set toy (a toy)", "suite full", "profile smoke", "test year 2020", "Dual-branch plus: 0, 1"):
             assert part in figure.caption, figure.name
         assert {records[job_id].job.runner for job_id in figure.job_ids} == set(figure.about["models"])
         assert figure.about["seeds"] == [0, 1] and figure.about["dataset_fingerprint"]
@@ -79,7 +79,7 @@ def test_without_a_record_of_the_data_set_maps_and_figure_4_say_how_to_get_one(
 def test_fewshot_leaves_figure_4_out_because_of_its_few_steps(fewshot_store: Store) -> None:
     drawings = drawings_of(fewshot_store, "fewshot")
     assert drawings.left_out == (
-        "Figure 4 (fewshot, Ours): a course over the year needs at least 12 scored steps, there are 2.",
+        "Figure 4 (fewshot, Dual-branch (paper)): a course over the year needs at least 12 scored steps, there are 2.",
     )
     assert {figure.name for figure in drawings.figures} >= {"fewshot_figure5_dual_branch", "fewshot_learning_curves"}
 

@@ -48,7 +48,7 @@ def test_residual_maps_show_prediction_less_target_with_one_scale(full_store: St
     expected = residual_of(np.arange(36)).reshape(6, 6)
     scales = set()
     for axes, title, scale in zip(
-        sheet.axes, ("Cell × step climatology", "LightGBM Large", "Ours, plus"), (1, 1, 0.5), strict=False
+        sheet.axes, ("Cell × step climatology", "LightGBM Large", "Dual-branch plus"), (1, 1, 0.5), strict=False
     ):
         assert title in axes.get_title(loc="left")
         np.testing.assert_allclose(values_of(axes), scale * expected, atol=1e-5)

@@ -13,7 +13,7 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, make_split
-from bench.report.html.figure import PageFigure
+from bench.report.figures.drawn import DrawnFigure
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.results.selection import StatisticsReader, select
 from bench.report.tables.numbered import costs, table1, table2, table3
@@ -115,9 +115,9 @@ def nasty() -> Iterator[None]:
     """A registry with a runner whose title is markup."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_PLUGINS", "tests.support.nasty:NASTY")
-        registry.entries.cache_clear()
+        registry.reload()
         yield
-    registry.entries.cache_clear()
+    registry.reload()
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def suites_of(store: Store) -> list[SuiteResult]:
     return found
 
 
-def page_of(store: Store, *figures: PageFigure) -> bytes:
+def page_of(store: Store, *figures: DrawnFigure) -> bytes:
     not_drawn = ("weights: nothing <explains> itself",) if figures else ()
     return render_page(store, suites_of(store), figures, not_drawn)
 

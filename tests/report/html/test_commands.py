@@ -14,6 +14,7 @@ from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
 from bench.report.html import commands
 from bench.store.jobs import Job
+from bench.suites import again
 from bench.suites.options import SuiteOptions
 from bench.suites.suites import make_jobs
 from tests.conftest import make_cube
@@ -36,7 +37,7 @@ def test_the_command_plans_this_cell_and_no_other(suite: str, tmp_path: Path) ->
     jobs = make_jobs(suite, dataset, options)
     assert len(jobs) == 3
     for job in jobs:
-        assert planned(commands.reproduce(job, str(path)), tmp_path) == [job.id]
+        assert planned(again.command(job, str(path)), tmp_path) == [job.id]
         assert shlex.split(commands.audit(job, str(path), job.runner))[:4] == ["bench", "data", "audit", str(path)]
 
 
@@ -65,4 +66,4 @@ def test_dataset_names_are_quoted() -> None:
             "packages": {},
         }
     )
-    assert "--dataset 'a b; rm -rf c'" in commands.reproduce(job, "a b; rm -rf c")
+    assert "--dataset 'a b; rm -rf c'" in again.command(job, "a b; rm -rf c")

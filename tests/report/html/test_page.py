@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from bench.report.html.figure import PageFigure
+from bench.report.figures.drawn import DrawnFigure
 from bench.report.html.page import MAX_BYTES
 from bench.report.table import best_values, is_best
 from bench.report.tables.render import shown_columns
@@ -23,7 +23,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
 @pytest.fixture(scope="module")
 def page(filled: Store) -> bytes:
-    return page_of(filled, PageFigure("map", "A map & more", "What <it> shows.", PNG, ("0" * 16,)))
+    return page_of(filled, DrawnFigure("map", "A map & more", "What <it> shows.", PNG, ("0" * 16,)))
 
 
 def test_tags_match_ids_are_unique_and_every_link_leads_somewhere(page: bytes) -> None:
@@ -128,7 +128,7 @@ def test_figures_are_embedded_as_long_as_the_page_stays_small(filled: Store) -> 
     generator = np.random.default_rng(0)
     done = next(record.job_id for record in filled.records() if record.status == "done")
     figures = [
-        PageFigure(name, f"Figure {name}", "", generator.bytes(size), (done,))
+        DrawnFigure(name, f"Figure {name}", "", generator.bytes(size), (done,))
         for name, size in (("small", 1000), ("huge", 4_000_000), ("last", 2000))
     ]
     page = page_of(filled, *figures)

@@ -72,20 +72,22 @@ NOISES = {"lightgbm_large": 1.063, "tabnet": 0.944, "dual_branch": 0.836, "dual_
 def test_on_other_data_only_ratios_and_rankings_are_compared(tmp_path: Path) -> None:
     numbers, claims = compared(make_store(tmp_path, NOISES))
     assert {item.heading for item in numbers.values()} == {"Table 1, ratio of test RMSE"}
-    ours = numbers["Table 1, ratio of test RMSE: Ours ÷ LightGBM Large"]
+    ours = numbers["Table 1, ratio of test RMSE: Dual-branch (paper) ÷ LightGBM Large"]
     assert ours.published == pytest.approx(0.836 / 1.063) and ours.verdict == "reproduced"
     assert ours.ours is not None and ours.ours.value == pytest.approx(0.786, abs=0.03) and len(ours.jobs) == 2
-    assert numbers["Table 1, ratio of test RMSE: Ours ÷ TabNet"].published == pytest.approx(0.886, abs=5e-4)
-    assert numbers["Table 1, ratio of test RMSE: Ours, plus ÷ LightGBM Large"].verdict == "better"
+    assert numbers["Table 1, ratio of test RMSE: Dual-branch (paper) ÷ TabNet"].published == pytest.approx(
+        0.886, abs=5e-4
+    )
+    assert numbers["Table 1, ratio of test RMSE: Dual-branch plus ÷ LightGBM Large"].verdict == "better"
     assert numbers["Table 1, ratio of test RMSE: LightGBM ÷ LightGBM Large"].verdict == "worse"
     missing = numbers["Table 1, ratio of test RMSE: CatBoost ÷ LightGBM Large"]
     assert missing.ours is None and missing.verdict == "cannot say"
     assert len(numbers) == 12 + 2 + 2  # 12 baselines, and the letter and its variant by LightGBM Large and by TabNet
     assert claims["Table 1, rankings: lowest RMSE"].verdict == "reproduced"
-    assert claims["Table 1, rankings: lowest RMSE"].ours == "Ours"
+    assert claims["Table 1, rankings: lowest RMSE"].ours == "Dual-branch (paper)"
     assert claims["Table 1, rankings: rank correlation"].ours == pytest.approx(1.0)
-    assert claims["Table 1, rankings: Our Method before Tabular Deep Learning"].verdict == "reproduced"
-    assert claims["Table 1, rankings, with Ours, plus: lowest RMSE"].ours == "Ours, plus"
+    assert claims["Table 1, rankings: Proposed before Tabular Deep Learning"].verdict == "reproduced"
+    assert claims["Table 1, rankings, with Dual-branch plus: lowest RMSE"].ours == "Dual-branch plus"
 
 
 def test_rankings_that_do_not_hold_are_not_reproduced(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_rankings_that_do_not_hold_are_not_reproduced(tmp_path: Path) -> None:
     lost = claims["Table 1, rankings: lowest RMSE"]
     assert (lost.verdict, lost.ours) == ("not reproduced", "TabNet")
     assert lost.decides is not None and lost.decides.low is not None and lost.decides.low > 1
-    assert claims["Table 1, rankings: Our Method before Tabular Deep Learning"].verdict == "not reproduced"
+    assert claims["Table 1, rankings: Proposed before Tabular Deep Learning"].verdict == "not reproduced"
 
 
 def test_models_that_are_alike_leave_the_ranking_open(tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_on_the_papers_data_absolute_numbers_are_compared_too(tmp_path: Path) ->
     assert numbers["Table 1, test RMSE: LightGBM Large"].verdict == "reproduced"
     assert numbers["Table 1, test RMSE: LightGBM Large"].low == pytest.approx(1.063 * 0.95 - 0.0005)
     assert numbers["Table 1, test RMSE: LightGBM"].verdict == "worse"
-    assert numbers["Table 1, test RMSE: Ours, plus"].verdict == "better"
+    assert numbers["Table 1, test RMSE: Dual-branch plus"].verdict == "better"
     share = 1 - 0.886
     assert numbers["Table 1, test R²: LightGBM Large"].high == pytest.approx(0.886 + 0.1 * share + 0.0005)
     assert len([item for item in numbers.values() if item.heading == "Table 1, test R²"]) == 15
@@ -125,16 +127,16 @@ def test_weeks_and_gaps_of_the_fewshot_suite(tmp_path: Path) -> None:
     store = make_store(tmp_path, {"gnnwr": 1.0, "gwr": 2.0, "gtwr": 2.1, "dual_branch": 0.838}, suite="fewshot")
     numbers, claims = compared(store, "fewshot")
     assert len(numbers) == 5 * 3 + 3  # a variant without results has no row
-    week = numbers["Table 2, ratio of test RMSE: Ours ÷ GNNWR, week 40"]
+    week = numbers["Table 2, ratio of test RMSE: Dual-branch (paper) ÷ GNNWR, week 40"]
     assert week.published == pytest.approx(0.700 / 0.835) and week.ours is not None
     assert week.ours.value == pytest.approx(0.838, abs=0.15)
-    assert numbers["Table 2, ratio of test RMSE: Ours ÷ GNNWR, week 20"].ours is None  # not scored
-    train = numbers["Table 3, ratio of train RMSE: Ours ÷ GNNWR, week 40"]
+    assert numbers["Table 2, ratio of test RMSE: Dual-branch (paper) ÷ GNNWR, week 20"].ours is None  # not scored
+    train = numbers["Table 3, ratio of train RMSE: Dual-branch (paper) ÷ GNNWR, week 40"]
     assert train.published == pytest.approx(0.627 / 0.478)
     # GNNWR is fitted on step means, and this store has no such part: no training error as published.
     assert train.ours is None and train.verdict == "cannot say"
     assert claims["Table 3, rankings: smaller gap, week 40"].verdict == "cannot say"
-    assert claims["Table 2, rankings: lowest RMSE, week 40"].ours == "Ours"
+    assert claims["Table 2, rankings: lowest RMSE, week 40"].ours == "Dual-branch (paper)"
 
 
 def test_ratios_are_paired_by_the_blocks_that_both_share(tmp_path: Path) -> None:
@@ -156,13 +158,13 @@ def test_numbers_ratios_and_intervals_are_those_of_the_tables(tmp_path: Path) ->
     selection, reader = select(store, "full"), StatisticsReader(store)
     numbers, claims = compared(store)
     table, apart = table1(selection, reader), differences(selection, reader)
-    for title in ("Ours", "Ours, plus", "TabNet", "LightGBM"):
+    for title in ("Dual-branch (paper)", "Dual-branch plus", "TabNet", "LightGBM"):
         [row] = [row for row in table.rows if row.label == title]
         for metric, label in (("rmse", "RMSE"), ("r2", "R²")):
             assert numbers[f"Table 1, test {label}: {title}"].ours == replace(row.values[metric], tied=False)
         assert numbers[f"Table 1, ratio of test RMSE: {title} ÷ LightGBM Large"].ours == row.values["ratio"]
-    [row] = [row for row in apart.rows if (row.family, row.label) == ("Ours", "TabNet")]
-    assert numbers["Table 1, ratio of test RMSE: Ours ÷ TabNet"].ours == row.values["ratio"]
+    [row] = [row for row in apart.rows if (row.family, row.label) == ("Dual-branch (paper)", "TabNet")]
+    assert numbers["Table 1, ratio of test RMSE: Dual-branch (paper) ÷ TabNet"].ours == row.values["ratio"]
     assert claims["Table 1, rankings: lowest RMSE"].decides == row.values["ratio"]
 
 
@@ -174,7 +176,9 @@ def test_gaps_are_those_of_table_3(tmp_path: Path) -> None:
     gap = row.values["gap_published"]
     assert gap.low is not None and gap == replace(row.values["gap"], tied=False)
     assert gap.value == pytest.approx(row.values["test_rmse"].value - row.values["fitted_rmse"].value)
-    [found] = [item for key, item in numbers.items() if key.startswith("Table 3, gap") and ": Ours" in key]
+    [found] = [
+        item for key, item in numbers.items() if key.startswith("Table 3, gap") and ": Dual-branch (paper)" in key
+    ]
     assert found.ours == gap
 
 

@@ -67,21 +67,21 @@ def test_equal_models_share_the_mark_and_no_row_is_bold(full: Store) -> None:
     table = table1(select(full, "full"), StatisticsReader(full))
     column = next(column for column in table.columns if column.key == "rmse")
     tied = [row.label for row in table.rows if "rmse" in row.values and row.values["rmse"].tied]
-    assert sorted(tied) == ["CatBoost", "Ours, plus"]
+    assert sorted(tied) == ["CatBoost", "Dual-branch plus"]
     assert not any(is_best(row, column, best_values(table)) for row in table.rows)
     assert r"$^\dagger$" in render.latex(table) and "†: cannot be told from the best" in table.caption
     assert render.markdown(table).count("† [") >= 2
     best = {line["method"]: line["best"] for line in csv_lines(table) if line["column"] == "rmse"}
-    assert best["Ours, plus"] == best["CatBoost"] == "tied" and best["LightGBM"] == ""
+    assert best["Dual-branch plus"] == best["CatBoost"] == "tied" and best["LightGBM"] == ""
 
 
 def test_differences_have_the_sign_the_value_and_the_correction_that_they_say(full: Store) -> None:
     reader = StatisticsReader(full)
     table = differences(select(full, "full"), reader)
-    assert [family for family, _ in table.families()] == ["Ours, plus"]
+    assert [family for family, _ in table.families()] == ["Dual-branch plus"]
     worse, equal = row_of(table, "LightGBM"), row_of(table, "CatBoost")
     errors = table1(select(full, "full"), reader)
-    ours, theirs = (row_of(errors, label).values["rmse"].value for label in ("Ours, plus", "LightGBM"))
+    ours, theirs = (row_of(errors, label).values["rmse"].value for label in ("Dual-branch plus", "LightGBM"))
     assert worse.values["rmse"].value == pytest.approx(ours - theirs, rel=1e-12)
     assert worse.values["ratio"].value == pytest.approx(ours / theirs, rel=1e-12)
     assert worse.values["rmse"].high is not None and worse.values["rmse"].high < 0 < worse.values["r2"].value
@@ -120,7 +120,7 @@ def test_the_gap_in_the_few_shot_tables_is_a_paired_one(fewshot: Store) -> None:
     test, train = (reader.estimate(ours.records, "rmse", part=part, group="week:40") for part in ("test", "train"))
     assert found is not None and test is not None and train is not None
     assert found.value == pytest.approx(test.value - train.value, rel=1e-12)
-    assert "rmse_40" in row_of(table2(select(fewshot, "fewshot"), reader), "Ours, plus").values
+    assert "rmse_40" in row_of(table2(select(fewshot, "fewshot"), reader), "Dual-branch plus").values
 
 
 def test_a_ratio_is_taken_on_the_samples_that_both_rows_have(fewshot: Store) -> None:

@@ -60,29 +60,32 @@ def test_each_experiment_shows_its_base_and_the_paired_difference_to_it(filled: 
         "Neighbours of a node",
         "Conditions: shared or per cell",
     ]
-    base = row(table, "Ours: on the sphere (base)")
+    base = row(table, "Dual-branch (paper): on the sphere (base)")
     assert base.values["rmse"].value == pytest.approx(0.5, abs=0.03) and "difference" not in base.values
-    assert base.jobs == row(table, "Ours: 500 nodes (base; capped: 120 training cells)").jobs
-    fewer = row(table, "Ours: 100 nodes").values
+    assert base.jobs == row(table, "Dual-branch (paper): 500 nodes (base; capped: 120 training cells)").jobs
+    fewer = row(table, "Dual-branch (paper): 100 nodes").values
     assert fewer["difference"].value == pytest.approx(fewer["rmse"].value - base.values["rmse"].value, abs=1e-9)
     assert fewer["difference"].high is not None and fewer["difference"].high < 0
-    plane = row(table, "Ours: on the plane").values
+    plane = row(table, "Dual-branch (paper): on the plane").values
     assert plane["difference"].low is not None and plane["difference"].low > 0.3
     assert plane["border_difference"].value == pytest.approx(plane["border"].value - base.values["border"].value)
     assert plane["runs"].value == 3 and plane["fit_seconds"].value == 1.0
-    groups = row(table, "Ours, plus: 100 groups of cells").values
+    groups = row(table, "Dual-branch plus: 100 groups of cells").values
     assert groups["difference"].value == pytest.approx(0.1, abs=0.02)  # to the base of its own network
 
 
 def test_capped_and_missing_variants_say_so(filled: Store) -> None:
     table = ablation_table(*selected(filled))
-    capped = row(table, "Ours: 2,000 nodes (capped: 120 training cells)")
-    assert capped.jobs == row(table, "Ours: on the sphere (base)").jobs and "difference" not in capped.values
-    assert row(table, "Ours: 4 neighbours").note == "0 of 3 done"
+    capped = row(table, "Dual-branch (paper): 2,000 nodes (capped: 120 training cells)")
+    assert (
+        capped.jobs == row(table, "Dual-branch (paper): on the sphere (base)").jobs
+        and "difference" not in capped.values
+    )
+    assert row(table, "Dual-branch (paper): 4 neighbours").note == "0 of 3 done"
     assert any("k=4" in note and "missing" in note for note in table.notes)
     for part in ("toy", "profile smoke", "seeds 0, 1, 2", "120 cells", "steps 1, 24 of 2020", "15 of 21 cells done"):
         assert part in table.caption, table.caption
-    assert "Ours: 100 nodes" in render.latex(table) and "tab:ablation" in render.latex(table)
+    assert "Dual-branch (paper): 100 nodes" in render.latex(table) and "tab:ablation" in render.latex(table)
     assert not pd.read_csv(pd.io.common.StringIO(render.as_csv(table))).duplicated(["family", "method", "column"]).any()
 
 
@@ -108,7 +111,11 @@ def test_the_figure_shows_every_difference_and_error_against_time(filled: Store,
     sheet = draw(lines, "GPP, gC m-2 d-1")
     differences, nodes = sheet.axes
     labels = [text.get_text() for text in differences.get_yticklabels()]
-    assert labels == ["Ours: on the plane", "Ours: 100 nodes", "Ours, plus: 100 groups of cells"]
+    assert labels == [
+        "Dual-branch (paper): on the plane",
+        "Dual-branch (paper): 100 nodes",
+        "Dual-branch plus: 100 groups of cells",
+    ]
     drawn = [
         line.get_xdata()[0] for line in differences.lines if len(line.get_xdata()) == 1 and line.get_marker() in "os"
     ]

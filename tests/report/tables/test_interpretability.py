@@ -169,8 +169,8 @@ def test_run_and_report_make_the_table_and_a_second_run_restores_the_truth(bench
     files = {suffix: store.root / "report" / f"interpretability_fewshot.{suffix}" for suffix in ("tex", "md", "csv")}
     assert all(file.is_file() for file in files.values())
     with files["csv"].open(newline="") as stream:
-        lines = [line for line in csv.DictReader(stream) if line["family"] == "Our Method"]
-    assert {line["method"] for line in lines} == {"Ours, plus, gradients", "Ours, plus, consistent weights"}
+        lines = [line for line in csv.DictReader(stream) if line["family"] == "Proposed"]
+    assert {line["method"] for line in lines} == {"Dual-branch plus, gradients", "Dual-branch plus, consistent weights"}
     assert {line["column"] for line in lines} == {*SCORES, "runs"}
     for line in lines:
         if line["column"] != "runs":

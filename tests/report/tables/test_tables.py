@@ -170,7 +170,7 @@ def test_markdown_and_terminal_show_every_row(filled: Store, capsys: pytest.Capt
 
 def test_families_stand_in_the_papers_order(filled: Store) -> None:
     families = [family for family, _ in table_of(filled).families()]
-    assert families == ["Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Our Method"]
+    assert families == ["Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Proposed"]
 
 
 def test_a_newer_version_of_a_cell_replaces_the_older_in_the_table(filled: Store) -> None:

@@ -1,0 +1,256 @@
+"""The way in from Python: what the command line does, as functions and data frames.
+
+    >>> import bench
+    >>> bench.run("full", profile="smoke", dataset="simulated:cells=200", only="reference,lightgbm")
+    >>> bench.results().sort_values("value")
+
+The command line is a thin shell over the same options (`RunOptions`, `ReportOptions`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.data.cube import Cube
+from bench.data.datasets import open_dataset
+from bench.errors import BenchError, unknown
+from bench.execution.planning import PlannedJob
+from bench.execution.progress import PlainProgress, for_terminal
+from bench.execution.request import RunOptions, resolve
+from bench.execution.running import RunResult
+from bench.execution.running import run as _run
+from bench.report.reporting import Report, ReportOptions, report, selections
+from bench.report.results.selection import RowResult, StatisticsReader, rows
+from bench.runners.base import Runner
+from bench.runners.entry import Cost, RunnerEntry
+from bench.runners.registry import register
+from bench.scoring.metrics import METRICS
+from bench.store.dataset_record import read_dataset_record
+from bench.store.records import Record
+from bench.store.store import Store, existing_store
+
+__all__ = [
+    "BenchError",
+    "Cost",
+    "Cube",
+    "Report",
+    "ReportOptions",
+    "RunOptions",
+    "Runner",
+    "RunnerEntry",
+    "open_dataset",
+    "plan",
+    "predictions",
+    "register",
+    "report",
+    "results",
+    "run",
+]
+
+
+def run(options: RunOptions | str = "full", /, *, quiet: bool = False, **fields: Any) -> RunResult:
+    """Runs what is pending of a suite; called again, it finishes the remainder.
+
+    Args:
+        options: all options, or the name of a suite.
+        quiet: print nothing.
+        **fields: further fields of `RunOptions`; lists of names or numbers may be texts with commas.
+
+    Raises:
+        BenchError: an option makes no sense, the data cannot be opened, or the store cannot be written.
+        Interrupted: on Ctrl-C, after running jobs were ended; the same call goes on.
+    """
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(text)
+
+    def warn(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    def progress(n_jobs: int) -> PlainProgress | Any:
+        return for_terminal(n_jobs) if not quiet else _Silent(n_jobs)
+
+    return _run(_options(options, fields), progress, say, warn)
+
+
+def plan(options: RunOptions | str = "full", /, **fields: Any) -> list[PlannedJob]:
+    """What a run with these options would do: each job with its state, and the time and memory that it may take.
+
+    Args:
+        options: all options, or the name of a suite.
+        **fields: further fields of `RunOptions`.
+
+    Raises:
+        BenchError: an option makes no sense, or the data cannot be opened.
+    """
+    request = resolve(_options(options, fields), lambda text: None)
+    exists = (request.store_path / "store.json").exists()
+    return request.plan(Store(request.store_path) if exists else None)
+
+
+def results(
+    store: Path | str | None = None,
+    *,
+    suite: str | None = None,
+    dataset: str | None = None,
+    profile: str | None = None,
+    weighting: str = "plain",
+    groups: Iterable[str] | None = ("all",),
+) -> pd.DataFrame:
+    """Every metric of every row of the tables, with its interval and the jobs that it comes from.
+
+    Args:
+        store: the result store; None for ``$BENCH_STORE`` or ``./runs``.
+        suite: only this suite; None for all.
+        dataset: name of the data set; None for that of the newest run.
+        profile: name of the profile; None for that of the newest run.
+        weighting: plain or area.
+        groups: groups of samples, such as ``all`` or ``week:40``; None for all that were stored.
+
+    Returns:
+        One line per suite, runner, view, sample size, variant, part, group and metric: ``value`` (mean over
+        repetitions), ``low`` and ``high`` (95 % interval), ``runs`` (repetitions), ``planned``, ``jobs`` (their ids).
+
+    Raises:
+        BenchError: the store holds no such run, or a stored file is damaged.
+    """
+    options = ReportOptions(suite=suite, dataset=dataset, profile=profile, weighting=weighting)
+    opened = existing_store(store)
+    reader = StatisticsReader(opened)
+    wanted = None if groups is None else set(groups)
+    lines = []
+    for name, selection in selections(opened, options).items():
+        for row in rows(selection):
+            lines += [{"suite": name, **line} for line in _lines(row, reader, weighting, wanted)]
+    return pd.DataFrame(lines, columns=list(_COLUMNS))
+
+
+_COLUMNS = (
+    *("suite", "runner", "title", "family", "view", "train_cells", "variant"),
+    *("part", "group", "metric", "value", "low", "high", "runs", "planned", "jobs"),
+)
+
+
+def _lines(
+    row: RowResult, reader: StatisticsReader, weighting: str, wanted: set[str] | None
+) -> Iterable[dict[str, object]]:
+    if not row.records:
+        return
+    tables = [reader.table(record) for record in row.records]
+    present = pd.concat(tables)[["part", "group"]].drop_duplicates()
+    for part, group in present.itertuples(index=False):
+        if wanted is not None and group not in wanted:
+            continue
+        for metric in METRICS:
+            found = reader.estimate(row.records, metric, part=part, group=group, weighting=weighting)
+            if found is None:
+                continue
+            yield {
+                "runner": row.key.runner,
+                "title": row.title,
+                "family": row.family,
+                "view": row.key.view,
+                "train_cells": row.key.train_cells,
+                "variant": row.key.variant,
+                "part": part,
+                "group": group,
+                "metric": metric,
+                "value": found.value,
+                "low": found.low,
+                "high": found.high,
+                "runs": len(row.records),
+                "planned": row.planned,
+                "jobs": tuple(record.job_id for record in row.records),
+            }
+
+
+def predictions(job: str, store: Path | str | None = None, *, suite: str = "full", repetition: int = 0) -> pd.DataFrame:
+    """The test predictions of a job, sample by sample.
+
+    Args:
+        job: its id, or the name of a runner.
+        store: the result store; None for ``$BENCH_STORE`` or ``./runs``.
+        suite: where a runner is named: of which suite.
+        repetition: where a runner is named: which repetition.
+
+    Returns:
+        One line per sample: ``cell`` and ``time`` (indices of the cube), ``lon``, ``lat``, ``date`` (first day of the
+        step), ``target`` and ``prediction`` in the target's unit.
+
+    Raises:
+        BenchError: there is no such job, it is not done, or a stored file is damaged.
+    """
+    opened = existing_store(store)
+    record = _record(opened, job, suite, repetition)
+    if record.status != "done":
+        raise BenchError(f"Job {record.job_id} is {record.status}, not done: {record.reason}")
+    frame = pd.read_parquet(opened.file(record, "predictions.parquet"))
+    described = read_dataset_record(opened, record.job.dataset_fingerprint)
+    if described is None:
+        return frame
+    frame.insert(2, "lon", described.cells["lon"].to_numpy()[frame["cell"]])
+    frame.insert(3, "lat", described.cells["lat"].to_numpy()[frame["cell"]])
+    frame.insert(4, "date", described.times["time"].to_numpy()[frame["time"]])
+    return frame
+
+
+def _record(store: Store, job: str, suite: str, repetition: int) -> Record:
+    records, _ = store.survey()
+    if job in records:
+        return records[job]
+    of_runner = [record for record in records.values() if record.job.runner == job]
+    if not of_runner:
+        names = sorted({record.job.runner for record in records.values()})
+        raise unknown("job or runner with stored results", job, names, "`bench ls jobs` lists what is stored")
+    fitting = [item for item in of_runner if (item.job.suite, item.job.repetition) == (suite, repetition)]
+    if not fitting:
+        raise BenchError(
+            f"Store {store.root} has no job of runner {job!r} in suite {suite}, repetition {repetition}; "
+            "`bench ls jobs` lists what is stored."
+        )
+    return max(fitting, key=lambda item: item.finished)
+
+
+def _options(options: RunOptions | str, fields: dict[str, Any]) -> RunOptions:
+    if isinstance(options, str):
+        options = RunOptions(suite=options)
+    known = {field.name: field for field in dataclasses.fields(RunOptions)}
+    given = {}
+    for name, value in fields.items():
+        if name not in known:
+            raise unknown("option", name, list(known), "`help(bench.RunOptions)` explains them")
+        given[name] = _as_field(value, name, isinstance(known[name].default, tuple))
+    return dataclasses.replace(options, **given)
+
+
+_NUMBERS = ("weeks", "train_cells")
+
+
+def _as_field(value: Any, name: str, is_tuple: bool) -> Any:
+    """A value as the option has it: a folder becomes a path, and a text with commas or a single value a tuple."""
+    if name == "store" and value is not None:
+        return Path(value)
+    if not is_tuple:
+        return value
+    items = [item.strip() for item in value.split(",")] if isinstance(value, str) else value
+    items = list(items) if isinstance(items, Iterable) else [items]
+    try:
+        return tuple(int(item) if name in _NUMBERS else str(item) for item in items if item != "")
+    except (TypeError, ValueError) as error:
+        raise BenchError(f"Option {name} is {value!r}; give whole numbers, such as {name}=[1, 10].") from error
+
+
+class _Silent(PlainProgress):
+    """Progress that says nothing."""
+
+    def __init__(self, n_jobs: int) -> None:
+        import io
+
+        super().__init__(n_jobs, stream=io.StringIO())

@@ -1,0 +1,204 @@
+"""A whole report: which runs it is about, its tables and figures, and the files that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, unknown
+from bench.report import contents
+from bench.report.html.page import SuiteResult, render_page
+from bench.report.paper import checking
+from bench.report.results.others import remarks
+from bench.report.results.selection import Selection, StatisticsReader, runs, select
+from bench.report.results.subject import Subject, subject
+from bench.report.table import Table
+from bench.report.tables import latex_document, macros, render
+from bench.report.tables.metrics_file import all_metrics
+from bench.report.tables.numbered import gap_week
+from bench.scoring.metrics import WEIGHTINGS
+from bench.store.store import Store, existing_store
+from bench.suites.suites import SUITES
+from bench.system.disk import disk_errors, write_atomically
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Everything that a report may be told; `bench report --help` says the same in words.
+
+    Attributes:
+        suite: only this suite; None for all that the store has runs of.
+        dataset: name of the data set; None for that of the newest run.
+        profile: name of the profile; None for that of the newest run.
+        weighting: plain (every sample counts the same) or area (by the cosine of the latitude).
+        out: folder for the files; None for ``report`` in the store.
+        check: compare with the paper and with committed expectations.
+        expectations: file of them; None for the committed one of this data set and profile.
+        pdf: compile all tables with pdflatex.
+        figures: draw the figures.
+        html: also write the page.
+    """
+
+    suite: str | None = None
+    dataset: str | None = None
+    profile: str | None = None
+    weighting: str = "plain"
+    out: Path | None = None
+    check: bool = False
+    expectations: Path | None = None
+    pdf: bool = False
+    figures: bool = True
+    html: bool = False
+
+    def __post_init__(self) -> None:
+        if self.suite is not None and self.suite not in SUITES:
+            raise unknown("suite", self.suite, list(SUITES), "see `bench report --help`")
+        if self.weighting not in WEIGHTINGS:
+            raise unknown("weighting", self.weighting, WEIGHTINGS, "see `bench report --help`")
+        if self.check and self.weighting != "plain":
+            raise BenchError("--check compares plain numbers, as published; leave --weighting out.")
+        if self.expectations is not None and not self.check:
+            raise BenchError("--expectations is read by --check only; add it.")
+
+
+@dataclass
+class Report:
+    """What a report consists of.
+
+    Attributes:
+        about: data set and profile.
+        folder: where its files are.
+        tables: name → table, in the order of the report.
+        files: every file that was written.
+        notes: sentences about what is missing from it.
+        check: what the check found, where one was asked for.
+        complaints: of the LaTeX compiler.
+        no_pdf: why there is no PDF, where one was asked for; said last, since the rest does not need it.
+    """
+
+    about: Subject
+    folder: Path
+    tables: dict[str, Table] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    check: checking.Result | None = None
+    complaints: tuple[str, ...] = ()
+    no_pdf: BenchError | None = None
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """One sentence for each expectation that does not hold."""
+        return self.check.broken if self.check is not None else ()
+
+    def write(self, name: str, content: str) -> None:
+        """Writes a file of the report as a whole."""
+        write_atomically(self.folder / name, content.encode())
+        self.files.append(self.folder / name)
+
+    def add(self, table: Table) -> Table:
+        """Writes a table in all its forms, and returns it."""
+        self.tables[table.name] = table
+        for extension, content in render.files(table).items():
+            self.write(f"{table.name}.{extension}", content)
+        return table
+
+
+def selections(store: Store, options: ReportOptions) -> dict[str, Selection]:
+    """Suite → the jobs of its tables, of the suites that are asked for.
+
+    Raises:
+        BenchError: the store holds no such run.
+    """
+    present = [name for name in SUITES if any(manifest.suite == name for manifest in store.manifests())]
+    if not present:
+        raise BenchError(f"Store {store.root} holds no run; run `bench run --suite full` first.")
+    asked = [name for name in present if runs(store, name, options.dataset, options.profile)]
+    wanted = [options.suite] if options.suite else asked or present[:1]  # `select` says what the latter has no run of
+    return {name: select(store, name, options.dataset, options.profile) for name in wanted}
+
+
+def write_report(
+    store: Store, options: ReportOptions, on_table: Callable[[Table], None] = lambda table: None
+) -> Report:
+    """Writes tables, figures and, where asked for, page, PDF and check.
+
+    Args:
+        store: what it is made from, and nothing else.
+        options: what was asked for.
+        on_table: is given each table once its files are written.
+
+    Raises:
+        BenchError: the store holds no such run, a stored file is damaged, or a file cannot be written.
+    """
+    folder = options.out or store.root / "report"
+    if folder.exists() and not folder.is_dir():
+        raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
+    chosen = selections(store, options)
+    reader = StatisticsReader(store)
+    report = Report(subject(store, chosen, needs_results=options.check), folder)
+    report.notes += [remark for selection in chosen.values() for remark in remarks(store, selection)]
+    with disk_errors(f"Report {folder}", "stored results are untouched"):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(report, store, options, chosen, reader, on_table)
+    return report
+
+
+def _write(
+    report: Report,
+    store: Store,
+    options: ReportOptions,
+    chosen: Mapping[str, Selection],
+    reader: StatisticsReader,
+    on_table: Callable[[Table], None],
+) -> None:
+    on_page: list[SuiteResult] = []
+    figures: list[contents.Drawn] = []
+    for name, selection in chosen.items():
+        made = []
+        for table in contents.tables_of(name, selection, reader, options.weighting):
+            made.append(report.add(table))
+            on_table(table)
+        on_page.append(SuiteResult(selection, tuple(made)))
+        report.write(f"metrics_{name}.csv", all_metrics(selection, reader))
+        if options.figures:
+            drawn = contents.draw(name, selection, reader, options.weighting, report.folder / "figures")
+            figures.append(drawn)
+            report.files += map(Path, drawn.paths)
+            report.notes += [f"No figure: {sentence}" for sentence in drawn.left_out]
+    if options.check:
+        report.check = checking.run(report.about, chosen, reader, report.tables, options.expectations)
+        for table in report.check.tables:
+            on_table(report.add(table))
+        on_page[0] = SuiteResult(on_page[0].selection, (*on_page[0].tables, *report.check.tables))
+    week = gap_week(chosen["fewshot"]) if "fewshot" in chosen else None
+    about = report.about
+    facts = {"dataset": about.dataset, "dataset_title": about.title, "profile": about.profile}
+    report.write(latex_document.NUMBERS, macros.numbers(contents.numbered(list(report.tables.values()), week), facts))
+    report.write(f"{latex_document.NAME}.tex", latex_document.document(list(report.tables)))
+    if options.html:
+        shown = [figure for drawn in figures for figure in drawn.figures]
+        not_drawn = [sentence for drawn in figures for sentence in drawn.left_out]
+        report.write("report.html", render_page(store, on_page, shown, not_drawn, options.weighting).decode())
+    if options.pdf:
+        try:
+            path, complaints = latex_document.compile_pdf(report.folder)
+            report.files.append(path)
+            report.complaints = tuple(complaints)
+        except BenchError as error:
+            report.no_pdf = error
+
+
+def report(options: ReportOptions | None = None, /, *, store: Path | str | None = None, **fields: Any) -> Report:
+    """Writes tables and figures from stored results, and returns the tables as typed values.
+
+    Args:
+        options: all options; None for the defaults.
+        store: the result store; None for ``$BENCH_STORE`` or ``./runs``.
+        **fields: fields of `ReportOptions`.
+
+    Raises:
+        BenchError: the store holds no such run, a stored file is damaged, or a file cannot be written.
+    """
+    return write_report(existing_store(store), replace(options or ReportOptions(), **fields))

@@ -1,0 +1,63 @@
+"""Planning a stored job again: as this version would, and as words of a command line."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from bench.runners import registry
+from bench.runners.entry import TRAINING_ROWS
+from bench.store.jobs import EVALUATION_VERSION, Job
+from bench.suites import ablation
+from bench.suites.settings import with_settings
+
+
+def planned_now(job: Job) -> Job:
+    """The same job as a run of this version, with the packages installed now, would plan it."""
+    entry = registry.entries().get(job.runner)
+    if entry is None:
+        return job  # a plug-in that is not loaded: nothing to compare with
+    present = {
+        "runner_version": entry.version,
+        "parameters": parameters_now(job),
+        "packages": entry.package_versions(),
+        "evaluation": EVALUATION_VERSION,
+    }
+    return job.model_copy(update=present)
+
+
+def parameters_now(job: Job) -> dict[str, Any]:
+    """The parameters that a run of this version would give the job."""
+    entry, override = registry.get(job.runner), job.override or {}
+    if job.suite == ablation.SUITE:
+        return ablation.parameters_of(job.runner, override, job.profile, job.split["train_cells"])
+    # The limit on training rows bit when the job was planned, and its training part is the same.
+    most = entry.most_rows.get(job.profile)
+    sampled = TRAINING_ROWS in job.parameters and most is not None
+    return with_settings(entry.parameters_for(job.profile, most + 1 if sampled and most else 0), override, job.runner)
+
+
+def command(job: Job, dataset_spec: str) -> str:
+    """The command that runs this job, and no other, into an empty store.
+
+    Args:
+        job: what to run.
+        dataset_spec: text that opens its data.
+    """
+    words = ["bench", "run", "--suite", job.suite, "--dataset", dataset_spec, "--profile", job.profile]
+    if job.suite != ablation.SUITE:
+        words += ["--only", job.runner]
+    if job.suite == "fewshot":  # only what the suite has not by itself needs --with, which does no harm to the others
+        words += ["--with", job.runner]
+    if "weeks" in job.split:
+        words += ["--weeks", ",".join(map(str, job.split["weeks"]))]
+    if "train_cells" in job.split:
+        words += ["--train-cells", str(job.split["train_cells"])]
+    if job.view is not None:
+        words += ["--view", job.view]
+    if job.suite == ablation.SUITE:
+        words += ["--job", job.id]
+    else:
+        for key, value in sorted((job.override or {}).items()):
+            words += ["--set", f"{job.runner}.{key}={value}"]
+    return shlex.join([*words, "--first-repeat", str(job.repetition)])
