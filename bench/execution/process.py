@@ -25,7 +25,7 @@ from bench.system.disk import disk_errors, free_bytes
 from bench.system.host import Host
 from bench.system.memory import MemoryWatch
 from bench.system.processes import END_S
-from bench.system.untrusted import size_of_tree
+from bench.system.untrusted import is_folder, size_of_tree
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -231,7 +231,7 @@ class JobProcess:
             return []
 
     def _ended(self, code: int) -> Outcome:
-        result = read_result(self.work)
+        result = read_result(self.work) if is_folder(self.work) else None  # what a link leads to is not the job's
         if code == DISK_FULL_EXIT:
             return self._outcome("failed", "the disk is full", obstacle="found the disk full; free some space")
         if result is not None and result.data_gone:

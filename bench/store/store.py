@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from bench.system.disk import disk_errors, remove_abandoned, sha256, write_atomi
 from bench.system.locks import ProcessLock
 from bench.system.ownership import is_abandoned, owner
 from bench.system.text import one_line
-from bench.system.untrusted import is_regular, make_readable, read_regular, remove_tree
+from bench.system.untrusted import is_folder, is_regular, make_readable, read_regular, remove_tree
 
 _FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
 STORED_STAYS = "stored results are untouched"
@@ -246,7 +245,7 @@ class Store:
                 (fresh / LOG).write_bytes(log)
             elif is_regular(work / LOG):
                 os.replace(work / LOG, fresh / LOG)
-            if artefacts is not None and _is_folder(work / artefacts):
+            if artefacts is not None and is_folder(work / artefacts):
                 make_readable(work / artefacts)
                 os.replace(work / artefacts, fresh / ARTEFACTS)
             write_atomically(fresh / "record.json", record.model_dump_json(indent=1).encode())
@@ -330,10 +329,6 @@ def _manifest(path: Path) -> Manifest:
     except OSError as error:
         raise CorruptRecord(f"{path} is damaged ({error.strerror}); `bench run` sets it aside.") from error
     return _parse(Manifest, content, path)
-
-
-def _is_folder(path: Path) -> bool:
-    return os.path.lexists(path) and stat.S_ISDIR(path.lstat().st_mode)
 
 
 def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:

@@ -73,7 +73,7 @@ def remove_tree(path: Path) -> None:
     What may not be removed (another user's) is left. Subfolders are first moved to the top, so that the depth of the
     nesting needs neither a deep recursion nor a long path.
     """
-    if not _is_folder(path):
+    if not is_folder(path):
         with contextlib.suppress(OSError):
             path.unlink()
         return
@@ -116,7 +116,8 @@ def size_of_tree(path: Path, most: int) -> int:
     return total
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there, and no link to one."""
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
