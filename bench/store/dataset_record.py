@@ -34,6 +34,7 @@ _TABLES = {
 }
 """Columns of the tables and NumPy's letters for their kinds."""
 _MOST_BYTES = 20_000_000  # of ``dataset.json``
+_MOST_TABLE_BYTES = 500_000_000  # the land of the globe on 0.05 degrees has some 8 million cells of less than 40 bytes
 
 
 class DatasetDescription(BaseModel):
@@ -177,6 +178,8 @@ def _table(folder: Path, name: str, expected: str) -> pd.DataFrame:
         ValueError: its content is another than when it was described, or has other columns.
         OSError: it is no file that can be read.
     """
+    if (folder / name).stat().st_size > _MOST_TABLE_BYTES:
+        raise ValueError(f"{name} is larger than the table of any data set")
     if sha256(folder / name) != expected:
         raise ValueError(f"{name} has changed")
     frame = pd.read_parquet(folder / name)

@@ -70,8 +70,8 @@ class Store:
                     "--store."
                 )
             with disk_errors(f"Store {root}", STORED_STAYS):
-                for name in _FOLDERS:
-                    (root / name).mkdir(parents=True, exist_ok=True)
+                root.mkdir(parents=True, exist_ok=True)
+                self._make_folders()
                 write_atomically(marker, json.dumps({"schema_version": SCHEMA_VERSION}).encode())
         try:
             version = json.loads(read_regular(marker, _MOST_BYTES))["schema_version"]
@@ -91,6 +91,14 @@ class Store:
                 f"Store {root} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); "
                 "update climate2gpp-bench."
             )
+        if create:
+            self._make_folders()
+
+    def _make_folders(self) -> None:
+        """Makes the folders that are missing, be the store new or somebody has removed an empty one."""
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            for name in _FOLDERS:
+                (self.root / name).mkdir(exist_ok=True)
 
     def record(self, job_id: str) -> Record | None:
         """The record of a job, or None if it never ended.
@@ -142,6 +150,8 @@ class Store:
 
     def ids(self) -> list[str]:
         """Ids of all stored jobs, in order."""
+        if not self.jobs_dir.is_dir():
+            return []
         return sorted(item.name for item in self.jobs_dir.iterdir() if _ID.fullmatch(item.name))
 
     def records(self) -> Iterator[Record]:

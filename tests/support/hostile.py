@@ -117,7 +117,9 @@ def _remove_work(scratch: Path) -> None:
 def _swap_work(scratch: Path) -> None:
     work = scratch.parent
     work.rename(work.with_name(work.name + "-moved"))
-    work.symlink_to(os.environ["HOSTILE_OUTSIDE"])
+    elsewhere = Path(os.environ["HOSTILE_OUTSIDE"]).with_name("elsewhere")
+    elsewhere.mkdir()
+    work.symlink_to(elsewhere)
 
 
 def _replace_log(scratch: Path) -> None:
