@@ -81,7 +81,8 @@ def receive(answer: dict[str, Any], work: Path) -> Outcome:
         raise BenchError(answer["error"])
     for name, content in answer["files"].items():
         path = work / name
-        if name not in (LOG, *RESULT_FILES) and (path.parts[len(work.parts)] != _SCRATCH or ".." in path.parts):
+        parts = Path(name).parts
+        if name not in (LOG, *RESULT_FILES) and (parts[:1] != (_SCRATCH,) or ".." in parts):
             raise BenchError(f"A worker of the Ray cluster sent a file named {name!r}; run on workers that you trust.")
         path.parent.mkdir(parents=True, exist_ok=True)
         content.tofile(path)
