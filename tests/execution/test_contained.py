@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -11,7 +14,7 @@ import pytest
 from bench.data.cube_zarr import write_cube
 from bench.store.records import Record
 from bench.store.store import Store
-from tests.conftest import Bench, make_cube
+from tests.conftest import Bench, bench_environment, make_cube
 
 PLUGINS = "tests.support.hostile,tests.support.runners:QUICK"
 FAILED = {
@@ -202,3 +205,37 @@ def test_a_job_that_stops_its_guard_ends_at_the_time_limit(scene: Scene) -> None
     assert not [
         item for item in psutil.process_iter(["cmdline"]) if str(scene.folder) in " ".join(item.info["cmdline"] or [])
     ]
+
+
+@pytest.mark.parametrize("victim", ["run", "guard"])
+def test_a_job_in_a_long_call_dies_with_the_run_and_with_its_guard(scene: Scene, victim: str) -> None:
+    command = [
+        "run",
+        "--suite",
+        "full",
+        "--profile",
+        "smoke",
+        "--dataset",
+        "toy.zarr",
+        "--only",
+        "hostile_holds_the_lock",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench", *command],
+        env=bench_environment(scene.folder, PLUGINS) | {"HOSTILE_OUTSIDE": str(scene.outside)},
+        cwd=scene.folder,
+        stdout=subprocess.DEVNULL,
+    )
+    pids = scene.outside / "pids"
+    deadline = time.monotonic() + 60
+    while (not pids.exists() or len(pids.read_text().split()) < 2) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    job, daemon = (psutil.Process(int(pid)) for pid in pids.read_text().split())
+    guard = job.parent()
+    assert guard is not None and guard.parent().pid == process.pid
+    if victim == "guard":
+        time.sleep(3)  # what a killed guard lets go of can be ended if the run has seen it once
+    (process if victim == "run" else guard).kill()
+    _, alive = psutil.wait_procs([job, guard, daemon], timeout=10)
+    assert not alive
+    process.wait(timeout=30)

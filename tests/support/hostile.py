@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -348,10 +349,18 @@ def _share_much(scratch: Path) -> None:
 
 
 DEEDS["shares_much"] = _share_much
+DEEDS["holds_the_lock"] = lambda scratch: _in_a_long_call()
 DEEDS["stops_its_guard"] = lambda scratch: os.kill(os.getppid(), signal.SIGSTOP)
 DEEDS["log_on_full_disk"] = lambda scratch: _on_full_disk(wrapped=False)
 DEEDS["wrapped_full_disk"] = lambda scratch: _on_full_disk(wrapped=True)
 DEEDS["removes_the_cube"] = lambda scratch: shutil.rmtree(os.environ["HOSTILE_CUBE"])
+
+
+def _in_a_long_call() -> None:
+    """Sleeps in C with Python's lock held: no thread of this process runs."""
+    _remember(os.getpid())
+    _detach(SLEEP, 1)
+    ctypes.PyDLL(None).sleep(120)
 
 
 def _on_full_disk(wrapped: bool) -> None:
