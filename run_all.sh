@@ -18,13 +18,13 @@ stage() { printf '\n== %s (%d s since the start)\n' "$1" "$((SECONDS - started))
 
 find_python() {
     local candidate
-    for candidate in "${PYTHON:-}" python3.11 python3.12 python3; do
-        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' 2>/dev/null; then
+    for candidate in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
+        if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
     done
-    echo "run_all.sh: needs Python 3.11 or 3.12; install it or name it in PYTHON." >&2
+    echo "run_all.sh: needs Python 3.11, 3.12 or 3.13; install it or name it in PYTHON." >&2
     exit 2
 }
 

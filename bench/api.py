@@ -165,7 +165,7 @@ def _lines(
                 "value": found.value,
                 "low": found.low,
                 "high": found.high,
-                "runs": len(row.records),
+                "runs": row.runs,
                 "planned": row.planned,
                 "jobs": tuple(record.job_id for record in row.records),
             }

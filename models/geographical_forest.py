@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.utils import check_random_state
@@ -27,8 +27,10 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 from threadpoolctl import threadpool_limits
 
-from models.gwr import validation
-from models.gwr.validation import FloatArray
+from models import validation
+from models.arrays import Doubles, Indices
+from models.inputs import ColumnScaling
+from models.sphere import unit_sphere
 
 FEWEST_TREES = 30
 """A sample in the bag of every tree has no out-of-bag prediction: a chance of 0.632 to this power, one in a million."""
@@ -40,11 +42,11 @@ SMALLEST_NEIGHBOURHOOD = 20
 class _LocalForest:
     """A forest at an anchor and the samples that it was grown on."""
 
-    rows: NDArray[np.int64]
+    rows: Indices
     forest: RandomForestRegressor
 
 
-class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class GeographicalForest(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """Random forests at anchors on the globe, blended with a global random forest.
 
     Args:
@@ -106,9 +108,11 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         validation.same_length(X=features, y=target, coords=places)
         if len(target) < SMALLEST_NEIGHBOURHOOD:
             raise ValueError(f"{len(target)} samples are too few for local forests; give {SMALLEST_NEIGHBOURHOOD}.")
-        self.n_features_in_ = features.shape[1]
+        validation.keep_columns(self, X, features.shape[1])
+        self._columns = ColumnScaling.of(features, np.float32)
+        features = self._usable(features)
         random = check_random_state(self.random_state)
-        points = _unit_vectors(places)
+        points = unit_sphere(*places.T)
         self.anchors_ = self._place_anchors(points, random)
         seeds = random.randint(np.iinfo(np.int32).max, size=len(self.anchors_) + 1)
         self._global = self._grow(features, target, int(seeds[-1]), self.n_jobs)
@@ -125,35 +129,40 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         self.search_history_ = tuple(history)
         return self
 
-    def predict(self, X: ArrayLike, coords: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k) at places (m, 2).
 
         Raises:
             ValueError: not fitted, NaN, lengths that differ or another number of features.
         """
         check_is_fitted(self)
-        features, places = validation.finite_array(X, "X", 2), validation.coordinate_array(coords, great_circle=True)
+        features, places = validation.fitted_features(self, X), validation.coordinate_array(coords, great_circle=True)
         validation.same_length(X=features, coords=places)
-        if features.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {features.shape[1]} features, but the fit had {self.n_features_in_}.")
-        weights = self._anchor_weights(_unit_vectors(places))
+        features = self._usable(features)
+        weights = self._anchor_weights(unit_sphere(*places.T))
         local = np.zeros(len(features))
         for anchor, item in enumerate(self._local):
             near = np.flatnonzero(weights[:, anchor])
             if len(near):
                 local[near] += weights[near, anchor] * item.forest.predict(features[near])
-        blend: FloatArray = self.local_weight_ * local + (1 - self.local_weight_) * self._global.predict(features)
+        blend: Doubles = self.local_weight_ * local + (1 - self.local_weight_) * self._global.predict(features)
         return blend
 
-    def importances(self, coords: ArrayLike) -> FloatArray:
+    def score(self, X: ArrayLike, y: ArrayLike, coords: ArrayLike) -> float:
+        """Return R² of the prediction; the arguments are those of ``fit``."""
+        target, prediction = validation.target_vector(y), self.predict(X, coords)
+        validation.same_length(X=prediction, y=target)
+        return float(1.0 - np.square(target - prediction).sum() / np.square(target - target.mean()).sum())
+
+    def importances(self, coords: ArrayLike) -> Doubles:
         """Return each feature's share of the impurity decrease (m, k) at places (m, 2), blended as predictions are.
 
         Shares add up to 1 where the target of every forest varies; a forest of a constant target has none.
         """
         check_is_fitted(self)
-        weights = self._anchor_weights(_unit_vectors(validation.coordinate_array(coords, great_circle=True)))
+        weights = self._anchor_weights(unit_sphere(*validation.coordinate_array(coords, great_circle=True).T))
         local = weights @ np.stack([item.forest.feature_importances_ for item in self._local])
-        blend: FloatArray = self.local_weight_ * local + (1 - self.local_weight_) * self._global.feature_importances_
+        blend: Doubles = self.local_weight_ * local + (1 - self.local_weight_) * self._global.feature_importances_
         return blend
 
     def _check_settings(self) -> None:
@@ -164,19 +173,27 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)!r}.")
 
+    def _usable(self, features: Doubles) -> Doubles:
+        """Return the features as the forests take them: constant ones at their mean, all of about the same size.
+
+        scikit-learn's trees are of single precision and never split a column whose range is below 1e-7, whatever its
+        unit. Powers of two change no digit, and so no split either.
+        """
+        return np.ldexp(self._columns.drop(features), -np.frexp(self._columns.scale)[1])
+
     def _candidates(self, samples: int) -> list[int]:
         numbers = (min(max(round(share * samples), SMALLEST_NEIGHBOURHOOD), samples) for share in self.bandwidths)
         return sorted(set(numbers))
 
-    def _place_anchors(self, points: FloatArray, random: np.random.RandomState) -> FloatArray:
+    def _place_anchors(self, points: Doubles, random: np.random.RandomState) -> Doubles:
         number = min(self.anchors, len(np.unique(points, axis=0)))
         with threadpool_limits(1):  # more threads add in another order, and cells of a grid are often equally far
             centres = KMeans(number, n_init=3, random_state=random).fit(points).cluster_centers_
         # A cluster on opposite sides of the globe may have its centre near the origin; any direction serves then.
-        anchors: FloatArray = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+        anchors: Doubles = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
         return anchors
 
-    def _anchor_weights(self, points: FloatArray) -> FloatArray:
+    def _anchor_weights(self, points: Doubles) -> Doubles:
         """Return weights (m, anchors) that add up to 1, zero from the anchor after the nearest `neighbours` on."""
         distances = _distances(points, self.anchors_)
         number = distances.shape[1]
@@ -187,10 +204,10 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         weights = np.square(np.clip(1 - np.square(distances / np.where(reach > 0, reach, 1.0)), 0, None))
         none = weights.sum(axis=1) == 0  # all of the nearest are equally far
         weights[none] = distances[none] <= reach[none]
-        normalised: FloatArray = weights / weights.sum(axis=1, keepdims=True)
+        normalised: Doubles = weights / weights.sum(axis=1, keepdims=True)
         return normalised
 
-    def _grow(self, features: FloatArray, target: FloatArray, seed: int, n_jobs: int) -> RandomForestRegressor:
+    def _grow(self, features: Doubles, target: Doubles, seed: int, n_jobs: int) -> RandomForestRegressor:
         forest = RandomForestRegressor(
             self.trees,
             min_samples_leaf=self.min_samples_leaf,
@@ -203,7 +220,7 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         return forest
 
     def _grow_locally(
-        self, features: FloatArray, target: FloatArray, rows: NDArray[np.int64], seeds: NDArray[Any]
+        self, features: Doubles, target: Doubles, rows: Indices, seeds: NDArray[Any]
     ) -> list[_LocalForest]:
         grown = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(self._grow)(features[near], target[near], int(seed), 1)
@@ -212,12 +229,12 @@ class GeographicalForest(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         return [_LocalForest(near, forest) for near, forest in zip(rows, grown, strict=True)]
 
 
-def _no_score(target: FloatArray, prediction: FloatArray) -> float:
+def _no_score(target: Doubles, prediction: Doubles) -> float:
     """Only the out-of-bag predictions are wanted; R² is undefined for the constant targets of bare winters."""
     return 0.0
 
 
-def _out_of_bag(forests: list[_LocalForest], weights: FloatArray, features: FloatArray) -> FloatArray:
+def _out_of_bag(forests: list[_LocalForest], weights: Doubles, features: Doubles) -> Doubles:
     """Return local predictions (n,) of the training samples by trees that did not see them."""
     local = np.zeros(len(features))
     for anchor, item in enumerate(forests):
@@ -227,7 +244,7 @@ def _out_of_bag(forests: list[_LocalForest], weights: FloatArray, features: Floa
     return local
 
 
-def _best_blend(local: FloatArray, everywhere: FloatArray, target: FloatArray) -> tuple[float, float]:
+def _best_blend(local: Doubles, everywhere: Doubles, target: Doubles) -> tuple[float, float]:
     """Return α in [0, 1] with the smallest error of α·local + (1 - α)·global, and that RMSE."""
     difference = local - everywhere
     size = float(difference @ difference)
@@ -236,14 +253,8 @@ def _best_blend(local: FloatArray, everywhere: FloatArray, target: FloatArray) -
     return alpha, float(np.sqrt(np.mean(np.square(error))))
 
 
-def _unit_vectors(places: FloatArray) -> FloatArray:
-    """Return (n, 3) unit vectors of lon, lat in degrees: chords grow with great-circle distances."""
-    lon, lat = np.radians(places).T
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-
-
-def _distances(points: FloatArray, others: FloatArray) -> FloatArray:
+def _distances(points: Doubles, others: Doubles) -> Doubles:
     """Return chords (m, n) between unit vectors (m, 3) and (n, 3)."""
     with threadpool_limits(1):
-        chords: FloatArray = np.sqrt(np.clip(2 - 2 * points @ others.T, 0, None))
+        chords: Doubles = np.sqrt(np.clip(2 - 2 * points @ others.T, 0, None))
     return chords

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 _LINE = re.compile(
     r"(?:(?P<label>\w+): )?epoch (?P<epoch>\d+)/(?P<epochs>\d+), step (?P<step>\d+)/(?P<steps>\d+): "
-    r"loss (?P<loss>\S+), (?P<rate>\S+) samples/s, (?P<left>\S+) s left"
+    r"loss (?P<loss>\S+), (?P<rate>\S+) samples/s, (?P<left>\S+) s left(?:, held-out error (?P<held_out>\S+))?"
 )
 
 
@@ -24,6 +24,7 @@ class Progress:
         loss: mean over the samples of this epoch so far.
         samples_per_second: since this process started or resumed the training.
         seconds_left: until the last epoch ends, at that rate.
+        held_out: error on the held-out part after the last whole epoch; None where nothing is held out.
     """
 
     epoch: int
@@ -33,11 +34,13 @@ class Progress:
     loss: float
     samples_per_second: float
     seconds_left: float
+    held_out: float | None = None
 
     def __str__(self) -> str:
         return (
             f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}: loss {self.loss:.4f}, "
             f"{self.samples_per_second:,.0f} samples/s, {self.seconds_left:,.0f} s left"
+            + ("" if self.held_out is None else f", held-out error {self.held_out:.4f}")
         )
 
     @classmethod
@@ -55,7 +58,8 @@ class Progress:
             return None
         loss, rate, left = (float(match[name].replace(",", "")) for name in ("loss", "rate", "left"))
         epoch, epochs, step, steps = (int(match[name]) for name in ("epoch", "epochs", "step", "steps"))
-        return match["label"] or "", cls(epoch, epochs, step, steps, loss, rate, left)
+        held_out = None if match["held_out"] is None else float(match["held_out"])
+        return match["label"] or "", cls(epoch, epochs, step, steps, loss, rate, left, held_out)
 
 
 ProgressCallback = Callable[[Progress], None]

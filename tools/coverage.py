@@ -1,19 +1,25 @@
 """Measures how often the tables' 95 % intervals cover a known truth, and writes ``tables/reference/coverage.csv``.
 
-    python tools/coverage.py                      # a few minutes
-    python tools/coverage.py --repetitions 100 --grid northchina --output /tmp/coverage.csv
+    python -m tools.coverage                      # a few minutes
+    python -m tools.coverage --repetitions 100 --grid northchina --output coverage.csv
 
-Two models make errors at the cells of a real grid (`northchina`) or of the simulated world. An error is Gaussian and
-the sum of what both models share (60 % of its variance), what is a model's own (30 %) and what is a seed's own (10 %),
-each a field with covariance exp(−distance ÷ length), independent at `TIMES` times (errors of 46 steps of 8 days with a
-correlation of about 0.85 between steps are worth a few independent ones). On uneven grids all errors are multiplied by
-exp(0.5 g), g a field of the same length with standard deviation 1: some places are hard for every model (the squared
-errors of a cell then vary as they do on `northchina`, by 1.3 times their mean). A seed scales its model's errors by
-exp(spread × normal). The second model's errors are 1.2 times as large. The truth is what infinitely many seeds make
-on infinitely many such places; every repetition draws places, seeds and errors anew.
+Two models make errors at the cells of a real grid (`northchina`, every second row and column: fewer cells in the same
+blocks) or of the simulated world. An error is Gaussian and the sum of what both models share (60 % of its variance),
+what is a model's own (30 %) and what is a seed's own (10 %), each a field with covariance exp(−distance ÷ length),
+independent at `TIMES` times (errors of 46 steps of 8 days with a correlation of about 0.85 between steps are worth a
+few independent ones). On uneven grids all errors are multiplied by exp(0.5 g), g a field of the same length with
+standard deviation 1: some places are hard for every model (the squared errors of a cell then vary as they do on
+`northchina`, by 1.3 times their mean). A seed scales its model's errors by exp(spread × normal). The second model's
+errors are 1.2 times as large. The truth is what infinitely many seeds make on infinitely many such places; every
+repetition draws places, seeds and errors anew.
 
-`method` "tables" is what `bench report` prints; "plain blocks" is the percentile interval of single 2° blocks.
-`assumed` says whether the scenario is one that the intervals claim to cover (docs/uncertainty.md).
+`method` "tables" is what `bench report` prints, "assumed 1.1°" what it printed when it took one correlation length for
+all numbers (`tools/assumed_length.py`), "plain blocks" the percentile interval of single 2° blocks. `measured_length`,
+`measured_share` and `measured_mean_correlation` (of two places of the region, which sums the others up) are what
+`tools/error_correlation.py` finds in the simulated squared errors (for RMSE) and in their differences (for difference
+and ratio), as it does in a data set's: the scenarios whose values bracket those of a data set are the ones that say
+something about it. `claimed` says whether the intervals claim to cover the scenario (docs/uncertainty.md). Grid
+"corner" is the part of northchina in `CORNER`, of few blocks.
 """
 
 from __future__ import annotations
@@ -21,7 +27,7 @@ from __future__ import annotations
 import argparse
 import csv
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +36,16 @@ import numpy.typing as npt
 
 from bench.scoring.metrics import STATISTICS, spatial_block
 from bench.scoring.uncertainty import CONFIDENCE, block_draws, infer, samples_of
+from tools.assumed_length import ASSUMED_DEGREES, assumed_interval, small_sample
+from tools.error_correlation import Correlogram, Fit, great_circle
 
 OUTPUT = Path(__file__).parent.parent / "tables" / "reference" / "coverage.csv"
 TIMES = 4
+CORNER = (110.0, 116.0, 34.0, 42.0)
+"""West, east, south and north of a region of about `bench.scoring.places.FEWEST_BLOCKS` blocks."""
+CELL_DEGREES = 0.25
+MEASURED_REPETITIONS = 40
+"""Repetitions whose correlation is measured; the median is recorded."""
 SHARED, OWN, SEED = 0.6, 0.3, 0.1
 SECOND = 1.2
 COLUMNS = (
@@ -42,8 +55,11 @@ COLUMNS = (
     "uneven",
     "seeds",
     "seed_spread",
-    "assumed",
+    "claimed",
     "quantity",
+    "measured_length",
+    "measured_share",
+    "measured_mean_correlation",
     "method",
     "repetitions",
     "coverage",
@@ -52,6 +68,11 @@ COLUMNS = (
     "mean_width",
 )
 Floats = npt.NDArray[np.float64]
+QUANTITIES: dict[str, Callable[..., Floats]] = {
+    "rmse": lambda own: own,
+    "difference": lambda own, other: np.asarray(other - own),
+    "ratio": lambda own, other: np.asarray(other / own),
+}
 
 
 @dataclass(frozen=True)
@@ -59,12 +80,13 @@ class Scenario:
     """One setting of the simulation.
 
     Attributes:
-        grid: northchina or simulated.
+        grid: northchina, corner or simulated.
         length: correlation length in degrees of the great circle.
         uneven: whether places differ in how hard they are.
         seeds: runs per model.
         spread: standard deviation of the logarithm of a seed's factor; 0: seeds make no difference at all.
-        assumed: whether the intervals claim to hold here.
+        claimed: whether the intervals claim to hold here.
+        single: whether those of single RMSEs do, too.
     """
 
     grid: str
@@ -72,36 +94,44 @@ class Scenario:
     uneven: bool = False
     seeds: int = 3
     spread: float = 0.03
-    assumed: bool = True
+    claimed: bool = True
+    single: bool = True
 
 
 SCENARIOS = (
-    *(Scenario("northchina", length, uneven) for uneven in (False, True) for length in (0.5, 0.75, 1.0)),
-    Scenario("northchina", 0.25, assumed=False),
-    *(Scenario("northchina", 2.0, uneven, assumed=False) for uneven in (False, True)),
-    Scenario("northchina", 4.0, assumed=False),
+    *(Scenario("northchina", length) for length in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)),
+    *(Scenario("northchina", length, True, single=length <= 1) for length in (0.5, 1.0, 2.0, 4.0, 8.0)),
+    Scenario("northchina", 16.0, True, claimed=False),
+    *(Scenario("corner", length, uneven, single=not uneven) for uneven in (False, True) for length in (0.5, 2.0)),
     Scenario("northchina", 0.5, seeds=1, spread=0.0),
-    Scenario("northchina", 0.5, seeds=1, assumed=False),
-    Scenario("northchina", 0.5, seeds=2, spread=0.1, assumed=False),
-    *(Scenario("northchina", 0.5, seeds=seeds, spread=0.1) for seeds in (3, 5, 10)),
-    *(Scenario("simulated", length, uneven) for uneven in (False, True) for length in (0.5, 1.0)),
+    Scenario("northchina", 0.5, seeds=1, claimed=False),
+    Scenario("northchina", 0.5, seeds=2, spread=0.1, claimed=False),
+    Scenario("northchina", 0.5, seeds=3, spread=0.1),
+    Scenario("simulated", 1.0),
+    Scenario("simulated", 4.0, True, single=False),
+    Scenario("simulated", 12.0),
 )
 
 
 def places(grid: str) -> tuple[Floats, Floats]:
-    """(cell,) longitude and latitude of a data set's default cells."""
+    """(cell,) longitude and latitude of a grid."""
     from bench.data.datasets import open_dataset
 
-    cube = open_dataset(grid).cube
-    return np.asarray(cube.lon, np.float64), np.asarray(cube.lat, np.float64)
+    cube = open_dataset("northchina" if grid == "corner" else grid).cube
+    lon, lat = np.asarray(cube.lon, np.float64), np.asarray(cube.lat, np.float64)
+    if grid != "simulated":
+        kept = (np.round(lon / CELL_DEGREES - 0.5) % 2 == 0) & (np.round(lat / CELL_DEGREES - 0.5) % 2 == 0)
+        lon, lat = lon[kept], lat[kept]
+    if grid == "corner":
+        west, east, south, north = CORNER
+        inside = (lon >= west) & (lon < east) & (lat >= south) & (lat < north)
+        lon, lat = lon[inside], lat[inside]
+    return lon, lat
 
 
 def root_of_covariance(lon: Floats, lat: Floats, length: float) -> npt.NDArray[np.float32]:
     """(cell, cell) factor L of exp(−great-circle distance ÷ length) = L Lᵀ."""
-    east, north = np.radians(lon), np.radians(lat)
-    unit = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
-    degrees = np.degrees(np.arccos(np.clip(unit @ unit.T, -1, 1)))
-    return np.linalg.cholesky(np.exp(-degrees / length) + 1e-8 * np.eye(len(lon))).astype(np.float32)
+    return np.linalg.cholesky(np.exp(-great_circle(lon, lat) / length) + 1e-8 * np.eye(len(lon))).astype(np.float32)
 
 
 def squared_errors(
@@ -138,34 +168,41 @@ def measure(scenario: Scenario, lon: Floats, lat: Floats, repetitions: int, seed
     root = root_of_covariance(lon, lat, scenario.length)
     blocks, block = np.unique(spatial_block(lon, lat), return_inverse=True)
     n = TIMES * np.bincount(block).astype(np.float64)
-    draws = block_draws(blocks)
+    draws, correction = block_draws(blocks), small_sample(blocks)
     plain = np.random.default_rng(seed).multinomial(len(blocks), np.full(len(blocks), 1 / len(blocks)), size=1000)
     generator = np.random.default_rng(seed)
-    first = truth(scenario)
-    truths = {"rmse": first, "difference": (SECOND - 1) * first, "ratio": SECOND}
+    correlogram = Correlogram(lon, lat)
+    fits: dict[str, list[Fit]] = {quantity: [] for quantity in QUANTITIES}
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for _ in range(repetitions):
-        squared = [
-            [np.bincount(block, weights=own, minlength=len(blocks)) for own in model]
-            for model in squared_errors(root, scenario, generator)
-        ]
-        a, b = (
+    for repetition in range(repetitions):
+        errors = squared_errors(root, scenario, generator)
+        if repetition < MEASURED_REPETITIONS:
+            own, other = (np.stack(model).mean(axis=0).astype(np.float64) for model in errors)
+            relative = other / other.mean() - own / own.mean()
+            for quantity, field in (("rmse", own), ("difference", relative), ("ratio", relative)):
+                fits[quantity].append(correlogram.fit(field))
+        squared = [[np.bincount(block, own, len(blocks)).astype(np.float64) for own in model] for model in errors]
+        samples = [
             samples_of([_sums(n, own) for own in model], draws, name)["rmse"]
             for model, name in zip(squared, "ab", strict=True)
-        )
-        for quantity, result in (
-            ("rmse", infer(lambda value: value, [a], draws, positive=True)),
-            ("difference", infer(lambda own, other: other - own, [a, b], draws)),
-            ("ratio", infer(lambda own, other: other / own, [a, b], draws, positive=True)),
-        ):
-            found.setdefault((quantity, "tables"), []).append((result.low, result.high))
+        ]
         weight = plain @ n
-        x, y = (np.mean([np.sqrt(plain @ own / weight) for own in model], axis=0) for model in squared)
+        plainly = [np.mean([np.sqrt(plain @ own / weight) for own in model], axis=0) for model in squared]
         tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
-        for quantity, values in (("rmse", x), ("difference", y - x), ("ratio", y / x)):
-            low, high = np.quantile(values, tails)
+        for quantity, function in QUANTITIES.items():
+            positive, used = quantity != "difference", samples[: 1 if quantity == "rmse" else 2]
+            result = infer(function, used, draws, positive=positive)
+            found.setdefault((quantity, "tables"), []).append((result.low, result.high))
+            ends = assumed_interval(_logarithm(function) if positive else function, used, draws, correction)
+            before = (float(np.exp(ends[0])), float(np.exp(ends[1]))) if positive else ends
+            found.setdefault((quantity, f"assumed {ASSUMED_DEGREES}°"), []).append(before)
+            low, high = np.quantile(function(*plainly[: len(used)]), tails)
             found.setdefault((quantity, "plain blocks"), []).append((float(low), float(high)))
-    return list(_lines(scenario, len(blocks), truths, found))
+    return list(_lines(scenario, len(blocks), fits, found))
+
+
+def _logarithm(function: Callable[..., Floats]) -> Callable[..., Floats]:
+    return lambda *values: np.log(function(*values))
 
 
 def _sums(n: Floats, squared: Floats) -> Floats:
@@ -178,9 +215,11 @@ def _sums(n: Floats, squared: Floats) -> Floats:
 def _lines(
     scenario: Scenario,
     n_blocks: int,
-    truths: dict[str, float],
+    fits: Mapping[str, list[Fit]],
     found: dict[tuple[str, str], list[tuple[float, float]]],
 ) -> Iterator[dict[str, object]]:
+    first = truth(scenario)
+    truths = {"rmse": first, "difference": (SECOND - 1) * first, "ratio": SECOND}
     for (quantity, method), intervals in found.items():
         low, high = np.array(intervals).T
         true = truths[quantity]
@@ -191,8 +230,11 @@ def _lines(
             "uneven": "yes" if scenario.uneven else "no",
             "seeds": scenario.seeds,
             "seed_spread": scenario.spread,
-            "assumed": "yes" if scenario.assumed else "no",
+            "claimed": "yes" if scenario.claimed and (scenario.single or quantity != "rmse") else "no",
             "quantity": quantity,
+            "measured_length": round(float(np.median([fit.length for fit in fits[quantity]])), 2),
+            "measured_share": round(float(np.median([fit.share for fit in fits[quantity]])), 2),
+            "measured_mean_correlation": round(float(np.median([fit.mean for fit in fits[quantity]])), 4),
             "method": method,
             "repetitions": len(intervals),
             "coverage": round(float(((low <= true) & (true <= high)).mean()), 4),
@@ -205,11 +247,19 @@ def _lines(
 def main() -> None:
     """Measures all scenarios and writes the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=500)
-    parser.add_argument("--grid", choices=("northchina", "simulated"), default=None, help="only this grid")
+    parser.add_argument("--repetitions", type=int, default=300)
+    parser.add_argument(
+        "--grid",
+        choices=("northchina", "corner", "simulated"),
+        default=None,
+        help="only this grid; lines of others stay",
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT)
     options = parser.parse_args()
     lines: list[dict[str, object]] = []
+    if options.grid and options.output.exists():
+        with options.output.open(newline="") as stream:
+            lines = [dict(line) for line in csv.DictReader(stream) if line["grid"] != options.grid]
     grids = {
         name: places(name) for name in dict.fromkeys(item.grid for item in SCENARIOS) if options.grid in (None, name)
     }

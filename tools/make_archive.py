@@ -12,6 +12,7 @@ import argparse
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,7 @@ def axes(layout: Layout, degrees: float) -> tuple[npt.NDArray[np.float64], npt.N
     west, south, east, north = layout.bounds
     lat = north - degrees * (np.arange(round((north - south) / degrees)) + 0.5)
     lon = west + degrees * (np.arange(round((east - west) / degrees)) + 0.5)
-    return lat, lon
+    return lat, lon  # type: ignore
 
 
 def value(
@@ -100,7 +101,7 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
     import netCDF4
 
     lat, lon = axes(layout, layout.degrees)
-    sea = ~is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))  # type: ignore[arg-type]
+    sea = ~is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))
     order = np.argsort(lon % 360) if layout.from_greenwich else np.arange(len(lon))
     turn = slice(None, None, -1) if layout.ascending else slice(None)
     days = calendar.days(year)
@@ -117,7 +118,7 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
         file.createDimension("valid_time", None)
         time = file.createVariable("valid_time", "i8", ("valid_time",))
         time.units, time.calendar = "seconds since 1970-01-01", "proleptic_gregorian"
-        data = file.createVariable(
+        data = file.createVariable(  # type: ignore
             variable.short_name,
             "i2" if layout.packed else "f4",
             ("valid_time", "latitude", "longitude"),
@@ -142,7 +143,7 @@ def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layo
     return path
 
 
-def _frames(variable, lat, lon, days, layout):  # type: ignore[no-untyped-def]
+def _frames(variable: Any, lat: Any, lon: Any, days: Any, layout: Any) -> Any:
     """Stamps and values of the frames of a year: one a day, or one an hour."""
     for day in days:
         daily = value(variable, lat, lon, day)
@@ -162,7 +163,7 @@ def write_land_cover(folder: Path, year: int, layout: Layout) -> Path:
     from pyhdf.SD import SD, SDC
 
     lat, lon = axes(layout, layout.cover_degrees)
-    land = is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))  # type: ignore[arg-type]
+    land = is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))
     belt = 1 + (np.abs(lat)[:, None] // 6 + lon[None, :] // 15).astype(int) % 16
     majority = np.where(land, belt, 0).astype(np.uint8)
     path = folder / f"MCD12C1.A{year}001.061.2022{year}000000.hdf"
@@ -197,7 +198,7 @@ def write_gpp(folder: Path, year: int, layout: Layout) -> Path:
     import rasterio
 
     lat, lon = axes(layout, layout.gpp_degrees)
-    land = is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))  # type: ignore[arg-type]
+    land = is_land(*(grid.ravel() for grid in np.meshgrid(lon, lat))).reshape(len(lat), len(lon))
     path = folder / f"PML_V2_017_GPP_{year}.tif"
     west, _, _, north = layout.bounds
     with rasterio.open(

@@ -19,7 +19,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = "docs/quickstart.ipynb"
-_OTHER_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "tables/published/README.md")
+_OTHER_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "models/README.md", "tables/published/README.md")
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 

@@ -1,15 +1,24 @@
-"""Scores settings of a dual-branch model on a validation part cut from the training year, and records the result.
+"""Scores settings of a dual-branch model on validation parts, never on a test year, and records the result.
 
+    python tools/validation.py dual_branch_plus --dataset simulated:seed=11 --split new_year
     python tools/validation.py dual_branch --option n_nodes=1000 --training epochs=6 --training decay_after=3
     python tools/validation.py dual_branch_plus --train-cells 620 --option masked_share=0.3
 
-No sample of the test year is read. From the training year, two parts are held out: whole blocks of 1.5° × 1.5° (18 % of
-the blocks: cells that are never seen) and, of the other cells, blocks of 1.5° × 1.5° × 3 steps (10 %: cells seen at
-other times). With ``--train-cells`` only the few-shot suite's sample of so many cells is used at all, and the unseen
-cells are single cells of it (20 %), since few-shot tests at cells between those sampled.
+Two ways to cut (`--split`):
 
-How far the importance weights are from the model's own gradients at unseen cells (`gradient_mismatch`, 0 is perfect) is
-recorded beside the errors; true sensitivities play no part.
+- `blocks`: parts of the training year. Whole blocks of 1.5° × 1.5° (18 % of the blocks: cells that are never seen)
+  and, of the other cells, blocks of 1.5° × 1.5° × 3 steps (10 %: cells seen at other times) are held out. With
+  `--train-cells` only the few-shot suite's sample of so many cells is used at all, and the unseen cells are single
+  cells of it (20 %), since few-shot tests at cells between those sampled.
+- `new_year`: the last year, at cells that were seen in the years before it and at others (25 %, single cells). A test
+  year is a new year, which blocks inside a year are not: what follows the year too closely wins there and loses here.
+  Of a simulated world that is kept for validation (seed 10 and above; no table reports one) it is the world's last
+  year; of any other data set the last of its training years, of which there must be two.
+
+Of an ensemble the members' own errors are recorded, too (`rmse_seen_members`). How far the importance weights are from
+the model's own gradients at unseen cells (`gradient_mismatch`, 0 is perfect) and the error of their weighted sum
+(`rmse_interpretable`, same samples) are recorded beside the errors; true sensitivities play no part. `seconds` are of
+processor time on one thread.
 
 Every run appends a line to ``tables/reference/validation/<dataset>.csv``; figures about choices come from there.
 """
@@ -21,39 +30,67 @@ import csv
 import importlib.metadata
 import json
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from bench.data.cube import Cube
+
 FOLDER = Path(__file__).parent.parent / "tables" / "reference" / "validation"
 BLOCK_DEGREES, BLOCK_STEPS = 1.5, 3
-UNSEEN_SHARE, SEEN_SHARE, FEWSHOT_UNSEEN_SHARE = 0.18, 0.10, 0.20
+UNSEEN_SHARE, SEEN_SHARE, FEWSHOT_UNSEEN_SHARE, NEW_YEAR_UNSEEN_SHARE = 0.18, 0.10, 0.20, 0.25
 CUT_SEED = 2019
+VALIDATION_SEEDS = 10
+"""Simulated worlds of this seed and above are for validation; tables report those below."""
+EXPLAINED_SAMPLES = 200
+"""Samples whose weights are compared with gradients: a gradient costs as much as training on the sample."""
 COLUMNS = (
     "model",
     "dataset",
     "train_cells",
+    "split",
     "options",
     "training",
     "seed",
     "rmse_train",
     "rmse_seen",
     "rmse_unseen",
+    "rmse_seen_members",
+    "rmse_interpretable",
+    "gradient_mismatch",
+    "epochs",
+    "stopped",
     "seconds",
     "torch",
-    "gradient_mismatch",
 )
 
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
 
 
-def cut(
+@dataclass(frozen=True)
+class Cut:
+    """Samples of a validation, as (cell, time) masks over a whole cube.
+
+    Attributes:
+        fit: train.
+        seen: held out, of cells that train.
+        unseen: held out, of cells that do not.
+    """
+
+    fit: Mask
+    seen: Mask
+    unseen: Mask
+
+
+def cut_blocks(
     lon: npt.NDArray[np.floating], lat: npt.NDArray[np.floating], n_times: int, *, single_cells: bool = False
-) -> tuple[Mask, Mask, Mask]:
-    """(cell, time) masks of the samples that train, of held-out steps of seen cells, and of unseen cells.
+) -> Cut:
+    """Samples that train, held-out steps of seen cells, and unseen cells.
 
     Args:
         lon: (cell,) degrees east.
@@ -72,7 +109,70 @@ def cut(
     held_out = generator.random((n_blocks, -(-n_times // BLOCK_STEPS))) < SEEN_SHARE
     seen = held_out[block][:, np.arange(n_times) // BLOCK_STEPS] & ~unseen_cell[:, None]
     unseen = np.repeat(unseen_cell[:, None], n_times, axis=1)
-    return ~seen & ~unseen, seen, unseen
+    return Cut(~seen & ~unseen, seen, unseen)
+
+
+def cut_new_year(years: npt.NDArray[np.integer[Any]], n_cells: int) -> Cut:
+    """The last year is held out, at all cells; a part of the cells is never trained on.
+
+    Args:
+        years: (time,) year of each step that may be looked at.
+        n_cells: cells.
+
+    Raises:
+        SystemExit: there is one year only.
+    """
+    last = years == years.max()
+    if last.all():
+        raise SystemExit(
+            "There is one training year only, so that no new year can be held out; use --split blocks, or a "
+            f"simulated world of seed {VALIDATION_SEEDS} or above."
+        )
+    unseen_cell = np.random.default_rng(CUT_SEED).random(n_cells) < NEW_YEAR_UNSEEN_SHARE
+    return Cut(
+        np.outer(~unseen_cell, ~last),
+        np.outer(~unseen_cell, last),
+        np.outer(unseen_cell, last),
+    )
+
+
+def cut_cube(cube: Cube, dataset: str, split: str, train_cells: int | None) -> Cut:
+    """Cuts a cube; the test year of a data set that tables report is in no part.
+
+    Args:
+        cube: the data.
+        dataset: what it is, as in ``bench run --dataset``.
+        split: ``blocks`` or ``new_year``.
+        train_cells: size of the few-shot sample, or None for all cells.
+
+    Raises:
+        SystemExit: the data cannot be cut in this way.
+    """
+    from bench.data.splits import fewshot_parameters, full_parameters, make_split
+
+    if split == "new_year" and _is_for_validation(dataset):
+        return cut_new_year(cube.year, cube.n_cells)
+    parameters = full_parameters(cube) if train_cells is None else fewshot_parameters(cube, (1,), train_cells, 0)
+    train = make_split(cube, parameters).train
+    if split == "new_year":
+        part = cut_new_year(cube.year[train.times], len(train.cells))
+    else:
+        part = cut_blocks(
+            cube.lon[train.cells], cube.lat[train.cells], len(train.times), single_cells=train_cells is not None
+        )
+
+    def over_cube(mask: Mask) -> Mask:
+        whole = np.zeros((cube.n_cells, cube.n_times), bool)
+        whole[np.ix_(train.cells, train.times)] = mask
+        return whole
+
+    return Cut(over_cube(part.fit), over_cube(part.seen), over_cube(part.unseen))
+
+
+def _is_for_validation(dataset: str) -> bool:
+    name, _, options = dataset.partition(":")
+    seeds = [int(value) for key, _, value in (item.partition("=") for item in options.split(",")) if key == "seed"]
+    return name == "simulated" and bool(seeds) and seeds[-1] >= VALIDATION_SEEDS
 
 
 def main() -> None:
@@ -80,6 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=("dual_branch", "dual_branch_plus"))
     parser.add_argument("--dataset", default="northchina")
+    parser.add_argument("--split", choices=("blocks", "new_year"), default="blocks")
     parser.add_argument("--train-cells", type=int, help="size of the few-shot sample; all cells without it")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=JSON", help="of the network")
     parser.add_argument("--training", action="append", default=[], metavar="NAME=JSON", help="of the training")
@@ -89,13 +190,24 @@ def main() -> None:
     record = validate(
         arguments.model,
         arguments.dataset,
+        arguments.split,
         arguments.train_cells,
         _settings(arguments.option),
         _settings(arguments.training),
         arguments.seed,
         arguments.threads,
     )
-    path = FOLDER / f"{arguments.dataset.partition(':')[0]}.csv"
+    append(FOLDER / f"{arguments.dataset.partition(':')[0]}.csv", record)
+    print(json.dumps(record))
+
+
+def append(path: Path, record: dict[str, object]) -> None:
+    """Adds a line to a table of trials, which is created where there is none.
+
+    Args:
+        path: the table.
+        record: a value per column; what it lacks stays empty.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = not path.exists()
     with path.open("a", newline="") as file:
@@ -103,15 +215,15 @@ def main() -> None:
         if fresh:
             writer.writeheader()
         writer.writerow(record)
-    print(json.dumps(record))
 
 
 def validate(
     model: str,
     dataset: str,
+    split: str,
     train_cells: int | None,
-    options: dict[str, object],
-    training: dict[str, object],
+    options: dict[str, Any],
+    training: dict[str, Any],
     seed: int,
     threads: int,
 ) -> dict[str, object]:
@@ -120,76 +232,78 @@ def validate(
     Args:
         model: ``dual_branch`` or ``dual_branch_plus``.
         dataset: as in ``bench run --dataset``.
+        split: as in ``cut_cube``.
         train_cells: size of the few-shot sample, or None for all cells.
         options: overrides of the network's options.
         training: overrides of the training's options.
         seed: of initialisation and order.
         threads: numeric threads.
     """
-    from dataclasses import replace
-
     import torch
 
     from bench.data.datasets import open_dataset
-    from bench.data.splits import fewshot_parameters, full_parameters, make_split
     from models import dual_branch
-    from models.training import Panel, TrainingOptions
+    from models.training import Panel
 
     torch.set_num_threads(threads)
     cube = open_dataset(dataset).cube
-    parameters = full_parameters(cube) if train_cells is None else fewshot_parameters(cube, (1,), train_cells, 0)
-    train = make_split(cube, parameters).train
-    fit, seen, unseen = cut(
-        cube.lon[train.cells], cube.lat[train.cells], len(train.times), single_cells=train_cells is not None
-    )
-    target = np.full((cube.n_cells, cube.n_times), np.nan, np.float32)
-    target[np.ix_(train.cells, train.times)] = train.of(cube.target)
+    part = cut_cube(cube, dataset, split, train_cells)
+    target = np.where(part.fit | part.seen | part.unseen, cube.target, np.nan).astype(np.float32)
     panel = Panel(cube.climate, np.asarray(cube.static), cube.lon, cube.lat, cube.step_of_year)
+    estimator: dual_branch.DualBranchRegressor | dual_branch.DualBranchPlusRegressor
     if model == "dual_branch":
-        estimator: dual_branch.DualBranchRegressor | dual_branch.DualBranchPlusRegressor = (
-            dual_branch.DualBranchRegressor(
-                dual_branch.DualBranchOptions(**options), replace(TrainingOptions(), **training, seed=seed)
-            )
+        estimator = dual_branch.DualBranchRegressor(
+            dual_branch.DualBranchOptions(**options), replace(dual_branch.PAPER_TRAINING, **training, seed=seed)
         )
     else:
         estimator = dual_branch.DualBranchPlusRegressor(
-            dual_branch.DualBranchPlusOptions(**options),
-            replace(dual_branch.PLUS_TRAINING, **training, seed=seed),
+            dual_branch.DualBranchPlusOptions(**options), replace(dual_branch.PLUS_TRAINING, **training, seed=seed)
         )
-
-    def samples(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        rows, columns = np.nonzero(mask)
-        return train.cells[rows], train.times[columns]
-
-    started = time.perf_counter()
-    estimator.fit(panel, target, *samples(fit), on_progress=lambda report: print(report, flush=True))
-    seconds = time.perf_counter() - started
+    started = time.process_time()
+    estimator.fit(panel, target, *np.nonzero(part.fit), on_progress=lambda report: print(report, flush=True))
     record: dict[str, object] = {
         "model": model,
         "dataset": dataset,
         "train_cells": train_cells,
+        "split": split,
         "options": json.dumps(options, sort_keys=True),
         "training": json.dumps(training, sort_keys=True),
         "seed": seed,
-        "seconds": round(seconds),
+        "epochs": len(estimator.results[0].epoch_losses),
+        "stopped": estimator.results[0].stopped,
+        "seconds": round(time.process_time() - started),
         "torch": importlib.metadata.version("torch"),
     }
-    for name, mask in (("rmse_train", fit), ("rmse_seen", seen), ("rmse_unseen", unseen)):
-        cells, times = samples(mask)
-        error = estimator.predict(panel, cells, times) - target[cells, times]
-        record[name] = round(float(np.sqrt(np.mean(np.square(error, dtype=np.float64)))), 4)
-    record["gradient_mismatch"] = round(_gradient_mismatch(estimator, panel, *samples(unseen)), 4)
+    for name, mask in (("rmse_train", part.fit), ("rmse_seen", part.seen), ("rmse_unseen", part.unseen)):
+        cells, times = np.nonzero(mask)
+        record[name] = _error(estimator.predict(panel, cells, times), target[cells, times])
+    if len(estimator.results) > 1:
+        cells, times = np.nonzero(part.seen)
+        members = (estimator.member(number) for number in range(len(estimator.results)))
+        record["rmse_seen_members"] = json.dumps(
+            [_error(member.predict(panel, cells, times), target[cells, times]) for member in members]
+        )
+    cells, times = np.nonzero(part.unseen)
+    chosen = np.random.default_rng(CUT_SEED).permutation(len(cells))[:EXPLAINED_SAMPLES]
+    cells, times = cells[chosen], times[chosen]
+    explanation = estimator.explain(panel, cells, times)
+    record["rmse_interpretable"] = _error(explanation.interpretable, target[cells, times])
+    weights = explanation.weights[:, : panel.n_features]
+    record["gradient_mismatch"] = _mismatch(weights, estimator.gradients(panel, cells, times)[:, : panel.n_features])
     return record
 
 
-def _gradient_mismatch(estimator: Any, panel: Any, cells: Indices, times: Indices) -> float:
+def _error(predicted: npt.NDArray[np.float32], true: npt.NDArray[np.float32]) -> float:
+    return round(float(np.sqrt(np.mean(np.square(predicted - true, dtype=np.float64)))), 4)
+
+
+def _mismatch(weights: npt.NDArray[np.float32], gradients: npt.NDArray[np.float32]) -> float:
     """Root mean square of (weight − the model's own gradient) ÷ that of the gradient, over the climate features."""
-    weights = estimator.explain(panel, cells, times).weights[:, : panel.n_features].astype(np.float64)
-    gradients = estimator.gradients(panel, cells, times)[:, : panel.n_features]
-    return float(np.sqrt(np.mean((weights - gradients) ** 2) / np.mean(gradients.astype(np.float64) ** 2)))
+    difference = np.square(weights - gradients, dtype=np.float64)
+    return round(float(np.sqrt(difference.mean() / np.square(gradients, dtype=np.float64).mean())), 4)
 
 
-def _settings(assignments: list[str]) -> dict[str, object]:
+def _settings(assignments: list[str]) -> dict[str, Any]:
     settings = {}
     for assignment in assignments:
         name, _, value = assignment.partition("=")

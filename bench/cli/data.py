@@ -1,4 +1,4 @@
-"""`bench data`: fetch, build, describe, verify and audit data sets."""
+"""`bench data`: fetch, build, import, describe, verify and audit data sets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 import click
 
 from bench.cli.data_build import command as build_command
+from bench.cli.data_import import command as import_command
 from bench.cli.options import json_option
 from bench.errors import BenchError
+
+_MOST_LINES = 20
+"""More files than this are named by their number."""
 
 
 @click.group(
@@ -21,13 +25,16 @@ Examples:
   bench data info simulated:cells=2000
   bench data verify northchina
   bench data build climate2gpp --help
-  bench data audit northchina --suite fewshot --weeks 40 --runner climatology""",
+  bench data import towers.csv --out my/towers --target GPP:'gC m-2 d-1' --features temp:degC --time date
+  bench data audit northchina --suite fewshot --weeks 40 --runner climatology
+  bench data audit northchina --split blocks:3,1/5""",
 )
 def command() -> None:
-    """Fetch, build, describe, verify and audit data sets."""
+    """Fetch, build, import, describe, verify and audit data sets."""
 
 
 command.add_command(build_command)
+command.add_command(import_command)
 
 
 @command.command()
@@ -40,7 +47,7 @@ def fetch(name: str) -> int:
     parsed, _ = datasets.parse_spec(name)
     source = datasets.entries()[parsed].source
     if source is None:
-        click.echo(f"{parsed} needs no download: it is made on this machine.")
+        click.echo(f"{parsed} needs no download: {datasets.at_hand(datasets.entries()[parsed]).reason}.")
         return 0
     location = locate(source)
     folder = location.folder
@@ -87,7 +94,9 @@ def verify(spec: str) -> int:
 @command.command()
 @click.argument("spec", default="auto")
 @click.option("--suite", default="full", show_default=True, help="Whose split: full or fewshot.")
-@click.option("--weeks", default="1,10,20,30,40", show_default=True)
+@click.option("--split", default=None, help="full: name of the split, as in `bench run`; of several folds, the first.")
+@click.option("--target", default=None, help="Of several targets, which  [default: the first].")
+@click.option("--weeks", default="", help="fewshot: steps of the year, as in `bench run`.")
 @click.option("--train-cells", type=int, default=None)
 @click.option("--profile", default="laptop", show_default=True)
 @click.option(
@@ -95,12 +104,21 @@ def verify(spec: str) -> int:
 )
 @json_option
 def audit(
-    spec: str, suite: str, weeks: str, train_cells: int | None, profile: str, runner: str | None, as_json: bool
+    spec: str,
+    suite: str,
+    split: str | None,
+    target: str | None,
+    weeks: str,
+    train_cells: int | None,
+    profile: str,
+    runner: str | None,
+    as_json: bool,
 ) -> int:
-    """Audit a split: shared samples, distance from test to training cells, and what a runner's fit depends on."""
+    """Audit a split: shared samples and their twins, distance from test to training cells, what a fit depends on."""
     from bench.data.audit import audit_split
     from bench.data.datasets import open_dataset
-    from bench.data.splits import fewshot_parameters, full_parameters, make_split, parse_weeks
+    from bench.data.split_names import default_split, parse_split, split_parameters
+    from bench.data.splits import default_weeks, fewshot_parameters, make_split, parse_weeks
     from bench.errors import unknown
     from bench.suites import profiles
 
@@ -108,19 +126,22 @@ def audit(
         raise unknown("suite", suite, ["full", "fewshot"], "see `bench data audit --help`")
     cube = open_dataset(spec, lambda text: click.echo(text, err=True)).cube
     max_cells = profiles.get(profile).max_cells
-    parameters = (
-        full_parameters(cube, max_cells)
-        if suite == "full"
-        else fewshot_parameters(cube, parse_weeks(weeks), train_cells, 0, max_cells)
-    )
-    split = make_split(cube, parameters)
-    result = audit_split(cube, split)
+    if suite == "full":
+        parameters = split_parameters(cube, parse_split(split or default_split(cube)), max_cells)[0]
+    else:
+        scored = parse_weeks(weeks) if weeks.strip() else default_weeks(cube)
+        parameters = fewshot_parameters(cube, scored, train_cells, 0, max_cells)
+    if cube.several_targets:
+        parameters["target"] = target or cube.target_name
+    cube = cube.for_target(parameters.get("target", target))
+    made = make_split(cube, parameters)
+    result = audit_split(cube, made)
     found: dict[str, Any] = dataclasses.asdict(result) | {"passed": result.passed}
     if runner is not None:
         from bench.execution.inprocess import trained_on_training_only
 
         found["runner"] = runner
-        found["runner_saw_training_only"] = trained_on_training_only(runner, cube, split, profile)
+        found["runner_saw_training_only"] = trained_on_training_only(runner, cube, made, profile)
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
@@ -141,4 +162,7 @@ def _verify_files(name: str) -> None:
         return
     for relative, digest in source.sha256.items():
         verify_file(folder / relative, digest)
-        click.echo(f"{relative}: SHA-256 OK")
+        if len(source.sha256) <= _MOST_LINES:
+            click.echo(f"{relative}: SHA-256 OK")
+    if len(source.sha256) > _MOST_LINES:
+        click.echo(f"{len(source.sha256)} files in {folder}: SHA-256 OK")

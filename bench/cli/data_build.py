@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from bench.data.climate2gpp.accumulation import HourlyTotals
+    from bench.data.climate2gpp.settle import Choices, MidnightTotals
 
 
 @click.command(
@@ -34,6 +38,19 @@ Examples:
     type=click.Choice(["previous-day", "same-day"]),
     default=None,
     help="Of which day ERA5-Land's totals are in files that hold 00:00 only.",
+)
+@click.option(
+    "--hourly-totals",
+    type=click.Choice(["accumulated", "per-hour"]),
+    default=None,
+    help="What hourly totals are: accumulated since midnight UTC (ERA5-Land), or the amount of each hour.",
+)
+@click.option(
+    "--unit",
+    "units",
+    multiple=True,
+    metavar="NAME=UNIT",
+    help="Unit of all files of a variable, or its factor, where the files do not say: tp=mm, GPP=0.01; repeatable.",
 )
 @click.option(
     "--out",
@@ -63,6 +80,8 @@ def command(
     degrees: float,
     years: str,
     midnight_totals: str | None,
+    hourly_totals: str | None,
+    units: tuple[str, ...],
     out: Path | None,
     work: Path | None,
     dry_run: bool,
@@ -94,7 +113,13 @@ def command(
         collections = Collections(**{key: text for key, text in chosen.items() if text})
         return _export(span, degrees, collections, project, export_to, folder, work, dry_run)
     patterns = {"--era5": era5, "--land-cover": land_cover, "--gpp": gpp}
-    return _build(span, degrees, patterns, midnight_totals, out, work, dry_run)
+    from bench.data.climate2gpp.settle import Choices
+    from bench.data.climate2gpp.unit_option import parse_units
+
+    choices = Choices(
+        cast("MidnightTotals | None", midnight_totals), cast("HourlyTotals | None", hourly_totals), parse_units(units)
+    )
+    return _build(span, degrees, patterns, choices, out, work, dry_run)
 
 
 def parse_years(text: str) -> tuple[int, ...]:
@@ -126,27 +151,29 @@ def _build(
     years: tuple[int, ...],
     degrees: float,
     patterns: dict[str, tuple[str, ...]],
-    midnight_totals: str | None,
+    choices: Choices,
     out: Path,
     work: Path,
     dry_run: bool,
 ) -> int:
-    from bench.data.climate2gpp.build import build, disk_estimate, usual_land_cells
-    from bench.data.climate2gpp.inventory import MidnightTotals, expand, take_stock
+    from bench.data.climate2gpp.build import build
+    from bench.data.climate2gpp.inventory import expand, take_stock
     from bench.data.climate2gpp.progress import for_terminal
+    from bench.data.climate2gpp.space import disk_estimate, usual_land_cells
     from bench.system.disk import disk_errors, write_atomically
 
     missing = [option for option, given in patterns.items() if not given]
     if missing:
         raise BenchError(f"{' and '.join(missing)} must name files (quoted patterns), or choose --source earth-engine.")
     files = {option: expand(given, option) for option, given in patterns.items()}
-    totals = cast("MidnightTotals | None", midnight_totals)
-    inventory = take_stock(files["--era5"], files["--land-cover"], files["--gpp"], years, click.echo, totals)
+    inventory = take_stock(files["--era5"], files["--land-cover"], files["--gpp"], years, click.echo, choices)
     for option, paths in files.items():
         click.echo(f"{option}: {len(paths)} files, {sum(path.stat().st_size for path in paths) / 1e9:.2f} GB")
     for name, source in inventory.sources().items():
         rows, columns = source.layers[0].grid.shape
-        click.echo(f"{name}: {source.kind}, {rows} x {columns} cells, complete for {years[0]}-{years[-1]}")
+        assert source.decision is not None  # an inventory has decided it
+        unit = f"{source.decision.unit.name} (by {source.decision.evidence})"
+        click.echo(f"{name}: {source.kind}, {rows} x {columns} cells, complete for {years[0]}-{years[-1]}, in {unit}")
     for note in inventory.notes:
         click.echo(f"note: {note}")
     cube, stages = disk_estimate(usual_land_cells(degrees), len(years))

@@ -63,9 +63,9 @@ def _machine() -> list[Finding]:
     return [
         Finding(
             "Python",
-            (3, 11) <= version[:2] < (3, 13),
+            (3, 11) <= version[:2] < (3, 14),
             ".".join(map(str, version[:3])),
-            None if (3, 11) <= version[:2] < (3, 13) else "use Python 3.11 or 3.12",
+            None if (3, 11) <= version[:2] < (3, 14) else "use Python 3.11, 3.12 or 3.13",
         ),
         Finding("processor", True, f"{available_cores()} cores"),
         Finding(
@@ -122,7 +122,10 @@ def _data() -> list[Finding]:
             continue
         # What only a command of its own builds is no defect of the machine.
         found = location.folder is not None or entry.command is not None
-        remedy = None if found else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR"
+        fetch = (
+            f"pip install {entry.package}" if entry.package else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR"
+        )
+        remedy = None if found else fetch
         findings.append(Finding(f"data set {entry.name}", found, location.reason, remedy))
     return findings
 

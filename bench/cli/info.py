@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+import numpy.typing as npt
 
 from bench.cli.options import json_option, store_option
+from bench.data.cube import Cube
+from bench.data.own_split import TESTS, TRAINS
 from bench.errors import BenchError, unknown
 from bench.store.store import existing_store
 from bench.system.text import plain
@@ -57,26 +61,47 @@ def _dataset(spec: str) -> dict[str, Any]:
 
     opened = open_dataset(spec, lambda text: click.echo(text, err=True))
     cube = opened.cube
+    first, second = ("x", "y") if cube.is_planar else ("longitude", "latitude")
+    extent = {first: cube.lon, second: cube.lat}
     return {
         "name": cube.name,
         "fingerprint": cube.fingerprint,
         "folder": str(opened.path),
         "cells": cube.n_cells,
         "steps": cube.n_times,
+        "rhythm": cube.rhythm.name,
         "first_step": str(cube.time[0]),
         "last_step": str(cube.time[-1]),
-        "longitude": [float(cube.lon.min()), float(cube.lon.max())],
-        "latitude": [float(cube.lat.min()), float(cube.lat.max())],
+        **{name: [float(values.min()), float(values.max())] for name, values in extent.items()},
+        "crs": cube.crs,
         "climate": dict(zip(cube.feature_names, cube.feature_units, strict=True)),
         "static": dict(zip(cube.static_names, cube.static_units, strict=True)),
-        "target": {
-            cube.target_name: cube.target_units,
-            "mean": float(cube.target.mean()),
-            "variance": float(cube.target.var()),
-        },
+        "target" if not cube.several_targets else "targets": _targets(cube),
+        "split": None if cube.split is None else _own_split(cube.split),
+        "groupings": list(cube.groupings) or None,
         "withheld": sorted(cube.withheld),
         "provenance": dict(cube.provenance),
     }
+
+
+def _targets(cube: Cube) -> dict[str, Any]:
+    """Unit, mean and variance of the target, and where it has gaps the share that was measured; of several, each."""
+    found: dict[str, Any] = {}
+    for name in cube.target_names:
+        one = cube.for_target(name)
+        values = np.asarray(one.target, dtype=np.float64)
+        measured = values[~np.isnan(values)]
+        own: dict[str, Any] = {"mean": float(measured.mean()), "variance": float(measured.var())}
+        if one.has_gaps:
+            own["measured_share"] = measured.size / values.size
+        if not cube.several_targets:
+            return {name: one.target_units} | own
+        found[name] = {"units": one.target_units} | own
+    return found
+
+
+def _own_split(split: npt.NDArray[np.int8]) -> dict[str, int]:
+    return {name: int(np.count_nonzero(split == code)) for name, code in (("train", TRAINS), ("test", TESTS))}
 
 
 def _lines(value: dict[str, Any], indent: str = "") -> list[str]:

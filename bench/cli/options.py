@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from bench.data.split_names import parse_split
 from bench.data.splits import parse_weeks
 from bench.errors import BenchError
 from bench.suites import profiles
@@ -52,6 +53,7 @@ def whole_numbers(text: str, option: str) -> tuple[int, ...]:
 NAMES = _Parsed("names", lambda text, option: names(text))
 WHOLE_NUMBERS = _Parsed("whole numbers", whole_numbers)
 WEEKS = _Parsed("weeks", lambda text, option: parse_weeks(text))
+SPLIT = _Parsed("split", lambda text, option: parse_split(text).text)
 
 
 def store_option(function: CommandT) -> CommandT:
@@ -99,7 +101,7 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option("--skip", type=NAMES, metavar="A,B", default="", help="Leave these out."),
         click.option(
-            "--with", "extra", type=NAMES, metavar="A,B", default="", help="fewshot: add these tabular runners."
+            "--with", "extra", type=NAMES, metavar="A,B", default="", help="Add these runners to the suite's own."
         ),
         click.option(
             "--view",
@@ -129,10 +131,18 @@ def suite_options(function: CommandT) -> CommandT:
         click.option(
             "--weeks",
             type=WEEKS,
-            default="1,10,20,30,40",
-            show_default=True,
+            default=(),
             metavar="W,W",
-            help="fewshot, ablation: 8-day steps of the year, 1-46.",
+            help="fewshot, ablation: steps of the year that are scored; of 8-day data, weeks 1-46  [default: "
+            "1,10,20,30,40, or the steps of the data's rhythm in which these begin].",
+        ),
+        click.option(
+            "--split",
+            type=SPLIT,
+            default=None,
+            metavar="NAME",
+            help="full: last-year, last-year-of-each-place, column, published, share:0.2, blocks:SIZE,FOLDS, "
+            "places:FOLDS; FOLD/FOLDS for one fold  [default: the data's own, else last-year].",
         ),
         click.option(
             "--train-cells",

@@ -26,6 +26,7 @@ Examples:
 @click.option("--suite", default=None, help="Only this suite: full (Table 1), fewshot (Tables 2 and 3) or ablation.")
 @click.option("--dataset", default=None, help="Name of the data set  [default: that of the newest run].")
 @click.option("--profile", default=None, help="Name of the profile  [default: that of the newest run].")
+@click.option("--target", default=None, help="Of data with several targets, which  [default: the first].")
 @click.option(
     "--weighting", default="plain", show_default=True, help="plain: every sample counts the same; area: by cos(lat)."
 )
@@ -41,6 +42,12 @@ Examples:
 )
 @click.option("--pdf", is_flag=True, help="Compile all tables into tables.pdf with pdflatex.")
 @click.option("--figures/--no-figures", default=True, help="Draw the figures (PDF and PNG)  [default: on].")
+@click.option(
+    "--subject",
+    metavar="RUNNER",
+    default=None,
+    help="Compare this runner with all others  [default: the proposed model].",
+)
 @click.option("--html", is_flag=True, help="Also write report.html: one self-contained page of everything.")
 @json_option
 def command(store_path: Path | None, as_json: bool, **given: Any) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube import Cube
 
 Doubles = npt.NDArray[np.float64]
 
@@ -26,7 +26,6 @@ SOURCE = (
     "Köppen–Geiger main groups A, BW, BS, C, D, E by the thresholds of Beck et al. 2018 (Scientific Data 5:180214, "
     "Table 2), from monthly means over the training years"
 )
-_STEP_DAYS = 8
 _BLOCK_CELLS = 2000  # cells read at once, so that a memory-mapped cube is never in memory whole
 _SUMMER_MONTHS = np.arange(3, 9)  # April to September, as indices from 0
 _MONTH_DAYS = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
@@ -55,11 +54,12 @@ def climate_classes(cube: Cube) -> npt.NDArray[np.str_]:
     shift = {"K": -273.15, "degC": 0.0}.get(cube.feature_units[temperature_at])
     per_day = _to_mm_per_day(cube, cube.feature_units[precipitation_at])
     training = np.flatnonzero(cube.year < cube.year[-1])
-    # A step counts in the month of its middle: of the shorter last step of a year that is December too.
-    middle = (cube.time[training] + np.timedelta64(_STEP_DAYS // 2, "D")).astype("datetime64[M]")
-    last = cube.step_of_year[training] == STEPS_PER_YEAR
-    month = np.where(last, 11, middle.astype(np.int64) % 12)
-    if shift is None or per_day is None or len(np.unique(month)) < 12:
+    # A step counts in the month of its middle, but in its own year: of the last 8-day step that is December.
+    half = np.timedelta64(int((cube.rhythm.days or 0) // 2), "D")
+    first = cube.time[training]
+    middle = np.minimum(first + half, _next_year(first) - np.timedelta64(1, "D")).astype("datetime64[M]")
+    month = middle.astype(np.int64) % 12
+    if shift is None or per_day is None or not cube.rhythm.has_seasons or len(np.unique(month)) < 12:
         return unknown
     share = (month == np.arange(12)[:, None]) / np.bincount(month, minlength=12)[:, None]  # (month, training step)
     monthly = np.empty((2, cube.n_cells, 12))
@@ -95,8 +95,19 @@ def _to_mm_per_day(cube: Cube, unit: str) -> Doubles | None:
     """(time,) factor that turns precipitation of a step into mm per day, or None for a unit that is not known."""
     if unit == "mm d-1":
         return np.ones(cube.n_times)
-    if unit == "m":  # a sum over the step, as ERA5-Land's are here; the last step of a year is shorter
-        next_year = (cube.time.astype("datetime64[Y]") + 1).astype("datetime64[D]")
-        days = np.minimum((next_year - cube.time).astype(np.int64), _STEP_DAYS)
-        return np.asarray(1000.0 / days, dtype=np.float64)
+    if unit == "m":  # a sum over the step, as ERA5-Land's are here
+        return np.asarray(1000.0 / _days_of_steps(cube), dtype=np.float64)
     return None
+
+
+def _days_of_steps(cube: Cube) -> Doubles:
+    """(time,) days of each step: of months those of the month; the last 8-day step of a year is shorter."""
+    if cube.rhythm.name == "month":
+        month = cube.time.astype("datetime64[M]")
+        days = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.float64)
+        return np.asarray(days)
+    return np.minimum((_next_year(cube.time) - cube.time).astype(np.float64), cube.rhythm.days or 1.0)
+
+
+def _next_year(time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.datetime64]:
+    return (time.astype("datetime64[Y]") + 1).astype("datetime64[D]")

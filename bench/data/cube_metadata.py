@@ -25,7 +25,7 @@ REBUILD = "delete the folder and build it again"
 _MOST_BYTES = 10_000_000
 """Of a JSON file; a name and a unit for each of thousands of features are a tenth of it."""
 _DTYPES = {"climate": "float32", "static": "float32", "target": "float32", "lon": "float64", "lat": "float64"}
-_DTYPES |= {"time": "int64"}
+_DTYPES |= {"time": "int64", "x": "float64", "y": "float64", "split": "int8"}
 _WITHHELD_DTYPE = "float32"
 _LAST_DAY = 3_000_000
 """Days from 1970 that a calendar of four-digit years has at most, and some."""
@@ -62,6 +62,11 @@ class Schema(BaseModel):
     n_land_cover: int
     target_name: Name
     target_units: Text
+    rhythm: Name | None = None
+    several_targets: Annotated[tuple[tuple[Name, Text], ...], Field(max_length=1000)] = ()
+    crs: Text | None = None
+    place_names: tuple[Text, ...] | None = None
+    groupings: Texts = ()
 
 
 class Attributes(BaseModel):
@@ -73,6 +78,8 @@ class Attributes(BaseModel):
     schema_: Schema = Field(alias="schema")
     provenance: dict[Name, Text]
     withheld: dict[Annotated[str, Field(pattern=r"^[A-Za-z]\w*$", max_length=100)], Text]
+    has_split: bool = False
+    has_gaps: bool = False
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
 
@@ -97,10 +104,10 @@ class _Grid(BaseModel):
 
 class _Codec(BaseModel):
     class _Order(BaseModel):
-        endian: Literal["little"]
+        endian: Literal["little"] | None = None
 
     name: Literal["bytes"]
-    configuration: _Order
+    configuration: _Order | None = None  # bytes of one digit have no order
 
 
 class _Array(BaseModel):
@@ -109,7 +116,7 @@ class _Array(BaseModel):
     zarr_format: Literal[3]
     node_type: Literal["array"]
     shape: Annotated[tuple[Annotated[int, Field(ge=0, lt=1 << 40)], ...], Field(min_length=1, max_length=3)]
-    data_type: Literal["float32", "float64", "int64"]
+    data_type: Literal["float32", "float64", "int64", "int8"]
     chunk_grid: _Grid
     codecs: Annotated[tuple[_Codec, ...], Field(min_length=1, max_length=1)]
 

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import Cube, FloatArray
+from bench.data import rhythm as rhythms
+from bench.data.cube import Cube, FloatArray, normalised_lon
 from bench.data.cube_metadata import CUBE_FORMAT, REBUILD, chunk_file, dates, map_array, read_attributes
+from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.errors import BenchError
 from bench.system.ownership import is_abandoned, owner
 
@@ -37,10 +39,11 @@ class CubeWriter:
     _DIMENSIONS = {
         "climate": ("cell", "time", "feature"),
         "static": ("cell", "static_feature"),
-        "target": ("cell", "time"),
         "lon": ("cell",),
         "lat": ("cell",),
         "time": ("time",),
+        "x": ("cell",),
+        "y": ("cell",),
     }
 
     def __init__(
@@ -58,8 +61,35 @@ class CubeWriter:
         target_units: str,
         provenance: Mapping[str, str],
         withheld: Mapping[str, str] | None = None,
+        rhythm: Rhythm = EIGHT_DAY,
+        has_split: bool = False,
+        several_targets: Mapping[str, str] | None = None,
+        crs: str | None = None,
+        place_names: tuple[str, ...] | None = None,
+        groupings: tuple[str, ...] = (),
     ) -> None:
-        """Creates empty arrays on disk; ``features``, ``static_features`` and ``withheld`` map names to units."""
+        """Creates empty arrays on disk.
+
+        Args:
+            path: folder of the cube.
+            name: see `Cube`, as all that are not named here.
+            lon: (cell,) degrees east, or x with a ``crs``.
+            lat: (cell,) degrees north, or y with a ``crs``.
+            time: (time,) first day of each step.
+            features: name → units of the climate features.
+            static_features: name → units; empty for none.
+            n_land_cover: how many of them, from the first on, are land-cover fractions.
+            target_name: of the target, or of the first of several.
+            target_units: of the target, or of the first of several.
+            provenance: texts.
+            withheld: name → units of the withheld arrays.
+            rhythm: how the steps divide the year.
+            has_split: whether the data bring a split of their own, to be written into ``split``.
+            several_targets: name → units, where there are several.
+            crs: of planar coordinates.
+            place_names: one per cell.
+            groupings: categories by which results are grouped.
+        """
         import zarr
 
         self.path = path
@@ -71,16 +101,30 @@ class CubeWriter:
                     shutil.rmtree(stale, ignore_errors=True)
         n_cells, n_times = len(lon), len(time)
         units = dict(withheld or {})
-        self._schema: dict[str, Any] = {
-            "name": name,
-            "feature_names": list(features),
-            "feature_units": list(features.values()),
-            "static_names": list(static_features),
-            "static_units": list(static_features.values()),
-            "n_land_cover": n_land_cover,
-            "target_name": target_name,
-            "target_units": target_units,
-        }
+        targets = dict(several_targets or {})
+        # Of what it describes, this cube has the sizes and the names; its values are yet to be written.
+        self._schema = Cube(
+            name=name,
+            climate=np.empty((0, 0, 0), np.float32),
+            static=np.empty((0, 0), np.float32),
+            target=np.empty((0, 0), np.float32),
+            lon=lon,
+            lat=lat,
+            time=time,
+            feature_names=tuple(features),
+            feature_units=tuple(features.values()),
+            static_names=tuple(static_features),
+            static_units=tuple(static_features.values()),
+            n_land_cover=n_land_cover,
+            target_name=target_name,
+            target_units=target_units,
+            provenance=provenance,
+            rhythm=rhythm,
+            several_targets=targets,
+            crs=crs,
+            place_names=place_names,
+            groupings=groupings,
+        ).schema()
         try:
             self._group = zarr.create_group(store=str(self._partial), overwrite=True, zarr_format=3)
             self._group.attrs.update(
@@ -92,14 +136,26 @@ class CubeWriter:
                 }
             )
             self.climate = self._create("climate", (n_cells, n_times, len(features)), np.dtype("<f4"))
-            self.static = self._create("static", (n_cells, len(static_features)), np.dtype("<f4"))
-            self.target = self._create("target", (n_cells, n_times), np.dtype("<f4"), units=target_units)
+            self.static: npt.NDArray[np.float32] = np.empty((n_cells, 0), np.float32)
+            if static_features:
+                self.static = self._create("static", (n_cells, len(static_features)), np.dtype("<f4"))
+            shape = (n_cells, n_times, len(targets)) if targets else (n_cells, n_times)
+            units_of_all = ", ".join(targets.values()) if targets else target_units
+            self.target = self._create("target", shape, np.dtype("<f4"), units=units_of_all)
+            self.split: npt.NDArray[np.int8] | None = None
+            if has_split:
+                self._group.attrs["has_split"] = True
+                self.split = self._create("split", (n_cells, n_times), np.dtype("i1"))
             self.withheld = {
                 key: self._create(f"withheld/{key}", (n_cells, n_times), np.dtype("<f4"), units=unit)
                 for key, unit in units.items()
             }
-            self._create("lon", (n_cells,), np.dtype("<f8"), units="degrees_east")[:] = lon
-            self._create("lat", (n_cells,), np.dtype("<f8"), units="degrees_north")[:] = lat
+            if crs is None:
+                self._create("lon", (n_cells,), np.dtype("<f8"), units="degrees_east")[:] = normalised_lon(lon)
+                self._create("lat", (n_cells,), np.dtype("<f8"), units="degrees_north")[:] = lat
+            else:
+                self._create("x", (n_cells,), np.dtype("<f8"))[:] = lon
+                self._create("y", (n_cells,), np.dtype("<f8"))[:] = lat
             days = time.astype("datetime64[D]").astype(np.int64)
             self._create("time", (n_times,), np.dtype("<i8"), units=_TIME_UNITS)[:] = days
         except BaseException:
@@ -118,7 +174,9 @@ class CubeWriter:
             chunks=shape,
             dtype=dtype,
             compressors=None,
-            dimension_names=self._DIMENSIONS.get(name, ("cell", "time")),
+            dimension_names=("cell", "time", "target_name")[: len(shape)]
+            if name == "target"
+            else self._DIMENSIONS.get(name, ("cell", "time")),
             attributes=attributes,
         )
         chunk = chunk_file(self._partial, name, len(shape))
@@ -132,10 +190,13 @@ class CubeWriter:
 
     def finish(self) -> Cube:
         """Checks the written values, stores the fingerprint, publishes the folder and opens it."""
-        arrays = (self.climate, self.static, self.target, *self.withheld.values())
-        for array in arrays:
-            array.flush()
-        self._group.attrs["fingerprint"] = _open(self._partial).examined()
+        for array in (self.climate, self.static, self.target, self.split, *self.withheld.values()):
+            if isinstance(array, np.memmap):
+                array.flush()
+        cube = _open(self._partial).validate()
+        if cube.has_gaps:
+            self._group.attrs["has_gaps"] = True
+        self._group.attrs["fingerprint"] = cube.fingerprint
         replaced = self._partial.with_suffix(".replaced")
         if self.path.exists():
             os.replace(self.path, replaced)  # in one piece: a half removed folder would pass for something else
@@ -174,9 +235,17 @@ def write_cube(path: Path, cube: Cube) -> Cube:
         target_units=cube.target_units,
         provenance=cube.provenance,
         withheld=dict.fromkeys(cube.withheld, ""),
+        rhythm=cube.rhythm,
+        has_split=cube.split is not None,
+        several_targets=cube.several_targets,
+        crs=cube.crs,
+        place_names=cube.place_names,
+        groupings=cube.groupings,
     )
     try:
         writer.climate[:], writer.static[:], writer.target[:] = cube.climate, cube.static, cube.target
+        if writer.split is not None and cube.split is not None:
+            writer.split[:] = cube.split
         for name, array in cube.withheld.items():
             writer.withheld[name][:] = array
         return writer.finish()
@@ -192,10 +261,11 @@ def open_cube(path: Path) -> Cube:
         BenchError: the folder is no cube, was written by a newer version, or lacks a variable.
     """
     cube = _open(path)
-    stored = read_attributes(path).fingerprint
-    if stored is None:
+    attributes = read_attributes(path)
+    if attributes.fingerprint is None:
         raise BenchError(f"Cube {path} carries no fingerprint: its build was cut short; {REBUILD}.")
-    cube.__dict__["fingerprint"] = stored  # `bench.data.cube_seal` compares it with the bytes
+    # `bench.data.cube_seal` compares both with the bytes.
+    cube.__dict__.update(fingerprint=attributes.fingerprint, has_gaps=attributes.has_gaps)
     return cube
 
 
@@ -205,22 +275,30 @@ def verify_cube(path: Path) -> str:
     Raises:
         BenchError: a value is not finite, or the bytes differ from those that were written.
     """
-    stored, actual = open_cube(path).fingerprint, _open(path).examined()
+    stored, actual = open_cube(path).fingerprint, _examined(path)
     if stored != actual:
         raise BenchError(f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; {REBUILD}.")
     return actual
 
 
+def _examined(path: Path) -> str:
+    cube = _open(path)
+    cube.__dict__["has_gaps"] = read_attributes(path).has_gaps
+    return cube.examined()
+
+
 def _open(path: Path) -> Cube:
     attributes = read_attributes(path)
     schema = attributes.schema_
+    first, second = ("lon", "lat") if schema.crs is None else ("x", "y")
+    lon = np.asarray(map_array(path, first), np.float64)
     return Cube(
         name=schema.name,
         climate=_floats(path, "climate"),
-        static=_floats(path, "static"),
+        static=_floats(path, "static") if schema.static_names else np.empty((len(lon), 0), np.float32),
         target=_floats(path, "target"),
-        lon=np.asarray(map_array(path, "lon"), np.float64),
-        lat=np.asarray(map_array(path, "lat"), np.float64),
+        lon=lon,
+        lat=np.asarray(map_array(path, second), np.float64),
         time=dates(path, map_array(path, "time")),
         feature_names=schema.feature_names,
         feature_units=schema.feature_units,
@@ -231,6 +309,12 @@ def _open(path: Path) -> Cube:
         target_units=schema.target_units,
         provenance=attributes.provenance,
         withheld={name: _floats(path, f"withheld/{name}") for name in attributes.withheld},
+        rhythm=rhythms.get(schema.rhythm) if schema.rhythm is not None else EIGHT_DAY,
+        split=cast("npt.NDArray[np.int8]", map_array(path, "split")) if attributes.has_split else None,
+        several_targets=dict(schema.several_targets),
+        crs=schema.crs,
+        place_names=schema.place_names,
+        groupings=schema.groupings,
     )
 
 

@@ -7,6 +7,7 @@ once, under a lock, and is published by one rename.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class DatasetEntry:
         build: writes the cube to a path, given the options.
         source: public files that it needs, if any.
         command: what makes its cube, where that takes more than opening it.
+        package: installed package that its files come with, if any.
     """
 
     name: str
@@ -47,6 +49,7 @@ class DatasetEntry:
     options: Mapping[str, int] = field(default_factory=dict)
     source: fetch.Source | None = None
     command: str | None = None
+    package: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,10 +77,7 @@ class OpenedDataset:
 def _build_northchina(path: Path, options: Mapping[str, int]) -> Cube:
     from bench.data import northchina
 
-    folder = fetch.locate(northchina.SOURCE).folder
-    if folder is None:
-        folder = fetch.download(northchina.SOURCE)
-    return write_cube(path, northchina.build(folder))
+    return write_cube(path, northchina.build(_files_of(northchina.SOURCE)))
 
 
 def _build_simulated(path: Path, options: Mapping[str, int]) -> Cube:
@@ -86,6 +86,34 @@ def _build_simulated(path: Path, options: Mapping[str, int]) -> Cube:
     return build_simulated(
         path, SimulatedOptions(n_cells=options["cells"], n_years=options["years"], seed=options["seed"])
     )
+
+
+def _build_towers(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data.towers import fluxval, sources
+
+    return fluxval.build(path, _files_of(sources.fluxval()))
+
+
+def _build_metaflux(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data.towers import metaflux, sources
+
+    return metaflux.build(path, _files_of(sources.metaflux()), vegetation=bool(options["vegetation"]))
+
+
+def _build_georgia(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data import cross_sections
+
+    return cross_sections.build_georgia(path)
+
+
+def _build_baltimore(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data import cross_sections
+
+    return cross_sections.build_baltimore(path)
+
+
+def _files_of(source: fetch.Source) -> Path:
+    return fetch.locate(source).folder or fetch.download(source)
 
 
 def _refuse_climate2gpp(path: Path, options: Mapping[str, int]) -> Cube:
@@ -99,6 +127,7 @@ def _refuse_climate2gpp(path: Path, options: Mapping[str, int]) -> Cube:
 def entries() -> dict[str, DatasetEntry]:
     """All data sets by name."""
     from bench.data import northchina
+    from bench.data.towers import sources
 
     listed = (
         DatasetEntry(
@@ -106,6 +135,32 @@ def entries() -> dict[str, DatasetEntry]:
             "real: North China 2019–2020, 0.25°, 8-day; GLDAS/MODIS forcing, GPP recomputed by the PML_V2 equations",
             _build_northchina,
             source=northchina.SOURCE,
+        ),
+        DatasetEntry(
+            "towers",
+            "real: 204 FLUXNET2015 towers, monthly 2001-2016, measured GPP, RECO and NEE (CARDAMOM-FLUXVAL)",
+            _build_towers,
+            source=sources.fluxval(),
+        ),
+        DatasetEntry(
+            "metaflux",
+            "real: 206 FLUXNET2015 towers, monthly 1991-2014, tower weather, measured GPP, RECO and NEE; vegetation=1 "
+            "adds LAI and EVI",
+            _build_metaflux,
+            options={"vegetation": 0},
+            source=sources.metaflux(),
+        ),
+        DatasetEntry(
+            "georgia",
+            "real: 159 counties of Georgia, census of 1990, share of bachelor's degrees; one step (libpysal)",
+            _build_georgia,
+            package="libpysal",
+        ),
+        DatasetEntry(
+            "baltimore",
+            "real: 211 houses sold in Baltimore, 1978, price; one step (libpysal)",
+            _build_baltimore,
+            package="libpysal",
         ),
         DatasetEntry(
             "simulated",
@@ -221,6 +276,10 @@ def at_hand(entry: DatasetEntry) -> fetch.Location:
     if entry.command is not None:
         built = (cube / "zarr.json").exists()
         return fetch.Location(cube if built else None, "built" if built else f"made by `{entry.command}`")
+    if entry.package is not None:
+        found = importlib.util.find_spec(entry.package) is not None
+        why = f"comes with {entry.package}" + ("" if found else ", which is not installed")
+        return fetch.Location(cube if found else None, why)
     if entry.source is None:
         return fetch.Location(cube, "made on this machine")
     location = fetch.locate(entry.source)

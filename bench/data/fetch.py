@@ -107,19 +107,19 @@ def download(source: Source, *, progress: bool = False) -> Path:
         The folder that holds the files.
 
     Raises:
-        BenchError: no answer within ``ANSWER_TIMEOUT_S``, a broken transfer, or a wrong SHA-256.
+        BenchError: no answer within ``ANSWER_TIMEOUT_S``, no connection, a broken transfer, or a wrong SHA-256.
     """
     import pooch
     import requests
 
     folder = paths.cache_dir() / "downloads" / source.name
     first = next(iter(source.sha256))
-    if not _answers(source.base_url + first):
-        _remember_failure(source)
+    obstacle = _obstacle(source.base_url + first)
+    if obstacle is not None:
+        _remember_failure(source, obstacle)
         raise BenchError(
-            f"No answer from {source.base_url.split('/')[2]} within {ANSWER_TIMEOUT_S:.0f} s; check the network, or "
-            "put the files of "
-            f"{source.name} into a folder {source.name}/ and name its parent in BENCH_DATA_DIR."
+            f"{obstacle}; check the network, or put the files of {source.name} into a folder {source.name}/ and name "
+            "its parent in BENCH_DATA_DIR."
         )
     bar = progress and importlib.util.find_spec("tqdm") is not None
     downloader = pooch.HTTPDownloader(timeout=ANSWER_TIMEOUT_S, progressbar=bar)
@@ -129,7 +129,7 @@ def download(source: Source, *, progress: bool = False) -> Path:
         try:
             fetcher.fetch(name, downloader=downloader)
         except (requests.RequestException, ValueError, OSError) as error:
-            _remember_failure(source)
+            _remember_failure(source, "A broken download")
             raise BenchError(f"Download of {name} failed ({error}); run `bench data fetch` again.") from error
     _failure_note(source).unlink(missing_ok=True)
     return folder
@@ -139,40 +139,54 @@ def recent_failure(source: Source) -> str | None:
     """Says when a download last failed, if that was within ``RETRY_AFTER_S``."""
     note = _failure_note(source)
     try:
-        age = time.time() - float(json.loads(note.read_text())["time"])
+        found = json.loads(note.read_text())
+        age, reason = time.time() - float(found["time"]), str(found["reason"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # the note is a convenience: without a readable one the network is simply tried
     if not 0 <= age < RETRY_AFTER_S:
         return None
-    return f"a download got no answer {age / 60:.0f} min ago; `bench data fetch {source.name}` tries again"
+    return f"{reason[:1].lower()}{reason[1:]} {age / 60:.0f} min ago; `bench data fetch {source.name}` tries again"
 
 
-def _answers(url: str) -> bool:
-    """Whether a request gets any answer in time; a thread, because name resolution ignores socket timeouts."""
+def _obstacle(url: str) -> str | None:
+    """Why a request gets no usable answer, as a sentence without its end, or None if it gets one.
+
+    In a thread, because name resolution ignores socket timeouts.
+    """
     import requests
 
-    answered = threading.Event()
+    host = url.split("/")[2]
+    found: list[str | None] = [f"No answer within {ANSWER_TIMEOUT_S:.0f} s from {host}"]
 
     def ask() -> None:
         try:
             response = requests.head(url, timeout=ANSWER_TIMEOUT_S, allow_redirects=True)
-        except requests.RequestException:
+        except requests.Timeout:
             return
-        if response.status_code < 500:
-            answered.set()
+        except requests.exceptions.SSLError:
+            found[0] = f"No trusted connection to {host}"
+        except requests.ConnectionError as error:
+            is_name = any(word in str(error) for word in ("NameResolution", "getaddrinfo", "Name or service"))
+            found[0] = f"No address for {host}" if is_name else f"No connection to {host}"
+        except requests.RequestException as error:
+            found[0] = f"No answer from {host} ({type(error).__name__})"
+        else:
+            found[0] = (
+                f"Only an error from {host} (HTTP {response.status_code})" if response.status_code >= 500 else None
+            )
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(ANSWER_TIMEOUT_S)
-    return answered.is_set()
+    return found[0]
 
 
 def _failure_note(source: Source) -> Path:
     return paths.cache_dir() / "downloads" / f"{source.name}.failed.json"
 
 
-def _remember_failure(source: Source) -> None:
+def _remember_failure(source: Source, reason: str) -> None:
     note = _failure_note(source)
     with contextlib.suppress(OSError):  # a convenience: without the note the network is simply tried again
         note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text(json.dumps({"time": time.time()}))
+        note.write_text(json.dumps({"time": time.time(), "reason": reason}))

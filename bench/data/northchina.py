@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data import pml
-from bench.data.climate2gpp.readers import open_netcdf
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.climate2gpp.netcdf import open_netcdf
+from bench.data.cube import Cube
 from bench.data.fetch import Source, verify_file
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.splits import Part
 from bench.errors import BenchError
 
@@ -188,7 +189,7 @@ def _read_land_cover(path: Path, lon: npt.NDArray[np.float64], lat: npt.NDArray[
     """(grid cell, class) per cent of each IGBP class, matched to the meteorology by coordinates and by band name."""
     import rasterio
 
-    with rasterio.open(path) as raster:
+    with rasterio.open(path, driver="GTiff") as raster:  # not whatever its content names
         names = list(raster.descriptions)
         missing = [name for name in pml.IGBP_CLASSES if name not in names]
         if missing:

@@ -1,4 +1,8 @@
-"""Splits: which (cell, time) pairs train and which test. They carry indices only, never values."""
+"""Splits: which (cell, time) pairs train and which test. They carry indices only, never values.
+
+Only measured samples are in a part. A split is rebuilt from its parameters (`bench.data.split_names` makes them of a
+name) and from what `Layout` knows of the data, so that a report can do it without the data.
+"""
 
 from __future__ import annotations
 
@@ -10,71 +14,67 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data import split_names
+from bench.data.cube import BoolArray, Cube
+from bench.data.folds import folds_of_blocks, folds_of_places
+from bench.data.own_split import TESTS, TRAINS
+from bench.data.parts import IndexArray as IndexArray
+from bench.data.parts import Part as Part
+from bench.data.parts import Split as Split
+from bench.data.rhythm import EIGHT_DAY, RHYTHMS
 from bench.errors import BenchError
-
-IndexArray = npt.NDArray[np.int64]
 
 FEWSHOT_SMALL_GRID = 20_000
 FEWSHOT_CELLS = 6_000
 FEWSHOT_SHARE = 0.3
 _LAST_YEAR = 9999
+_MOST_STEPS = 366
 
 
 @dataclass(frozen=True)
-class Part:
-    """A rectangle of samples: every listed cell at every listed time.
-
-    Samples are ordered by cell, then by time: sample ``i * len(times) + j`` is (cells[i], times[j]).
+class Layout:
+    """What a split depends on, beside its parameters.
 
     Attributes:
-        cells: (n_cells,) rows of the cube, ascending.
-        times: (n_times,) columns of the cube, ascending.
+        places: (cell, 2) coordinates.
+        is_planar: whether they are planar.
+        year: (time,) calendar year of each step.
+        step_of_year: (time,) position in the year, counted from 1.
+        labels: (cell,) group of each cell, spread evenly over folds; None without groups.
+        own: (cell, time) the data's own split; None without one.
+        measured: (cell, time) where the target was measured; None where it was everywhere.
     """
 
-    cells: IndexArray
-    times: IndexArray
+    places: npt.NDArray[np.float64]
+    is_planar: bool
+    year: IndexArray
+    step_of_year: IndexArray
+    labels: npt.NDArray[np.str_] | None = None
+    own: npt.NDArray[np.int8] | None = None
+    measured: BoolArray | None = None
 
-    def __len__(self) -> int:
-        return len(self.cells) * len(self.times)
-
-    def of(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Copies this part of a (cell, time, …) array, as (n_cells, n_times, …)."""
-        return np.ascontiguousarray(array[self.cells[:, None], self.times[None, :]])
-
-
-@dataclass(frozen=True)
-class Split:
-    """A training part, a test part, and the parameters that rebuild both from a cube.
-
-    Attributes:
-        train: samples that a runner may learn from.
-        test: samples that it is scored on.
-        scored_train: training samples on which its training error is taken: all of them, or, few-shot, those of the
-            scored weeks, so that train and test error are about the same time of the year.
-        parameters: JSON values that, with the cube, determine the two parts (they enter the cell's fingerprint).
-    """
-
-    train: Part
-    test: Part
-    scored_train: Part
-    parameters: Mapping[str, Any]
+    @classmethod
+    def of_cube(cls, cube: Cube) -> Layout:
+        """The layout of a cube with a single target."""
+        labels = cube.labels_of(cube.groupings[0]) if cube.groupings else None
+        return cls(cube.places, cube.is_planar, cube.year, cube.step_of_year, labels, cube.split, cube.measured)
 
 
 def parse_weeks(text: str) -> tuple[int, ...]:
-    """Reads ``1,10,20`` as 8-day steps of the year.
+    """Reads ``1,10,20`` as steps of the year (of 8-day data: weeks).
 
     Raises:
-        BenchError: something is no whole number, lies outside 1–46, is repeated, or nothing is named.
+        BenchError: something is no whole number, is no step of any rhythm, is repeated, or nothing is named.
     """
+    most = max(rhythm.steps_per_year for rhythm in RHYTHMS.values())
     weeks: list[int] = []
     for item in filter(None, (item.strip() for item in text.split(","))):
         try:
             week = int(item)
         except ValueError as error:
             raise BenchError(f"Week {item!r} is no whole number; give weeks such as --weeks 1,10,20,30,40.") from error
-        if not 1 <= week <= STEPS_PER_YEAR:
-            raise BenchError(f"Week {week} is outside 1–{STEPS_PER_YEAR} (8-day steps of the year); correct --weeks.")
+        if not 1 <= week <= most:
+            raise BenchError(f"Week {week} is outside 1–{most}, no step of a year; correct --weeks.")
         if week in weeks:
             raise BenchError(f"Week {week} is named twice; name each week once in --weeks.")
         weeks.append(week)
@@ -83,8 +83,18 @@ def parse_weeks(text: str) -> tuple[int, ...]:
     return tuple(sorted(weeks))
 
 
+PAPER_WEEKS = (1, 10, 20, 30, 40)
+"""The 8-day steps that the paper scores."""
+
+
+def default_weeks(cube: Cube) -> tuple[int, ...]:
+    """The paper's weeks, or the steps of the cube's rhythm in which they begin."""
+    share = [(week - 1) / EIGHT_DAY.steps_per_year for week in PAPER_WEEKS]
+    return tuple(dict.fromkeys(int(part * cube.steps_per_year) + 1 for part in share))
+
+
 def full_parameters(cube: Cube, max_cells: int | None = None) -> dict[str, Any]:
-    """Parameters of the `full` split: the last year tests, all earlier years train.
+    """Parameters of the `last-year` split: the last year tests, all earlier years train.
 
     Args:
         cube: the data.
@@ -93,14 +103,8 @@ def full_parameters(cube: Cube, max_cells: int | None = None) -> dict[str, Any]:
     Raises:
         BenchError: the cube holds a single year.
     """
-    years = sorted({int(year) for year in cube.year})
-    if len(years) < 2:
-        raise BenchError(
-            f"Data set {cube.name!r} holds the single year {years[0]}; the full suite needs at least two, the last "
-            "one to test on."
-        )
-    thinned = max_cells if max_cells is not None and max_cells < cube.n_cells else None
-    return {"kind": "full", "test_year": years[-1], "max_cells": thinned}
+    [parameters] = split_names.split_parameters(cube, split_names.parse_split("last-year"), max_cells)
+    return parameters
 
 
 def fewshot_parameters(
@@ -110,24 +114,39 @@ def fewshot_parameters(
 
     Args:
         cube: the data.
-        weeks: 8-day steps of the test year that are scored.
+        weeks: steps of the test year that are scored.
         train_cells: sampled cells; None for 6,000, or 30 % of the cells where there are fewer than 20,000.
         sample_seed: seed of the sample; samples of different sizes with one seed are nested.
         max_cells: as in `full_parameters`.
 
     Raises:
-        BenchError: more training cells than cells, or fewer than one.
+        BenchError: more training cells than cells, or fewer than one; or the training years or the test year lack a
+            named step.
     """
     base = full_parameters(cube, max_cells)
+    _check_weeks(cube, weeks, base["test_year"])
     n_cells = base["max_cells"] or cube.n_cells
     if train_cells is None:
         train_cells = FEWSHOT_CELLS if n_cells >= FEWSHOT_SMALL_GRID else max(1, round(FEWSHOT_SHARE * n_cells))
     if not 1 <= train_cells <= n_cells:
         raise BenchError(
-            f"--train-cells {train_cells} is outside 1–{n_cells}, the land cells of {cube.name!r} in this profile; "
+            f"--train-cells {train_cells} is outside 1–{n_cells}, the cells of {cube.name!r} in this profile; "
             "correct it."
         )
     return base | {"kind": "fewshot", "weeks": list(weeks), "train_cells": train_cells, "sample_seed": sample_seed}
+
+
+def _check_weeks(cube: Cube, weeks: Sequence[int], test_year: int) -> None:
+    """Raises unless every named step is in the test year and in an earlier one."""
+    name, last = cube.rhythm.step, cube.steps_per_year
+    for testing, what in ((True, f"its test year {test_year}"), (False, "its training years")):
+        held = set(cube.step_of_year[(cube.year == test_year) == testing].tolist())
+        missing = [week for week in weeks if week not in held]
+        if missing:
+            raise BenchError(
+                f"Data set {cube.name!r} has no {name} {missing[0]} of the year in {what} (the rhythm has 1–{last}); "
+                "correct --weeks."
+            )
 
 
 def ablation_parameters(
@@ -144,7 +163,7 @@ def ablation_parameters(
 
     Args:
         cube: the data.
-        weeks: 8-day steps that are scored; the same steps of the training years always train.
+        weeks: steps of the year that are scored; the same steps of the training years always train.
         train_cells: at most so many sampled cells; None for all.
         sample_seed: seed of the sample.
         step_stride: beside `weeks`, every so-manieth step of a year trains, from the first.
@@ -171,7 +190,7 @@ def require_parameters(parameters: Mapping[str, Any]) -> None:
     if needed is None:
         raise ValueError(f"its split is of no known kind ({', '.join(_PARAMETERS)})")
     for name, fits in needed.items():
-        if name not in parameters or not fits(parameters[name]):
+        if (name not in parameters and name != "target") or not fits(parameters.get(name)):
             raise ValueError(f"parameter {name!r} of its split is missing or makes no sense")
 
 
@@ -184,43 +203,77 @@ def _is_count_or_none(value: object) -> bool:
 
 
 def _are_weeks(value: object) -> bool:
-    return isinstance(value, list) and all(_is_count(week) and week <= STEPS_PER_YEAR for week in value)
+    return isinstance(value, list) and all(_is_count(week) and week <= _MOST_STEPS for week in value)
 
 
-_FULL: Mapping[str, Callable[[object], bool]] = {
-    "test_year": lambda value: _is_count(value) and value in range(_LAST_YEAR + 1),
-    "max_cells": _is_count_or_none,
-}
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+_ANY = {"max_cells": _is_count_or_none, "target": lambda value: value is None or isinstance(value, str)}
+_FULL = {**_ANY, "test_year": lambda value: _is_count(value) and value in range(_LAST_YEAR + 1)}
 _FEWSHOT = {
     **_FULL,
     "weeks": _are_weeks,
     "train_cells": _is_count,
     "sample_seed": lambda value: _is_count(value, 0),
 }
+_FOLDS = {**_ANY, "fold": lambda value: _is_count(value, 0), "folds": _is_count}
 _PARAMETERS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "full": _FULL,
     "fewshot": _FEWSHOT,
     "ablation": {**_FEWSHOT, "step_stride": _is_count, "train_years": _is_count_or_none},
+    "last-year-of-each-place": _ANY,
+    "column": _ANY,
+    "published": _ANY,
+    "share": {**_ANY, "share": _is_positive, "share_seed": lambda value: _is_count(value, 0)},
+    "blocks": {**_FOLDS, "block_size": _is_positive},
+    "places": {**_FOLDS, "near": lambda value: value is None or _is_positive(value)},
 }
+"""What each kind of split needs; a target is named only where there are several."""
 
 
 def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:
-    """Rebuilds a split from its parameters; the same cube and parameters always give the same indices."""
-    return split_of_grid(cube.n_cells, cube.year, cube.step_of_year, parameters)
-
-
-def split_of_grid(n_cells: int, year: IndexArray, step_of_year: IndexArray, parameters: Mapping[str, Any]) -> Split:
-    """Rebuilds a split where the cube itself is not at hand, as in a report.
+    """Rebuilds a split from its parameters; the same cube and parameters always give the same indices.
 
     Args:
-        n_cells: number of land cells.
-        year: (time,) calendar year of each step.
-        step_of_year: (time,) 8-day step of the year, 1–46.
+        cube: the data; of several targets, the one that the parameters name is meant.
         parameters: of the split.
+
+    Raises:
+        BenchError: no sample is left to train or to test on.
     """
-    cells = np.arange(n_cells)
+    return split_of_layout(Layout.of_cube(cube.for_target(parameters.get("target"))), parameters)
+
+
+def split_of_layout(layout: Layout, parameters: Mapping[str, Any]) -> Split:
+    """Rebuilds a split where the cube itself is not at hand, as in a report.
+
+    Raises:
+        BenchError: no sample is left to train or to test on.
+    """
+    cells = np.arange(len(layout.places))
     if parameters["max_cells"] is not None:
-        cells = np.linspace(0, n_cells - 1, parameters["max_cells"]).round().astype(np.int64)
+        cells = np.linspace(0, len(cells) - 1, parameters["max_cells"]).round().astype(np.int64)
+    if "test_year" in parameters:
+        train, test, scored = _by_year(layout, cells, parameters)
+    else:
+        train, test = _by_mask(layout, cells, parameters)
+        scored = train
+    if layout.measured is not None:
+        train, test, scored = (part.restricted(layout.measured) for part in (train, test, scored))
+    for part, what in ((train, "train"), (test, "test"), (scored, "take a training error")):
+        if not len(part):
+            raise BenchError(
+                f"The split ({split_names.describe(parameters)}) leaves no measured sample to {what} on; use "
+                "another --split."
+            )
+    return Split(train, test, scored, dict(parameters))
+
+
+def _by_year(layout: Layout, cells: IndexArray, parameters: Mapping[str, Any]) -> tuple[Part, Part, Part]:
+    """Training, test and scored training part where the last year tests; few-shot and ablation reduce them."""
+    year, step_of_year = layout.year, layout.step_of_year
     testing = year == parameters["test_year"]
     train_times, test_times = np.flatnonzero(~testing), np.flatnonzero(testing)
     train_cells, scored_times = cells, train_times
@@ -234,5 +287,40 @@ def split_of_grid(n_cells: int, year: IndexArray, step_of_year: IndexArray, para
         train_cells = np.sort(cells[order[: parameters["train_cells"]]])
         test_times = test_times[np.isin(step_of_year[test_times], parameters["weeks"])]
         scored_times = train_times[np.isin(step_of_year[train_times], parameters["weeks"])]
-    train, test = Part(train_cells, train_times), Part(cells, test_times)
-    return Split(train, test, Part(train_cells, scored_times), dict(parameters))
+    return Part(train_cells, train_times), Part(cells, test_times), Part(train_cells, scored_times)
+
+
+def _by_mask(layout: Layout, cells: IndexArray, parameters: Mapping[str, Any]) -> tuple[Part, Part]:
+    """Training and test part of the splits that are not the same for all places."""
+    shape = (len(layout.places), len(layout.year))
+    kind = parameters["kind"]
+    if kind == "last-year-of-each-place":
+        measured = np.ones(shape, bool) if layout.measured is None else layout.measured
+        last = np.where(measured, layout.year, np.iinfo(np.int64).min).max(axis=1, keepdims=True)
+        trains = layout.year < last
+        # A place that was measured in one year only would be tested without having trained: it trains.
+        single = ~(measured & trains).any(axis=1, keepdims=True)
+        tests = (layout.year == last) & ~single
+        trains = trains | single
+    elif kind in ("column", "published"):
+        if layout.own is None:
+            raise BenchError("This data set's own split is not at hand; open the data set itself.")
+        trains, tests = layout.own == TRAINS, layout.own == TESTS
+    elif kind == "share":
+        pool = np.flatnonzero(np.ones(shape, bool) if layout.measured is None else layout.measured)
+        order = np.random.default_rng([parameters["share_seed"], len(pool)]).permutation(len(pool))
+        tests = np.zeros(shape, bool)
+        tests.reshape(-1)[pool[order[: max(1, round(parameters["share"] * len(pool)))]]] = True
+        trains = ~tests
+    else:
+        fold = (
+            folds_of_blocks(layout.places, parameters["block_size"], parameters["folds"])
+            if kind == "blocks"
+            else folds_of_places(
+                layout.places, layout.labels, parameters["near"], parameters["folds"], layout.is_planar
+            )
+        )
+        tests = np.broadcast_to((fold == parameters["fold"])[:, None], shape)
+        trains = ~tests
+    everything = Part(cells, np.arange(shape[1]))
+    return everything.restricted(trains), everything.restricted(tests)

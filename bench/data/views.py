@@ -1,7 +1,8 @@
 """Feature views: what one row of a tabular model holds.
 
-`point` is this step's climate and the land cover. `located` adds longitude, latitude and the season, so that a tabular
-model knows where and when, as the proposed model does. `window` adds the climate of the L − 1 earlier steps.
+`point` is this step's climate and the static features. `located` adds the coordinates and, where the rhythm has
+seasons, the season, so that a tabular model knows where and when, as the proposed model does. `window` adds the climate
+of the L − 1 earlier steps.
 Nothing here is fitted, so nothing can leak: scaling is each runner's own work on its training rows.
 """
 
@@ -12,14 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bench.data.cube import STEPS_PER_YEAR, Cube, FloatArray
+from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 
 VIEWS = ("point", "located", "window")
 DEFAULT_VIEW = "located"
 WINDOW_LENGTH = 8
-"""Steps in the `window` view and in the proposed model's input, this step included (64 days)."""
+"""Steps in the `window` view and in the proposed model's input, this step included (of 8-day data 64 days)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def view_columns(cube: Cube, view: str, window: int = WINDOW_LENGTH) -> tuple[st
     columns = (*cube.feature_names, *cube.static_names)
     if view == "point":
         return columns
-    columns += ("lon", "lat", "season_sin", "season_cos")
+    columns += cube.coordinate_names
+    if cube.rhythm.has_seasons:
+        columns += ("season_sin", "season_cos")
     if view == "located":
         return columns
     if view == "window":
@@ -57,7 +60,7 @@ def view_columns(cube: Cube, view: str, window: int = WINDOW_LENGTH) -> tuple[st
 
 
 def build_view(cube: Cube, part: Part, view: str, window: int = WINDOW_LENGTH) -> FeatureTable:
-    """Makes the rows of a view for every sample of a part.
+    """Makes the rows of a view for every sample of a part, in its order.
 
     Args:
         cube: the data; its target is not read.
@@ -69,20 +72,22 @@ def build_view(cube: Cube, part: Part, view: str, window: int = WINDOW_LENGTH) -
         BenchError: the view is unknown.
     """
     columns = view_columns(cube, view, window)
-    n_cells, n_times, n_features = len(part.cells), len(part.times), len(cube.feature_names)
-    values = np.empty((n_cells, n_times, len(columns)), np.float32)
+    n_features = len(cube.feature_names)
+    values = np.empty((*part.shape, len(columns)), np.float32)
     values[:, :, :n_features] = part.of(cube.climate)
     end = n_features + len(cube.static_names)
     values[:, :, n_features:end] = cube.static[part.cells][:, None, :]
     if view != "point":
-        angle = 2 * np.pi * (cube.step_of_year[part.times] - 1) / STEPS_PER_YEAR
-        values[:, :, end] = cube.lon[part.cells][:, None]
-        values[:, :, end + 1] = cube.lat[part.cells][:, None]
-        values[:, :, end + 2] = np.sin(angle)
-        values[:, :, end + 3] = np.cos(angle)
+        values[:, :, end : end + 2] = cube.places[part.cells][:, None, :]
+        end += 2
+        if cube.rhythm.has_seasons:
+            angle = 2 * np.pi * (cube.step_of_year[part.times] - 1) / cube.steps_per_year
+            values[:, :, end] = np.sin(angle)
+            values[:, :, end + 1] = np.cos(angle)
+            end += 2
     if view == "window":
         for lag in range(1, window):
-            start = end + 4 + (lag - 1) * n_features
+            start = end + (lag - 1) * n_features
             earlier = Part(part.cells, np.maximum(part.times - lag, 0))
             values[:, :, start : start + n_features] = earlier.of(cube.climate)
-    return FeatureTable(values.reshape(len(part), len(columns)), columns)
+    return FeatureTable(part.select(values), columns)

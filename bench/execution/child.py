@@ -115,6 +115,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     import numpy as np
     import pandas as pd
 
+    from bench.data.audit import require_no_copies
     from bench.data.splits import make_split
     from bench.execution.inprocess import build_runner, checked_prediction
     from bench.execution.result import Result
@@ -124,8 +125,9 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     from bench.system.clock import timed
 
     job = Job.model_validate(task["cell"])
-    cube = _open_data(task, job)
+    cube = _open_data(task, job).for_target(job.split.get("target"))
     split = make_split(cube, job.split)
+    require_no_copies(cube, split)
     runner = build_runner(
         job.runner,
         cube,
@@ -146,6 +148,9 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
             leave()
     if rank > 0:
         return Result(status="done")
+    ended = runner.training_ended()
+    if ended is not None:
+        print(f"training ended: {ended}", flush=True)
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", job.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", job.runner)
@@ -156,16 +161,14 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
         statistics = pd.concat([statistics, own], ignore_index=True)
     statistics.to_parquet(work / STATISTICS, index=False)
     test = split.test
-    samples = {
-        "cell": np.repeat(test.cells, len(test.times)).astype(np.int32),
-        "time": np.tile(test.times, len(test.cells)).astype(np.int32),
-    }
-    predicted = {"target": test.of(cube.target).reshape(-1), "prediction": predictions["test"].reshape(-1)}
+    cell, time_index = test.samples()
+    samples = {"cell": cell.astype(np.int32), "time": time_index.astype(np.int32)}
+    predicted = {"target": test.select(test.of(cube.target)), "prediction": test.select(predictions["test"])}
     pd.DataFrame(samples | predicted).to_parquet(work / PREDICTIONS, index=False)
     weights = runner.explain(test)
     if weights is not None:
         names = (*cube.feature_names, *cube.static_names)
-        columns = {name: weights[:, :, index].reshape(-1) for index, name in enumerate(names)}
+        columns = {name: test.select(weights[:, :, index]) for index, name in enumerate(names)}
         pd.DataFrame(samples | columns).to_parquet(work / IMPORTANCE, index=False, compression="zstd")
     table = evaluate(statistics).query("group == 'all' and weighting == 'plain'").set_index("part")
     metrics = {

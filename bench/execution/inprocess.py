@@ -52,12 +52,13 @@ def build_runner(
     masked = dataclasses.replace(
         cube,
         target=np.broadcast_to(np.float32(np.nan), cube.target.shape),
+        split=None,
         withheld={key: _training_only(cube.withheld[key], split.train) for key in entry.withheld},
     )
     task = Task(
         cube=masked,
         train=split.train,
-        train_target=split.train.of(cube.target),
+        train_target=_samples_only(split.train, cube.target),
         view=view or DEFAULT_VIEW,
         seed=seed,
         threads=threads,
@@ -71,7 +72,9 @@ def build_runner(
 
 
 def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) -> FloatArray:
-    """A runner's predictions of a part, after checking their type, their number and that they are finite.
+    """A runner's predictions of a part, (n_cells, n_times), after checking their type, number and that they are finite.
+
+    Only samples are checked; where the part's rectangle has none, anything may stand.
 
     Raises:
         BenchError: they are no real numbers or partly masked, the shape is wrong, or a value is NaN or infinite.
@@ -86,13 +89,12 @@ def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) 
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
         prediction = np.asarray(given, np.float32)
-    expected = (len(part.cells), len(part.times))
-    if prediction.shape != expected:
+    if prediction.shape != part.shape:
         raise BenchError(
             f"Runner {runner_name!r} returned {prediction.shape} predictions of the {name} part instead of "
-            f"{expected}; correct its predict()."
+            f"{part.shape}; correct its predict()."
         )
-    bad = int((~np.isfinite(prediction)).sum())
+    bad = int((~np.isfinite(part.select(prediction))).sum())
     if bad:
         raise BenchError(
             f"Runner {runner_name!r} returned {bad} NaN or infinite predictions of the {name} part; correct its "
@@ -110,6 +112,7 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
     seed = derive_seed(cube.name, name, 0)
 
     def fit_predict(data: Cube, part: Part) -> FloatArray:
+        """Predictions (n_samples,) of a fresh runner."""
         before = os.getcwd()
         with tempfile.TemporaryDirectory() as scratch:
             os.chdir(scratch)
@@ -125,7 +128,8 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
                     scratch=Path(scratch),
                 )
                 runner.fit()
-                return checked_prediction(runner, part, "train", name)
+                predicted: FloatArray = part.select(checked_prediction(runner, part, "train", name))
+                return predicted
             finally:
                 os.chdir(before)
 
@@ -134,5 +138,13 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
 
 def _training_only(values: FloatArray, train: Part) -> FloatArray:
     hidden = np.full(values.shape, np.nan, np.float32)
-    hidden[np.ix_(train.cells, train.times)] = train.of(values)
+    hidden[np.ix_(train.cells, train.times)] = _samples_only(train, values)
     return hidden
+
+
+def _samples_only(part: Part, values: FloatArray) -> FloatArray:
+    """A part's rectangle of a (cell, time) array, NaN where the rectangle has no sample."""
+    rectangle: FloatArray = part.of(values)
+    if part.mask is not None:
+        rectangle[~part.mask] = np.nan
+    return rectangle

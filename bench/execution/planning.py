@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import resource
 import sys
@@ -14,12 +15,14 @@ from typing import Literal
 import psutil
 
 from bench.data.cube import Cube
+from bench.data.parts import Split
 from bench.data.splits import make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
 from bench.execution.process import Limits
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
+from bench.runners.suitability import unsuited
 from bench.store.jobs import Job
 from bench.store.records import Record
 from bench.store.store import Store
@@ -35,13 +38,15 @@ State = Literal[
     "interrupted",
     "corrupt",
     "unavailable",
+    "unsuited",
     "too large",
     "too long",
 ]
 PENDING: tuple[State, ...] = ("missing", "interrupted", "corrupt", "skipped")
 """States that a run repeats unasked. Skipped jobs are looked at again: a package or memory may be there now."""
-REFUSED: tuple[State, ...] = ("unavailable", "too large", "too long")
+REFUSED: tuple[State, ...] = ("unavailable", "unsuited", "too large", "too long")
 """States that a run records as skipped, with the reason."""
+_ABOUT_TO_RUN: tuple[State, ...] = (*PENDING, "failed", "timeout", "oom")
 RETRYABLE = ("failed", "timeout", "oom")
 MOST_MEMORY_GB = 1_000_000
 """A thousand times what the largest machines have: more is a slip of the keyboard."""
@@ -140,22 +145,49 @@ def available_memory() -> int:
     return total
 
 
+class Splits:
+    """The splits of jobs of one data set, each made once.
+
+    Args:
+        cube: the data.
+    """
+
+    def __init__(self, cube: Cube) -> None:
+        self._cube = cube
+        self._made: dict[str, Split] = {}
+
+    def of(self, job: Job) -> Split:
+        """The split of a job."""
+        key = json.dumps(job.split, sort_keys=True)
+        if key not in self._made:
+            self._made[key] = make_split(self._cube, job.split)
+        return self._made[key]
+
+
 def default_at_once(jobs: Sequence[Job], cube: Cube, processes: int = 1) -> int:
     """One job per core, or per as many cores as a job has processes; fewer where the memory is short.
 
     The largest of the jobs must fit into its share.
     """
-    largest = max(estimate(job, cube).memory_bytes for job in jobs)
+    splits = Splits(cube)
+    largest = max(estimate(job, cube, splits=splits).memory_bytes for job in jobs)
     at_once = max(1, available_cores() // processes)
     while at_once > 1 and limits_for(at_once, None, None).memory_bytes < largest:
         at_once -= 1
     return at_once
 
 
-def estimate(job: Job, cube: Cube, known: Iterable[Record] = ()) -> Estimate:
-    """What a job will need, from its runner's cost and, better, from stored runs of the same runner and size."""
+def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits | None = None) -> Estimate:
+    """What a job will need, from its runner's cost and, better, from stored runs of the same runner and size.
+
+    Args:
+        job: the job.
+        cube: the data.
+        known: records of its runner.
+        splits: of these data, where several jobs are estimated.
+    """
     entry = registry.get(job.runner)
-    split = make_split(cube, job.split)
+    split = (splits or Splits(cube)).of(job)
     columns = len(view_columns(cube, job.view)) if job.view else 1
     n_train, n_test = len(split.train), len(split.test)
     n_fitted = min(n_train, job.parameters.get(TRAINING_ROWS, n_train))
@@ -198,12 +230,16 @@ def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -
         by_runner.setdefault(record.job.runner, []).append(record)
     addresses = {record.job.address: record.job_id for record in stored.values()}
     planned = []
+    splits = Splits(cube)
     for job in jobs:
-        expected = estimate(job, cube, by_runner.get(job.runner, ()))
+        expected = estimate(job, cube, by_runner.get(job.runner, ()), splits)
         if registry.get(job.runner).several_processes:  # each of them opens the data and keeps a copy of the model
             expected = replace(expected, memory_bytes=expected.memory_bytes * limits.processes)
         old = stored.get(job.id)
         state, reason = _state(job, old, damaged.get(job.id), expected, limits)
+        if state in _ABOUT_TO_RUN:
+            unfit = unsuited(registry.get(job.runner).needs, cube.for_target(job.target), splits.of(job))
+            state, reason = ("unsuited", unfit) if unfit else (state, reason)
         planned.append(
             PlannedJob(job, state, reason, expected, old, addresses.get(job.address, job.id) != job.id and old is None)
         )

@@ -122,6 +122,7 @@ def _add_manifest(store: Store, request: Request, planned: list[PlannedJob]) -> 
             dataset_title=cube.provenance.get("title", cube.name),
             target_name=cube.target_name,
             target_units=cube.target_units,
+            several_targets=dict(cube.several_targets),
             options=chosen,
             jobs=[item.job for item in planned],
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.report.figures.drawn import DrawnFigure
-from bench.report.results.comparison import differences
+from bench.report.results.differences import differences
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Table
 from bench.report.tables.ablation import ablation_table
@@ -35,18 +35,27 @@ class Drawn:
     left_out: tuple[str, ...]
 
 
-def tables_of(suite: str, selection: Selection, reader: StatisticsReader, weighting: str) -> Iterator[Table]:
+def tables_of(
+    suite: str, selection: Selection, reader: StatisticsReader, weighting: str, subject: str | None = None
+) -> Iterator[Table]:
     """The tables of a suite, made one by one; those that would have no row are left out.
 
+    Args:
+        suite: name of the suite.
+        selection: its jobs.
+        reader: of the same store.
+        weighting: plain or area.
+        subject: runner that the table of differences is of; None for the proposed model.
+
     Raises:
-        BenchError: a stored file is damaged.
+        BenchError: a stored file is damaged, or the suite has no result of the subject.
     """
     if suite == ABLATION:
         yield ablation_table(selection, reader, weighting)
         return
     for make in (table1,) if suite == "full" else (table2, table3):
         yield make(selection, reader, weighting)
-    compared = differences(selection, reader, weighting)
+    compared = differences(selection, reader, weighting, subject)
     if compared.rows:  # none: a run without the proposed model, or of it alone
         yield compared
     explained = interpretability(reader.store, selection)

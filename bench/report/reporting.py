@@ -32,18 +32,21 @@ class ReportOptions:
         suite: only this suite; None for all that the store has runs of.
         dataset: name of the data set; None for that of the newest run.
         profile: name of the profile; None for that of the newest run.
+        target: of data with several; None for the first.
         weighting: plain (every sample counts the same) or area (by the cosine of the latitude).
-        out: folder for the files; None for ``report`` in the store.
+        out: folder for the files; None for ``report`` (of a named target ``report-TARGET``) in the store.
         check: compare with the paper and with committed expectations.
         expectations: file of them; None for the committed one of this data set and profile.
         pdf: compile all tables with pdflatex.
         figures: draw the figures.
         html: also write the page.
+        subject: runner whose rows are compared with all others; None for the proposed model.
     """
 
     suite: str | None = None
     dataset: str | None = None
     profile: str | None = None
+    target: str | None = None
     weighting: str = "plain"
     out: Path | None = None
     check: bool = False
@@ -51,6 +54,7 @@ class ReportOptions:
     pdf: bool = False
     figures: bool = True
     html: bool = False
+    subject: str | None = None
 
     def __post_init__(self) -> None:
         if self.suite is not None and self.suite not in SUITES:
@@ -116,7 +120,7 @@ def selections(store: Store, options: ReportOptions) -> dict[str, Selection]:
         raise BenchError(f"Store {store.root} holds no run; run `bench run --suite full` first.")
     asked = [name for name in present if runs(store, name, options.dataset, options.profile)]
     wanted = [options.suite] if options.suite else asked or present[:1]  # `select` says what the latter has no run of
-    return {name: select(store, name, options.dataset, options.profile) for name in wanted}
+    return {name: select(store, name, options.dataset, options.profile, options.target) for name in wanted}
 
 
 def write_report(
@@ -132,7 +136,7 @@ def write_report(
     Raises:
         BenchError: the store holds no such run, a stored file is damaged, or a file cannot be written.
     """
-    folder = options.out or store.root / "report"
+    folder = options.out or store.root / ("report" if options.target is None else f"report-{options.target}")
     if folder.exists() and not folder.is_dir():
         raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
     chosen = selections(store, options)
@@ -157,7 +161,7 @@ def _write(
     figures: list[contents.Drawn] = []
     for name, selection in chosen.items():
         made = []
-        for table in contents.tables_of(name, selection, reader, options.weighting):
+        for table in contents.tables_of(name, selection, reader, options.weighting, options.subject):
             made.append(report.add(table))
             on_table(table)
         on_page.append(SuiteResult(selection, tuple(made)))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bench.scoring.interval import Interval
+
 Best = Literal["min", "max"]
 
 
@@ -33,20 +35,14 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Value:
-    """A number with an optional interval.
+class Value(Interval):
+    """A number of a table, with its interval where it has one.
 
     Attributes:
-        value: the number.
-        low: lower end of its interval.
-        high: upper end.
         text: shown instead of the number, for columns of words such as a verdict; the number is then NaN.
         tied: whether it cannot be told from the best of its column, or is the best and cannot be told from the next.
     """
 
-    value: float
-    low: float | None = None
-    high: float | None = None
     tied: bool = False
     text: str | None = None
 

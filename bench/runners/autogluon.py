@@ -69,8 +69,6 @@ class AutoGluonRunner(Runner):
 
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the fitted model, (n_cells, n_times)."""
-        predicted = np.empty((len(part.cells), len(part.times)), np.float32)
-        for block, table in self.task.tables(part):
-            values = self._predictor.predict(table.to_frame(), model=self._model).to_numpy(np.float32)
-            predicted[block] = values.reshape(-1, len(part.times))
-        return predicted
+        return self.task.predict_rows(
+            part, lambda table: self._predictor.predict(table.to_frame(), model=self._model).to_numpy(np.float32)
+        )

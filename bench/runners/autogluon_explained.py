@@ -57,7 +57,7 @@ class PermutationRunner(AutoGluonRunner):
         generator = np.random.default_rng(task.seed)
         n_rows = min(len(task.train), task.parameters["explained_samples"])
         chosen = np.sort(generator.permutation(len(task.train))[:n_rows])
-        target = task.train_target.reshape(-1)[chosen].astype(np.float64)
+        target = task.train.select(task.train_target)[chosen].astype(np.float64)
         rows = task.table(task.train).to_frame().iloc[chosen].reset_index(drop=True)
 
         def rmse(values: Any) -> float:

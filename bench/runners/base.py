@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
@@ -26,18 +27,18 @@ class Task:
 
     Attributes:
         cube: the data without its target (all NaN), and with only those withheld arrays that the runner's registry
-        entry
-            names; these are NaN outside the training part.
-        train: the training part.
-        train_target: (n_train_cells, n_train_times) float32, in the target's units.
+            entry names; these are NaN outside the training part.
+        train: the training part: only measured samples.
+        train_target: (n_train_cells, n_train_times) float32, in the target's units; NaN where the part's rectangle has
+            no sample. `training_table` and ``train.select`` leave those out.
         view: feature view for `table`.
         seed: for every random choice.
         threads: numeric threads to use.
-        parameters: resolved parameters of the cell.
+        parameters: resolved parameters of the job.
         scratch: an empty folder, removed afterwards.
-        checkpoint: a folder that outlives a killed process; what lies in it is what the same cell left there, and it is
-            removed when the cell is done.
-        scored_steps: the 8-day steps of the year (1–46) that will be scored; models per step need no others.
+        checkpoint: a folder that outlives a killed process; what lies in it is what the same job left there, and it is
+            removed when the job is done.
+        scored_steps: the steps of the year that will be scored; models per step need no others.
     """
 
     cube: Cube
@@ -55,34 +56,51 @@ class Task:
         """Rows of the task's feature view for a part."""
         return build_view(self.cube, part, self.view)
 
-    def tables(self, part: Part) -> Iterator[tuple[slice, FeatureTable]]:
-        """The same rows in blocks of whole cells, each with its place among the part's cells, in bounded memory."""
+    def tables(self, part: Part) -> Iterator[tuple[Part, FeatureTable]]:
+        """The same rows in blocks of whole cells, each with the part that its rows are, in bounded memory."""
         cells = max(1, _BLOCK_ROWS // max(1, len(part.times)))
         for start in range(0, len(part.cells), cells):
-            block = slice(start, start + cells)
-            yield block, self.table(Part(part.cells[block], part.times))
+            block = part.rows(slice(start, start + cells))
+            yield block, self.table(block)
+
+    def predict_rows(self, part: Part, predict: Callable[[FeatureTable], npt.NDArray[Any]]) -> FloatArray:
+        """Predictions of a model of rows, block by block.
+
+        Args:
+            part: which samples.
+            predict: from the rows of a block to (n_rows,) predictions.
+
+        Returns:
+            (n_cells, n_times) float32, NaN where the part's rectangle has no sample.
+        """
+        blocks = [
+            block.spread(predict(table).astype(np.float32).reshape(-1)) if len(block) else np.full(block.shape, np.nan)
+            for block, table in self.tables(part)
+        ]
+        return np.concatenate(blocks).astype(np.float32)
 
     def training_table(self) -> tuple[FeatureTable, FloatArray]:
         """Rows of the training part and their targets, (n_rows,).
 
-        Where the cell's parameters name a number of training rows, these are a sample without replacement, in the
+        Where the job's parameters name a number of training rows, these are a sample without replacement, in the
         part's order, drawn with a seed that depends on nothing but the two numbers: all runners of the same limit learn
         from the same rows. Rows that are not drawn are never in memory together.
         """
         part, wanted = self.train, self.parameters.get(TRAINING_ROWS)
+        target = part.select(self.train_target)
         if wanted is None or wanted >= len(part):
-            return self.table(part), self.train_target.reshape(-1)
+            return self.table(part), target
         generator = np.random.default_rng([ROW_SAMPLE_SEED, len(part), wanted])
         chosen = np.sort(generator.choice(len(part), wanted, replace=False, shuffle=False))
-        first, n_times = 0, len(part.times)
-        blocks = []
+        first = 0
+        drawn = []
         for block, table in self.tables(part):
-            end = len(part.cells[: block.stop]) * n_times
+            end = first + len(block)
             inside = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, end)]
-            blocks.append(table.values[inside - first])
+            drawn.append(table.values[inside - first])
             columns, first = table.columns, end
         print(f"learning from a sample of {wanted:,} of {len(part):,} training rows", flush=True)
-        return FeatureTable(np.concatenate(blocks), columns), self.train_target.reshape(-1)[chosen]
+        return FeatureTable(np.concatenate(drawn), columns), target[chosen]
 
 
 @dataclass(frozen=True)
@@ -90,9 +108,10 @@ class Fitted:
     """What a model was fitted on, where that is not the raw training samples, and what it gives there.
 
     Attributes:
-        target: (n_train_cells, n_steps) in the target's units, such as means over the training years.
+        target: (n_train_cells, n_steps) in the target's units, such as means over the training years; NaN where a cell
+            has none.
         prediction: (n_train_cells, n_steps) of the same.
-        steps: the 8-day step of the year of each column.
+        steps: the step of the year of each column.
     """
 
     target: FloatArray
@@ -112,7 +131,10 @@ class Runner(ABC):
 
     @abstractmethod
     def predict(self, part: Part) -> FloatArray:
-        """(n_cells, n_times) float32 predictions of a part, in the target's units."""
+        """(n_cells, n_times) float32 predictions of a part, in the target's units.
+
+        What stands where the part's rectangle has no sample is ignored; ``part.spread`` puts NaN there.
+        """
 
     def explain(self, part: Part) -> FloatArray | None:
         """(n_cells, n_times, feature) importance weights, or None for a model that does not explain itself.
@@ -134,5 +156,13 @@ class Runner(ABC):
         """Device (``cpu`` or the name of a GPU) and precision of the training, after `fit`.
 
         None for a runner that has no choice of the two: it computes on the CPU, as its package does.
+        """
+        return None
+
+    def training_ended(self) -> str | None:
+        """Why the training ended, after `fit`, in the words of `models.training.stopping`.
+
+        ``converged``: an error on a part held out of the training samples had stopped falling; ``budget``: it had not,
+        and the row could be better; ``schedule``: nothing was held out. None for a runner that does not say.
         """
         return None

@@ -90,6 +90,7 @@ def _frame(
         family="Tabular Deep Learning",
         target="bench.runners.pytorch_frame:PyTorchFrameRunner",
         summary=summary,
+        version=2,
         requires=("pytorch-frame", "torch"),
         uses_gpu=True,
         parameters={"options": {"model": name, **(options or {})}},
@@ -111,6 +112,8 @@ def _frame(
 _NEIGHBOURS = Cost(8, 1, seconds_per_billion_comparisons=2.5)
 """In some 30 columns a tree of neighbours visits nearly all rows, so the time is that of comparing all with all."""
 _NEIGHBOURS_LIMIT = 12 * 3600.0
+_SMOKE_PLUS = {"members": [{"harmonics": 3}, {"harmonics": 0, "season_harmonics": 2}]}
+"""One network of each kind, where nothing but running is asked for."""
 _CONSISTENT = {"gradient_consistency_weight": 1.0, "gradient_consistency_two_way": False}
 _LARGE = {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_data_in_leaf": 3}
 """AutoGluon's former preset 'GBMLarge', spelled out because the string is refused since AutoGluon 1.3."""
@@ -131,7 +134,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Cell × step climatology",
         "Reference",
         "bench.runners.reference:Climatology",
-        "each cell's training mean of the same 8-day step",
+        "each cell's training mean of the same step of the year",
         uses_view=False,
         seeded=False,
         thread_invariant=True,
@@ -161,7 +164,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "lightgbm_shap",
         "LightGBM, TreeSHAP",
         "GBM",
-        "the same LightGBM with its TreeSHAP contributions in a random part of the jobs; only by name",
+        "the same LightGBM with its TreeSHAP contributions in a random part of the cells; only by name",
         Cost(150, 30),
         _TREES,
         smoke={"num_boost_round": 30},
@@ -296,13 +299,14 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "GWR",
         "Spatial",
         "bench.runners.geographical:GwrRunner",
-        "geographically weighted regression per 8-day step, adaptive bisquare, AICc; own exact engine",
+        "geographically weighted regression per step of the year, adaptive bisquare, AICc; own exact local solver",
         version=2,
         requires=("torch", "scikit-learn"),
         uses_view=False,
         explains="sensitivity",
         seeded=False,
         step_means=True,
+        needs=("places_per_step",),
         cost=Cost(5, 100, memory_gb=0.9),
     ),
     RunnerEntry(
@@ -316,6 +320,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         explains="sensitivity",
         seeded=False,
         step_means=True,
+        needs=("places_per_step_held_out",),
         cost=Cost(8, 100, memory_gb=0.9),
     ),
     RunnerEntry(
@@ -329,6 +334,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         explains="sensitivity",
         seeded=False,
         step_means=True,
+        needs=("places_per_step",),
         by_name=True,
         refused_after=3600.0,
         instead="gwr",
@@ -340,11 +346,12 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Geographical RF",
         "Spatial",
         "bench.runners.geographical_forest:GeographicalForestRunner",
-        "random forests at anchor jobs and a global one, blended, per 8-day step; tuned by out-of-bag error",
+        "random forests at anchor cells and a global one, blended, per step of the year; tuned by out-of-bag error",
         requires=("scikit-learn", "torch"),
         uses_view=False,
         explains="share",
         step_means=True,
+        needs=("places_per_step",),
         thread_invariant=True,
         profiles={"smoke": {"anchors": 3, "trees": 30, "bandwidths": (0.3,)}},
         cost=Cost(8, 900, memory_gb=0.6),
@@ -354,12 +361,14 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "GNNWR",
         "Spatial",
         "bench.runners.geographical_networks:GnnwrRunner",
-        "geographically neural network weighted regression per 8-day step; distances to landmark jobs",
+        "geographically neural network weighted regression per step of the year; distances to landmark cells",
+        version=2,
         requires=("torch", "scikit-learn"),
         uses_view=False,
         explains="sensitivity",
         uses_gpu=True,
         step_means=True,
+        needs=("places_per_step",),
         parameters={"ridge": 0.3},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
         cost=Cost(45, 2, memory_gb=0.6),
@@ -369,13 +378,14 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "GTWR",
         "Spatiotemporal",
         "bench.runners.geographical:GtwrRunner",
-        "geographically and temporally weighted regression on the panel of cells and steps; own exact engine",
+        "geographically and temporally weighted regression on the panel of cells and steps; own exact local solver",
         version=2,
         requires=("torch", "scikit-learn"),
         uses_view=False,
         explains="sensitivity",
         seeded=False,
         step_means=True,
+        needs=("panel",),
         cost=Cost(15, 2000, memory_gb=1.4),
     ),
     RunnerEntry(
@@ -389,6 +399,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         explains="sensitivity",
         seeded=False,
         step_means=True,
+        needs=("panel_held_out",),
         cost=Cost(15, 3000, memory_gb=1.4),
     ),
     RunnerEntry(
@@ -397,11 +408,13 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Spatiotemporal",
         "bench.runners.geographical_networks:GtnnwrRunner",
         "geographically and temporally neural network weighted regression on the panel of cells and steps",
+        version=2,
         requires=("torch", "scikit-learn"),
         uses_view=False,
         explains="sensitivity",
         uses_gpu=True,
         step_means=True,
+        needs=("seasons",),
         parameters={"ridge": 0.3},
         profiles={"smoke": {"landmarks": 16, "hidden": (16,), "updates": 20}},
         cost=Cost(45, 10, memory_gb=0.7, bytes_per_value=300.0),
@@ -411,15 +424,15 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Dual-branch plus",
         "Proposed",
         "bench.runners.dual_branch:DualBranchPlusRunner",
-        "the dual-branch idea with seasonal low-rank conditions per cell; ensemble of three",
-        version=2,
+        "the dual-branch idea with low-rank conditions per cell, seasonal in some networks, constant in others",
+        version=4,
         requires=("torch",),
         uses_gpu=True,
         uses_view=False,
         explains="sensitivity",
         several_processes=True,
-        profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
-        cost=Cost(10, 5000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
+        profiles={"smoke": {"options": _SMOKE_PLUS, "training": {"epochs": 2}}},
+        cost=Cost(10, 2500, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch_plus_gradient",
@@ -427,13 +440,14 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Proposed",
         "bench.runners.dual_branch:DualBranchGradientRunner",
         "the same network, explained by the derivatives of its prediction; only by name",
+        version=3,
         requires=("torch",),
         uses_gpu=True,
         uses_view=False,
         by_name=True,
         explains="sensitivity",
-        profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 2}}},
-        cost=Cost(10, 5000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
+        profiles={"smoke": {"options": _SMOKE_PLUS, "training": {"epochs": 2}}},
+        cost=Cost(10, 2500, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch_plus_consistent",
@@ -441,6 +455,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Proposed",
         "bench.runners.dual_branch:DualBranchPlusRunner",
         "the same network, whose weights are trained to follow its own derivatives; only by name",
+        version=3,
         requires=("torch",),
         uses_gpu=True,
         uses_view=False,
@@ -449,11 +464,11 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         parameters={"options": _CONSISTENT},  # chosen on a validation part, see docs/interpretability.md
         profiles={
             "smoke": {
-                "options": _CONSISTENT | {"ensemble": 1},
+                "options": _CONSISTENT | _SMOKE_PLUS,
                 "training": {"epochs": 2},
             }
         },
-        cost=Cost(10, 7000, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
+        cost=Cost(10, 3500, memory_gb=0.8, bytes_per_value=_SAMPLE_BYTES),
     ),
     RunnerEntry(
         "dual_branch",
@@ -461,6 +476,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "Proposed",
         "bench.runners.dual_branch:DualBranchRunner",
         "the paper's dual-branch network, equation by equation",
+        version=3,
         requires=("torch",),
         uses_gpu=True,
         uses_view=False,
@@ -469,13 +485,21 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         parameters={"node_share": 0.95},  # chosen on a validation part, see models/dual_branch/README.md
         profiles={
             "smoke": {
-                "options": {"k": 4, "width": 8, "blocks": 1, "window": 3},
+                "options": {"k": 4, "width": 8, "blocks": 1},
                 "node_share": 0.2,
-                "training": {"epochs": 1},
+                "training": {"epochs": 2, "patience": 1},
             },
-            # 20 epochs take most of an hour on one core
-            "laptop": {"training": {"epochs": 6, "decay_after": 3}},
+            # The paper's 20 epochs are a quarter of an hour on one core. Smaller batches make more of fewer epochs.
+            "laptop": {
+                "training": {
+                    "epochs": 8,
+                    "batch_size": 96,
+                    "learning_rate": 3e-3,
+                    "schedule": "one_cycle",
+                    "patience": 4,
+                }
+            },
         },
-        cost=Cost(20, 10_000, memory_gb=2.5, bytes_per_value=_SAMPLE_BYTES),
+        cost=Cost(20, 5000, memory_gb=2.5, bytes_per_value=_SAMPLE_BYTES),
     ),
 )

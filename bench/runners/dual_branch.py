@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import FloatArray
+from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner
 from bench.runners.resuming import fit_resumably
@@ -23,11 +23,12 @@ class DualBranchPlusRunner(Runner):
     def fit(self) -> None:
         """Trains on the training part; an unfinished training goes on from the task's checkpoint folder."""
         task = self.task
-        self._panel = self._make_panel()
-        target = np.full((task.cube.n_cells, task.cube.n_times), np.nan, np.float32)
-        target[np.ix_(task.train.cells, task.train.times)] = task.train_target
         self._estimator = self._make_estimator()
-        cells, times = _samples(task.train)
+        self._early = max(0, self._estimator.options.window - task.cube.n_times)
+        self._panel = self._make_panel()
+        target = np.full((task.cube.n_cells, self._panel.n_times), np.nan, np.float32)
+        target[np.ix_(task.train.cells, task.train.times + self._early)] = task.train_target
+        cells, times = self._samples(task.train)
 
         def fit(checkpoint: Path) -> None:
             self._estimator.fit(
@@ -43,26 +44,38 @@ class DualBranchPlusRunner(Runner):
 
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the target branch (Eq. 16), (n_cells, n_times)."""
-        cells, times = _samples(part)
-        predicted: FloatArray = self._estimator.predict(self._panel, cells, times)
-        return predicted.reshape(len(part.cells), len(part.times))
+        predicted: FloatArray = self._estimator.predict(self._panel, *self._samples(part))
+        return part.spread(predicted)
 
     def explain(self, part: Part) -> FloatArray:
         """Importance weights of every climate and static feature (Eq. 17), (n_cells, n_times, feature)."""
-        cells, times = _samples(part)
-        weights: FloatArray = self._estimator.explain(self._panel, cells, times).weights
-        return weights.reshape(len(part.cells), len(part.times), -1)
+        weights: FloatArray = self._estimator.explain(self._panel, *self._samples(part)).weights
+        return part.spread(weights)
 
     def trained_on(self) -> tuple[str, str]:
         """See `Runner`; the members of an ensemble are trained alike."""
         result = self._estimator.results[0]
         return result.device, result.precision
 
+    def training_ended(self) -> str:
+        """See `Runner`; an ensemble has converged when all its members have."""
+        reasons = {result.stopped for result in self._estimator.results}
+        return "budget" if "budget" in reasons else min(reasons)
+
     def _make_panel(self) -> Panel:
         from models.training import Panel
 
-        cube = self.task.cube
-        return Panel(cube.climate, np.asarray(cube.static), cube.lon, cube.lat, cube.step_of_year)
+        cube, early = self.task.cube, self._early
+        climate, steps = cube.climate, cube.step_of_year
+        if early:  # a series shorter than the window repeats its first step
+            climate = np.concatenate([np.repeat(climate[:, :1], early, axis=1), climate], axis=1)
+            steps = np.concatenate([np.repeat(steps[:1], early), steps])
+        return Panel(climate, np.asarray(cube.static), *_on_sphere(cube), steps)
+
+    def _samples(self, part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """(sample,) cell and time, in the panel, of every sample of a part."""
+        cells, times = part.samples()
+        return cells, times + self._early
 
     def _make_estimator(self) -> Any:
         from dataclasses import replace
@@ -71,7 +84,12 @@ class DualBranchPlusRunner(Runner):
 
         parameters = self.task.parameters
         training = replace(PLUS_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
-        return DualBranchPlusRegressor(DualBranchPlusOptions(**parameters.get("options", {})), training)
+        options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
+        chosen = DualBranchPlusOptions(**options)
+        if not self.task.cube.rhythm.has_seasons:
+            steady = tuple(replace(member, harmonics=0, season_harmonics=0) for member in chosen.members)
+            chosen = replace(chosen, members=steady)
+        return DualBranchPlusRegressor(chosen, training)
 
 
 class DualBranchGradientRunner(DualBranchPlusRunner):
@@ -79,30 +97,45 @@ class DualBranchGradientRunner(DualBranchPlusRunner):
 
     def explain(self, part: Part) -> FloatArray:
         """∂ŷ/∂x of every standardised climate and static feature at the step, (n_cells, n_times, feature)."""
-        cells, times = _samples(part)
-        gradients: FloatArray = self._estimator.gradients(self._panel, cells, times)
-        return gradients.reshape(len(part.cells), len(part.times), -1)
+        gradients: FloatArray = self._estimator.gradients(self._panel, *self._samples(part))
+        return part.spread(gradients)
 
 
+_PATCH_DEGREES = 2.0
 MOST_NODES = 2000
 """Beyond it the graph costs more than the samples; the paper names no number."""
 
 
 class DualBranchRunner(DualBranchPlusRunner):
-    """The network to the letter; parameters: also ``node_share``, graph nodes as a share of the training cells."""
+    """The paper's network; parameters: also ``node_share``, graph nodes as a share of the training cells."""
 
     def _make_estimator(self) -> Any:
-        from models.dual_branch import DualBranchOptions, DualBranchRegressor
-        from models.training import TrainingOptions
+        from dataclasses import replace
+
+        from models.dual_branch import PAPER_TRAINING, DualBranchOptions, DualBranchRegressor
 
         parameters = self.task.parameters
-        training = TrainingOptions(**parameters.get("training", {}), seed=self.task.seed)
-        options = dict(parameters.get("options", {}))
+        training = replace(PAPER_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
+        options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
         if "node_share" in parameters:
-            options["n_nodes"] = min(MOST_NODES, max(2, round(parameters["node_share"] * len(self.task.train.cells))))
+            options["n_nodes"] = min(MOST_NODES, max(1, round(parameters["node_share"] * len(self.task.train.cells))))
         return DualBranchRegressor(DualBranchOptions(**options), training)
 
 
-def _samples(part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(sample,) cell and time index of every sample of a part, in its order."""
-    return np.repeat(part.cells, len(part.times)), np.tile(part.times, len(part.cells))
+def _of_rhythm(cube: Cube) -> dict[str, Any]:
+    """Options that follow from the data's rhythm."""
+    return {"steps_per_year": cube.steps_per_year}
+
+
+def _on_sphere(cube: Cube) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(cell,) degrees east and north; planar coordinates are laid as a small patch around (0°, 0°).
+
+    The networks ask which cells are near and how their distances compare, never for a length: on a patch of
+    `_PATCH_DEGREES` the sphere is plane to 2 in 10,000.
+    """
+    if not cube.is_planar:
+        return cube.lon, cube.lat
+    middle = (cube.places.max(axis=0) + cube.places.min(axis=0)) / 2
+    extent = float(np.ptp(cube.places, axis=0).max())
+    patch = (cube.places - middle) * (_PATCH_DEGREES / extent if extent > 0 else 0.0)
+    return patch[:, 0], patch[:, 1]

@@ -69,6 +69,8 @@ class RunnerEntry:
         thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
         several_processes: whether it is trained by `models.training`, which several processes can do together.
         uses_gpu: whether it computes on a GPU where its process sees one; engines hand GPUs to such runners only.
+        needs: what the data must have, names in `bench.runners.suitability.NEEDS`; where they have it not, a plan says
+            so and the job is skipped.
         by_name: whether a suite plans it only where ``--only`` or ``--with`` names it.
         refused_after: seconds; a job that is expected to take longer is refused; None for never.
         instead: what to do where a job is refused.
@@ -97,6 +99,7 @@ class RunnerEntry:
     thread_invariant: bool = False
     several_processes: bool = False
     uses_gpu: bool = False
+    needs: tuple[str, ...] = ()
     by_name: bool = False
     refused_after: float | None = None
     instead: str = ""

@@ -1,36 +1,41 @@
-"""Geographically weighted rows of Table 2: GWR per step, GTWR on the panel of all steps, by this project's engine.
+"""Geographically weighted rows of Table 2, by this project's local solver: GWR per step, GTWR on the panel of steps.
 
-As in the paper, they are fitted on one sample per cell and step: the mean over the training years. They predict, like
-every other row, the raw values of whatever year is asked for. They are linear: where a cell's weather of the test year
-lies outside what its neighbourhood saw in training, they extrapolate without bounds.
+As in the paper, they are fitted on one sample per cell and step of the year: the mean over the training years (of data
+without time, the sample itself). They predict, like every other row, the raw values of whatever year is asked for. They
+are linear: where a cell's weather of the test year lies outside what its neighbourhood saw in training, they
+extrapolate without bounds.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, FloatArray
+from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Fitted, Runner
 
+if TYPE_CHECKING:
+    from models.gwr import FlaggedPrediction
+
 Doubles = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
-
-YEAR = np.arange(1, STEPS_PER_YEAR + 1, dtype=np.float64)
-"""The 8-day steps of a year."""
 
 
 class StepMeans:
     """Training means per (cell, step of the year), and the design that they and later raw samples share.
 
-    Columns: climate and land-cover fractions, without the commonest class (fractions add up to one, the intercept
-    stands for it) and without columns that do not vary; standardised by the training means' mean and standard
-    deviation.
+    Columns: see `design_columns`; standardised by the mean and standard deviation of the training means.
+
+    Attributes:
+        design: (n_cells, n_steps, columns) standardised; 0 where the target was not measured.
+        target: (n_cells, n_steps) NaN where it was not measured.
+        places: (n_cells, 2) coordinates.
 
     Args:
         runner: the runner whose training part is averaged.
@@ -39,41 +44,50 @@ class StepMeans:
     def __init__(self, runner: Runner) -> None:
         task = runner.task
         self._cube = task.cube
+        cells, n_steps = task.train.cells, task.cube.steps_per_year
+        self._static_kept = design_columns(task.cube, cells)
+        climate = np.zeros((len(cells), n_steps, len(task.cube.feature_names)))
+        self.target = np.full((len(cells), n_steps), np.nan)
         step = task.cube.step_of_year[task.train.times]
-        missing = sorted({*range(1, STEPS_PER_YEAR + 1)} - set(step.tolist()))
-        if missing:
-            raise BenchError(
-                f"The training part has no 8-day step {missing[0]}; this runner needs every step of the year."
-            )
-        cells = task.train.cells
-        n_features = len(task.cube.feature_names)
-        climate = np.empty((len(cells), STEPS_PER_YEAR, n_features))
-        self.target = np.empty((len(cells), STEPS_PER_YEAR))
-        for index in range(STEPS_PER_YEAR):
-            columns = task.train.times[step == index + 1]
-            climate[:, index] = Part(cells, columns).of(task.cube.climate).mean(axis=1, dtype=np.float64)
-            self.target[:, index] = task.train_target[:, step == index + 1].mean(axis=1, dtype=np.float64)
-        self.places = np.stack([task.cube.lon[cells], task.cube.lat[cells]], axis=1)
-        static = task.cube.static[cells].astype(np.float64)
-        land_cover = static[:, : task.cube.n_land_cover]
-        self._static_kept = [
-            index
-            for index in range(static.shape[1])
-            if static[:, index].std() > 1e-3 and index != int(land_cover.mean(axis=0).argmax())
-        ]
-        everything = self._join(climate, static)
-        flat = everything.reshape(-1, everything.shape[-1])
+        for index in np.unique(step) - 1:
+            columns = step == index + 1
+            values, target = Part(cells, task.train.times[columns]).of(task.cube.climate), task.train_target[:, columns]
+            if task.train.mask is None:
+                climate[:, index] = values.mean(axis=1, dtype=np.float64)
+                self.target[:, index] = target.mean(axis=1, dtype=np.float64)
+            else:
+                climate[:, index], self.target[:, index] = _masked_means(values, target, task.train.mask[:, columns])
+        self.places = task.cube.places[cells]
+        everything = self._join(climate, task.cube.static[cells].astype(np.float64))
+        measured = ~np.isnan(self.target)
+        flat = everything[measured]
         self._mean, deviation = flat.mean(axis=0), flat.std(axis=0)
         self._deviation = np.where(deviation > 0, deviation, 1.0)
-        self.design = self._scaled(everything)
+        self.design = np.where(measured[:, :, None], self._scaled(everything), 0.0)
+
+    def measured(self, step: int, among: npt.NDArray[np.bool_] | None = None) -> tuple[Doubles, Doubles, Doubles]:
+        """Design (n, columns), target (n,) and places (n, 2) of a step, where it was measured.
+
+        Args:
+            step: of the year, from 1.
+            among: (n_cells,) cells to take; None for all.
+        """
+        rows = ~np.isnan(self.target[:, step - 1])
+        rows = rows if among is None else rows & among
+        return self.design[rows, step - 1], self.target[rows, step - 1], self.places[rows]
+
+    @property
+    def complete(self) -> npt.NDArray[np.bool_]:
+        """(n_cells,) which cells were measured in every step of the year."""
+        return np.asarray(~np.isnan(self.target).any(axis=1))
 
     def of(self, part: Part) -> Doubles:
         """(n_cells, n_times, columns) standardised design of raw samples."""
         return self._scaled(self._join(part.of(self._cube.climate).astype(np.float64), self._cube.static[part.cells]))
 
     def at(self, part: Part) -> Doubles:
-        """(n_cells, 2) longitude and latitude of a part's cells, degrees."""
-        return np.stack([self._cube.lon[part.cells], self._cube.lat[part.cells]], axis=1)
+        """(n_cells, 2) coordinates of a part's cells."""
+        return self._cube.places[part.cells]
 
     def weights(self, per_column: npt.NDArray[Any]) -> FloatArray:
         """What a model says of its design's columns, in the layout of `Runner.explain`.
@@ -100,6 +114,34 @@ class StepMeans:
         return scaled
 
 
+def design_columns(cube: Cube, cells: npt.NDArray[np.int64]) -> list[int]:
+    """Static columns of a design with an intercept, as indices; all climate features come before them.
+
+    Left out are columns that do not vary over the cells, and of land-cover fractions and of each category, whose
+    columns add up to one, the commonest.
+
+    Args:
+        cube: the data.
+        cells: training cells.
+    """
+    static = cube.static[cells].astype(np.float64)
+    summing = [list(range(cube.n_land_cover))] if cube.n_land_cover else []
+    for category in cube.categories:
+        summing.append([cube.static_names.index(f"{category}={level}") for level in cube.levels_of(category)])
+    commonest = {columns[int(static[:, columns].mean(axis=0).argmax())] for columns in summing}
+    return [index for index in range(static.shape[1]) if static[:, index].std() > 1e-3 and index not in commonest]
+
+
+def _masked_means(
+    values: npt.NDArray[Any], target: npt.NDArray[Any], mask: npt.NDArray[np.bool_]
+) -> tuple[Doubles, Doubles]:
+    """Means over the times of the samples, (n_cells, feature) and (n_cells,): 0 and NaN where there is none."""
+    count = mask.sum(axis=1)
+    features = np.where(mask[:, :, None], values, 0.0).sum(axis=1, dtype=np.float64) / np.maximum(count, 1)[:, None]
+    total = np.where(mask, target, 0.0).sum(axis=1, dtype=np.float64)
+    return features, np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
 class StepMeansRunner(Runner):
     """A runner that is fitted on `StepMeans`, which its `fit` keeps in ``_means``.
 
@@ -114,7 +156,7 @@ class StepMeansRunner(Runner):
 
         Args:
             design: (n_cells, n_times, columns).
-            places: (n_cells, 2) longitude and latitude, degrees.
+            places: (n_cells, 2) coordinates.
             steps: (n_times,) step of the year of each time; steps repeat where a part holds several years.
         """
 
@@ -135,9 +177,14 @@ class StepMeansRunner(Runner):
         steps: Steps = self.task.cube.step_of_year[part.times]
         return steps
 
+    @property
+    def _distance(self) -> str:
+        """How models of `models.gwr` and `models.gnnwr` measure distance between the cube's places."""
+        return "planar" if self.task.cube.is_planar else "great_circle"
+
 
 class PerStepRunner(StepMeansRunner):
-    """A separate model for each 8-day step; a subclass says how the model of one step is fitted."""
+    """A separate model for each step of the year; a subclass says how the model of one step is fitted."""
 
     def fit(self) -> None:
         """Fits the models of the steps that will be scored, on the training years' means."""
@@ -161,7 +208,13 @@ class PerStepRunner(StepMeansRunner):
 
 
 class GwrRunner(PerStepRunner):
-    """GWR, a separate model for each 8-day step."""
+    """GWR, a separate model for each step of the year."""
+
+    def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
+        models = [self._model(step) for step in steps.tolist()]
+        return _told(
+            [model.predict_flagged(design[:, index], places) for index, model in enumerate(models)], stack=True
+        )
 
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
@@ -176,7 +229,7 @@ class GwrRunner(PerStepRunner):
 
     def _fit_step(self, step: int) -> Any:
         means, model = self._means, self._estimator(self._bandwidth(step))
-        return _fit(model, means.design[:, step - 1], means.target[:, step - 1], means.places)
+        return _fit(model, *means.measured(step))
 
     def _estimator(self, bandwidth: float | None) -> Any:
         from models.gwr import GWR
@@ -185,7 +238,7 @@ class GwrRunner(PerStepRunner):
             bandwidth,
             kernel="bisquare",
             adaptive=True,
-            distance="great_circle",
+            distance=self._distance,
             criterion="AICc",
             standard_errors=False,
         )
@@ -196,12 +249,24 @@ class GwrRunner(PerStepRunner):
 
 
 class GtwrRunner(StepMeansRunner):
-    """GTWR on the full panel of cells and steps, with a cyclic time axis of 46 steps."""
+    """GTWR on the full panel of cells and steps, with the year as a cyclic time axis.
+
+    A panel has no gaps: of the training cells it takes those that were measured in every step of the year.
+    """
 
     def fit(self) -> None:
         """Searches both bandwidths on the step means and fits the panel."""
         self._means = means = StepMeans(self)
-        self._model = _fit(self._estimator(*self._bandwidths()), means.design, means.target, means.places, YEAR)
+        whole = means.complete
+        if not whole.all():
+            print(f"fitted on the {whole.sum()} of {len(whole)} cells that were measured in every step", flush=True)
+        model = self._estimator(*self._bandwidths())
+        self._model = _fit(model, means.design[whole], means.target[whole], means.places[whole], self._year)
+
+    @property
+    def _year(self) -> Doubles:
+        """The steps of a year."""
+        return np.arange(1, self.task.cube.steps_per_year + 1, dtype=np.float64)
 
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
@@ -211,11 +276,11 @@ class GtwrRunner(StepMeansRunner):
         return self._means.weights(slopes[:, column])
 
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
-        prediction = np.empty(design.shape[:2])
-        for start in range(0, len(steps), STEPS_PER_YEAR):  # a year at a time, which bounds the memory of a call
-            year = slice(start, start + STEPS_PER_YEAR)
-            prediction[:, year] = self._model.predict(design[:, year], places, steps[year].astype(np.float64))
-        return prediction
+        flagged, length = [], len(self._year)
+        for start in range(0, len(steps), length):  # a year at a time, which bounds the memory of a call
+            year = slice(start, start + length)
+            flagged.append(self._model.predict_flagged(design[:, year], places, steps[year].astype(np.float64)))
+        return _told(flagged)
 
     def _estimator(self, space_bandwidth: float | None, time_bandwidth: float | None) -> Any:
         from models.gwr import PanelGTWR
@@ -226,15 +291,30 @@ class GtwrRunner(StepMeansRunner):
             kernel="bisquare",
             time_kernel="gaussian",
             adaptive=True,
-            distance="great_circle",
-            period=float(STEPS_PER_YEAR),
+            distance=self._distance,
+            period=float(self.task.cube.steps_per_year),
             criterion="AICc",
             standard_errors=False,
         )
 
     def _bandwidths(self) -> tuple[float | None, float | None]:
-        """Cells and 8-day steps to count; None leaves the choice to AICc."""
+        """Cells and steps to count; None leaves the choice to AICc."""
         return None, None
+
+
+def _told(flagged: Sequence[FlaggedPrediction], *, stack: bool = False) -> Doubles:
+    """The predictions (n_cells, n_times) side by side; a line in the log says how many are not quite local."""
+    join = np.stack if stack else np.concatenate
+    values, alone, singular = (
+        join([getattr(prediction, name) for prediction in flagged], axis=1)
+        for name in ("values", "out_of_reach", "singular")
+    )
+    print(
+        f"{alone.sum():,} of {values.size:,} predictions have no training cell in reach (the global fit), "
+        f"{(singular & ~alone).sum():,} a singular local design (completed by the global fit)",
+        flush=True,
+    )
+    return values
 
 
 def _fit(model: Any, *arguments: Doubles) -> Any:

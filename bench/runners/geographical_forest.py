@@ -1,4 +1,4 @@
-"""Geographical random forest per 8-day step, fitted on the same step means as GWR (`models/geographical_forest.py`)."""
+"""Geographical random forest per step of the year (`models/geographical_forest.py`), on the step means of GWR."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bench.runners.geographical import PerStepRunner
 
 
 class GeographicalForestRunner(PerStepRunner):
-    """Local random forests at anchor cells, blended with a global one; a separate model for each 8-day step."""
+    """Local random forests at anchor cells, blended with a global one; a separate model for each step of the year."""
 
     def explain(self, part: Part) -> FloatArray:
         """Shares of the impurity decrease of each feature, blended over forests as the prediction of each cell is."""
@@ -24,10 +24,10 @@ class GeographicalForestRunner(PerStepRunner):
     def _fit_step(self, step: int) -> Any:
         from models.geographical_forest import GeographicalForest
 
-        means, task = self._means, self.task
+        task = self.task
         seed = int(np.random.default_rng([task.seed, step]).integers(2**31))
         model = GeographicalForest(random_state=seed, n_jobs=task.threads, **task.parameters)
         try:
-            return model.fit(means.design[:, step - 1], means.target[:, step - 1], means.places)
+            return model.fit(*self._means.measured(step))
         except ValueError as error:
             raise BenchError(f"The geographical forest cannot be fitted on this sample: {error}") from error

@@ -1,4 +1,4 @@
-"""GWR by the ``mgwr`` package itself: a cross-check of this project's engine on the same step means.
+"""GWR by the ``mgwr`` package itself: a cross-check of this project's local solver on the same step means.
 
 Its prediction cannot be called as it stands: more points than training rows are an IndexError, a second call on one
 object fails, and the fitted values of its results belong to the training rows. So every block of points that is no
@@ -23,7 +23,7 @@ SMALLEST_NEIGHBOURHOOD = 40
 
 
 class MgwrRunner(GwrRunner):
-    """``mgwr``, a separate model for each 8-day step: adaptive bisquare, great-circle distance, AICc."""
+    """``mgwr``, a separate model for each step of the year: adaptive bisquare, AICc."""
 
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
         prediction = np.empty(design.shape[:2])
@@ -34,7 +34,7 @@ class MgwrRunner(GwrRunner):
         return prediction
 
     def _coefficients(self, step: int, places: Doubles) -> Doubles:
-        size, bandwidth = len(self._means.places), self._model(step)
+        size, bandwidth = len(self._means.measured(step)[1]), self._model(step)
         # Scale and residuals serve standard errors only; given, they save a second fit at the training places.
         given = {"exog_scale": 1.0, "exog_resid": np.zeros((size, 1)), "fit_params": {"lite": True}}
         blocks = []
@@ -50,8 +50,8 @@ class MgwrRunner(GwrRunner):
         """The bandwidth of a step; mgwr's fitted objects are of no use afterwards."""
         from mgwr.sel_bw import Sel_BW
 
-        means = self._means
-        cells, _, columns = means.design.shape
+        design, target, at = self._means.measured(step)
+        cells, columns = design.shape
         smallest = SMALLEST_NEIGHBOURHOOD + 2 * (columns + 1)
         if cells < smallest:
             raise BenchError(
@@ -60,12 +60,12 @@ class MgwrRunner(GwrRunner):
             )
         with self._explained(step):
             search = Sel_BW(
-                means.places,
-                means.target[:, step - 1, None],
-                means.design[:, step - 1],
+                at,
+                target[:, None],
+                design,
                 kernel="bisquare",
                 fixed=False,
-                spherical=True,
+                spherical=self._on_sphere,
                 n_jobs=1,
             )
             return search.search(criterion="AICc")
@@ -73,17 +73,21 @@ class MgwrRunner(GwrRunner):
     def _mgwr_model(self, step: int, bandwidth: float) -> Any:
         from mgwr.gwr import GWR
 
-        means = self._means
+        design, target, at = self._means.measured(step)
         return GWR(
-            means.places,
-            means.target[:, step - 1, None],
-            means.design[:, step - 1],
+            at,
+            target[:, None],
+            design,
             bandwidth,
             kernel="bisquare",
             fixed=False,
-            spherical=True,
+            spherical=self._on_sphere,
             n_jobs=1,
         )
+
+    @property
+    def _on_sphere(self) -> bool:
+        return not self.task.cube.is_planar
 
     @contextlib.contextmanager
     def _explained(self, step: int) -> Iterator[None]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, FloatArray
+from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner
 from bench.runners.geographical import Doubles, PerStepRunner, StepMeans, StepMeansRunner, Steps
@@ -20,7 +20,7 @@ from bench.runners.resuming import fit_resumably
 
 
 class GnnwrRunner(PerStepRunner):
-    """GNNWR, a separate model for each 8-day step; parameters: those of the estimator."""
+    """GNNWR, a separate model for each step of the year; parameters: those of the estimator."""
 
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
@@ -35,12 +35,12 @@ class GnnwrRunner(PerStepRunner):
     def _fit_step(self, step: int) -> Any:
         from models.gnnwr import GNNWR
 
-        model, means = GNNWR(distance="great_circle", seed=self.task.seed, **self.task.parameters), self._means
-        return _fit(self, f"step_{step:02d}", model, means.design[:, step - 1], means.target[:, step - 1], means.places)
+        model = GNNWR(distance=self._distance, seed=self.task.seed, **self.task.parameters)
+        return _fit(self, f"step_{step:02d}", model, *self._means.measured(step))
 
 
 class GtnnwrRunner(StepMeansRunner):
-    """GTNNWR on all cells and steps at once, with a cyclic time axis of 46 steps; parameters: the estimator's."""
+    """GTNNWR on all cells and steps at once, with the year as a cyclic time axis; parameters: the estimator's."""
 
     def fit(self) -> None:
         """Trains on the step means; an unfinished training goes on from the task's checkpoint folder."""
@@ -49,13 +49,16 @@ class GtnnwrRunner(StepMeansRunner):
         self._means = means = StepMeans(self)
         n_cells, n_steps, n_columns = means.design.shape
         model = GTNNWR(
-            distance="great_circle", period=float(STEPS_PER_YEAR), seed=self.task.seed, **self.task.parameters
+            distance=self._distance,
+            period=float(self.task.cube.steps_per_year),
+            seed=self.task.seed,
+            **self.task.parameters,
         )
-        places = np.repeat(means.places, n_steps, axis=0)
-        moments = np.tile(np.arange(1, n_steps + 1, dtype=np.float64), n_cells)
-        self._model = _fit(
-            self, "training", model, means.design.reshape(-1, n_columns), means.target.reshape(-1), places, moments
-        )
+        measured = ~np.isnan(means.target.reshape(-1))
+        places = np.repeat(means.places, n_steps, axis=0)[measured]
+        moments = np.tile(np.arange(1, n_steps + 1, dtype=np.float64), n_cells)[measured]
+        design, target = means.design.reshape(-1, n_columns)[measured], means.target.reshape(-1)[measured]
+        self._model = _fit(self, "training", model, design, target, places, moments)
 
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""

@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR
 from bench.data.splits import Part
-from bench.runners.geographical import YEAR, Doubles, GtwrRunner, GwrRunner, Steps
+from bench.runners.geographical import Doubles, GtwrRunner, GwrRunner, Steps
 
 Mask = npt.NDArray[np.bool_]
 
@@ -26,30 +25,30 @@ MORE_THAN_PARAMETERS = 10
 """So many bandwidths are tried, geometrically spaced from ten neighbours more than parameters to all cells."""
 GTWR_SPACE_SHARES = (0.1, 0.25, 0.5, 1.0)
 """Spatial bandwidths that are tried, as shares of the cells."""
-GTWR_TIME_BANDWIDTHS = (0.5, 1.0, 2.0, 4.0, 23.0)
-"""Temporal bandwidths that are tried, in 8-day steps; with 23, half a year, all seasons count."""
+GTWR_TIME_BANDWIDTHS = (0.5, 1.0, 2.0, 4.0)
+"""Temporal bandwidths that are tried, in steps of the year, beside half a year, with which all seasons count."""
 
 
 class ValidatedGwrRunner(GwrRunner):
-    """GWR per 8-day step; its bandwidth is the best of a grid in five-fold cross-validation over cells."""
+    """GWR per step of the year; its bandwidth is the best of a grid in five-fold cross-validation over cells."""
 
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
         return _within_range(super()._predict_design(design, places, steps), _ranges(self), steps)
 
     def _bandwidth(self, step: int) -> float:
         means, held_out, ranges = self._means, _HeldOut(self), _ranges(self)
-        cells = len(held_out.fold)
+        cells = len(means.measured(step)[1])
         fewest = min(means.design.shape[2] + 1 + MORE_THAN_PARAMETERS, cells)
         squares = dict.fromkeys(np.geomspace(fewest / cells, 1.0, GWR_BANDWIDTHS).tolist(), 0.0)
         for share, number in itertools.product(squares, range(held_out.folds)):
             fitted = held_out.fold != number
-            model = self._estimator(_neighbours(share, fitted))
-            model.fit(means.design[fitted, step - 1], means.target[fitted, step - 1], means.places[fitted])
+            design, target, places = means.measured(step, fitted)
+            model = self._estimator(_neighbours(share, len(target))).fit(design, target, places)
             for time in np.flatnonzero(held_out.steps == step):
                 design, target, places = held_out.samples(~fitted, np.array([time]))
                 predicted = model.predict(design[:, 0], places)[:, None]
                 squares[share] += _squares(ranges, predicted, target, held_out.steps[[time]])
-        return _neighbours(min(squares, key=squares.__getitem__), np.ones(cells, bool))
+        return _neighbours(min(squares, key=squares.__getitem__), len(means.measured(step)[1]))
 
 
 class ValidatedGtwrRunner(GtwrRunner):
@@ -60,21 +59,22 @@ class ValidatedGtwrRunner(GtwrRunner):
 
     def _bandwidths(self) -> tuple[float, float]:
         means, held_out, ranges = self._means, _HeldOut(self), _ranges(self)
-        fitted = held_out.fold != 0
+        whole, length = means.complete, len(self._year)
+        fitted = (held_out.fold != 0) & whole
         squares: dict[tuple[float, float], float] = {}
-        for share, bandwidth in itertools.product(GTWR_SPACE_SHARES, GTWR_TIME_BANDWIDTHS):
-            model = self._estimator(_neighbours(share, fitted), bandwidth)
-            model.fit(means.design[fitted], means.target[fitted], means.places[fitted], YEAR)
+        for share, bandwidth in itertools.product(GTWR_SPACE_SHARES, (*GTWR_TIME_BANDWIDTHS, length / 2)):
+            model = self._estimator(_neighbours(share, int(fitted.sum())), bandwidth)
+            model.fit(means.design[fitted], means.target[fitted], means.places[fitted], self._year)
             squares[share, bandwidth] = 0.0
-            for start in range(0, len(held_out.steps), STEPS_PER_YEAR):  # a year at a time, as in predictions
-                times = np.arange(start, min(start + STEPS_PER_YEAR, len(held_out.steps)))
-                design, target, places = held_out.samples(~fitted, times)
+            for start in range(0, len(held_out.steps), length):  # a year at a time, as in predictions
+                times = np.arange(start, min(start + length, len(held_out.steps)))
+                design, target, places = held_out.samples(held_out.fold == 0, times)
                 steps = held_out.steps[times]
                 predicted = model.predict(design, places, steps.astype(np.float64))
                 squares[share, bandwidth] += _squares(ranges, predicted, target, steps)
             print(f"{share:g} of the cells, {bandwidth:g} steps: {squares[share, bandwidth]:.6g}", flush=True)
         share, bandwidth = min(squares, key=squares.__getitem__)
-        return _neighbours(share, np.ones(len(fitted), bool)), bandwidth
+        return _neighbours(share, int(whole.sum())), bandwidth
 
 
 class _HeldOut:
@@ -94,17 +94,24 @@ class _HeldOut:
         return self._means.of(part), self._target[np.ix_(np.flatnonzero(cells), times)], self._means.places[cells]
 
 
-def _neighbours(share: float, cells: Mask) -> float:
+def _neighbours(share: float, cells: int) -> float:
     """Adaptive bandwidth that is a share of the cells fitted."""
-    return float(max(2, round(share * int(cells.sum()))))
+    return float(max(2, round(share * cells)))
 
 
 def _ranges(runner: GwrRunner | GtwrRunner) -> Doubles:
-    """(46, 2) least and greatest raw training target of each step of the year, over cells and years."""
+    """(n_steps, 2) least and greatest raw training target of each step of the year, over cells and years.
+
+    A step without any training sample is bounded by all of them.
+    """
     task = runner.task
     steps = task.cube.step_of_year[task.train.times]
-    targets = [task.train_target[:, steps == step] for step in range(1, STEPS_PER_YEAR + 1)]
-    return np.array([(target.min(), target.max()) for target in targets], dtype=np.float64)
+    everything = task.train.select(task.train_target)
+    ranges = np.tile((everything.min(), everything.max()), (task.cube.steps_per_year, 1)).astype(np.float64)
+    for step in np.unique(steps):
+        target = task.train_target[:, steps == step]
+        ranges[step - 1] = np.nanmin(target), np.nanmax(target)
+    return ranges
 
 
 def _within_range(prediction: npt.NDArray[Any], ranges: Doubles, steps: Steps) -> Doubles:
@@ -114,5 +121,5 @@ def _within_range(prediction: npt.NDArray[Any], ranges: Doubles, steps: Steps) -
 
 
 def _squares(ranges: Doubles, prediction: npt.NDArray[Any], target: npt.NDArray[Any], steps: Steps) -> float:
-    """Sum of squared errors after the bounds, as they will act on a prediction."""
-    return float(np.square(_within_range(prediction, ranges, steps) - target).sum())
+    """Sum of squared errors after the bounds, as they will act on a prediction; NaN was not measured."""
+    return float(np.nansum(np.square(_within_range(prediction, ranges, steps) - target)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner
@@ -39,13 +37,9 @@ class PyTorchFrameRunner(Runner):
 
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the fitted model, (n_cells, n_times)."""
-        predicted = np.empty((len(part.cells), len(part.times)), np.float32)
-        for block, table in self.task.tables(part):
-            predicted[block] = self._estimator.predict(table.values).reshape(-1, len(part.times))
-        return predicted
+        return self.task.predict_rows(part, lambda table: self._estimator.predict(table.values))
 
     def trained_on(self) -> tuple[str, str]:
         """See `Runner`."""
-        result = self._estimator.result
-        assert result is not None
+        result = self._estimator.training_result_
         return result.device, result.precision

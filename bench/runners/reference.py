@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, FloatArray
+from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Runner
@@ -15,26 +16,39 @@ class TrainingMean(Runner):
 
     def fit(self) -> None:
         """Takes the mean over all training samples."""
-        self._mean = np.float32(self.task.train_target.mean(dtype=np.float64))
+        task = self.task
+        self._mean = np.float32(task.train.select(task.train_target).mean(dtype=np.float64))
 
     def predict(self, part: Part) -> FloatArray:
         """The mean, (n_cells, n_times)."""
-        return np.full((len(part.cells), len(part.times)), self._mean, np.float32)
+        return np.full(part.shape, self._mean, np.float32)
 
 
 class Climatology(Runner):
-    """Predicts each cell's training mean of the same 8-day step; unseen cells get the step's mean over all cells."""
+    """Predicts each cell's training mean of the same step of the year.
+
+    A cell that was not measured in that step gets its mean of that season (three months), else its mean of all steps.
+    Cells that never train get the step's mean over the training cells, each counting once.
+    """
 
     def fit(self) -> None:
         """Averages the training years per (cell, step of the year)."""
-        task = self.task
-        step = task.cube.step_of_year[task.train.times] - 1
-        sums = np.zeros((len(task.train.cells), STEPS_PER_YEAR))
-        np.add.at(sums.T, step, task.train_target.T.astype(np.float64))
-        count = np.bincount(step, minlength=STEPS_PER_YEAR)
-        cell_mean = task.train_target.mean(axis=1, dtype=np.float64)
-        per_cell = np.where(count > 0, sums / np.maximum(count, 1), cell_mean[:, None])
-        self._table = np.tile(per_cell.mean(axis=0), (task.cube.n_cells, 1))
+        task, cube = self.task, self.task.cube
+        step, target = cube.step_of_year[task.train.times] - 1, task.train_target.astype(np.float64)
+        measured = ~np.isnan(target)
+        sums, counts = (np.zeros((len(task.train.cells), cube.steps_per_year)) for _ in range(2))
+        np.add.at(sums.T, step, np.where(measured, target, 0.0).T)
+        np.add.at(counts.T, step, measured.T.astype(np.float64))
+        # Every training cell has a measured sample, so that the last of these always is a number.
+        cell_mean = (sums.sum(axis=1) / counts.sum(axis=1))[:, None]
+        per_cell = np.where(counts > 0, sums / np.maximum(counts, 1), cell_mean)
+        missing = counts == 0
+        if missing.any() and cube.rhythm.has_seasons:
+            in_season = _seasons_of_steps(cube.steps_per_year)
+            season_sums, season_counts = sums @ in_season, counts @ in_season
+            per_season = np.where(season_counts > 0, season_sums / np.maximum(season_counts, 1), cell_mean)
+            per_cell = np.where(missing, per_season @ in_season.T, per_cell)
+        self._table = np.tile(per_cell.mean(axis=0), (cube.n_cells, 1))
         self._table[task.train.cells] = per_cell
 
     def predict(self, part: Part) -> FloatArray:
@@ -43,8 +57,14 @@ class Climatology(Runner):
         return self._table[part.cells[:, None], step[None, :]].astype(np.float32)
 
 
+def _seasons_of_steps(steps_per_year: int) -> npt.NDArray[np.float64]:
+    """(step, season) 1 where a step begins in a season: December to February, and so on."""
+    month = np.arange(steps_per_year) * 12 // steps_per_year
+    return np.asarray(((month + 1) % 12 // 3)[:, None] == np.arange(4), np.float64)
+
+
 class LastYearLai(Runner):
-    """The PML_V2 equations with this year's climate and each cell's LAI of the training years, same 8-day step.
+    """The PML_V2 equations with this year's climate and each cell's LAI of the training years, same step.
 
     This is what physics can do without seeing this year's vegetation: the row that a learned model of the hidden
     heterogeneity should approach. One factor per cell is calibrated on the training part; where the equations made the
@@ -57,9 +77,9 @@ class LastYearLai(Runner):
 
         task = self.task
         lai = task.cube.withheld["LAI"]
-        self._lai = np.full((task.cube.n_cells, STEPS_PER_YEAR), np.nan)
+        self._lai = np.full((task.cube.n_cells, task.cube.steps_per_year), np.nan)
         step = task.cube.step_of_year[task.train.times]
-        for index in range(STEPS_PER_YEAR):
+        for index in range(task.cube.steps_per_year):
             columns = task.train.times[step == index + 1]
             if len(columns):
                 self._lai[task.train.cells, index] = lai[np.ix_(task.train.cells, columns)].mean(

@@ -44,11 +44,9 @@ class SklearnRunner(Runner):
 
     def predict(self, part: Part) -> FloatArray:
         """(n_cells, n_times) in the target's units, some cells at a time."""
-        predicted = np.empty((len(part.cells), len(part.times)), np.float32)
-        for block, table in self.task.tables(part):
-            values = np.asarray(self._model.predict(self._scaler.transform(table.values)))
-            predicted[block] = values.reshape(-1, len(part.times))
-        return predicted
+        return self.task.predict_rows(
+            part, lambda table: np.asarray(self._model.predict(self._scaler.transform(table.values)))
+        )
 
 
 def regressor_class(path: str) -> Any:

@@ -18,10 +18,13 @@ from scipy.stats import rankdata
 
 Floats = npt.NDArray[np.floating[Any]]
 Doubles = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 SIGN, PLACES, STEPS, FEATURES, DOMINANT = "sign", "places", "steps", "features", "dominant"
 SCORES = (SIGN, PLACES, STEPS, FEATURES, DOMINANT)
 NEGLIGIBLE = 0.05
 """A true value is taken as 0 below this share of the root mean square of the feature that matters most."""
+FEWEST_PLACES, FEWEST_STEPS = 10, 3
+"""Cells (steps) of which a rank correlation over places (steps) is taken at least."""
 
 
 class BlockSums(Protocol):
@@ -65,31 +68,43 @@ class MeanCorrelation:
             return np.full(len(weights), np.nan)
         n, a, b, aa, bb, ab = np.matmul(weights, self.moments)
         with np.errstate(divide="ignore", invalid="ignore"):
+            # NaN where no cell was drawn
             covariance, of_a, of_b = ab - a * b / n, aa - a**2 / n, bb - b**2 / n
             correlation = covariance / np.sqrt(of_a * of_b)
         # Ranks are within ±0.5: less variation than this is rounding.
         varies = (of_a > 1e-9 * n) & (of_b > 1e-9 * n)
-        mean: Doubles = np.where(varies, correlation, 0.0).mean(axis=1)
-        return np.where(n[:, 0] > 0, mean, np.nan)
+        drawn = n > 0
+        mean: Doubles = np.where(varies, correlation, 0.0).sum(axis=1) / np.maximum(drawn.sum(axis=1), 1)
+        return np.where(drawn.any(axis=1), mean, np.nan)
 
 
-def negligible(truth: Floats) -> float:
+def negligible(truth: Floats, counted: Mask) -> float:
     """Below which a true value is taken as 0.
 
     Args:
         truth: (cell, step, feature), of the whole test year, so that all models and suites share it.
+        counted: (cell, step) which samples count.
     """
-    return NEGLIGIBLE * float(np.sqrt(np.mean(np.square(truth, dtype=np.float64), axis=(0, 1))).max())
+    squares = np.square(truth[counted], dtype=np.float64)
+    return NEGLIGIBLE * float(np.sqrt(squares.mean(axis=0)).max()) if len(squares) else 0.0
 
 
 def agreement(
-    weights: Floats, truth: Floats, block: npt.NDArray[np.int64], n_blocks: int, threshold: float, *, signed: bool
+    weights: Floats,
+    truth: Floats,
+    counted: Mask,
+    block: npt.NDArray[np.int64],
+    n_blocks: int,
+    threshold: float,
+    *,
+    signed: bool,
 ) -> Mapping[str, BlockSums]:
     """The scores of one explanation; one that makes no sense or has no sample is left out.
 
     Args:
-        weights: (cell, step, feature) importance weights of the climate features, finite.
+        weights: (cell, step, feature) importance weights of the climate features, finite where they count.
         truth: same shape.
+        counted: (cell, step) which samples count.
         block: (cell,) index of each cell's spatial block, in 0 … n_blocks − 1.
         n_blocks: number of blocks, those without a cell included.
         threshold: from `negligible`.
@@ -111,17 +126,21 @@ def agreement(
         axes = tuple(range(1, valid.ndim))
         return MeanScore(member @ np.where(valid, values, 0.0).sum(axis=axes), member @ valid.sum(axis=axes))
 
-    matters = true_size > threshold
+    matters = (true_size > threshold) & counted[:, :, None]
     relevant = matters.any(axis=2)
     scores: dict[str, BlockSums] = {}
     if signed:
         scores[SIGN] = mean_score((np.sign(weights) == np.sign(truth)).astype(np.float64), matters)
-    pairs = truth.std(axis=0) > threshold  # (step, feature): where there is something to rank
-    moments = [_ranks(values[:, pairs], axis=0) for values in (weights, truth)]
-    scores[PLACES] = MeanCorrelation(_moments(member, *moments))
-    if truth.shape[1] > 2:
-        over_steps = _correlation(_ranks(weights, axis=1), _ranks(truth, axis=1), axis=1)
-        scores[STEPS] = mean_score(over_steps, truth.std(axis=1) > threshold)
+    known, true = (np.where(counted[:, :, None], values, np.nan) for values in (weights, truth))
+    # (step, feature): where there is something to rank
+    pairs = (_spread(truth, counted, axis=0) > threshold) & (counted.sum(axis=0) >= FEWEST_PLACES)[:, None]
+    within = np.broadcast_to(counted[:, :, None], truth.shape)[:, pairs].astype(np.float64)
+    moments = [_ranks(values[:, pairs], axis=0) for values in (known, true)]
+    scores[PLACES] = MeanCorrelation(_moments(member, within, *moments))
+    if truth.shape[1] >= FEWEST_STEPS:
+        over_steps = _correlation(_ranks(known, axis=1), _ranks(true, axis=1), axis=1)
+        enough = (counted.sum(axis=1) >= FEWEST_STEPS)[:, None]
+        scores[STEPS] = mean_score(over_steps, (_spread(truth, counted, axis=1) > threshold) & enough)
     if truth.shape[2] > 2:
         over_features = _correlation(_ranks(size, axis=2), _ranks(true_size, axis=2), axis=2)
         scores[FEATURES] = mean_score(over_features, relevant)
@@ -131,9 +150,19 @@ def agreement(
 
 
 def _ranks(values: Floats, axis: int) -> Doubles:
-    """Ranks along an axis, equal values sharing theirs, centred and within ±0.5."""
-    n = values.shape[axis]
-    return np.asarray((rankdata(values, axis=axis) - (n + 1) / 2) / n)
+    """Ranks along an axis, equal values sharing theirs, centred and within ±0.5; 0 for NaN, which has no rank."""
+    n = np.isfinite(values).sum(axis=axis, keepdims=True)
+    ranks = (rankdata(values, axis=axis, nan_policy="omit") - (n + 1) / 2) / np.maximum(n, 1)
+    return np.asarray(np.nan_to_num(ranks))
+
+
+def _spread(values: Floats, counted: Mask, axis: int) -> Doubles:
+    """Standard deviation along the axis of cells or steps over the samples that count; 0 without any."""
+    weight = counted[:, :, None].astype(np.float64)
+    n = np.maximum(weight.sum(axis=axis, keepdims=True), 1.0)
+    mean = (values * weight).sum(axis=axis, keepdims=True) / n
+    variance = ((values - mean) ** 2 * weight).sum(axis=axis, keepdims=True) / n
+    return np.asarray(np.sqrt(variance).squeeze(axis))
 
 
 def _correlation(a: Doubles, b: Doubles, axis: int) -> Doubles:
@@ -142,6 +171,6 @@ def _correlation(a: Doubles, b: Doubles, axis: int) -> Doubles:
     return np.where(product > 0, (a * b).sum(axis=axis) / np.maximum(product, 1e-300), 0.0)
 
 
-def _moments(member: Doubles, a: Doubles, b: Doubles) -> Doubles:
-    """(6, block, pair) sums over cells, from ranks (cell, pair)."""
-    return np.stack([member @ values for values in (np.ones_like(a), a, b, a**2, b**2, a * b)])
+def _moments(member: Doubles, counted: Doubles, a: Doubles, b: Doubles) -> Doubles:
+    """(6, block, pair) sums over cells, from which samples count and ranks (cell, pair)."""
+    return np.stack([member @ values for values in (counted, a, b, a**2, b**2, a * b)])

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.data.borders import border_cells
-from bench.data.cube import Cube, FloatArray
+from bench.data.cube import BoolArray, Cube, FloatArray
 from bench.data.splits import IndexArray, Part, Split
 from bench.errors import BenchError
 from bench.runners.base import Fitted
@@ -24,18 +24,22 @@ STATISTICS = ("n", "weight", "error", "absolute_error", "squared_error", "target
 """Columns of a statistics table: sums over samples of 1, w, w·e, w·|e|, w·e², w·y, w·y², where e = prediction −
 target."""
 KEYS = ("part", "group", "weighting", "block", "year")
-"""Index columns: train/test/fitted; all, season, land_cover, week, border or seen/unseen groups; plain/area; block id;
-year of the test where it has several, else 0."""
+"""Index columns: train/test/fitted; all, season, land_cover, category, week, border or seen/unseen groups; plain/area;
+block id; year of the test where it has several, else 0."""
 BLOCK_DEGREES = 2.0
 BLOCK_COLUMNS = int(360 / BLOCK_DEGREES)
 """Blocks round the globe: the id of a block is its row from the south pole × this + its column from 180° W."""
+PLANAR_BLOCKS = 10
+"""Blocks along the longer side of planar data; the extent, not a length, says what is near."""
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 WEIGHTINGS = ("plain", "area")
+_OF_PLACES = ("last-year-of-each-place", "share", "blocks", "places")
+"""Kinds of splits that hold out no whole year: of these, years are no sample of other years, and are not told apart."""
 _SAMPLES_AT_ONCE = 50_000
 """Samples whose statistics are in memory together, some 120 bytes each; sums are per cell, so it changes no bit."""
 
 Sums = Mapping[str, npt.NDArray[np.float64]]
-Masks = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+Masks = tuple[BoolArray, BoolArray]
 """Which cells and which times of a part are in a group."""
 
 
@@ -92,6 +96,24 @@ def season_of(time: npt.NDArray[np.datetime64]) -> npt.NDArray[np.str_]:
     return np.asarray(SEASONS)[((month + 1) % 12) // 3]
 
 
+def area_weight(cube: Cube) -> npt.NDArray[np.float64]:
+    """(cell,) weight of each cell's area: cos φ on the sphere; 1 where coordinates are planar."""
+    return np.ones(cube.n_cells) if cube.is_planar else np.cos(np.radians(cube.lat))
+
+
+def block_of(cube: Cube) -> npt.NDArray[np.int64]:
+    """(cell,) id of the spatial block of each cell.
+
+    Planar coordinates have no degrees: the longer side of their extent is laid over `PLANAR_BLOCKS` blocks near the
+    equator and Greenwich, where ids do not wrap, so that intervals resample windows of the same share of the area.
+    """
+    if not cube.is_planar:
+        return spatial_block(cube.lon, cube.lat)
+    extent = max(np.ptp(cube.lon), np.ptp(cube.lat))
+    scale = PLANAR_BLOCKS * BLOCK_DEGREES / extent if extent > 0 else 0.0
+    return spatial_block((cube.lon - cube.lon.min()) * scale, (cube.lat - cube.lat.min()) * scale)
+
+
 def spatial_block(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """(cell,) id of the `BLOCK_DEGREES` block that a cell lies in."""
     column = np.floor((lon + 180) / BLOCK_DEGREES).astype(np.int64)
@@ -105,7 +127,8 @@ def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray
     Args:
         cube: the data, with its target.
         split: the split.
-        predictions: `train` and `test` to (n_cells, n_times) arrays in the target's units.
+        predictions: `train` and `test` to (n_cells, n_times) arrays in the target's units; where a part's rectangle has
+            no sample, neither target nor prediction counts.
 
     Returns:
         One row per key of `KEYS`, columns `STATISTICS`.
@@ -114,12 +137,12 @@ def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray
     for name, prediction in predictions.items():
         part = split.scored_train if name == "train" else split.test
         years = cube.year[part.times]
-        several = name == "test" and len(np.unique(years)) > 1
+        several = name == "test" and len(np.unique(years)) > 1 and split.parameters["kind"] not in _OF_PLACES
         time_sets, cell_sets = _groups(cube, split, part)
         for year in np.unique(years) if several else (0,):
             inside = years == year if several else np.ones(len(years), bool)
             groups = {group: (cells, times & inside) for group, (cells, times) in (cell_sets | time_sets).items()}
-            sums = _sums(cube, part.cells, part.of(cube.target), prediction, groups)
+            sums = _sums(cube, part.cells, part.of(cube.target), prediction, groups, part.mask)
             tables.append(sums.assign(part=name, year=int(year)))
     table = pd.concat(tables, ignore_index=True)
     return table[[*KEYS, *STATISTICS]]
@@ -139,29 +162,37 @@ def fitted_statistics(cube: Cube, cells: IndexArray, fitted: Fitted) -> pd.DataF
     Raises:
         BenchError: targets and predictions are not (cells, steps), or not finite.
     """
+    measured = ~np.isnan(fitted.target)
     expected = (len(cells), len(fitted.steps))
     for name, values in (("targets", fitted.target), ("predictions", fitted.prediction)):
         if values.shape != expected:
             raise BenchError(f"A runner's fitted() returned {values.shape} {name} instead of {expected}; correct it.")
-    every_job, steps = np.ones(len(cells), bool), np.array(fitted.steps)
-    groups = {"all": (every_job, np.ones(len(steps), bool))}
-    groups |= {f"week:{step}": (every_job, steps == step) for step in fitted.steps}
-    table = _sums(cube, cells, fitted.target, fitted.prediction, groups).assign(part="fitted", year=0)
+    every_cell, steps = np.ones(len(cells), bool), np.array(fitted.steps)
+    groups = {"all": (every_cell, np.ones(len(steps), bool))}
+    groups |= {f"week:{step}": (every_cell, steps == step) for step in fitted.steps}
+    samples = None if measured.all() else measured
+    table = _sums(cube, cells, fitted.target, fitted.prediction, groups, samples).assign(part="fitted", year=0)
     return table[[*KEYS, *STATISTICS]]
 
 
 def _sums(
-    cube: Cube, cells: IndexArray, target: FloatArray, prediction: FloatArray, groups: Mapping[str, Masks]
+    cube: Cube,
+    cells: IndexArray,
+    target: FloatArray,
+    prediction: FloatArray,
+    groups: Mapping[str, Masks],
+    samples: BoolArray | None = None,
 ) -> pd.DataFrame:
-    area = np.cos(np.radians(cube.lat[cells]))
-    block_ids, block = np.unique(spatial_block(cube.lon[cells], cube.lat[cells]), return_inverse=True)
+    area = area_weight(cube)[cells]
+    block_ids, block = np.unique(block_of(cube)[cells], return_inverse=True)
     time_masks = {mask.tobytes(): mask for _, mask in groups.values()}
-    cell_sums = _cell_sums(target, prediction, list(time_masks.values()))
+    cell_sums = _cell_sums(target, prediction, list(time_masks.values()), samples)
     sums_over = dict(zip(time_masks, cell_sums, strict=True))
     rows = []
     for group, (cell_mask, time_mask) in groups.items():
         per_cell = sums_over[time_mask.tobytes()]
-        n = np.bincount(block[cell_mask], minlength=len(block_ids)) * int(time_mask.sum())
+        # The first sum is that of w = 1 over the samples: their number, exact in float64.
+        n = np.bincount(block[cell_mask], weights=per_cell[0, cell_mask], minlength=len(block_ids)).astype(np.int64)
         for weighting in WEIGHTINGS:
             weight = np.ones_like(area) if weighting == "plain" else area
             weighted = (per_cell * weight)[:, cell_mask]
@@ -173,9 +204,19 @@ def _sums(
 
 
 def _cell_sums(
-    target: FloatArray, prediction: FloatArray, time_masks: Sequence[npt.NDArray[np.bool_]]
+    target: FloatArray,
+    prediction: FloatArray,
+    time_masks: Sequence[BoolArray],
+    samples: BoolArray | None,
 ) -> list[npt.NDArray[np.float64]]:
-    """Per mask of times the sums of `STATISTICS` after n over them, (statistic, cell); a few cells at a time."""
+    """Per mask of times the sums of `STATISTICS` after n over them, (statistic, cell); a few cells at a time.
+
+    Args:
+        target: (n_cells, n_times).
+        prediction: (n_cells, n_times).
+        time_masks: (n_times,) each.
+        samples: (n_cells, n_times) what counts; None for everything.
+    """
     n_cells, n_times = target.shape
     size = max(1, _SAMPLES_AT_ONCE // max(1, n_times))
     sums = [np.empty((len(STATISTICS) - 1, n_cells)) for _ in time_masks]
@@ -183,11 +224,15 @@ def _cell_sums(
         cells = slice(start, start + size)
         observed = target[cells].astype(np.float64)
         error = prediction[cells].astype(np.float64) - observed
+        one = np.ones_like(error)
+        if samples is not None:
+            one = samples[cells].astype(np.float64)
+            observed, error = np.where(samples[cells], observed, 0.0), np.where(samples[cells], error, 0.0)
         if not np.isfinite(error).all():
             raise BenchError(
                 "Targets or predictions are NaN or infinite; `bench data verify` names the place in the data."
             )
-        base = np.stack([np.ones_like(error), error, np.abs(error), error**2, observed, observed**2])
+        base = np.stack([one, error, np.abs(error), error**2, observed, observed**2])
         for total, mask in zip(sums, time_masks, strict=True):
             total[:, cells] = base[:, :, mask].sum(axis=2)
     return sums
@@ -195,16 +240,22 @@ def _cell_sums(
 
 def _groups(cube: Cube, split: Split, part: Part) -> tuple[dict[str, Masks], dict[str, Masks]]:
     all_cells, all_times = np.ones(len(part.cells), bool), np.ones(len(part.times), bool)
-    season = season_of(cube.time[part.times])
-    times = {f"season:{name}": (all_cells, season == name) for name in SEASONS if (season == name).any()}
+    times: dict[str, Masks] = {}
+    if cube.rhythm.has_seasons:
+        season = season_of(cube.time[part.times])
+        times |= {f"season:{name}": (all_cells, season == name) for name in SEASONS if (season == name).any()}
     step = cube.step_of_year[part.times]
     for week in split.parameters.get("weeks", ()):
         times[f"week:{week}"] = (all_cells, step == week)
     cells = {"all": (all_cells, all_times)}
-    dominant = cube.land_cover_class[part.cells]
-    for index in np.unique(dominant):
-        cells[f"land_cover:{cube.static_names[index].removeprefix('land_cover_')}"] = (dominant == index, all_times)
-    if split.parameters["kind"] == "ablation":
+    if cube.n_land_cover:
+        dominant = cube.land_cover_class[part.cells]
+        for index in np.unique(dominant):
+            cells[f"land_cover:{cube.static_names[index].removeprefix('land_cover_')}"] = (dominant == index, all_times)
+    for category in cube.groupings:
+        label = cube.labels_of(category)[part.cells]
+        cells |= {f"{category}:{level}": (label == level, all_times) for level in np.unique(label).tolist()}
+    if split.parameters["kind"] == "ablation" and not cube.is_planar:
         at_border = border_cells(cube.lon[split.test.cells], cube.lat[split.test.cells])
         outer = np.isin(part.cells, split.test.cells[at_border])
         cells |= {"border:outer": (outer, all_times), "border:inner": (~outer, all_times)}

@@ -3,11 +3,10 @@
 `docs/uncertainty.md` argues the assumptions in plain words; `tools/coverage.py` measures how often the intervals hold.
 
 - Places. Windows of `WINDOW_BLOCKS` × `WINDOW_BLOCKS` blocks, laid at every position where they touch a block, are
-  drawn with replacement (moving blocks: Künsch 1989; in the plane: Hall 1985). The variance that this gives is
-  Σ k(b, b') u_b u_b' with the Bartlett kernel k of the window (Conley 1999). It is too small by a factor that follows
-  from the layout of the blocks and a correlation that falls off as exp(−distance ÷ `CORRELATION_DEGREES`), and it is
-  itself known like a χ² variable of a few degrees of freedom, which also follow from the layout (Bell & McCaffrey
-  2002). Deviations are corrected for both.
+  drawn with replacement (moving blocks: Künsch 1989; in the plane: Hall 1985). They give the shape of the deviations.
+  How large deviations are follows from the influence of each block on the number and from how far influences go
+  together (`bench.scoring.places`); each draw has one of the correlation lengths that the data allow. n blocks know
+  the variance of their influences with n − 1 degrees of freedom.
 - Repetitions (seeds, and few-shot the samples of cells) and test years are few: they are drawn with replacement, and
   the deviation is widened by √(n ÷ (n − 1)), which drawing from n leaves out.
 - The parts of a deviation (places, repetitions, years) add up. n repetitions know their own variance with n − 1
@@ -24,28 +23,31 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.errors import BenchError
-from bench.scoring.metrics import BLOCK_COLUMNS, BLOCK_DEGREES, METRICS, STATISTICS
+from bench.scoring.interval import Interval
+from bench.scoring.metrics import BLOCK_COLUMNS, METRICS, STATISTICS
+from bench.scoring.places import LENGTHS, Blocks, Deviation, correlation, distances, place_model
 from bench.seeds import BOOTSTRAP_SEED
 
 Floats = npt.NDArray[np.float64]
-Blocks = npt.NDArray[np.int64]
 
 DRAWS = 2000
 """Bootstrap draws: the smallest p-value is 1 ÷ 2001, which a correction for 50 comparisons leaves below 5 %."""
 CONFIDENCE = 0.95
 WINDOW_BLOCKS = 2
-"""Edge of a window in blocks. Chosen, with the next number, by measured coverage (docs/uncertainty.md)."""
-CORRELATION_DEGREES = 1.1
-"""Assumed correlation length of squared errors; on `northchina` they fall to 1 ÷ e within about a degree."""
+"""Edge of a window in blocks."""
 _LOST_DRAWS = 0.1
 """Share of draws that may be undefined (no variation in R²) before nothing is said."""
+
+
+_NUDGE = 1e-3
+"""By how much a block counts more when its influence is taken; far above rounding, far below what bends a metric."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,17 @@ class BlockDraws:
     """Draws of spatial blocks.
 
     Attributes:
+        blocks: (blocks,) ids.
         weights: (draws, blocks) how often each block is drawn.
-        scale: small-sample correction, a factor of deviations.
-        freedom: degrees of freedom of the variance between blocks; NaN for one block, which says nothing about others.
     """
 
+    blocks: Blocks
     weights: Floats
-    scale: float
-    freedom: float
+
+    @property
+    def nudged(self) -> Floats:
+        """(blocks, blocks) weights under which one block after the other counts a little more."""
+        return np.asarray(1.0 + _NUDGE * np.eye(len(self.blocks)))
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ class Sample:
     Attributes:
         values: (repetitions,) over all samples.
         under_blocks: (repetitions, draws) under redrawn blocks.
+        nudged: (repetitions, blocks) with one block after the other counted a little more (`BlockDraws.nudged`).
+        shares: (blocks,) weight of each block in the number, 0 where it has no sample.
         under_years: (repetitions, draws) under redrawn blocks and test years; None with a single test year.
         n_years: test years.
         group: samples of one group share their repetitions, those of different groups have their own.
@@ -77,34 +84,11 @@ class Sample:
 
     values: Floats
     under_blocks: Floats
+    nudged: Floats
+    shares: Floats
     under_years: Floats | None = None
     n_years: int = 1
     group: str = ""
-
-
-@dataclass(frozen=True)
-class Inference:
-    """A number with its interval.
-
-    Attributes:
-        value: the number.
-        low: lower end of its 95 % interval; NaN where nothing can be said.
-        high: upper end.
-        p: two-sided p-value of the hypothesis that the number is 0 (a ratio: 1).
-    """
-
-    value: float
-    low: float
-    high: float
-    p: float
-
-    def excludes(self, number: float) -> bool:
-        """Whether the interval lies on one side of a number."""
-        return self.low > number or self.high < number
-
-    def within(self, least: float, most: float) -> Inference:
-        """The same with the interval cut off where the number ends, such as −1 and 1 of a correlation."""
-        return replace(self, low=float(np.clip(self.low, least, most)), high=float(np.clip(self.high, least, most)))
 
 
 def block_draws(blocks: Blocks, draws: int = DRAWS, window: int = WINDOW_BLOCKS) -> BlockDraws:
@@ -140,44 +124,7 @@ def _block_draws(layout: bytes, draws: int, window: int) -> BlockDraws:
         counts = np.bincount(picked.ravel(), minlength=len(part) * n_windows).reshape(len(part), n_windows)
         for inside in position:
             part += counts[:, inside]
-    correction, freedom = _small_sample(blocks, window)
-    drawn_share = n_drawn * window**2 / n_windows  # differs from 1 by rounding only
-    return BlockDraws(weights, math.sqrt(correction * drawn_share), freedom)
-
-
-def _small_sample(blocks: Blocks, window: int) -> tuple[float, float]:
-    """True ÷ expected bootstrap variance of a mean over blocks, and the degrees of freedom of the latter.
-
-    With the kernel K, the centring M = I − 11ᵀ ÷ n and the assumed correlation S the bootstrap variance is uᵀMKMu, its
-    expectation tr(MKMS) instead of 1ᵀS1. The degrees of freedom are Satterthwaite's for independent blocks,
-    tr(MKM)² ÷ tr(MKMMKM). K and S depend on the offset of two blocks only, so that sums over offsets stand in for n × n
-    matrices.
-    """
-    n = len(blocks)
-    if n == 1:
-        return float("nan"), float("nan")  # one block says nothing about the others
-    row, column = np.divmod(blocks, BLOCK_COLUMNS)
-    eastward = np.cos(np.radians((row + 0.5) * BLOCK_DEGREES - 90))
-    reach = max(window, int(np.ceil(7 * CORRELATION_DEGREES / BLOCK_DEGREES)))  # beyond, the correlation is below 0.001
-    kernel_sums, correlation_sums = np.zeros(n), np.zeros(n)
-    trace_both = trace_squared = 0.0
-    for north in range(-reach, reach + 1):
-        for east in range(-reach, reach + 1):
-            other = (row + north) * BLOCK_COLUMNS + (column + east) % BLOCK_COLUMNS
-            present = np.isin(other, blocks)
-            kernel = max(0.0, 1 - abs(north) / window) * max(0.0, 1 - abs(east) / window)
-            degrees = BLOCK_DEGREES * np.hypot(north, east * eastward)
-            correlation = present * np.exp(-degrees / CORRELATION_DEGREES)
-            kernel_sums += kernel * present
-            correlation_sums += correlation
-            trace_both += kernel * correlation.sum()
-            trace_squared += kernel**2 * present.sum()
-    total_kernel, total_correlation = kernel_sums.sum(), correlation_sums.sum()
-    expected = trace_both - 2 * (kernel_sums @ correlation_sums) / n + total_kernel * total_correlation / n**2
-    trace = n - total_kernel / n
-    squared = trace_squared - 2 * (kernel_sums @ kernel_sums) / n + (total_kernel / n) ** 2
-    freedom = max(1.0, trace**2 / max(squared, 1e-12)) if trace > 1e-9 * n else 1.0
-    return total_correlation / max(expected, 1e-3 * total_correlation), freedom
+    return BlockDraws(blocks, weights)
 
 
 def samples_of(sums: Sequence[Floats], blocks: BlockDraws, group: str = "") -> dict[str, Sample]:
@@ -197,19 +144,23 @@ def samples_of(sums: Sequence[Floats], blocks: BlockDraws, group: str = "") -> d
         [own.sum(axis=1) for own in drawn],
         [(own * years).sum(axis=1) for own in drawn] if n_years > 1 else [],
     )
+    nudged = [own.sum(axis=(1, 2))[:, None] + _NUDGE * own.sum(axis=1) for own in sums]
+    weight = sums[0][STATISTICS.index("weight")].sum(axis=0)
     found = {}
     for name, metric in METRICS.items():
         with np.errstate(divide="ignore", invalid="ignore"):
-            values, under_blocks, under_years = (
-                np.array([metric.of(dict(zip(STATISTICS, own, strict=True))) for own in table]) for table in tables
+            values, under_blocks, under_years, under_nudge = (
+                np.array([metric.of(dict(zip(STATISTICS, own, strict=True))) for own in table])
+                for table in (*tables, nudged)
             )
-        found[name] = Sample(values, under_blocks, under_years if n_years > 1 else None, n_years, group)
+        under = under_years if n_years > 1 else None
+        found[name] = Sample(values, under_blocks, under_nudge, weight / weight.sum(), under, n_years, group)
     return found
 
 
 def infer(
     function: Callable[..., Floats], samples: Sequence[Sample], blocks: BlockDraws, *, positive: bool = False
-) -> Inference:
+) -> Interval:
     """A function of the means of samples over their repetitions, with its interval.
 
     Args:
@@ -217,6 +168,9 @@ def infer(
         samples: of the same blocks and years.
         blocks: the draws that the samples were taken under.
         positive: the number is positive and the interval is taken of its logarithm, the p-value for 1.
+
+    Returns:
+        The interval; unknown where there are fewer than `bench.scoring.places.FEWEST_BLOCKS` blocks.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         number = float(function(*[item.values.mean(keepdims=True) for item in samples])[0])
@@ -229,7 +183,12 @@ def infer(
         value = np.log(number) if positive else number
         means = [item.under_blocks.mean(axis=0) for item in samples]
         base = of(means)
-        parts = [((base - value) * blocks.scale, blocks.freedom)]
+        influences = (of([item.nudged.mean(axis=0) for item in samples]) - value) / _NUDGE
+        shares = np.mean([item.shares for item in samples], axis=0)
+        spread = _places(base - value, influences, shares, blocks)
+        if spread is None:
+            return Interval(number)
+        parts = [(spread, float((shares > 0).sum() - 1))]
         n_years = max(item.n_years for item in samples)
         if n_years > 1:
             under = [item.under_blocks if item.under_years is None else item.under_years for item in samples]
@@ -247,14 +206,54 @@ def infer(
         deviation = _with_students_tails(parts)
     size = np.sort(np.abs(deviation[np.isfinite(deviation)]))
     if len(size) < (1 - _LOST_DRAWS) * len(deviation):
-        return Inference(number, float("nan"), float("nan"), float("nan"))
+        return Interval(number)
     half = float(np.quantile(size, CONFIDENCE))
     p = (1 + int((size >= abs(value)).sum())) / (1 + len(size))
     low, high = value - half, value + half
     if positive:
         with np.errstate(over="ignore"):  # two repetitions far apart leave no upper end
             low, high = np.exp(low), np.exp(high)
-    return Inference(number, float(low), float(high), p)
+    return Interval(number, float(low), float(high), p)
+
+
+def _places(deviation: Floats, influences: Floats, shares: Floats, blocks: BlockDraws) -> Floats | None:
+    """(draws,) deviations as large as the influences of the blocks say; None for too few blocks.
+
+    Args:
+        deviation: (draws,) under redrawn blocks.
+        influences: (blocks,) of the blocks on the number.
+        shares: (blocks,) of the samples.
+        blocks: the draws.
+    """
+    here = shares > 0
+    model = place_model(blocks.blocks[here], shares[here])
+    if model is None:
+        return None
+    finite = deviation[np.isfinite(deviation)]
+    low, middle, high = np.quantile(finite, [0.1587, 0.5, 0.8413]) if len(finite) else np.zeros(3)
+    # Of a normal distribution the standard deviation; a few draws far off shall not make all others look small.
+    spread = float(high - low) / 2 or (float(finite.std()) if len(finite) else 0.0)
+    if spread == 0:
+        return deviation
+    found = model.deviation(influences[here])
+    sizes = spread * _widening(blocks, shares) if found is None else found.drawn(len(deviation))
+    return np.asarray((deviation - middle) / spread * sizes)
+
+
+def _widening(blocks: BlockDraws, shares: Floats) -> Floats:
+    """(draws,) by how much the draws' deviations are too small, every correlation length as likely as another.
+
+    For numbers that blocks have no small influence on, such as a rank correlation of models: it jumps or stays.
+    """
+    apart = distances(blocks.blocks, blocks.blocks)
+    counted = blocks.weights - blocks.weights.mean(axis=0)
+    counted = (counted - (counted @ shares)[:, None]) * shares  # influences of blocks add up to 0
+    together = counted.T @ counted / len(counted)
+    factors = []
+    for length in LENGTHS:
+        covariance = correlation(apart, length)
+        factors.append(math.sqrt(float(shares @ covariance @ shares) / float((together * covariance).sum())))
+    return Deviation(np.full(len(LENGTHS), 1 / len(LENGTHS)), np.array(factors)).drawn(len(blocks.weights))
 
 
 def _stream(*names: object) -> np.random.Generator:
@@ -267,8 +266,6 @@ def _with_students_tails(parts: Sequence[tuple[Floats, float]]) -> Floats:
     freedoms = np.array([freedom for _, freedom in parts])
     freedom = variances.sum() ** 2 / (variances**2 / freedoms).sum() if variances.sum() > 0 else freedoms[0]
     deviation = np.sum([part for part, _ in parts], axis=0)
-    if not freedom > 0:
-        return np.full_like(deviation, np.nan)
     return np.asarray(deviation * np.sqrt(freedom / _stream("tails").chisquare(freedom, len(deviation))))
 
 

@@ -1,7 +1,7 @@
 """What a store knows of a data set, so that `bench report` reads nothing but the store.
 
-``datasets/<fingerprint>/`` holds ``dataset.json`` (type `DatasetDescription`), ``cells.parquet`` and ``times.parquet``;
-`docs/results-format.md` describes them.
+``datasets/<fingerprint>/`` holds ``dataset.json`` (type `DatasetDescription`), ``cells.parquet``, ``times.parquet``
+and, of data with gaps or with a split of their own, ``samples.parquet``; `docs/results-format.md` describes them.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from bench.data import climate_classes
+from bench.data import rhythm as rhythms
 from bench.data.cube import Cube
+from bench.data.rhythm import EIGHT_DAY, Rhythm
+from bench.data.splits import Layout
 from bench.errors import BenchError
 from bench.store.records import SCHEMA_VERSION
 from bench.store.store import STORED_STAYS, CorruptRecord, Store
@@ -26,15 +32,16 @@ from bench.system.disk import disk_errors, sha256, write_atomically
 from bench.system.text import one_line
 from bench.system.untrusted import is_regular, read_regular, remove_tree
 
-STEP_DAYS = 8
-"""Length of a step; the last one of a year is shorter."""
 _TABLES = {
     "cells.parquet": {"lon": "f", "lat": "f", "land_cover": "O", "climate": "O"},
     "times.parquet": {"time": "M", "year": "i", "step_of_year": "i"},
 }
-"""Columns of the tables and NumPy's letters for their kinds."""
-_MOST_BYTES = 20_000_000  # of ``dataset.json``
-_MOST_TABLE_BYTES = 500_000_000  # the land of the globe on 0.05 degrees has some 8 million cells of less than 40 bytes
+"""Columns that the tables have at least, and NumPy's letters for their kinds."""
+_SAMPLES = "samples.parquet"
+_MEASURED = "measured_"
+"""Prefix of the column of ``samples.parquet`` that says where a target was measured."""
+_MOST_BYTES = 200_000_000  # of ``dataset.json``
+_MOST_TABLE_BYTES = 2_000_000_000
 
 
 class DatasetDescription(BaseModel):
@@ -45,13 +52,17 @@ class DatasetDescription(BaseModel):
         fingerprint: SHA-256 of the data set's content, as in its jobs.
         name: of the data set.
         title: what it is.
-        target_name: for example GPP.
+        target_name: for example GPP; of several targets, the first.
         target_units: for example gC m-2 d-1.
         feature_names: climate features.
         feature_units: one per climate feature.
         static_names: static features; those of land cover begin with ``land_cover_``.
         static_units: one per static feature.
-        step_days: length of a step.
+        step_days: length of a step, in whole days; 0 for data without time.
+        rhythm: name of the data set's `Rhythm`.
+        several_targets: name → units of every target, where there are several.
+        crs: of planar coordinates; None for degrees.
+        groupings: categories by which results are grouped; each is a column of the cells.
         climate_source: how the column ``climate`` of the cells was made.
         provenance: source, licence, citation and notes.
         files: SHA-256 of the tables beside it.
@@ -70,6 +81,10 @@ class DatasetDescription(BaseModel):
     static_names: tuple[str, ...]
     static_units: tuple[str, ...]
     step_days: int
+    rhythm: str = EIGHT_DAY.name
+    several_targets: Mapping[str, str] = Field(default_factory=dict)
+    crs: str | None = None
+    groupings: tuple[str, ...] = ()
     climate_source: str
     provenance: Mapping[str, str]
     files: Mapping[str, str]
@@ -81,14 +96,48 @@ class DatasetRecord:
 
     Attributes:
         description: names, units, provenance.
-        cells: one row per cell of the cube, in its order: lon and lat (degrees), land_cover (the commonest class),
-            climate (its class, see `bench.data.climate_classes`).
-        times: one row per step of the cube, in its order: time (first day), year, step_of_year (1–46).
+        cells: one row per cell of the cube, in its order: lon and lat (degrees, or planar coordinates), land_cover (the
+            commonest class; ``unknown`` where the data have none), climate (its class, see
+            `bench.data.climate_classes`), a column per grouping and, where the data name their places, place.
+        times: one row per step of the cube, in its order: time (first day), year, step_of_year (from 1).
+        samples: one row per cell and time, in this order: split (the data's own) and ``measured_TARGET``, as far as the
+            data have them; None where every target was measured everywhere and no split came with the data.
     """
 
     description: DatasetDescription
     cells: pd.DataFrame
     times: pd.DataFrame
+    samples: pd.DataFrame | None = None
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """How the steps divide the year."""
+        return rhythms.get(self.description.rhythm)
+
+    def layout(self, target: str | None) -> Layout:
+        """What splits of one of its targets depend on.
+
+        Args:
+            target: name; None for the only one.
+        """
+        shape = len(self.cells), len(self.times)
+        own = measured = None
+        if self.samples is not None:
+            name = _MEASURED + (target or self.description.target_name)
+            if "split" in self.samples:
+                own = self.samples["split"].to_numpy(np.int8).reshape(shape)
+            if name in self.samples:
+                measured = self.samples[name].to_numpy(np.bool_).reshape(shape)
+        groupings = self.description.groupings
+        return Layout(
+            self.cells[["lon", "lat"]].to_numpy(np.float64),
+            self.description.crs is not None,
+            self.times["year"].to_numpy(np.int64),
+            self.times["step_of_year"].to_numpy(np.int64),
+            self.cells[groupings[0]].to_numpy(np.str_) if groupings else None,
+            own,
+            measured,
+        )
 
 
 def dataset_folder(store: Store, fingerprint: str) -> Path:
@@ -111,7 +160,11 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
     folder = dataset_folder(store, cube.fingerprint)
     if _is_readable(store, cube.fingerprint):
         return
-    tables = {name: _parquet(frame) for name, frame in zip(_TABLES, (_cells(cube), _times(cube)), strict=True)}
+    frames = dict(zip(_TABLES, (_cells(cube), _times(cube)), strict=True))
+    samples = _samples(cube)
+    if samples is not None:
+        frames[_SAMPLES] = samples
+    tables = {name: _parquet(frame) for name, frame in frames.items()}
     description = DatasetDescription(
         fingerprint=cube.fingerprint,
         name=cube.name,
@@ -122,7 +175,11 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
         feature_units=cube.feature_units,
         static_names=cube.static_names,
         static_units=cube.static_units,
-        step_days=STEP_DAYS,
+        step_days=round(cube.rhythm.days or 0),
+        rhythm=cube.rhythm.name,
+        several_targets=dict(cube.several_targets),
+        crs=cube.crs,
+        groupings=cube.groupings,
         climate_source=climate_classes.SOURCE,
         provenance=dict(cube.provenance),
         files={name: hashlib.sha256(content).hexdigest() for name, content in tables.items()},
@@ -165,10 +222,14 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
         description = DatasetDescription.model_validate_json(content)
         if description.fingerprint != fingerprint:
             raise ValueError("it describes another data set")
-        cells, times = (_table(folder, name, description.files[name]) for name in _TABLES)
+        tables = {name: _table(folder, name, description.files[name]) for name in _TABLES}
+        if _SAMPLES in description.files:
+            tables[_SAMPLES] = _table(folder, _SAMPLES, description.files[_SAMPLES])
+            if len(tables[_SAMPLES]) != len(tables["cells.parquet"]) * len(tables["times.parquet"]):
+                raise ValueError(f"{_SAMPLES} has another number of rows than it should")
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise _corrupt(folder, error) from error
-    return DatasetRecord(description, cells, times)
+    return DatasetRecord(description, tables["cells.parquet"], tables["times.parquet"], tables.get(_SAMPLES))
 
 
 def _table(folder: Path, name: str, expected: str) -> pd.DataFrame:
@@ -183,8 +244,8 @@ def _table(folder: Path, name: str, expected: str) -> pd.DataFrame:
     if sha256(folder / name) != expected:
         raise ValueError(f"{name} has changed")
     frame = pd.read_parquet(folder / name)
-    kinds = {column: frame[column].dtype.kind for column in frame.columns}
-    if kinds != _TABLES[name]:
+    wanted = _TABLES.get(name, {})
+    if any(column not in frame or frame[column].dtype.kind != kind for column, kind in wanted.items()):
         raise ValueError(f"{name} has other columns than it should")
     return frame
 
@@ -204,15 +265,30 @@ def _is_readable(store: Store, fingerprint: str) -> bool:
 
 
 def _cells(cube: Cube) -> pd.DataFrame:
-    names = [name.removeprefix("land_cover_") for name in cube.static_names[: cube.n_land_cover]]
-    return pd.DataFrame(
+    names = np.array([name.removeprefix("land_cover_") for name in cube.static_names[: cube.n_land_cover]])
+    frame = pd.DataFrame(
         {
             "lon": cube.lon,
             "lat": cube.lat,
-            "land_cover": [names[index] for index in cube.land_cover_class],
+            "land_cover": names[cube.land_cover_class] if len(names) else climate_classes.UNKNOWN,
             "climate": climate_classes.climate_classes(cube),
         }
     )
+    for category in cube.groupings:
+        frame[category] = cube.labels_of(category)
+    if cube.place_names is not None:
+        frame["place"] = list(cube.place_names)
+    return frame
+
+
+def _samples(cube: Cube) -> pd.DataFrame | None:
+    columns: dict[str, npt.NDArray[Any]] = {}
+    if cube.split is not None:
+        columns["split"] = np.asarray(cube.split).reshape(-1)
+    if cube.has_gaps:
+        targets = np.asarray(cube.target).reshape(cube.n_cells * cube.n_times, -1)
+        columns |= {_MEASURED + name: ~np.isnan(targets[:, index]) for index, name in enumerate(cube.target_names)}
+    return pd.DataFrame(columns) if columns else None
 
 
 def _times(cube: Cube) -> pd.DataFrame:

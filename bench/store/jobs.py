@@ -34,6 +34,8 @@ def _split(parameters: dict[str, Any]) -> dict[str, Any]:
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 """Becomes part of a file's name, and so does a fingerprint."""
+_OF_ADDRESS = ("train_cells", "weeks", "sample_seed", "fold", "folds", "target")
+"""Parameters of a split by which people tell its jobs apart."""
 
 
 class Job(BaseModel):
@@ -85,7 +87,7 @@ class Job(BaseModel):
     @property
     def address(self) -> tuple[str, ...]:
         """What a person would call the same job: two ids with one address mean that the older one is stale."""
-        sample = {key: value for key, value in self.split.items() if key in ("train_cells", "weeks", "sample_seed")}
+        sample = {key: value for key, value in self.split.items() if key in _OF_ADDRESS}
         return (
             self.suite,
             self.dataset,
@@ -104,9 +106,17 @@ class Job(BaseModel):
 
     @property
     def label(self) -> str:
-        """Short text for people: ``lightgbm [located] #0``."""
+        """Short text for people: ``lightgbm [located] #0``, or ``gwr #0, NEE, fold 2/5``."""
         detail = one_line(", ".join(filter(None, (self.view, self.variant))), 100)
-        return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}"
+        fold = f"fold {self.split['fold']}/{self.split['folds']}" if "fold" in self.split else None
+        of_split = "".join(f", {part}" for part in (self.target, fold) if part)
+        return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}{of_split}"
+
+    @property
+    def target(self) -> str | None:
+        """Which of several targets it predicts; None where the data have but one."""
+        target: str | None = self.split.get("target")
+        return target
 
 
 def variant_of(override: Mapping[str, Any]) -> str:

@@ -98,8 +98,9 @@ class Manifest(BaseModel):
         dataset_spec: text that opens the same data.
         dataset_reason: why this data set.
         dataset_title: its title.
-        target_name: for example GPP.
+        target_name: for example GPP; of several targets, the first.
         target_units: for example gC m-2 d-1.
+        several_targets: name → units of every target, where the data have several.
         options: what the command line chose.
         jobs: all jobs, whether done before or not.
     """
@@ -116,5 +117,6 @@ class Manifest(BaseModel):
     dataset_title: str
     target_name: str
     target_units: str
+    several_targets: dict[str, str] = {}
     options: dict[str, Any]
     jobs: list[Job] = Field(validation_alias="cells", serialization_alias="cells")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.data.cube import STEPS_PER_YEAR, Cube
-from bench.data.physics import knows_sensitivities, true_sensitivities
+from bench.data.cube import Cube
+from bench.data.physics import physics_of, true_sensitivities
 from bench.data.splits import Part
 from bench.runners import registry
 from bench.seeds import SENSITIVITY_SAMPLE_SEED
@@ -24,6 +24,9 @@ from bench.system.disk import disk_errors, write_atomically
 
 SENSITIVITIES = "sensitivities.parquet"
 CONTRIBUTIONS = "contributions.parquet"
+PRODUCTIVITY = "productivity.parquet"
+TARGET, LAST_YEAR = "target", "last_year"
+"""Columns of `PRODUCTIVITY`."""
 MOST_VALUES = 10_000_000
 """Values (cells × steps × features) of one file; of a larger data set a sample of its cells is kept."""
 _CELLS_AT_ONCE = 512  # bounds the memory of the derivatives
@@ -32,9 +35,11 @@ _CELLS_AT_ONCE = 512  # bounds the memory of the derivatives
 def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: Callable[[str], None]) -> bool:
     """Writes the true sensitivities of the test year, unless they are there, and says whether they are there now.
 
-    Two files with one row per cell and step of the test year: ``sensitivities.parquet`` has the derivative of each
+    Three files with one row per cell and step of the test year: ``sensitivities.parquet`` has the derivative of each
     climate feature per standard deviation of that feature in the training years (over the cells that are kept), and
-    ``contributions.parquet`` the same times the standardised value of the feature.
+    ``contributions.parquet`` the same times the standardised value of the feature. ``productivity.parquet`` has the
+    target that they are the sensitivities of, and that of the same step a year before (NaN where there is none); stores
+    of older versions lack it, and get it with the next run.
 
     Args:
         store: where to.
@@ -47,26 +52,46 @@ def record_sensitivities(store: Store, cube: Cube, runners: Iterable[str], say: 
     """
     folder = dataset_folder(store, cube.fingerprint)
     if (folder / SENSITIVITIES).exists() and (folder / CONTRIBUTIONS).exists():
+        if not (folder / PRODUCTIVITY).exists():
+            with disk_errors(f"Store {store.root}", STORED_STAYS):
+                write_atomically(folder / PRODUCTIVITY, _productivity(cube, _part(cube)))
         return True
     known = registry.entries()
     wanted = any(name in known and known[name].explains is not None for name in runners)
-    if not wanted or not knows_sensitivities(cube):
+    if not wanted or physics_of(cube) is None:
         return False
     if importlib.util.find_spec("torch") is None:
         say("True sensitivities are left out: they need torch (pip install 'climate2gpp-bench[runners]').")
         return False
-    part = Part(_kept_cells(cube), np.flatnonzero(cube.year == cube.year.max()))
+    part = _part(cube)
     sensitivity, contribution = _per_deviation(cube, part)
     with disk_errors(f"Store {store.root}", STORED_STAYS):
         folder.mkdir(parents=True, exist_ok=True)
         # The file that readers look for comes last, so that whoever finds it finds both.
+        write_atomically(folder / PRODUCTIVITY, _productivity(cube, part))
         for name, values in ((CONTRIBUTIONS, contribution), (SENSITIVITIES, sensitivity)):
-            write_atomically(folder / name, _parquet(cube, part, values))
+            columns = {feature: values[:, :, index] for index, feature in enumerate(cube.feature_names)}
+            write_atomically(folder / name, _parquet(part, columns))
     return True
 
 
+def _part(cube: Cube) -> Part:
+    """The test year at the cells that are kept."""
+    return Part(_kept_cells(cube), np.flatnonzero(cube.year == cube.year.max()))
+
+
+def _productivity(cube: Cube, part: Part) -> bytes:
+    before = np.flatnonzero(cube.year == cube.year.max() - 1)
+    of_step = dict(zip(cube.step_of_year[before].tolist(), before.tolist(), strict=True))
+    last = np.full((len(part.cells), len(part.times)), np.nan, np.float32)
+    for index, step in enumerate(cube.step_of_year[part.times].tolist()):
+        if step in of_step:
+            last[:, index] = cube.target[part.cells, of_step[step]]
+    return _parquet(part, {TARGET: part.of(cube.target), LAST_YEAR: last})
+
+
 def _kept_cells(cube: Cube) -> npt.NDArray[np.int64]:
-    most = max(1, MOST_VALUES // (STEPS_PER_YEAR * len(cube.feature_names)))
+    most = max(1, MOST_VALUES // (cube.steps_per_year * len(cube.feature_names)))
     if cube.n_cells <= most:
         return np.arange(cube.n_cells)
     return np.sort(np.random.default_rng(SENSITIVITY_SAMPLE_SEED).permutation(cube.n_cells)[:most])
@@ -99,12 +124,13 @@ def _training_moments(
     return np.asarray(mean), np.where(deviation > 0, deviation, 1.0)
 
 
-def _parquet(cube: Cube, part: Part, values: npt.NDArray[np.float32]) -> bytes:
+def _parquet(part: Part, columns: Mapping[str, npt.NDArray[np.float32]]) -> bytes:
+    """One row per cell and step, from (n_cells, n_times) arrays."""
     samples = {
         "cell": np.repeat(part.cells, len(part.times)).astype(np.int32),
         "time": np.tile(part.times, len(part.cells)).astype(np.int32),
     }
-    columns = {name: values[:, :, index].reshape(-1) for index, name in enumerate(cube.feature_names)}
     stream = io.BytesIO()
-    pd.DataFrame(samples | columns).to_parquet(stream, index=False, compression="zstd")
+    frame = pd.DataFrame(samples | {name: values.reshape(-1) for name, values in columns.items()})
+    frame.to_parquet(stream, index=False, compression="zstd")
     return stream.getvalue()

@@ -22,7 +22,7 @@ from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS
 from bench.seeds import derive_seed
 from bench.store.jobs import Job, name_of
 from bench.suites import profiles
-from bench.suites.options import SuiteOptions
+from bench.suites.options import SuiteOptions, refuse_split
 
 SUITE = "ablation"
 
@@ -139,8 +139,8 @@ REDUCTIONS: Mapping[str, Reduction] = {
         step_stride=23,
         train_years=1,
         options={
-            DUAL_BRANCH: {"width": 8, "blocks": 1, "window": 2},
-            DUAL_BRANCH_PLUS: {"ensemble": 1, "rank": 4, "hidden": 16, "layers": 1},
+            DUAL_BRANCH: {"width": 8, "blocks": 1},
+            DUAL_BRANCH_PLUS: {"members": [{"harmonics": 3, "hidden": 16}], "rank": 4, "layers": 1},
         },
         training={DUAL_BRANCH: {"epochs": 1, "decay_after": 1}, DUAL_BRANCH_PLUS: {"epochs": 2}},
     ),
@@ -148,7 +148,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
         train_cells=2000,
         step_stride=5,
         train_years=1,
-        options={DUAL_BRANCH: {"width": 32, "window": 4}, DUAL_BRANCH_PLUS: {"ensemble": 1}},
+        options={DUAL_BRANCH: {"width": 32}, DUAL_BRANCH_PLUS: {"members": [{"harmonics": 3}]}},
         training={DUAL_BRANCH: {"epochs": 6, "decay_after": 4, "learning_rate": 3e-3, "late_learning_rate": 3e-4}},
     ),
     "paper": Reduction(),
@@ -160,6 +160,12 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
 
     ``only`` and ``skip`` name experiments. Each repetition draws its own sample; all variants share it.
     """
+    refuse_split(SUITE, options)
+    if len(dataset.cube.target_names) > 1:
+        raise BenchError(
+            f"--suite ablation takes data with one target; {dataset.cube.name!r} has "
+            f"{', '.join(dataset.cube.target_names)}."
+        )
     if len(options.train_cells) > 1:
         raise BenchError("--suite ablation takes one size of the sample; give one number to --train-cells.")
     profile, reduction = profiles.get(options.profile), REDUCTIONS[options.profile]
@@ -169,7 +175,7 @@ def ablation(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         split = ablation_parameters(
             dataset.cube,
-            options.weeks,
+            options.weeks_of(dataset.cube),
             size,
             repetition,
             step_stride=reduction.step_stride,

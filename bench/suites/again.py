@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from bench.data.split_names import text_of
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
 from bench.store.jobs import EVALUATION_VERSION, Job
@@ -49,15 +50,17 @@ def command(job: Job, dataset_spec: str) -> str:
         words += ["--only", job.runner]
     if job.suite == "fewshot":  # only what the suite has not by itself needs --with, which does no harm to the others
         words += ["--with", job.runner]
+    elif job.suite == "full" and text_of(job.split) != "last-year":
+        words += ["--split", text_of(job.split)]
     if "weeks" in job.split:
         words += ["--weeks", ",".join(map(str, job.split["weeks"]))]
     if "train_cells" in job.split:
         words += ["--train-cells", str(job.split["train_cells"])]
     if job.view is not None:
         words += ["--view", job.view]
-    if job.suite == ablation.SUITE:
+    if job.suite == ablation.SUITE or job.target is not None:  # a suite plans all targets
         words += ["--job", job.id]
-    else:
+    if job.suite != ablation.SUITE:
         for key, value in sorted((job.override or {}).items()):
             words += ["--set", f"{job.runner}.{key}={value}"]
     return shlex.join([*words, "--first-repeat", str(job.repetition)])

@@ -1,4 +1,4 @@
-"""The suites. Each is a function from a data set and options to a plain list of cells."""
+"""The suites. Each is a function from a data set and options to a plain list of jobs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from bench.data.datasets import OpenedDataset
-from bench.data.splits import fewshot_parameters, full_parameters, make_split
+from bench.data.physics import knows_equations
+from bench.data.split_names import default_split, parse_split, split_parameters
+from bench.data.splits import fewshot_parameters, make_split
 from bench.data.views import VIEWS
 from bench.errors import BenchError, unknown
 from bench.runners import registry
@@ -17,42 +19,66 @@ from bench.store.jobs import MOST_REPETITION, Job, name_of
 from bench.suites import profiles
 from bench.suites.ablation import SUITE as ABLATION
 from bench.suites.ablation import ablation
-from bench.suites.options import SuiteOptions
+from bench.suites.options import SuiteOptions, refuse_split
 from bench.suites.settings import parse_settings, with_settings
 
 MOST_REPETITIONS = 10_000
 """In one run: intervals stop growing narrower long before."""
+TABULAR = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", PROPOSED}
+SPATIAL = {"Spatial", "Spatiotemporal"}
 
 
 def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
-    """Table 1: every tabular, deep and reference runner; trained on all years but the last, tested on the last."""
-    families = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", PROPOSED}
-    chosen = [entry for entry in registry.entries().values() if entry.family in families]
-    split = full_parameters(dataset.cube, profiles.get(options.profile).max_cells)
-    return _jobs("full", dataset, [split], chosen, options)
+    """Table 1: every tabular, deep and reference runner; trained on all years but the last, tested on the last.
+
+    With another split (``--split``, or the data's own) the spatial runners stand in the same table, since all of them
+    can then be compared on the same samples; on the last year they are added by name (``--with``). A name that stands
+    for several folds gives every runner a job per fold.
+    """
+    cube = dataset.cube
+    name = parse_split(options.split or default_split(cube))
+    splits = split_parameters(cube, name, profiles.get(options.profile).max_cells)
+    families = TABULAR if name.kind == "last-year" else TABULAR | SPATIAL
+    chosen = _chosen(families, options)
+    if name.kind != "last-year":
+        chosen = [entry for entry in chosen if entry.name != LAST_YEAR_LAI]  # it knows nothing of places never seen
+    return _jobs("full", dataset, _of_each_target(dataset, splits), chosen, options)
 
 
 def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
-    """Tables 2 and 3: trained on a sample of cells, tested on named weeks of the last year over all cells.
+    """Tables 2 and 3: trained on a sample of cells, tested on named steps of the last year over all cells.
 
     The suite's own rows are the reference, spatial and spatiotemporal runners and the proposed model; tabular
     baselines are added by name (`--with`). Each repetition draws its own sample; all runners of a repetition share it.
     """
-    families = {"Reference", "Spatial", "Spatiotemporal", PROPOSED}
-    chosen = [
-        entry for entry in registry.entries().values() if entry.family in families and entry.name != "pml_last_year_lai"
-    ]
-    chosen += [registry.get(name) for name in options.extra if registry.get(name) not in chosen]
+    refuse_split("fewshot", options)
+    chosen = [entry for entry in _chosen({"Reference", PROPOSED} | SPATIAL, options) if entry.name != LAST_YEAR_LAI]
     max_cells = profiles.get(options.profile).max_cells
     jobs: list[Job] = []
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         splits = [
-            fewshot_parameters(dataset.cube, options.weeks, size, repetition, max_cells)
+            fewshot_parameters(dataset.cube, options.weeks_of(dataset.cube), size, repetition, max_cells)
             for size in (options.train_cells or (None,))
         ]
         # The sample itself depends on the repetition, so that runners without a seed of their own are repeated too.
-        jobs += _jobs("fewshot", dataset, splits, chosen, options, only_repetition=repetition)
+        of_targets = _of_each_target(dataset, splits)
+        jobs += _jobs("fewshot", dataset, of_targets, chosen, options, only_repetition=repetition)
     return jobs
+
+
+LAST_YEAR_LAI = "pml_last_year_lai"
+
+
+def _chosen(families: set[str], options: SuiteOptions) -> list[RunnerEntry]:
+    """Runners of some families, in the registry's order, and those that are added by name."""
+    chosen = [entry for entry in registry.entries().values() if entry.family in families]
+    return chosen + [registry.get(name) for name in options.extra if registry.get(name) not in chosen]
+
+
+def _of_each_target(dataset: OpenedDataset, splits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Splits that name their target where the data have several, each target with its own; else as they are."""
+    targets = dataset.cube.several_targets
+    return [split | {"target": target} for target in targets for split in splits] if targets else list(splits)
 
 
 SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Job]]] = {
@@ -129,7 +155,7 @@ def _jobs(
     settings = parse_settings(options.settings)
     jobs = []
     for entry in select(chosen, options.only, options.skip):
-        if entry.withheld and not set(entry.withheld) <= set(cube.withheld):
+        if entry.withheld and not (set(entry.withheld) <= set(cube.withheld) and knows_equations(cube)):
             continue  # the data set does not know what made its target
         if entry.by_name and entry.name not in (*options.only, *options.extra):
             continue

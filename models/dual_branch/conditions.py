@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -111,6 +112,39 @@ class GraphConvolution(nn.Module):
         self.source = nn.Parameter(torch.randn(n_nodes, rank)) if learned_adjacency else None
         self.sink = nn.Parameter(torch.randn(n_nodes, rank)) if learned_adjacency else None
 
+    def neighbourhood(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """The nodes that some nodes are joined with, and the rows of the matrix between the two.
+
+        Args:
+            nodes: (asked,) distinct nodes.
+
+        Returns:
+            (near,) nodes, ascending, and the dense (asked, near) part of the normalised matrix.
+        """
+        start, degree = self.row_start[nodes], self.row_start[nodes + 1] - self.row_start[nodes]
+        row = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), degree)
+        before = degree.cumsum(0) - degree
+        edge = start[row] + torch.arange(len(row), device=nodes.device) - before[row]
+        near, column = torch.unique(self.neighbour[edge], return_inverse=True)
+        matrix = self.weight.new_zeros(len(nodes), len(near))
+        matrix[row, column] = self.weight[edge]
+        return near, matrix
+
+    def among(self, embedding: Tensor, matrix: Tensor) -> Tensor:
+        """Mixes some nodes with their neighbours, as ``forward`` does with all.
+
+        Args:
+            embedding: (near, step of the year, width) of the neighbours.
+            matrix: (asked, near) from ``neighbourhood``.
+
+        Returns:
+            (asked, step of the year, width).
+        """
+        mixed = self.mix(embedding).flatten(1)
+        with torch.autocast(mixed.device.type, enabled=False):  # as the sparse product
+            out = torch.relu(matrix @ mixed.float())
+        return out.view(len(matrix), *embedding.shape[1:])
+
     def forward(self, embedding: Tensor) -> Tensor:
         """Mixes every node with its neighbours.
 
@@ -153,6 +187,7 @@ class ConditionEncoder(nn.Module):
         steps_per_year: int,
         reach: int,
         learned_adjacency: bool,
+        embedding_rate: float = 1.0,
     ) -> None:
         """Creates the encoder.
 
@@ -164,10 +199,13 @@ class ConditionEncoder(nn.Module):
             steps_per_year: period of the conditions.
             reach: steps to either side in the temporal convolution.
             learned_adjacency: see ``GraphConvolution``.
+            embedding_rate: how many times as fast as other parameters the embeddings learn. A batch visits few nodes,
+                so that each takes few of the steps that Adam makes equally long.
         """
         super().__init__()
         width = embedding.shape[1]
-        self.embedding = nn.Parameter(embedding.clone())
+        self.embedding_rate = embedding_rate
+        self.embedding = nn.Parameter(embedding / embedding_rate)  # a step of the parameter is so many of the embedding
         self.register_buffer("time_embedding", cyclic_rotary(steps_per_year, width), persistent=False)
         self.temporal = TemporalConvolution(width, reach)
         self.spatial = GraphConvolution(width, row_start, neighbour, weight, learned_adjacency=learned_adjacency)
@@ -177,13 +215,20 @@ class ConditionEncoder(nn.Module):
         """(node, step of the year, width) V_final; the LSTM starts each year from zero.
 
         Args:
-            nodes: (asked,) distinct nodes whose conditions are asked for; None for all. Convolutions join a node
-                with its neighbours and are computed for all; the LSTM, most of the work, for those asked.
+            nodes: (asked,) distinct nodes whose conditions are asked for; None for all. Convolutions are computed for
+                the neighbours of these nodes, or for all where a learned matrix joins all with all.
         """
-        embedding = self.embedding[:, None, :] + self.time_embedding
-        mixed = self.spatial(self.temporal(embedding))
-        asked = mixed if nodes is None else mixed[nodes]
+        if nodes is None or self.spatial.source is not None:
+            mixed = self.spatial(self.temporal(self._initial(self.embedding)))
+            asked = mixed if nodes is None else mixed[nodes]
+        else:
+            near, matrix = self.spatial.neighbourhood(nodes)
+            asked = self.spatial.among(self.temporal(self._initial(F.embedding(near, self.embedding))), matrix)
         # Under autocast cuDNN's LSTM runs in float16, whatever type was asked for, and would need scaled gradients.
         with torch.autocast(asked.device.type, enabled=False):
             final: Tensor = self.memory(asked.to(self.embedding.dtype))[0]
         return final
+
+    def _initial(self, embedding: Tensor) -> Tensor:
+        """(node, step of the year, width) v_it = Node2vec(i) + RoPE(t)."""
+        return (embedding * self.embedding_rate)[:, None, :] + self.time_embedding

@@ -14,44 +14,50 @@ from models.dual_branch.attention import feed_forward
 class ConditionedDecoder(nn.Module):
     """Cross-attention with queries and keys from the data features and values from the conditions (Eq. 15).
 
-    Queries are the tokens of the predicted step, keys the tokens of each step of the window, averaged over
-    features, so that there is one key for each of the window's condition vectors. Residual and feed-forward
-    follow.
+    Queries are the tokens of the predicted steps, keys the tokens of each step of the sequence, averaged over
+    features, so that there is one key for each of the sequence's condition vectors. Residual and feed-forward
+    follow, each with a layer normalisation after it, as in Vaswani et al. (2017), if asked for.
     """
 
-    def __init__(self, width: int, heads: int, feed_forward_factor: int) -> None:
+    def __init__(self, width: int, heads: int, feed_forward_factor: int, *, layer_norm: bool = False) -> None:
         """Creates the decoder.
 
         Args:
             width: channels of a token.
             heads: attention heads.
             feed_forward_factor: hidden channels of the feed-forward network ÷ width.
+            layer_norm: normalise after each residual.
         """
         super().__init__()
         self.heads = heads
+        self.after_attention = nn.LayerNorm(width) if layer_norm else nn.Identity()
+        self.after_feed_forward = nn.LayerNorm(width) if layer_norm else nn.Identity()
         self.query = nn.Linear(width, width, bias=False)
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width, bias=False)
         self.feed_forward = feed_forward(width, feed_forward_factor)
 
-    def forward(self, features: Tensor, conditions: Tensor) -> Tensor:
+    def forward(self, features: Tensor, conditions: Tensor, *, every_step: bool = False) -> Tensor:
         """Decodes one batch.
 
         Args:
             features: (batch, token, window, width) data features.
-            conditions: (batch, window, width) condition vectors of the sample's node at the window's steps.
+            conditions: (batch, window, width) condition vectors of the row's node at the window's steps.
+            every_step: predict at every step of a row, else at its last.
 
         Returns:
-            (batch, token, width).
+            (sample, token, width), the samples of a row after each other.
         """
-        tokens = features[:, :, -1]
+        asked = features if every_step else features[:, :, -1:]
+        batch, n_tokens, steps, width = asked.shape
+        tokens = asked.reshape(batch, n_tokens * steps, width)
         query = self._split(self.query(tokens))
         key = self._split(self.key(features.mean(dim=1)))
         value = self._split(self.value(conditions))
         attended = F.scaled_dot_product_attention(query, key, value.to(query.dtype))  # softmax(QKᵀ/√d_k)V
-        tokens = tokens + attended.transpose(1, 2).reshape(tokens.shape)
-        out: Tensor = tokens + self.feed_forward(tokens)
-        return out
+        tokens = self.after_attention(tokens + attended.transpose(1, 2).reshape(tokens.shape))
+        out: Tensor = self.after_feed_forward(tokens + self.feed_forward(tokens))
+        return out.view(batch, n_tokens, steps, width).transpose(1, 2).reshape(batch * steps, n_tokens, width)
 
     def _split(self, x: Tensor) -> Tensor:
         batch, length, width = x.shape
@@ -128,9 +134,9 @@ class Decoded(NamedTuple):
     """What a network says about a batch.
 
     Attributes:
-        prediction: (batch,) ŷ.
-        weights: (batch, feature + static_feature) w_j.
-        interpretable: (batch,) ŷ_interp = Σ_j w_j x_j (Eq. 17).
+        prediction: (sample,) ŷ.
+        weights: (explained, feature + static_feature) w_j of the samples whose weights were asked for.
+        interpretable: (explained,) ŷ_interp = Σ_j w_j x_j (Eq. 17).
     """
 
     prediction: Tensor
@@ -148,15 +154,31 @@ def weighted_sum(weights: Tensor, inputs: Tensor) -> Tensor:
     return (weights * inputs).sum(dim=1)
 
 
-def combined_loss(decoded: Decoded, target: Tensor, prediction_weight: float, importance_weight: float) -> Tensor:
+def combined_loss(
+    decoded: Decoded,
+    target: Tensor,
+    prediction_weight: float,
+    importance_weight: float,
+    *,
+    explained: Tensor | None = None,
+    expected: float | None = None,
+    expected_explained: float | None = None,
+) -> Tensor:
     """a·L_dep + b·L_interp; the paper's objective is a = b = 1 (Eq. 16 and 18).
 
     Args:
         decoded: what the network says.
-        target: (batch,) y.
+        target: (sample,) y.
         prediction_weight: a.
         importance_weight: b.
+        explained: (explained,) samples that have weights; None for all.
+        expected: number of samples that the squared errors are divided by; None for their own number. Where a batch
+            holds more or fewer by chance, an expected number lets processes that share it add up to the loss of one.
+        expected_explained: the same of the samples that have weights.
     """
-    prediction = F.mse_loss(decoded.prediction.float(), target)
-    importance = F.mse_loss(decoded.interpretable.float(), target)
+    squares = (decoded.prediction.float() - target).square().sum()
+    prediction = squares / (len(target) if expected is None else expected)
+    aim = target if explained is None else target[explained]
+    squares = (decoded.interpretable.float() - aim).square().sum()
+    importance = squares / (len(aim) if expected_explained is None else expected_explained)
     return prediction_weight * prediction + importance_weight * importance

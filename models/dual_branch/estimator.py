@@ -2,64 +2,49 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
+from numpy.typing import ArrayLike
 
-from models.dual_branch.decoder import Decoded
-from models.dual_branch.gradients import decode_with_gradients
-from models.dual_branch.network import DualBranchNetwork, NetworkInputs, Placement, StandardisedNetwork
-from models.dual_branch.options import PLUS_TRAINING, DualBranchOptions, DualBranchPlusOptions
-from models.dual_branch.plus_network import DualBranchPlusNetwork
-from models.dual_branch.task import Explanation, RegressionTask
+from models.arrays import Singles
+from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
+from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
+from models.dual_branch.options import DualBranchOptions, DualBranchPlusOptions
+from models.dual_branch.samples import Samples, TrainingSamples, fingerprint
+from models.dual_branch.series import SeriesPanel
+from models.dual_branch.task import Explanation, RegressionTask, SeriesTask
+from models.parameters import Parameters, not_fitted
 from models.training import (
     DevicePanel,
     Panel,
     ProgressCallback,
-    SampleBatch,
     Scaling,
     TrainingOptions,
     TrainingResult,
+    held_out,
     train,
 )
 from models.training.checkpoint import load_plain, save_atomically
 
-FloatArray = npt.NDArray[np.float32]
-IndexArray = npt.NDArray[np.integer[Any]]
-ESTIMATOR_FORMAT = 1
+ESTIMATOR_FORMAT = 2
 """Version of the saved layout."""
-_PREDICTION_BATCH = 4096
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
 _Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
 
 
-@dataclass(frozen=True)
-class _TrainingSamples:
-    """Checked training samples, and what is fitted to them before any training."""
-
-    panel: Panel
-    cells: IndexArray
-    times: IndexArray
-    values: FloatArray
-    data: DevicePanel
-    inputs: NetworkInputs
-    identity: str
-
-
-class _Estimator(Generic[_Options]):
-    """What both estimators share."""
+class Estimator(Parameters, Generic[_Options]):
+    """What both estimators share; parameters are read, set and cloned as scikit-learn does."""
 
     _kind: str
     _options_type: type[_Options]
-    _network: Callable[[_Options, NetworkInputs], StandardisedNetwork]
     _prepare: Callable[..., NetworkInputs]
 
     def __init__(self, options: _Options, training: TrainingOptions) -> None:
@@ -69,32 +54,44 @@ class _Estimator(Generic[_Options]):
         self._inputs: NetworkInputs | None = None
         self._members: list[StandardisedNetwork] = []
 
-    @property
-    def _ensemble(self) -> int:
-        return self.options.ensemble if isinstance(self.options, DualBranchPlusOptions) else 1
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._inputs is not None
 
     @property
-    def _consistency(self) -> tuple[float, bool]:
-        options = self.options
-        if not isinstance(options, DualBranchPlusOptions):
-            return 0.0, True
-        return options.gradient_consistency_weight, options.gradient_consistency_two_way
+    def _ensemble(self) -> int:
+        """Number of networks whose outputs are averaged."""
+        return 1
+
+    def _build(self, inputs: NetworkInputs, number: int) -> StandardisedNetwork:
+        """The untrained network of one member; random numbers come from torch's global generator."""
+        raise NotImplementedError
+
+    def _training_of(self, number: int) -> TrainingOptions:
+        """How a member is trained."""
+        return replace(self.training, seed=self.training.seed + number * _MEMBER_SEED_STRIDE)
+
+    def _extra_losses(self) -> dict[str, Any]:
+        """What the task of a member minimises beside L_dep and L_interp."""
+        return {}
 
     def fit(
         self,
         panel: Panel,
-        target: npt.NDArray[np.floating[Any]],
-        cells: IndexArray,
-        times: IndexArray,
+        target: ArrayLike,
+        cells: ArrayLike,
+        times: ArrayLike,
         *,
         checkpoint: Path | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> Self:
         """Trains on the given samples; no other target is read, and no statistic is taken of other samples.
 
+        Where the training has a patience, a part of the samples is held out to judge it by
+        (``models.training.heldout``).
+
         Args:
             panel: climate, static features, coordinates and steps of the year.
-            target: (cell, time) in any unit; NaN is allowed outside the training samples.
+            target: (cell, time) in any unit; outside the training samples it may be NaN or masked.
             cells: (sample,) cell index of each training sample.
             times: (sample,) time index of each training sample.
             checkpoint: file for the state of an unfinished training; a killed ``fit`` with the same arguments
@@ -102,8 +99,8 @@ class _Estimator(Generic[_Options]):
             on_progress: called with a ``Progress``; each member of an ensemble counts its own epochs.
 
         Raises:
-            ValueError: shapes disagree, a value is NaN or infinite, there are more nodes than training cells,
-                the window is longer than the series, or the checkpoint belongs to another training.
+            ValueError: shapes disagree, a value is NaN or infinite, too few samples to hold a part out, or the
+                checkpoint belongs to another training.
             FloatingPointError: the loss became NaN or infinite.
         """
         samples = self._training_samples(panel, target, cells, times)
@@ -113,15 +110,24 @@ class _Estimator(Generic[_Options]):
             path = checkpoint
             if checkpoint is not None and number > 0:
                 path = checkpoint.with_name(f"{checkpoint.name}.{number}")
-            results.append(train(task, training, checkpoint=path, on_progress=on_progress))
+            validate = None if samples.aside is None else partial(self._held_out_error, task, samples.aside)
+            results.append(train(task, training, validate=validate, checkpoint=path, on_progress=on_progress))
             members.append(task.module.eval())
         self._inputs, self._members, self.results = samples.inputs, members, tuple(results)
         return self
 
-    def task(
-        self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
-    ) -> RegressionTask:
-        """What ``fit`` hands to the training engine, untrained; of an ensemble, its first member's.
+    def member(self, number: int) -> Self:
+        """One network of a fitted ensemble as an estimator of its own.
+
+        Args:
+            number: counted from 0.
+        """
+        single = copy.copy(self)
+        single._members = [self._members[number]]
+        return single
+
+    def task(self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> RegressionTask:
+        """What ``fit`` hands to the training loop, untrained; of an ensemble, its first member's.
 
         Args:
             panel: as in ``fit``.
@@ -134,7 +140,7 @@ class _Estimator(Generic[_Options]):
         """
         return self._member_task(self._training_samples(panel, target, cells, times), 0)[0]
 
-    def predict(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
+    def predict(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Singles:
         """Predictions, in the target's unit.
 
         Args:
@@ -147,11 +153,12 @@ class _Estimator(Generic[_Options]):
             (sample,) float32.
 
         Raises:
-            ValueError: the estimator is not fitted, or the panel has other features than that of ``fit``.
+            NotFittedError: ``fit`` was not called, or did not end.
+            ValueError: the panel has other features than that of ``fit``, or the samples are none of it.
         """
-        return self._averaged(panel, cells, times, _predict, torch.inference_mode, (1,))[0][:, 0]
+        return self._averaged(panel, cells, times, predict, torch.inference_mode, (1,))[0][:, 0]
 
-    def explain(self, panel: Panel, cells: IndexArray, times: IndexArray) -> Explanation:
+    def explain(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Explanation:
         """Predictions with their importance weights (Eq. 17).
 
         Args:
@@ -163,11 +170,11 @@ class _Estimator(Generic[_Options]):
             ValueError: as in ``predict``.
         """
         sums = self._averaged(
-            panel, cells, times, _decode, torch.inference_mode, (1, panel.n_features + panel.n_static, 1)
+            panel, cells, times, decode, torch.inference_mode, (1, panel.n_features + panel.n_static, 1)
         )
         return Explanation(sums[0][:, 0], sums[1], sums[2][:, 0])
 
-    def gradients(self, panel: Panel, cells: IndexArray, times: IndexArray) -> FloatArray:
+    def gradients(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Singles:
         """The derivatives of the predictions themselves, which importance weights may or may not agree with.
 
         Args:
@@ -182,28 +189,28 @@ class _Estimator(Generic[_Options]):
             ValueError: as in ``predict``.
         """
         return self._averaged(
-            panel, cells, times, _differentiate, torch.enable_grad, (panel.n_features + panel.n_static,)
+            panel, cells, times, differentiate, torch.enable_grad, (panel.n_features + panel.n_static,)
         )[0]
 
     def _averaged(
         self,
         panel: Panel,
-        cells: IndexArray,
-        times: IndexArray,
-        output: Callable[[StandardisedNetwork, SampleBatch, Placement, Tensor | None], tuple[Tensor, ...]],
+        cells: ArrayLike,
+        times: ArrayLike,
+        output: Output,
         mode: Callable[[], AbstractContextManager[object]],
         widths: tuple[int, ...],
-    ) -> list[FloatArray]:
+    ) -> list[Singles]:
         """Means over the ensemble of what ``output`` says about the samples, each (sample, width) float32."""
         if self._inputs is None:
-            raise ValueError("The estimator is not fitted; call fit or load first.")
+            raise not_fitted("The estimator is not fitted; call fit or load first.")
         expected = (len(self._inputs.scaling.climate_mean), len(self._inputs.scaling.static_mean))
         if (panel.n_features, panel.n_static) != expected:
             raise ValueError(
                 f"The panel has {panel.n_features} climate and {panel.n_static} static features, "
                 f"the training had {expected[0]} and {expected[1]}."
             )
-        panel.check_samples(cells, times)
+        cells, times = panel.check_samples(cells, times)
         device = self.training.resolve_device()
         data = self._open(panel, device)
         sums = [np.zeros((len(cells), width), np.float32) for width in widths]
@@ -211,17 +218,19 @@ class _Estimator(Generic[_Options]):
             network.to(device)
             with mode(), self.training.autocast(device):
                 placement = _to_device(network.place(panel.lon, panel.lat), device)
-                with torch.no_grad():
-                    conditions = network.conditions()
-                for start in range(0, len(cells), _PREDICTION_BATCH):
-                    part = slice(start, start + _PREDICTION_BATCH)
-                    batch = data.gather(_index(cells[part], device), _index(times[part], device))
-                    decoded = output(network, batch, tuple(tensor[batch.cells] for tensor in placement), conditions)
+                for part, decoded in outputs(network, data, placement, cells, times, output):
                     for total, values in zip(sums, decoded, strict=True):
                         total[part] += values.float().cpu().numpy().reshape(len(values), -1)
         for total in sums:
             total /= len(self._members)
         return sums
+
+    def _held_out_error(self, task: RegressionTask, held: Samples) -> float:
+        """Root mean square error of a network at held-out samples, in the target's unit."""
+        squares = 0.0
+        for part, (prediction,) in outputs(task.module, task.data, task.placement, held.cells, held.times, predict):
+            squares += float(np.square(prediction.float().cpu().numpy() - held.values[part], dtype=np.float64).sum())
+        return float(np.sqrt(squares / len(held.values)))
 
     def save(self, path: Path) -> None:
         """Stores the fitted estimator in one file of tensors and plain containers.
@@ -230,10 +239,10 @@ class _Estimator(Generic[_Options]):
             path: file to create or replace.
 
         Raises:
-            ValueError: the estimator is not fitted.
+            NotFittedError: ``fit`` was not called, or did not end.
         """
         if self._inputs is None:
-            raise ValueError("The estimator is not fitted; there is nothing to save.")
+            raise not_fitted("The estimator is not fitted; there is nothing to save.")
         content = {
             "kind": self._kind,
             "format": ESTIMATOR_FORMAT,
@@ -262,50 +271,43 @@ class _Estimator(Generic[_Options]):
             TrainingOptions(**content["training"] | {"device": device}),
         )
         inputs = NetworkInputs(Scaling(**content["scaling"]), content["location"])
-        for state in content["members"]:
+        for number, state in enumerate(content["members"]):
             with torch.random.fork_rng(devices=[]):
-                network = cls._network(estimator.options, inputs)
+                network = estimator._build(inputs, number)
             network.load_state_dict(state)
             estimator._members.append(network.eval())
         estimator._inputs = inputs
         return estimator
 
-    def _training_samples(
-        self, panel: Panel, target: npt.NDArray[np.floating[Any]], cells: IndexArray, times: IndexArray
-    ) -> _TrainingSamples:
+    def _training_samples(self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> TrainingSamples:
         """Checks the samples and takes all statistics of them that come before training."""
-        panel.check_samples(cells, times)
-        if target.shape != (panel.n_cells, panel.n_times):
-            raise ValueError(f"target has shape {target.shape}; expected {(panel.n_cells, panel.n_times)}.")
-        values = np.asarray(target[cells, times], dtype=np.float32)
-        if not np.isfinite(values).all():
-            bad = int(np.argmin(np.isfinite(values)))
-            raise ValueError(f"target is NaN or infinite at training cell {cells[bad]}, time {times[bad]}.")
+        samples, aside = Samples.checked(panel, target, cells, times), None
+        if self.training.patience is not None:
+            samples, aside = samples.parted(held_out(panel, samples.cells, samples.times))
         data = self._open(panel, self.training.resolve_device())
-        inputs = type(self)._prepare(self.options, panel, cells, times, self.training.seed)
-        return _TrainingSamples(
-            panel, cells, times, values, data, inputs, self._identity(inputs, panel, cells, times, values)
-        )
+        inputs = type(self)._prepare(self.options, panel, samples.cells, samples.times, self.training.seed)
+        about = repr((self._kind, self.options, panel.climate.shape))
+        return TrainingSamples(panel, samples, aside, data, inputs, fingerprint(about, inputs, samples, aside))
 
-    def _member_task(self, samples: _TrainingSamples, number: int) -> tuple[RegressionTask, TrainingOptions]:
+    def _member_task(self, samples: TrainingSamples, number: int) -> tuple[RegressionTask, TrainingOptions]:
         """The task of one member of the ensemble, and how it is trained."""
-        training = replace(self.training, seed=self.training.seed + number * _MEMBER_SEED_STRIDE)
+        training = self._training_of(number)
         device = samples.data.device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(training.seed)
-            network = type(self)._network(self.options, samples.inputs).to(device)
-        consistency_weight, two_way = self._consistency
-        task = RegressionTask(
+            network = self._build(samples.inputs, number).to(device)
+        of_series = isinstance(samples.data, SeriesPanel)
+        cells, times, target = samples.series() if of_series else samples.fit
+        task = (SeriesTask if of_series else RegressionTask)(
             module=network,
             data=samples.data,
             placement=_to_device(network.place(samples.panel.lon, samples.panel.lat), device),
-            cells=torch.from_numpy(samples.cells.astype(np.int32)).to(device),
-            times=torch.from_numpy(samples.times.astype(np.int32)).to(device),
-            target=torch.from_numpy(samples.values).to(device),
+            cells=torch.from_numpy(cells.astype(np.int32)).to(device),
+            times=torch.from_numpy(times.astype(np.int32)).to(device),
+            target=torch.from_numpy(target).to(device),
             loss_weights=(self.options.prediction_loss_weight, self.options.importance_loss_weight),
             identity=samples.identity,
-            gradient_consistency_weight=consistency_weight,
-            gradient_consistency_two_way=two_way,
+            **self._extra_losses(),
         )
         return task, training
 
@@ -315,80 +317,10 @@ class _Estimator(Generic[_Options]):
                 f"step_of_year reaches {int(panel.step_of_year.max())}, beyond steps_per_year "
                 f"{self.options.steps_per_year}."
             )
+        if isinstance(self.options, DualBranchOptions) and self.options.reading == "series":
+            return SeriesPanel(panel, device)
         return DevicePanel(panel, self.options.window, device)
-
-    def _identity(
-        self, inputs: NetworkInputs, panel: Panel, cells: IndexArray, times: IndexArray, values: FloatArray
-    ) -> str:
-        """Hash of options, samples, targets and of what was fitted to the inputs of the training samples."""
-        digest = hashlib.sha256(repr((self._kind, self.options, panel.climate.shape)).encode())
-        for index in (cells, times):
-            digest.update(np.ascontiguousarray(index, dtype=np.int64).tobytes())
-        digest.update(values.tobytes())
-        for tensor in (*asdict(inputs.scaling).values(), inputs.location["lon"], inputs.location["lat"]):
-            digest.update(tensor.numpy().tobytes())
-        return digest.hexdigest()
 
 
 def _to_device(placement: Placement, device: torch.device) -> Placement:
     return tuple(part.to(device) for part in placement)
-
-
-def _index(index: IndexArray, device: torch.device) -> Tensor:
-    return torch.from_numpy(index.astype(np.int64)).to(device)
-
-
-def _predict(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    decoded: Decoded = network(batch, placement, conditions)
-    return (decoded.prediction,)
-
-
-def _decode(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    decoded: Decoded = network(batch, placement, conditions)
-    return tuple(decoded)
-
-
-def _differentiate(
-    network: StandardisedNetwork, batch: SampleBatch, placement: Placement, conditions: Tensor | None
-) -> tuple[Tensor, ...]:
-    return (decode_with_gradients(network, batch, placement, conditions)[1],)
-
-
-class DualBranchRegressor(_Estimator[DualBranchOptions]):
-    """The paper's model to the letter (Du et al. 2025, Sections 3.1–3.3)."""
-
-    _kind = "dual_branch estimator"
-    _options_type = DualBranchOptions
-    _network = DualBranchNetwork
-    _prepare = staticmethod(DualBranchNetwork.prepare)
-
-    def __init__(self, options: DualBranchOptions | None = None, training: TrainingOptions | None = None) -> None:
-        """Creates an unfitted estimator.
-
-        Args:
-            options: sizes and ablations.
-            training: the paper's settings where None.
-        """
-        super().__init__(options or DualBranchOptions(), training or TrainingOptions())
-
-
-class DualBranchPlusRegressor(_Estimator[DualBranchPlusOptions]):
-    """Conditions at cell resolution, seasonal and of low rank; ``plus_network`` says what differs."""
-
-    _kind = "dual_branch_plus estimator"
-    _options_type = DualBranchPlusOptions
-    _network = DualBranchPlusNetwork
-    _prepare = staticmethod(DualBranchPlusNetwork.prepare)
-
-    def __init__(self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None) -> None:
-        """Creates an unfitted estimator.
-
-        Args:
-            options: sizes.
-            training: ``PLUS_TRAINING`` where None.
-        """
-        super().__init__(options or DualBranchPlusOptions(), training or PLUS_TRAINING)

@@ -11,7 +11,6 @@ without an intercept needs.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from models.dual_branch.decoder import Decoded
@@ -26,6 +25,7 @@ def decode_with_gradients(
     conditions: Tensor | None,
     *,
     trainable: bool = False,
+    explained: Tensor | None = None,
 ) -> tuple[Decoded, Tensor]:
     """What the network says, and the exact derivatives of its predictions.
 
@@ -33,10 +33,11 @@ def decode_with_gradients(
 
     Args:
         network: any of the two networks.
-        batch: raw values of the samples.
+        batch: raw values of the samples, one per row.
         placement: of the samples.
         conditions: from ``conditions``, as for ``forward``.
         trainable: keep the graph of the derivatives, so that a loss can be taken of them.
+        explained: samples whose weights are wanted, as for ``forward``; derivatives are of all.
 
     Returns:
         the decoded batch, and (batch, feature + static_feature) ∂ŷ/∂x_j at the predicted step, earlier steps held,
@@ -44,19 +45,23 @@ def decode_with_gradients(
     """
     windows = batch.windows.detach().requires_grad_()
     static = batch.static.detach().requires_grad_()
-    decoded = network(batch._replace(windows=windows, static=static), placement, conditions)
+    decoded = network(batch._replace(windows=windows, static=static), placement, conditions, explained)
     by_window, by_static = torch.autograd.grad(
         decoded.prediction.sum(), (windows, static), create_graph=trainable, retain_graph=True, materialize_grads=True
     )
-    return decoded, torch.cat((by_window[:, -1] * network.climate_scale, by_static * network.static_scale), dim=1)
+    # Of a series one sample only may be asked for, or the derivatives of its samples would add up.
+    by_step = by_window[:, -1] if batch.asked is None else by_window.flatten(0, 1)[batch.asked]
+    return decoded, torch.cat((by_step * network.climate_scale, by_static * network.static_scale), dim=1)
 
 
-def consistency_loss(weights: Tensor, gradients: Tensor, n_climate: int) -> Tensor:
+def consistency_loss(weights: Tensor, gradients: Tensor, n_climate: int, expected: float) -> Tensor:
     """Mean squared difference between weights and gradients of the climate features.
 
     Args:
-        weights: (batch, feature + static_feature) w_j.
+        weights: (explained, feature + static_feature) w_j.
         gradients: same shape, ∂ŷ/∂x_j; the loss pulls at both where they are trainable.
         n_climate: climate features, which come first.
+        expected: number of samples that the sum is divided by, as in ``combined_loss``.
     """
-    return F.mse_loss(weights[:, :n_climate].float(), gradients[:, :n_climate].float())
+    difference = weights[:, :n_climate].float() - gradients[:, :n_climate].float()
+    return difference.square().sum() / (expected * n_climate)

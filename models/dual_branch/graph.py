@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from models.arrays import Doubles, Indices
+from models.sphere import unit_sphere
+
 Geometry = Literal["sphere", "plane"]
 SIGMA = 0.5
 """σ of Eq. 8; the paper gives none."""
@@ -30,39 +31,27 @@ class ConditionGraph:
         weight: (edge,) w_ij of Eq. 8, in (0, 1]; 1 from a node to itself, whose distance is 0.
     """
 
-    lon: FloatArray
-    lat: FloatArray
-    row_start: IntArray
-    neighbour: IntArray
-    weight: FloatArray
+    lon: Doubles
+    lat: Doubles
+    row_start: Indices
+    neighbour: Indices
+    weight: Doubles
 
     @property
     def n_nodes(self) -> int:
         """Number of nodes."""
         return len(self.lon)
 
-    def normalised_weight(self) -> FloatArray:
+    def normalised_weight(self) -> Doubles:
         """(edge,) w_ij / √(d_i·d_j) with the degree d_i = Σ_j w_ij: the matrix D^-½ (A∘W) D^-½ of Eq. 11."""
         row = np.repeat(np.arange(self.n_nodes), np.diff(self.row_start))
         degree = np.bincount(row, weights=self.weight, minlength=self.n_nodes)
-        normalised: FloatArray = self.weight / np.sqrt(degree[row] * degree[self.neighbour])
+        normalised: Doubles = self.weight / np.sqrt(degree[row] * degree[self.neighbour])
         return normalised
 
 
-def unit_sphere(lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> FloatArray:
-    """(point, 3) coordinates on the unit sphere (Eq. 6).
-
-    Args:
-        lon: (point,) degrees east.
-        lat: (point,) degrees north.
-    """
-    longitude, latitude = np.radians(lon.astype(np.float64)), np.radians(lat.astype(np.float64))
-    parallel = np.cos(latitude)
-    return np.stack((parallel * np.cos(longitude), parallel * np.sin(longitude), np.sin(latitude)), axis=1)
-
-
-def positions(lon: npt.NDArray[Any], lat: npt.NDArray[Any], geometry: Geometry) -> FloatArray:
-    """Where neighbours are sought: (point, 3) on the sphere or (point, 2) degrees on the plane.
+def positions(lon: npt.NDArray[Any], lat: npt.NDArray[Any], geometry: Geometry) -> Doubles:
+    """Where neighbours are sought (Eq. 6): (point, 3) on the unit sphere or (point, 2) degrees on the plane.
 
     Args:
         lon: (point,) degrees east.
@@ -74,9 +63,7 @@ def positions(lon: npt.NDArray[Any], lat: npt.NDArray[Any], geometry: Geometry) 
     return np.stack((lon, lat), axis=1).astype(np.float64)
 
 
-def cluster_nodes(
-    lon: npt.NDArray[Any], lat: npt.NDArray[Any], n_nodes: int, seed: int
-) -> tuple[FloatArray, FloatArray]:
+def cluster_nodes(lon: npt.NDArray[Any], lat: npt.NDArray[Any], n_nodes: int, seed: int) -> tuple[Doubles, Doubles]:
     """K-means centres of the cells' longitudes and latitudes (Eq. 5).
 
     Args:
@@ -91,8 +78,6 @@ def cluster_nodes(
     Raises:
         ValueError: there are more nodes than distinct cells.
     """
-    from sklearn.cluster import KMeans
-
     points = np.stack((lon, lat), axis=1).astype(np.float64)
     distinct = len(np.unique(points, axis=0))
     if n_nodes > distinct:
@@ -100,6 +85,8 @@ def cluster_nodes(
     if n_nodes == distinct:
         centres = np.unique(points, axis=0)  # Eq. 5 is 0 there; K-means would search in vain
     else:
+        from sklearn.cluster import KMeans
+
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="sklearn")
             centres = KMeans(n_nodes, n_init=_KMEANS_RESTARTS, random_state=seed).fit(points).cluster_centers_
@@ -107,7 +94,7 @@ def cluster_nodes(
 
 
 def build_graph(
-    lon: FloatArray, lat: FloatArray, k: int, *, geometry: Geometry = "sphere", sigma: float = SIGMA
+    lon: Doubles, lat: Doubles, k: int, *, geometry: Geometry = "sphere", sigma: float = SIGMA
 ) -> ConditionGraph:
     """Joins each node to its k nearest others and to itself, with log-Gaussian weights (Eq. 7–9).
 
@@ -123,10 +110,10 @@ def build_graph(
         sigma: σ of Eq. 8; μ is the median distance over all edges.
 
     Raises:
-        ValueError: k is below 1 or not below the number of nodes.
+        ValueError: k is below 1 or not below the number of nodes; a single node has no other, and k 0.
     """
     n_nodes = len(lon)
-    if not 1 <= k < n_nodes:
+    if not min(1, n_nodes - 1) <= k < n_nodes:
         raise ValueError(f"k is {k}; with {n_nodes} nodes it must lie in 1–{n_nodes - 1}.")
     points = positions(lon, lat, geometry)
     nearest = nearest_others(points, k)
@@ -142,7 +129,7 @@ def build_graph(
     )
     row, neighbour = np.divmod(keys, n_nodes)
     distance = np.linalg.norm(points[row] - points[neighbour], axis=1)
-    mu = float(np.median(distance[row != neighbour]))
+    mu = float(np.median(distance[row != neighbour])) if n_nodes > 1 else 0.0
     return ConditionGraph(
         lon=lon,
         lat=lat,
@@ -152,7 +139,7 @@ def build_graph(
     )
 
 
-def log_gaussian(distance: FloatArray, mu: float, sigma: float) -> FloatArray:
+def log_gaussian(distance: Doubles, mu: float, sigma: float) -> Doubles:
     """Edge weight exp(−(1 − exp(−distance/μ))² / 2σ²) (Eq. 8).
 
     Args:
@@ -162,20 +149,20 @@ def log_gaussian(distance: FloatArray, mu: float, sigma: float) -> FloatArray:
     """
     if mu == 0:  # all nodes at one place
         return np.ones_like(distance)
-    weight: FloatArray = np.exp(-np.square(1 - np.exp(-distance / mu)) / (2 * sigma**2))
+    weight: Doubles = np.exp(-np.square(1 - np.exp(-distance / mu)) / (2 * sigma**2))
     return weight
 
 
-def nearest_others(points: FloatArray, k: int) -> IntArray:
+def nearest_others(points: Doubles, k: int) -> Indices:
     """(point, k) the k nearest other points of each, nearest first; duplicates of a point count as others.
 
     Args:
         points: (point, dimension).
         k: below the number of points.
     """
-    _, found = cKDTree(points).query(points, k=k + 1)
+    _, found = cKDTree(points).query(points, k=np.arange(1, k + 2))
     found = np.asarray(found, dtype=np.int64)
     is_self = found == np.arange(len(points))[:, None]
     is_self[~is_self.any(axis=1), -1] = True  # crowded out by duplicates: drop the farthest instead
-    others: IntArray = found[~is_self].reshape(len(points), k)
+    others: Indices = found[~is_self].reshape(len(points), k)
     return others

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from models.dual_branch.decoder import (
 from models.dual_branch.graph import build_graph, cluster_nodes, positions
 from models.dual_branch.node2vec import embed_nodes
 from models.dual_branch.options import DualBranchOptions
-from models.training import Panel, SampleBatch, Scaling
+from models.training import Panel, SampleBatch, Scaling, standardise
 
 Placement = tuple[Tensor, ...]
 """Where each cell of a panel stands in the conditions: tensors whose first dimension is the cell."""
@@ -48,8 +48,10 @@ class StandardisedNetwork(nn.Module):
 
     climate_mean: Tensor
     climate_scale: Tensor
+    climate_varies: Tensor
     static_mean: Tensor
     static_scale: Tensor
+    static_varies: Tensor
 
     def __init__(self, scaling: Scaling) -> None:
         """Keeps the statistics on the device.
@@ -58,17 +60,23 @@ class StandardisedNetwork(nn.Module):
             scaling: statistics of the training samples.
         """
         super().__init__()
-        for name in ("climate_mean", "climate_scale", "static_mean", "static_scale"):
-            self.register_buffer(name, getattr(scaling, name), persistent=False)
+        for field in fields(scaling):
+            self.register_buffer(field.name, getattr(scaling, field.name), persistent=False)
 
     def standardise(self, batch: SampleBatch) -> tuple[Tensor, Tensor]:
         """Standardised windows (batch, window, feature) and static features (batch, static_feature).
 
+        They are held within a few deviations, and 0 where a variable is constant in training: ``models.inputs``.
+
         Args:
             batch: raw values.
         """
-        windows = (batch.windows - self.climate_mean) / self.climate_scale
-        return windows, (batch.static - self.static_mean) / self.static_scale
+        windows = standardise(batch.windows, self.climate_mean, self.climate_scale, self.climate_varies)
+        return windows, standardise(batch.static, self.static_mean, self.static_scale, self.static_varies)
+
+    def used(self) -> Tensor:
+        """(feature + static_feature,) booleans: which variables vary in training, and so have any say."""
+        return torch.cat((self.climate_varies, self.static_varies))
 
     def place(self, lon: npt.NDArray[Any], lat: npt.NDArray[Any]) -> Placement:
         """Where cells stand in the conditions.
@@ -91,13 +99,20 @@ class StandardisedNetwork(nn.Module):
         """
         return self.conditions(), placement
 
-    def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
-        """Prediction, importance weights and their weighted sum.
+    def forward(
+        self,
+        batch: SampleBatch,
+        placement: Placement,
+        conditions: Tensor | None,
+        explained: Tensor | None = None,
+    ) -> Decoded:
+        """Predictions, importance weights and their weighted sums.
 
         Args:
             batch: raw values of the samples.
-            placement: of the samples, from ``place``.
+            placement: of the rows of the batch, from ``place``.
             conditions: from ``conditions``.
+            explained: (explained,) int64, the samples whose weights are wanted, ascending; None for all.
         """
         raise NotImplementedError
 
@@ -121,7 +136,8 @@ class DualBranchNetwork(StandardisedNetwork):
         self.encoder: TabularEncoder | None = None
         self.constant_tokens: nn.Parameter | None = None
         if options.branches == "conditions":
-            self.constant_tokens = nn.Parameter(torch.randn(self.n_tokens, options.window, width))
+            steps = options.window if options.reading == "window" else 1
+            self.constant_tokens = nn.Parameter(torch.randn(self.n_tokens, steps, width))
         else:
             self.encoder = TabularEncoder(n_features, n_static, width, heads, options.blocks, options.attention, factor)
         self.condition_encoder: ConditionEncoder | None = None
@@ -132,9 +148,11 @@ class DualBranchNetwork(StandardisedNetwork):
                 steps_per_year=options.steps_per_year,
                 reach=options.convolution_reach,
                 learned_adjacency=options.learned_adjacency,
+                embedding_rate=options.embedding_rate,
             )
-        self.prediction_decoder = ConditionedDecoder(width, heads, factor)
-        self.importance_decoder = ConditionedDecoder(width, heads, factor)
+        norm = options.layer_norm
+        self.prediction_decoder = ConditionedDecoder(width, heads, factor, layer_norm=norm)
+        self.importance_decoder = ConditionedDecoder(width, heads, factor, layer_norm=norm)
         self.prediction_head = PredictionHead(width)
         self.importance_head = ImportanceHead(width, n_features, n_static)
 
@@ -155,12 +173,14 @@ class DualBranchNetwork(StandardisedNetwork):
             times: (sample,) training times.
             seed: of clustering and walks.
 
-        Raises:
-            ValueError: there are more nodes than training cells.
+        Where there are fewer training cells than nodes, each place is a node; where there are not more nodes than
+        neighbours, each is joined with all.
         """
         seen = np.unique(cells)
-        lon, lat = cluster_nodes(panel.lon[seen], panel.lat[seen], options.n_nodes, seed)
-        graph = build_graph(lon, lat, options.k, geometry=options.geometry, sigma=options.sigma)
+        places = len(np.unique(np.stack((panel.lon[seen], panel.lat[seen])), axis=1).T)
+        lon, lat = cluster_nodes(panel.lon[seen], panel.lat[seen], min(options.n_nodes, places), seed)
+        k = min(options.k, len(lon) - 1)
+        graph = build_graph(lon, lat, k, geometry=options.geometry, sigma=options.sigma)
         location = {
             "lon": torch.from_numpy(lon.copy()),
             "lat": torch.from_numpy(lat.copy()),
@@ -189,20 +209,37 @@ class DualBranchNetwork(StandardisedNetwork):
         nodes, position = torch.unique(placement[0], return_inverse=True)
         return self.condition_encoder(nodes), (position,)
 
-    def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
+    def forward(
+        self,
+        batch: SampleBatch,
+        placement: Placement,
+        conditions: Tensor | None,
+        explained: Tensor | None = None,
+    ) -> Decoded:
         """See ``StandardisedNetwork``."""
         windows, static = self.standardise(batch)
         if self.encoder is not None:
             features = self.encoder(windows, static)
         else:
             assert self.constant_tokens is not None
-            features = self.constant_tokens.expand(len(windows), -1, -1, -1)
+            features = self.constant_tokens.expand(len(windows), -1, windows.shape[1], -1)
         if conditions is None:
             values = features.mean(dim=1)
         else:
             rows = placement[0][:, None] * conditions.shape[1] + batch.steps
             values = F.embedding(rows, conditions.flatten(0, 1))
-        prediction = self.prediction_head(self.prediction_decoder(features, values))
-        weights = self.importance_head(self.importance_decoder(features, values))
-        inputs = torch.cat((windows[:, -1], static), dim=1)
+        every_step, asked = batch.asked is not None, batch.asked
+        prediction = self.prediction_head(self.prediction_decoder(features, values, every_step=every_step))
+        if asked is not None:
+            prediction = prediction[asked]
+        if explained is not None and len(explained) == 0:  # nothing of the second branch is wanted
+            return Decoded(prediction, prediction.new_zeros(0, windows.shape[-1] + static.shape[-1]), prediction[:0])
+        weights = self.importance_head(self.importance_decoder(features, values, every_step=every_step))
+        if asked is None:
+            inputs = torch.cat((windows[:, -1], static), dim=1)
+        else:
+            weights, row = weights[asked], asked.div(windows.shape[1], rounding_mode="floor")
+            inputs = torch.cat((windows.flatten(0, 1)[asked], static[row]), dim=1)
+        if explained is not None:
+            weights, inputs = weights[explained], inputs[explained]
         return Decoded(prediction, weights, weighted_sum(weights, inputs))

@@ -113,6 +113,8 @@ def embed_nodes(graph: ConditionGraph, width: int, *, seed: int = 0) -> torch.Te
     Returns:
         (node, width) float32 on the CPU.
     """
+    if graph.n_nodes == 1:  # nowhere to walk
+        return torch.zeros(1, width)
     pairs = torch.from_numpy(context_pairs(random_walks(graph, seed=seed), CONTEXT))
     noise = torch.from_numpy(np.diff(graph.row_start).astype(np.float64) ** _NOISE_POWER)
     generator = torch.Generator().manual_seed(seed)

@@ -4,7 +4,8 @@ What it keeps of the paper: features that know no location, implicit conditions 
 trained together, and a second branch for interpretable weights (Eq. 16–18). What differs:
 
 - the condition belongs to a cell, not to one of a few hundred nodes;
-- over the year it is a short Fourier series with ``rank`` components, instead of convolution and LSTM;
+- over the year it is a short Fourier series with ``rank`` components, or constant with the season as an input, instead
+  of convolution and LSTM;
 - its first part is a linear function of the static features, its second the cell's own; where a cell has no
   own part, those of its nearest training cells stand in, which is what the graph does in the paper. A part of
   every batch is trained in that way, so that neighbours learn to stand in;
@@ -25,9 +26,10 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from models.dual_branch.decoder import Decoded, OutputLayer, weighted_sum
-from models.dual_branch.graph import cluster_nodes, unit_sphere
+from models.dual_branch.graph import cluster_nodes
 from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
-from models.dual_branch.options import DualBranchPlusOptions
+from models.dual_branch.options import DualBranchPlusOptions, MemberOptions
+from models.sphere import unit_sphere
 from models.training import Panel, SampleBatch, Scaling, batch_rand
 
 _SAME_PLACE = 1e-7
@@ -53,19 +55,23 @@ class DualBranchPlusNetwork(StandardisedNetwork):
     """Seasonal low-rank conditions per cell, decoded by two perceptrons."""
 
     basis: Tensor
+    season: Tensor
 
-    def __init__(self, options: DualBranchPlusOptions, inputs: NetworkInputs) -> None:
+    def __init__(self, options: DualBranchPlusOptions, member: MemberOptions, inputs: NetworkInputs) -> None:
         """Builds the network; random numbers come from torch's global generator.
 
         Args:
-            options: sizes.
+            options: what the members share.
+            member: what this one has of its own.
             inputs: from ``prepare``, or from a saved estimator.
         """
         super().__init__(inputs.scaling)
         self.options = options
         self.cell_points = unit_sphere(inputs.location["lon"].numpy(), inputs.location["lat"].numpy())
         n_features, n_static = len(inputs.scaling.climate_mean), len(inputs.scaling.static_mean)
-        self.register_buffer("basis", seasonal_basis(options.steps_per_year, options.harmonics), persistent=False)
+        self.register_buffer("basis", seasonal_basis(options.steps_per_year, member.harmonics), persistent=False)
+        season = seasonal_basis(options.steps_per_year, member.season_harmonics)[:, 1:]
+        self.register_buffer("season", season, persistent=False)
         size = self.basis.shape[1] * options.rank
         self.own: nn.Parameter | None = None
         self.from_static: nn.Linear | None = None
@@ -75,12 +81,12 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         if self.from_static is not None:
             nn.init.normal_(self.from_static.weight, std=_STATIC_SPREAD)
         n_climate = 0 if options.branches == "conditions" else (1 + len(options.lags)) * n_features
-        n_inputs = n_climate + (n_static if self.own is None else options.rank)
-        self.predictor = self._perceptron(n_inputs, 1)
-        self.explainer = self._perceptron(n_inputs, n_features + n_static)
+        n_inputs = n_climate + (n_static if self.own is None else options.rank) + season.shape[1]
+        self.predictor = self._perceptron(n_inputs, member.hidden, 1)
+        self.explainer = self._perceptron(n_inputs, member.hidden, n_features + n_static)
 
-    def _perceptron(self, n_inputs: int, n_outputs: int) -> nn.Sequential:
-        sizes = [n_inputs] + [self.options.hidden] * self.options.layers
+    def _perceptron(self, n_inputs: int, hidden: int, n_outputs: int) -> nn.Sequential:
+        sizes = [n_inputs] + [hidden] * self.options.layers
         layers: list[nn.Module] = []
         for before, after in zip(sizes, sizes[1:], strict=False):
             layers += [nn.Linear(before, after), nn.SiLU()]
@@ -104,14 +110,9 @@ class DualBranchPlusNetwork(StandardisedNetwork):
             seed: of the clustering into groups; unused where every cell has its own condition.
 
         Raises:
-            ValueError: there are no more training cells than neighbours to stand in for one, or fewer than groups.
+            ValueError: there are fewer training cells than groups.
         """
         seen = np.unique(cells)
-        if len(seen) <= options.neighbours:
-            raise ValueError(
-                f"{options.neighbours} neighbours are to stand in for a cell, but the training part has only "
-                f"{len(seen)} cells; lower DualBranchPlusOptions.neighbours."
-            )
         lon, lat = panel.lon[seen].astype(np.float64), panel.lat[seen].astype(np.float64)
         if options.condition_groups is not None:
             lon, lat = cluster_nodes(lon, lat, options.condition_groups, seed)
@@ -123,11 +124,13 @@ class DualBranchPlusNetwork(StandardisedNetwork):
 
         Where groups share their conditions, each cell, seen or not, belongs to the group with the nearest centre.
         """
-        count = self.options.neighbours
-        found = cKDTree(self.cell_points).query(unit_sphere(lon, lat), k=count + 1)
+        count = min(self.options.neighbours, len(self.cell_points) - 1)
+        found = cKDTree(self.cell_points).query(unit_sphere(lon, lat), k=np.arange(1, count + 2))
         distance, slot = np.asarray(found[0]), np.asarray(found[1])
         is_own = (distance[:, 0] < _SAME_PLACE) | (self.options.condition_groups is not None)
         own = np.where(is_own, slot[:, 0], -1)
+        if count == 0:  # one training cell: it stands in for all others, and for itself
+            distance, slot = distance.repeat(2, axis=1), slot.repeat(2, axis=1)
         # A seen cell is its own nearest: its neighbours start at the second.
         neighbours = np.where(is_own[:, None], slot[:, 1:], slot[:, :-1])
         nearness = 1 / np.maximum(np.where(is_own[:, None], distance[:, 1:], distance[:, :-1]), _SAME_PLACE)
@@ -142,7 +145,13 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         """None: a condition is a few multiplications, cheaper than a table of all cells and steps."""
         return None
 
-    def forward(self, batch: SampleBatch, placement: Placement, conditions: Tensor | None) -> Decoded:
+    def forward(
+        self,
+        batch: SampleBatch,
+        placement: Placement,
+        conditions: Tensor | None,
+        explained: Tensor | None = None,
+    ) -> Decoded:
         """See ``StandardisedNetwork``; in training a part of the samples is masked."""
         windows, static = self.standardise(batch)
         condition = static if self.own is None else self._condition(static, batch.steps[:, -1], *placement)
@@ -152,10 +161,13 @@ class DualBranchPlusNetwork(StandardisedNetwork):
             for first, last in self.options.lags:
                 end = windows.shape[1] - first
                 groups.append(windows[:, end - (last - first) - 1 : end].mean(dim=1))
-        inputs = torch.cat((*groups, condition), dim=1)
-        weights = self.explainer(inputs)
+        inputs = torch.cat((*groups, condition, self.season[batch.steps[:, -1]]), dim=1)
+        prediction = self.predictor(inputs)[:, 0]
         variables = torch.cat((windows[:, -1], static), dim=1)
-        return Decoded(self.predictor(inputs)[:, 0], weights, weighted_sum(weights, variables))
+        if explained is not None:
+            inputs, variables = inputs[explained], variables[explained]
+        weights = self.explainer(inputs)
+        return Decoded(prediction, weights, weighted_sum(weights, variables))
 
     def _condition(self, static: Tensor, steps: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:
         """(batch, rank) condition of each sample at its step."""

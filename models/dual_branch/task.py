@@ -1,20 +1,19 @@
-"""The regression that the training engine sees, and what comes out of it."""
+"""The regression that the training loop sees, and what comes out of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
-from models.dual_branch.decoder import combined_loss
+from models.arrays import Singles
+from models.dual_branch.decoder import Decoded, combined_loss
 from models.dual_branch.gradients import consistency_loss, decode_with_gradients
 from models.dual_branch.network import Placement, StandardisedNetwork
-from models.training import DevicePanel
-
-FloatArray = npt.NDArray[np.float32]
+from models.dual_branch.series import SeriesPanel
+from models.training import DevicePanel, SampleBatch, batch_rand
 
 
 class Explanation(NamedTuple):
@@ -27,9 +26,9 @@ class Explanation(NamedTuple):
         interpretable: (sample,) Σ_j w_j x_j in the target's unit.
     """
 
-    prediction: FloatArray
-    weights: FloatArray
-    interpretable: FloatArray
+    prediction: Singles
+    weights: Singles
+    interpretable: Singles
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class RegressionTask:
         target: (sample,) float32, on the device.
         loss_weights: factors of L_dep and L_interp.
         identity: fingerprint of model and data.
+        importance_share: part of a batch, drawn anew, in which L_interp is taken.
         gradient_consistency_weight: factor of the consistency loss; 0 leaves it out.
         gradient_consistency_two_way: whether that loss pulls at the gradients too.
     """
@@ -57,6 +57,7 @@ class RegressionTask:
     target: Tensor
     loss_weights: tuple[float, float]
     identity: str
+    importance_share: float = 1.0
     gradient_consistency_weight: float = 0.0
     gradient_consistency_two_way: bool = True
 
@@ -65,19 +66,78 @@ class RegressionTask:
         """Number of training samples."""
         return len(self.cells)
 
+    @property
+    def samples_each(self) -> float:
+        """Samples that a position stands for: one."""
+        return 1.0
+
     def loss(self, positions: Tensor) -> Tensor:
         """Mean combined loss of a batch; the conditions of its nodes are computed once for it.
 
         Args:
             positions: (batch,) samples.
         """
-        batch = self.data.gather(self.cells[positions].long(), self.times[positions].long())
+        batch, target = self._batch(positions)
+        expected = self.samples_each * len(positions)
         conditions, placement = self.module.conditions_of(tuple(part[batch.cells] for part in self.placement))
+        explained: Tensor | None = None
+        if self.importance_share < 1:
+            explained = (batch_rand(len(target), target.device) < self.importance_share).nonzero()[:, 0]
+        n_explained = self.importance_share * expected
         if self.gradient_consistency_weight == 0:  # a gradient costs about as much as the rest of the step
-            decoded = self.module(batch, placement, conditions)
-            return combined_loss(decoded, self.target[positions], *self.loss_weights)
-        two_way = self.gradient_consistency_two_way
-        decoded, gradients = decode_with_gradients(self.module, batch, placement, conditions, trainable=two_way)
-        loss = combined_loss(decoded, self.target[positions], *self.loss_weights)
+            decoded = self.module(batch, placement, conditions, explained)
+            return self._combined(decoded, target, explained, expected, n_explained)
+        decoded, gradients = decode_with_gradients(
+            self.module,
+            batch,
+            placement,
+            conditions,
+            trainable=self.gradient_consistency_two_way,
+            explained=explained,
+        )
+        loss = self._combined(decoded, target, explained, expected, n_explained)
+        gradients = gradients if explained is None else gradients[explained]
         n_climate = batch.windows.shape[-1]
-        return loss + self.gradient_consistency_weight * consistency_loss(decoded.weights, gradients, n_climate)
+        return loss + self.gradient_consistency_weight * consistency_loss(
+            decoded.weights, gradients, n_climate, n_explained
+        )
+
+    def _combined(
+        self, decoded: Decoded, target: Tensor, explained: Tensor | None, expected: float, n_explained: float
+    ) -> Tensor:
+        return combined_loss(
+            decoded,
+            target,
+            *self.loss_weights,
+            explained=explained,
+            expected=expected,
+            expected_explained=n_explained,
+        )
+
+    def _batch(self, positions: Tensor) -> tuple[SampleBatch, Tensor]:
+        """The samples at some positions, and their targets."""
+        batch = self.data.gather(self.cells[positions].long(), self.times[positions].long())
+        return batch, self.target[positions]
+
+
+@dataclass(frozen=True)
+class SeriesTask(RegressionTask):
+    """The same on series: a position is a year of a cell.
+
+    Attributes:
+        cells: (series,) int32, on the device.
+        times: (series,) int32, first step of each, on the device.
+        target: (series, step) float32, NaN where nothing is to be learned, on the device.
+    """
+
+    @cached_property
+    def samples_each(self) -> float:
+        """Training samples of a series, in the mean."""
+        return float(self.target.isfinite().sum()) / len(self.target)
+
+    def _batch(self, positions: Tensor) -> tuple[SampleBatch, Tensor]:
+        assert isinstance(self.data, SeriesPanel)
+        table = self.target[positions].flatten()
+        asked = table.isfinite().nonzero()[:, 0]
+        batch = self.data.gather_series(self.cells[positions].long(), self.times[positions].long(), asked)
+        return batch, table[asked]

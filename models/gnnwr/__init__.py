@@ -10,13 +10,15 @@ What differs from the papers, and why:
   places spread evenly by farthest-point sampling. Distances are standardised by training statistics.
 * The last layer starts at zero and is added to 1: training starts at the global fit, and AdamW's weight decay pulls
   towards it.
-* The optimiser is the training engine's AdamW with a one-cycle schedule of fixed length instead of Adagrad or
+* The optimiser is the training loop's AdamW with a one-cycle schedule of fixed length instead of Adagrad or
   Adadelta with early stopping. A validation part that chose the epoch would cost a sixth of few samples, and the
   learning rate's way down to zero leaves little to choose.
-* The global fit has a small ridge on standardised columns (``ridge``). With collinear columns plain least squares has
+* The global fit has a ridge on standardised columns (``ridge``), which divides the slope of an uncorrelated column by
+  1 + ridge; ``models.gnnwr.least_squares`` has the arithmetic. With collinear columns plain least squares has
   large coefficients of opposite signs, and weights that differ by a little make predictions that differ by a lot.
-* Predictions hold each feature within the range of the training rows (``reach``): a product of a local weight and a
-  value never seen has no bound.
+* Features are held within 5 standard deviations in training and later, as for every network here (``models.inputs``),
+  and in predictions within the range of the training rows (``reach``): a product of a local weight and a value never
+  seen has no bound.
 """
 
 from models.gnnwr.regression import GNNWR, GTNNWR

@@ -10,27 +10,28 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from models import validation
+from models.arrays import Doubles
 from models.gnnwr.landmarks import Landmarks
 from models.gnnwr.least_squares import LeastSquares
 from models.gnnwr.task import WeightingTask
-from models.gwr import validation
+from models.gwr import settings
 from models.gwr.distance import Distance
 from models.gwr.regression import DISTANCES
-from models.gwr.validation import FloatArray
 from models.training import ProgressCallback, TrainingOptions, TrainingResult, train
 
 ROUNDS = 10
-"""Rounds of a training at most, each of as many passes over the rows as it takes. The engine leaves a checkpoint after
-each round; a single pass over a few hundred rows would be shorter than writing one."""
+"""Rounds of a training at most, each of as many passes over the rows as it takes. The training loop leaves a checkpoint
+after each round; a single pass over a few hundred rows would be shorter than writing one."""
 
 _PREDICTED_AT_ONCE = 8192  # rows: bounds the hidden layers of a prediction
 
 
-class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class WeightedRegression(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A network's weights on the coefficients of a global least-squares fit; ``GNNWR`` explains the settings."""
 
     landmarks: int
@@ -56,8 +57,9 @@ class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
 
     def score(self, X: ArrayLike, y: ArrayLike, coords: ArrayLike, times: ArrayLike | None = None) -> float:
         """Return R² of the prediction; the arguments are those of ``fit``."""
-        target = validation.target_vector(y)
-        error = target - self._predict(X, coords, times)
+        target, prediction = validation.target_vector(y), self._predict(X, coords, times)
+        validation.same_length(X=prediction, y=target)
+        error = target - prediction
         return float(1.0 - error @ error / np.square(target - target.mean()).sum())
 
     def _fit(
@@ -74,7 +76,7 @@ class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         places, moments = self._where(coords, times)
         validation.same_length(X=features, y=target, coords=places)
         if len(target) < 2:
-            raise ValueError("A network cannot be trained on a single sample; give at least two.")
+            raise ValueError("A network cannot be trained on 1 sample; give at least two.")
         scaled = LeastSquares.fit(features, target, self.ridge, self.reach)
         marks = Landmarks.choose(places, moments, self._distance(), self.landmarks)
         training, passes = self._schedule(len(target))
@@ -94,7 +96,7 @@ class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         )
         self.training_result_: TrainingResult = train(task, training, checkpoint=checkpoint, on_progress=on_progress)
         self._least_squares, self._landmarks, self._module = scaled, marks, network.eval()
-        self.n_features_in_ = features.shape[1]
+        validation.keep_columns(self, X, features.shape[1])
         return self
 
     def _schedule(self, rows: int) -> tuple[TrainingOptions, int]:
@@ -117,7 +119,7 @@ class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         )
         return options, passes
 
-    def _standardised_coefficients(self, coords: ArrayLike, times: ArrayLike | None) -> FloatArray:
+    def _standardised_coefficients(self, coords: ArrayLike, times: ArrayLike | None) -> Doubles:
         """Return w · β_OLS (m, k) of the standardised design."""
         check_is_fitted(self)
         places, moments = self._where(coords, times)
@@ -132,21 +134,19 @@ class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
                 weights[part] = self._module(table[place[part]], apart).cpu().numpy()
         return weights * self._least_squares.coefficients
 
-    def _coefficients(self, coords: ArrayLike, times: ArrayLike | None) -> FloatArray:
+    def _coefficients(self, coords: ArrayLike, times: ArrayLike | None) -> Doubles:
         """Return the same (m, k) in units of the data."""
         coefficients = self._standardised_coefficients(coords, times)
         return self._least_squares.to_user_units(coefficients)
 
-    def _predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike | None) -> FloatArray:
+    def _predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike | None) -> Doubles:
         coefficients = self._standardised_coefficients(coords, times)
-        features = validation.finite_array(X, "X", 2)
-        if features.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {features.shape[1]} features, but the fit had {self.n_features_in_}.")
+        features = validation.fitted_features(self, X)
         validation.same_length(X=features, coords=coefficients)
-        prediction: FloatArray = (coefficients * self._least_squares.design(features)).sum(axis=1)
+        prediction: Doubles = (coefficients * self._least_squares.design(features)).sum(axis=1)
         return prediction
 
-    def _where(self, coords: ArrayLike, times: ArrayLike | None) -> tuple[FloatArray, FloatArray | None]:
+    def _where(self, coords: ArrayLike, times: ArrayLike | None) -> tuple[Doubles, Doubles | None]:
         places = validation.coordinate_array(coords, self.distance == "great_circle")
         if times is None:
             return places, None
@@ -155,7 +155,7 @@ class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         return places, moments
 
     def _check_settings(self) -> None:
-        validation.one_of(self.distance, "distance", DISTANCES)
+        settings.one_of(self.distance, "distance", DISTANCES)
         for name, least in (("landmarks", 1), ("updates", 1), ("batch_size", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {least}.")
@@ -167,8 +167,8 @@ class WeightedRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn s
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden is {self.hidden!r}; it must name the width of at least one layer.")
 
-    def _identity(self, *arrays: FloatArray | None) -> str:
-        """Hash of what changes the numbers; the device is the engine's business."""
+    def _identity(self, *arrays: Doubles | None) -> str:
+        """Hash of what changes the numbers; the device is the training loop's business."""
         settings = {name: value for name, value in self.get_params().items() if name != "device"}
         digest = hashlib.sha256(repr(settings).encode())
         for array in arrays:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.arrays import Doubles
 from models.gwr.distance import Distance, time_differences
-from models.gwr.validation import FloatArray
 
 _PLACES_AT_ONCE = 8192  # bounds the temporaries of the distances to some tens of megabytes
 
@@ -34,7 +34,7 @@ class Landmarks:
     deviation: tuple[float, ...]
 
     @classmethod
-    def choose(cls, coords: FloatArray, times: FloatArray | None, distance: Distance, number: int) -> Self:
+    def choose(cls, coords: Doubles, times: Doubles | None, distance: Distance, number: int) -> Self:
         """Choose places spread evenly over those of the samples, with moments spread evenly over theirs.
 
         Places are chosen by farthest-point sampling, the 2-approximation of the k-centre problem
@@ -66,7 +66,7 @@ class Landmarks:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def to_places(self, coords: FloatArray) -> tuple[Tensor, Tensor]:
+    def to_places(self, coords: Doubles) -> tuple[Tensor, Tensor]:
         """Return scaled distances (place, landmark) float32 of the distinct places, and each sample's place (n,)."""
         places, index = np.unique(coords, axis=0, return_inverse=True)
         positions = self.distance.positions(places, None, "cpu")
@@ -76,7 +76,7 @@ class Landmarks:
             table[part] = (self.distance.between(positions[part], self.positions) - self.mean[0]) / self.deviation[0]
         return table, torch.from_numpy(index.reshape(-1))
 
-    def to_moments(self, times: FloatArray) -> tuple[Tensor, Tensor]:
+    def to_moments(self, times: Doubles) -> tuple[Tensor, Tensor]:
         """Return scaled distances in time (moment, landmark) float32, and each sample's moment (n,)."""
         assert self.moments is not None  # asked for only by models with time
         moments, index = np.unique(times, return_inverse=True)

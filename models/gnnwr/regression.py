@@ -9,11 +9,12 @@ from typing import Self
 from numpy.typing import ArrayLike
 from torch import nn
 
+from models import validation
+from models.arrays import Doubles
 from models.gnnwr.base import WeightedRegression
 from models.gnnwr.network import SpaceTimeWeightNetwork, WeightNetwork
-from models.gwr import validation
+from models.gwr import settings
 from models.gwr.distance import Distance
-from models.gwr.validation import FloatArray
 from models.training import ProgressCallback
 
 
@@ -29,9 +30,10 @@ class GNNWR(WeightedRegression):
         hidden: widths of the weight network's hidden layers.
         dropout: share of hidden values dropped in training.
         ridge: penalty of the global fit on squared coefficients of standardised columns, relative to the mean
-            squared error, so that collinear columns get no large coefficients of opposite sign.
+            squared error, so that collinear columns get no large coefficients of opposite sign. The slope of a column
+            that is uncorrelated with the others is divided by 1 + ridge.
         reach: predictions take a feature beyond this multiple of its standardised training extremes as being there;
-            infinity extrapolates without bounds.
+            with infinity only the 5 deviations of ``models.inputs`` bound it.
         distance: ``planar``, or ``great_circle`` for (lon, lat) in degrees.
         updates: optimiser steps, about; always whole passes over the rows.
         batch_size: rows of one optimiser step.
@@ -104,7 +106,7 @@ class GNNWR(WeightedRegression):
         """
         return self._fit(X, y, coords, None, checkpoint, on_progress)
 
-    def predict(self, X: ArrayLike, coords: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k - 1) at any number of places (m, 2).
 
         Raises:
@@ -112,7 +114,7 @@ class GNNWR(WeightedRegression):
         """
         return self._predict(X, coords, None)
 
-    def coefficients(self, coords: ArrayLike) -> FloatArray:
+    def coefficients(self, coords: ArrayLike) -> Doubles:
         """Return local coefficients (m, k) at places (m, 2), intercept first, in units of the data.
 
         Raises:
@@ -210,23 +212,23 @@ class GTNNWR(WeightedRegression):
             ValueError: as for ``GNNWR``.
             FloatingPointError: the loss became NaN or infinite.
         """
-        return self._fit(X, y, coords, times, checkpoint, on_progress)
+        return self._fit(X, y, coords, validation.finite_array(times, "times", 1), checkpoint, on_progress)
 
-    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k - 1) at places (m, 2) and times (m,).
 
         Raises:
             ValueError: not fitted, NaN, lengths that differ or another number of features.
         """
-        return self._predict(X, coords, times)
+        return self._predict(X, coords, validation.finite_array(times, "times", 1))
 
-    def coefficients(self, coords: ArrayLike, times: ArrayLike) -> FloatArray:
+    def coefficients(self, coords: ArrayLike, times: ArrayLike) -> Doubles:
         """Return local coefficients (m, k) at places (m, 2) and times (m,), intercept first, in units of the data.
 
         Raises:
             ValueError: not fitted, NaN or lengths that differ.
         """
-        return self._coefficients(coords, times)
+        return self._coefficients(coords, validation.finite_array(times, "times", 1))
 
     def _distance(self) -> Distance:
         return Distance(self.distance == "great_circle", period=self.period)
@@ -236,6 +238,6 @@ class GTNNWR(WeightedRegression):
 
     def _check_settings(self) -> None:
         super()._check_settings()
-        validation.positive_period(self.period)
+        settings.positive_period(self.period)
         if self.proximity_width < 1:
             raise ValueError(f"proximity_width is {self.proximity_width}; it must be at least 1.")

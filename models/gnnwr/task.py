@@ -1,4 +1,4 @@
-"""What the training engine sees of a geographically weighted network."""
+"""What the training loop sees of a geographically weighted network."""
 
 from __future__ import annotations
 

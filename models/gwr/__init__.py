@@ -20,6 +20,9 @@ Choices, and why:
   are those of the regularised estimator (its bias is not in them). A bandwidth at which a singular
   location has fewer effective neighbours than parameters never wins a search. Designs singular by
   their columns alone do not rule a bandwidth out: else one rare class would make every model global.
+* A location that no sample is in reach of (a fixed bandwidth, a compact or vanishing kernel) gets the global fit, but
+  not in silence: ``predict`` warns, ``predict_flagged`` and ``local_models`` say where, and its standard errors are
+  infinite. An adaptive bandwidth reaches its neighbours wherever they are.
 * Two samples at one place are two samples. They have weight 1 in each other's fit.
 * ``GTWR`` has one distance for space and time, d² = ds² + τ·dt², and one kernel on it: the model of
   Huang, Wu and Barry (2010), and of mgtwr. ``PanelGTWR`` has a kernel for space times a kernel for
@@ -31,8 +34,8 @@ Choices, and why:
 """
 
 from models.gwr.gtwr import GTWR
-from models.gwr.local import LocalModels
+from models.gwr.local import FlaggedPrediction, LocalModels
 from models.gwr.panel import PanelGTWR
 from models.gwr.regression import GWR
 
-__all__ = ["GTWR", "GWR", "LocalModels", "PanelGTWR"]
+__all__ = ["GTWR", "GWR", "FlaggedPrediction", "LocalModels", "PanelGTWR"]

@@ -8,10 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.gwr.validation import FloatArray
-
-#: Mean Earth radius, km; the value mgwr and GWR4 use, so that fixed bandwidths mean the same.
-EARTH_RADIUS_KM = 6371.0
+from models.arrays import Doubles
+from models.sphere import EARTH_RADIUS_KM, unit_sphere
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Distance:
     time_scale: float = 0.0
     period: float | None = None
 
-    def positions(self, coords: FloatArray, times: FloatArray | None, device: str) -> Tensor:
+    def positions(self, coords: Doubles, times: Doubles | None, device: str) -> Tensor:
         """Return what distances are computed from.
 
         Args:
@@ -44,14 +42,10 @@ class Distance:
         Returns:
             (n, d): x, y or a unit vector on the sphere; then the time where there is one.
         """
-        if self.great_circle:
-            lon, lat = np.radians(coords).T
-            columns = [np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-        else:
-            columns = [coords[:, 0], coords[:, 1]]
+        columns = unit_sphere(coords[:, 0], coords[:, 1]) if self.great_circle else coords
         if times is not None:
-            columns.append(times)
-        return torch.as_tensor(np.column_stack(columns), dtype=torch.float64, device=device)
+            columns = np.column_stack([columns, times])
+        return torch.as_tensor(columns, dtype=torch.float64, device=device)
 
     def between(self, points: Tensor, data: Tensor) -> Tensor:
         """Return the distances (m, n) between positions (m, d) and (n, d)."""

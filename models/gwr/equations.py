@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.gwr.validation import FloatArray
+from models.arrays import Doubles
+from models.inputs import LEAST_ROUNDING
 
 #: Squared Cholesky pivot over the diagonal element below which a local design counts as singular:
 #: a column explained by the others up to this share. Beyond it less than six digits would remain.
@@ -23,9 +24,6 @@ SINGULAR_PIVOT = 1e-10
 #: Strength of the pull of a singular design towards the global fit, in units of the (weighted mean)
 #: second moment of a standardised column.
 RIDGE = 1e-6
-
-#: A column whose spread is below this share of its size is constant up to rounding.
-CONSTANT_SPREAD = 1e-12
 
 #: Sums of weights below this hold no usable digits (Gaussian weights underflow): no neighbour at all.
 NO_WEIGHT = 1e-200
@@ -71,7 +69,7 @@ class Problem:
             return take(self.products, rows)
         return cross_products(take(self.design, rows), take(self.target, rows))
 
-    def design_at(self, features: FloatArray) -> Tensor:
+    def design_at(self, features: Doubles) -> Tensor:
         """Return the standardised design (m, k) of features (m, k - 1)."""
         raw = torch.as_tensor(features, dtype=torch.float64, device=self.design.device)
         columns = (raw - self.mean) / self.scale
@@ -84,7 +82,7 @@ class Problem:
         return matrix
 
 
-def build_problem(features: FloatArray, target: FloatArray, device: str, cache_bytes: int) -> Problem:
+def build_problem(features: Doubles, target: Doubles, device: str, cache_bytes: int) -> Problem:
     """Standardise the columns and prepare Z.
 
     Args:
@@ -101,7 +99,7 @@ def build_problem(features: FloatArray, target: FloatArray, device: str, cache_b
     mean = raw.mean(dim=0)
     centred = raw - mean
     spread = centred.square().mean(dim=0).sqrt_()
-    constant = spread <= CONSTANT_SPREAD * raw.abs().amax(dim=0)
+    constant = spread <= LEAST_ROUNDING * raw.abs().amax(dim=0)
     scale = torch.where(constant, torch.ones_like(spread), spread)
     # Rounding noise of a constant column would pass for information: it becomes exactly zero.
     centred = torch.where(constant, torch.zeros_like(centred), centred / scale)

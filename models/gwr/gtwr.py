@@ -8,15 +8,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from models.gwr import local, validation
+from models import validation
+from models.arrays import Doubles
+from models.gwr import local, settings
 from models.gwr.distance import Distance
 from models.gwr.regression import DEFAULT_MEMORY, LocalRegression
 from models.gwr.search import golden_section
-from models.gwr.validation import FloatArray
 
 #: Difference of scores at which the search of a bandwidth for one time scale ends: a hundredth of what
 #: counts as a difference between models (2 to 3 units of AICc; Fotheringham et al. 2002, p. 70).
-SCORE_TOLERANCE = 0.02
+BANDWIDTH_SCORE_TOLERANCE = 0.02
 #: The same search ends at this share of the largest bandwidth.
 BANDWIDTH_RESOLUTION = 1e-4
 #: The search of the time scale ends when its inner points differ by this share.
@@ -45,6 +46,7 @@ class GTWR(LocalRegression):
         time_scale_range: ends of the search of τ; None for a range in which the spread of time counts
             between a hundredth of and ten times that of space.
         standard_errors: compute them.
+        hold_features: as for ``GWR``.
         memory: bytes for blocks and caches. The results do not depend on it.
         device: torch device that supports float64.
 
@@ -69,6 +71,7 @@ class GTWR(LocalRegression):
         bandwidth_range: tuple[float, float] | None = None,
         time_scale_range: tuple[float, float] | None = None,
         standard_errors: bool = True,
+        hold_features: bool = False,
         memory: int = DEFAULT_MEMORY,
         device: str = "cpu",
     ) -> None:
@@ -82,6 +85,7 @@ class GTWR(LocalRegression):
         self.bandwidth_range = bandwidth_range
         self.time_scale_range = time_scale_range
         self.standard_errors = standard_errors
+        self.hold_features = hold_features
         self.memory = memory
         self.device = device
 
@@ -101,10 +105,10 @@ class GTWR(LocalRegression):
             ValueError: as for ``GWR.fit``; a negative time scale or period; a search of the time scale
                 where all times, or all places, are the same.
         """
-        validation.positive_period(self.period)
+        settings.positive_period(self.period)
         if self.time_scale is not None and not 0 <= self.time_scale < math.inf:
             raise ValueError(f"time_scale must be zero or positive, not {self.time_scale!r}.")
-        self._prepare(X, y, coords, times)
+        self._prepare(X, y, coords, validation.finite_array(times, "times", 1))
         self.search_history_: tuple[tuple[float, float, float], ...] = ()
         bandwidth, time_scale = self.bandwidth, self.time_scale
         if time_scale is None:
@@ -116,17 +120,23 @@ class GTWR(LocalRegression):
         self._finish(self._neighbourhood(self._distance(self.time_scale_)), float(bandwidth))
         return self
 
-    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k - 1) at locations (m, 2) and times (m,).
+
+        Out of reach of every sample they are those of the global fit, with a warning that counts them.
 
         Raises:
             ValueError: not fitted, NaN, lengths that differ or another number of features.
         """
-        return self._predict(X, coords, times)
+        return self.predict_flagged(X, coords, times).values_with_a_warning()
+
+    def predict_flagged(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> local.FlaggedPrediction:
+        """Return the same, and which predictions no sample is in reach of, without a warning."""
+        return self._predict(X, coords, validation.finite_array(times, "times", 1))
 
     def local_models(self, coords: ArrayLike, times: ArrayLike) -> local.LocalModels:
         """Return coefficients, standard errors and local R² at locations (m, 2) and times (m,)."""
-        return self._local_models(coords, times)
+        return self._local_models(coords, validation.finite_array(times, "times", 1))
 
     def _distance(self, time_scale: float) -> Distance:
         return Distance(self.distance == "great_circle", time_scale, self.period)
@@ -137,11 +147,11 @@ class GTWR(LocalRegression):
         if self.bandwidth is not None:
             score = self._statistics(neighbourhood, self.bandwidth).score(self.criterion)
             return self.bandwidth, score
-        found = self._search_bandwidth(neighbourhood, SCORE_TOLERANCE, BANDWIDTH_RESOLUTION)
+        found = self._search_bandwidth(neighbourhood, BANDWIDTH_SCORE_TOLERANCE, BANDWIDTH_RESOLUTION)
         return found.value, found.score
 
     def _search_both(self) -> tuple[float, float]:
-        low, high = validation.bandwidth_range(self.time_scale_range, self._default_time_scales(), "time_scale_range")
+        low, high = settings.bandwidth_range(self.time_scale_range, self._default_time_scales(), "time_scale_range")
         bandwidths: dict[float, float] = {}
 
         # Over -log τ: its upper end has the most neighbours, where a search moves when no fit is possible.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.gwr.validation import one_of
+from models.gwr.settings import one_of, positive_bandwidth
 
 KERNELS = ("bisquare", "gaussian", "exponential")
 
@@ -40,10 +39,7 @@ class Kernel:
 
     def __post_init__(self) -> None:
         one_of(self.shape, "kernel", KERNELS)
-        if not self.bandwidth > 0:
-            raise ValueError(f"The bandwidth must be positive, not {self.bandwidth!r}.")
-        if self.adaptive and self.bandwidth != math.floor(self.bandwidth):
-            raise ValueError(f"An adaptive bandwidth counts neighbours, but is {self.bandwidth!r}.")
+        positive_bandwidth(self.bandwidth, self.adaptive)
 
     @property
     def compact(self) -> bool:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from models.gwr.equations import LocalSystems, Problem, solve_local, take
+from models.arrays import Doubles, Mask
+from models.gwr.equations import NO_WEIGHT, LocalSystems, Problem, solve_local, take
 from models.gwr.statistics import FitStatistics, fit_statistics
 from models.gwr.threads import threads_for
-from models.gwr.validation import FloatArray
-from models.gwr.weighting import Columns, LocalSums
+from models.gwr.weighting import ColumnTable, LocalSums
 
 #: Columns summed for the local R²: 1, y, y², e².
 R2_WIDTH = 4
@@ -32,6 +33,7 @@ class LocalFit:
         row_norm: (m,) squared norms of the rows of S, whose sum is tr(SᵀS), or None.
         singular: (m,) booleans.
         starved: (m,) booleans: singular, with fewer effective neighbours than parameters.
+        out_of_reach: (m,) booleans: no sample has any weight, and the global fit stands in.
     """
 
     coefficients: Tensor
@@ -41,6 +43,7 @@ class LocalFit:
     row_norm: Tensor | None
     singular: Tensor
     starved: Tensor
+    out_of_reach: Tensor
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,58 @@ class LocalModels:
 
     Attributes:
         coefficients: (m, k) intercept, then slopes, in the units of the data.
-        standard_errors: (m, k), or None if not asked for.
-        local_r2: (m,) weighted R² around each location.
+        standard_errors: (m, k), or None if not asked for; infinite where no sample is in reach.
+        local_r2: (m,) weighted R² around each location; NaN where no sample is in reach.
         singular: (m,) whether the local design is singular, and the model therefore regularised.
+        out_of_reach: (m,) whether no sample has any weight: the coefficients are those of the global fit.
     """
 
-    coefficients: FloatArray
-    standard_errors: FloatArray | None
-    local_r2: FloatArray
-    singular: NDArray[np.bool_]
+    coefficients: Doubles
+    standard_errors: Doubles | None
+    local_r2: Doubles
+    singular: Mask
+    out_of_reach: Mask
+
+
+@dataclass(frozen=True)
+class FlaggedPrediction:
+    """Predictions, and where they are not those of a local model.
+
+    Attributes:
+        values: (m,), or (m, t) of a panel.
+        out_of_reach: of the same shape: no sample has any weight there, and the value is the global fit's.
+        singular: of the same shape: the local design is singular, and the global fit completes it.
+    """
+
+    values: Doubles
+    out_of_reach: Mask
+    singular: Mask
+
+    @classmethod
+    def of(cls, fit: LocalFit, shape: tuple[int, ...]) -> Self:
+        """Leave torch.
+
+        Args:
+            fit: with fitted values, that is, of a given design.
+            shape: of the values.
+        """
+        assert fit.fitted is not None  # a design was given
+        return cls(
+            to_numpy(fit.fitted).reshape(shape),
+            fit.out_of_reach.cpu().numpy().reshape(shape),
+            fit.singular.cpu().numpy().reshape(shape),
+        )
+
+    def values_with_a_warning(self) -> Doubles:
+        """Return the values; warn where there are any that no sample has a part in."""
+        if self.out_of_reach.any():
+            number = int(np.count_nonzero(self.out_of_reach))
+            warnings.warn(
+                f"{number} of {self.out_of_reach.size} predictions are out of reach of every sample and are those of "
+                "the global fit; predict_flagged says which.",
+                stacklevel=3,
+            )
+        return self.values
 
 
 def score_fit(blocks: Iterable[LocalSums], problem: Problem) -> FitStatistics:
@@ -99,7 +145,7 @@ def fit_locally(
     variance, row_norm = empty(points, problem.parameters), empty(points)
     fitted, hat = empty(points), empty(points)
     singular = torch.zeros(points, dtype=torch.bool, device=coefficients.device)
-    starved = torch.zeros_like(singular)
+    starved, out_of_reach = torch.zeros_like(singular), torch.zeros_like(singular)
     transform = problem.to_user_units()
     with_variance = False
     for block in blocks:
@@ -109,6 +155,7 @@ def fit_locally(
             coefficients[index] = systems.coefficients() @ transform.T
             singular[index] = systems.singular
             starved[index] = starved_locations(systems, block, problem)
+            out_of_reach[index] = systems.total < NO_WEIGHT
             if design is not None and at_samples:
                 fitted[index], hat[index] = systems.fitted_and_hat(design[index], problem)
             elif design is not None:
@@ -130,10 +177,11 @@ def fit_locally(
         row_norm=row_norm if with_variance and at_samples else None,
         singular=singular,
         starved=starved,
+        out_of_reach=out_of_reach,
     )
 
 
-def r2_columns(target: Tensor, residual: Tensor) -> Columns:
+def r2_columns(target: Tensor, residual: Tensor) -> ColumnTable:
     """Return the columns 1, y, y², e² (n, 4) to sum for the local R².
 
     Args:
@@ -157,16 +205,21 @@ def local_r2(blocks: Iterable[LocalSums], points: int, like: Tensor) -> Tensor:
     return result
 
 
-def to_numpy(tensor: Tensor) -> FloatArray:
+def to_numpy(tensor: Tensor) -> Doubles:
     """Return a float64 tensor as a numpy array on the CPU."""
-    array: FloatArray = tensor.cpu().numpy()
+    array: Doubles = tensor.cpu().numpy()
     return array
 
 
 def local_models(fit: LocalFit, r2: Tensor, sigma2: float) -> LocalModels:
     """Put the residual variance σ² into the standard errors and leave torch."""
-    errors = None if fit.variance is None else to_numpy((fit.variance * sigma2).sqrt_())
-    return LocalModels(to_numpy(fit.coefficients), errors, to_numpy(r2), fit.singular.cpu().numpy())
+    errors = None
+    if fit.variance is not None:
+        # The global fit's errors say nothing of a place that no sample tells of.
+        spread = (fit.variance * sigma2).sqrt_().masked_fill_(fit.out_of_reach[:, None], torch.inf)
+        errors = to_numpy(spread)
+    flags = fit.singular.cpu().numpy(), fit.out_of_reach.cpu().numpy()
+    return LocalModels(to_numpy(fit.coefficients), errors, to_numpy(r2), *flags)
 
 
 def starved_locations(systems: LocalSystems, block: LocalSums, problem: Problem) -> Tensor:

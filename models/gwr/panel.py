@@ -9,11 +9,13 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from models.gwr import local, validation
+from models import validation
+from models.arrays import Doubles
+from models.gwr import local, settings
 from models.gwr.distance import Distance, time_differences
 from models.gwr.equations import build_problem
 from models.gwr.kernels import KERNELS, Kernel
@@ -21,11 +23,11 @@ from models.gwr.panel_search import search_panel
 from models.gwr.panel_sums import space_sums, sum_over_time
 from models.gwr.regression import DEFAULT_MEMORY, DISTANCES
 from models.gwr.statistics import CRITERIA, FittedFigures, fit_statistics
-from models.gwr.validation import FloatArray
-from models.gwr.weighting import CACHE_SHARE, Columns, LocalSums, Neighbourhood
+from models.gwr.weighting import CACHE_SHARE, ColumnTable, LocalSums, Neighbourhood
+from models.inputs import ColumnScaling
 
 
-class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class PanelGTWR(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """GTWR for full panels: the weight of a sample is K_s(ds / b_s) · K_t(dt / b_t).
 
     Space and time have a kernel each, as in Fotheringham, Crespo and Yao (2015, Geogr. Anal. 47(4)),
@@ -49,6 +51,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         time_range: ends of the temporal search; None for half the smallest to twice the largest
             difference in time.
         standard_errors: compute them; doubles the time of the final fit.
+        hold_features: as for ``GWR``.
         memory: bytes for blocks and caches. The results do not depend on it.
         device: torch device that supports float64.
 
@@ -82,6 +85,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         space_range: tuple[float, float] | None = None,
         time_range: tuple[float, float] | None = None,
         standard_errors: bool = True,
+        hold_features: bool = False,
         memory: int = DEFAULT_MEMORY,
         device: str = "cpu",
     ) -> None:
@@ -96,6 +100,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         self.space_range = space_range
         self.time_range = time_range
         self.standard_errors = standard_errors
+        self.hold_features = hold_features
         self.memory = memory
         self.device = device
 
@@ -126,10 +131,11 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
                 f"A panel needs X (cells, steps, features), y (cells, steps), coords (cells, 2) and "
                 f"times (steps,), but the shapes are {shapes}."
             )
-        validation.enough_samples(cells * steps, columns + 1)
+        settings.enough_samples(cells * steps, columns + 1)
         self.n_features_in_ = columns
+        self._columns = ColumnScaling.of(features.reshape(-1, columns))
         self._problem = build_problem(
-            features.reshape(-1, columns), target.ravel(), self.device, int(self.memory * CACHE_SHARE)
+            self._usable(features), target.ravel(), self.device, int(self.memory * CACHE_SHARE)
         )
         self._times = torch.as_tensor(moments, dtype=torch.float64, device=self.device)
         distance = Distance(self.distance == "great_circle")
@@ -151,12 +157,18 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         self._finish(cells, steps)
         return self
 
-    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> Doubles:
         """Return predictions (m, t) for features (m, t, k - 1) at places (m, 2) and times (t,).
+
+        Out of reach of every sample they are those of the global fit, with a warning that counts them.
 
         Raises:
             ValueError: not fitted, NaN, shapes that do not match or another number of features.
         """
+        return self.predict_flagged(X, coords, times).values_with_a_warning()
+
+    def predict_flagged(self, X: ArrayLike, coords: ArrayLike, times: ArrayLike) -> local.FlaggedPrediction:
+        """Return the same, and which predictions no sample is in reach of, without a warning."""
         check_is_fitted(self)
         features = validation.finite_array(X, "X", 3)
         cells, moments = self._at(coords, times)
@@ -165,11 +177,10 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
                 f"X must be (places, times, features) = "
                 f"{(len(cells.points), len(moments), self.n_features_in_)}, not {features.shape}."
             )
-        design = self._problem.design_at(features.reshape(-1, self.n_features_in_))
+        design = self._problem.design_at(self._usable(features))
         sums = self._sums(cells, moments, self._problem.columns, self._problem.width, squared=False)
         fit = local.fit_locally(sums, self._problem, len(design), design, at_samples=False)
-        assert fit.fitted is not None  # a design was given
-        return local.to_numpy(fit.fitted).reshape(features.shape[:2])
+        return local.FlaggedPrediction.of(fit, features.shape[:2])
 
     def local_models(self, coords: ArrayLike, times: ArrayLike) -> local.LocalModels:
         """Return local models at places (m, 2) and times (t,); place · t + time is the row."""
@@ -182,18 +193,29 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
 
     def score(self, X: ArrayLike, y: ArrayLike, coords: ArrayLike, times: ArrayLike) -> float:
         """Return R² of the prediction; the arguments are those of ``fit``."""
-        target = validation.finite_array(y, "y", 2)
-        error = target - self.predict(X, coords, times)
+        target, prediction = validation.finite_array(y, "y", 2), self.predict_flagged(X, coords, times).values
+        if target.shape != prediction.shape:
+            raise ValueError(f"y must be (places, times) = {prediction.shape}, not {target.shape}.")
+        error = target - prediction
         return float(1.0 - np.square(error).sum() / np.square(target - target.mean()).sum())
 
     def _check_settings(self) -> None:
-        validation.one_of(self.kernel, "kernel", KERNELS)
-        validation.one_of(self.time_kernel, "time_kernel", KERNELS)
-        validation.one_of(self.distance, "distance", DISTANCES)
-        validation.one_of(self.criterion, "criterion", CRITERIA)
-        validation.positive_period(self.period)
+        settings.one_of(self.kernel, "kernel", KERNELS)
+        settings.one_of(self.time_kernel, "time_kernel", KERNELS)
+        settings.one_of(self.distance, "distance", DISTANCES)
+        settings.one_of(self.criterion, "criterion", CRITERIA)
+        settings.positive_period(self.period)
+        if self.space_bandwidth is not None:
+            settings.positive_bandwidth(self.space_bandwidth, self.adaptive)
+        if self.time_bandwidth is not None:
+            settings.positive_bandwidth(self.time_bandwidth, adaptive=False)
         if self.memory <= 0:
             raise ValueError(f"memory must be a positive number of bytes, not {self.memory!r}.")
+
+    def _usable(self, features: Doubles) -> Doubles:
+        """Return the features (m, t, k - 1) as rows, constant ones at their mean, the others held if so wanted."""
+        rows = features.reshape(-1, self.n_features_in_)
+        return self._columns.hold(rows) if self.hold_features else self._columns.drop(rows)
 
     def _space_kernel(self, bandwidth: float) -> Kernel:
         return Kernel(self.kernel, bandwidth, self.adaptive)
@@ -212,7 +234,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
             default = (nearest / 2.0, farthest * 2.0)
             if math.isinf(nearest):
                 raise ValueError("All cells are at one place: fit a GTWR, or give space_bandwidth.")
-        low, high = validation.bandwidth_range(self.space_range, default, "space_range")
+        low, high = settings.bandwidth_range(self.space_range, default, "space_range")
         return low, min(high, cells) if self.adaptive else high
 
     def _time_ends(self) -> tuple[float, float]:
@@ -221,7 +243,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         if not len(positive):
             raise ValueError("All steps are at one time: fit a GWR, or give time_bandwidth.")
         default = (float(positive.min()) / 2.0, float(positive.max()) * 2.0)
-        return validation.bandwidth_range(self.time_range, default, "time_range")
+        return settings.bandwidth_range(self.time_range, default, "time_range")
 
     def _at(self, coords: ArrayLike, times: ArrayLike) -> tuple[Neighbourhood, Tensor]:
         """Return new places among the cells, and new times."""
@@ -233,7 +255,7 @@ class PanelGTWR(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-l
         return cells, torch.as_tensor(moments, dtype=torch.float64, device=self.device)
 
     def _sums(
-        self, cells: Neighbourhood, times: Tensor, columns: Columns, width: int, squared: bool
+        self, cells: Neighbourhood, times: Tensor, columns: ColumnTable, width: int, squared: bool
     ) -> Iterator[LocalSums]:
         weights = self._time_weights(times, self.time_bandwidth_)
         kernel = self._space_kernel(self.space_bandwidth_)

@@ -24,7 +24,7 @@ SPACE_RESOLUTION = 0.02
 #: The final search over temporal bandwidths ends at this share.
 TIME_RESOLUTION = 0.02
 #: AICc differences below this do not tell models apart (Fotheringham et al. 2002, p. 70: about 3).
-SCORE_TOLERANCE = 0.1
+PANEL_SCORE_TOLERANCE = 0.1
 
 History = tuple[tuple[float, float, float], ...]
 
@@ -123,7 +123,7 @@ def search_panel(
             return profile[bandwidth]
 
         ends = (float(np.log(space[0])), float(np.log(space[1])))
-        golden_section(best_of_grid, *ends, score_tolerance=SCORE_TOLERANCE, value_tolerance=SPACE_RESOLUTION)
+        golden_section(best_of_grid, *ends, score_tolerance=PANEL_SCORE_TOLERANCE, value_tolerance=SPACE_RESOLUTION)
         best_space = min(profile, key=lambda bandwidth: profile[bandwidth])
     else:
         scores(best_space, grid, matrices)
@@ -138,7 +138,7 @@ def search_panel(
         lambda log_time: scores(best_space, [float(np.exp(log_time))], [time_weights(float(np.exp(log_time)))])[0],
         float(np.log(low)),
         float(np.log(high)),
-        score_tolerance=SCORE_TOLERANCE,
+        score_tolerance=PANEL_SCORE_TOLERANCE,
         value_tolerance=TIME_RESOLUTION,
     )
     best = min((entry for entry in history if entry[0] == best_space), key=lambda entry: entry[2])

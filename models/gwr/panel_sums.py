@@ -15,7 +15,7 @@ from torch import Tensor
 from models.gwr.kernels import Kernel
 from models.gwr.weighting import (
     BLOCK_SHARE,
-    Columns,
+    ColumnTable,
     LocalSums,
     Neighbourhood,
     chunked_product,
@@ -43,7 +43,7 @@ class SpaceSums:
 
 
 def space_sums(
-    cells: Neighbourhood, kernel: Kernel, columns: Columns, steps: int, width: int, squared: bool = False
+    cells: Neighbourhood, kernel: Kernel, columns: ColumnTable, steps: int, width: int, squared: bool = False
 ) -> Iterator[SpaceSums]:
     """Yield Ws @ Z block by block.
 

@@ -8,17 +8,19 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from models.gwr import local, validation
+from models import validation
+from models.arrays import Doubles
+from models.gwr import local, settings
 from models.gwr.distance import Distance
 from models.gwr.equations import Problem, build_problem
 from models.gwr.kernels import KERNELS, Kernel
 from models.gwr.search import SearchResult, golden_section
 from models.gwr.statistics import CRITERIA, FitStatistics, FittedFigures, fit_statistics
-from models.gwr.validation import FloatArray
 from models.gwr.weighting import CACHE_SHARE, Neighbourhood, dense_sums
+from models.inputs import ColumnScaling
 
 DISTANCES = ("planar", "great_circle")
 
@@ -32,7 +34,7 @@ ADAPTIVE_FLOOR = 40
 FIXED_RESOLUTION = 1e-9
 
 
-class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class LocalRegression(FittedFigures, RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """What GWR and GTWR share: fit at the samples, search, predict anywhere."""
 
     bandwidth: float | None
@@ -42,19 +44,23 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
     criterion: str
     bandwidth_range: tuple[float, float] | None
     standard_errors: bool
+    hold_features: bool
     memory: int
     device: str
 
     def score(self, X: ArrayLike, y: ArrayLike, *places: ArrayLike) -> float:
         """Return R² of the prediction; the arguments are those of ``fit``."""
-        target = validation.target_vector(y)
-        error = target - self._predict(X, *places)
+        target, prediction = validation.target_vector(y), self._predict(X, *places).values
+        validation.same_length(X=prediction, y=target)
+        error = target - prediction
         return float(1.0 - error @ error / np.square(target - target.mean()).sum())
 
     def _check_settings(self) -> None:
-        validation.one_of(self.kernel, "kernel", KERNELS)
-        validation.one_of(self.distance, "distance", DISTANCES)
-        validation.one_of(self.criterion, "criterion", CRITERIA)
+        settings.one_of(self.kernel, "kernel", KERNELS)
+        settings.one_of(self.distance, "distance", DISTANCES)
+        settings.one_of(self.criterion, "criterion", CRITERIA)
+        if self.bandwidth is not None:
+            settings.positive_bandwidth(self.bandwidth, self.adaptive)
         if self.memory <= 0:
             raise ValueError(f"memory must be a positive number of bytes, not {self.memory!r}.")
 
@@ -66,11 +72,16 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
         moments = None if times is None else validation.finite_array(times, "times", 1)
         optional = {} if moments is None else {"times": moments}
         validation.same_length(X=features, y=target, coords=places, **optional)
-        validation.enough_samples(len(target), features.shape[1] + 1)
-        self.n_features_in_ = features.shape[1]
+        settings.enough_samples(len(target), features.shape[1] + 1)
+        validation.keep_columns(self, X, features.shape[1])
         self._coords, self._times = places, moments
-        self._problem = build_problem(features, target, self.device, int(self.memory * CACHE_SHARE))
+        self._columns = ColumnScaling.of(features)
+        self._problem = build_problem(self._usable(features), target, self.device, int(self.memory * CACHE_SHARE))
         return self._problem
+
+    def _usable(self, features: Doubles) -> Doubles:
+        """Return the features (m, k - 1) with those that are constant in training at their mean, the others held."""
+        return self._columns.hold(features) if self.hold_features else self._columns.drop(features)
 
     def _kernel(self, bandwidth: float) -> Kernel:
         return Kernel(self.kernel, bandwidth, self.adaptive)
@@ -99,7 +110,7 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
             if math.isinf(nearest):
                 raise ValueError("All samples are at one place: no bandwidth can be searched.")
             default = (nearest / 2.0, farthest * 2.0)
-        low, high = validation.bandwidth_range(self.bandwidth_range, default, "bandwidth_range")
+        low, high = settings.bandwidth_range(self.bandwidth_range, default, "bandwidth_range")
         return golden_section(
             lambda bandwidth: self._statistics(neighbourhood, bandwidth).score(self.criterion),
             low,
@@ -142,20 +153,17 @@ class LocalRegression(FittedFigures, BaseEstimator):  # type: ignore[misc]  # sc
         distance = self._neighbours.distance
         return dataclasses.replace(self._neighbours, points=distance.positions(places, moments, self.device))
 
-    def _predict(self, X: ArrayLike, *places: ArrayLike) -> FloatArray:
+    def _predict(self, X: ArrayLike, *places: ArrayLike) -> local.FlaggedPrediction:
         check_is_fitted(self)
         neighbourhood = self._at(places[0], places[1] if len(places) > 1 else None)
-        features = validation.finite_array(X, "X", 2)
-        if features.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {features.shape[1]} features, but the fit had {self.n_features_in_}.")
+        features = validation.fitted_features(self, X)
         validation.same_length(X=features, coords=local.to_numpy(neighbourhood.points))
         problem = self._problem
         kernel = self._kernel(self.bandwidth_)
         blocks = dense_sums(neighbourhood, kernel, problem.columns, problem.width)
-        design = problem.design_at(features)
+        design = problem.design_at(self._usable(features))
         fit = local.fit_locally(blocks, problem, len(features), design, at_samples=False)
-        assert fit.fitted is not None  # a design was given
-        return local.to_numpy(fit.fitted)
+        return local.FlaggedPrediction.of(fit, (len(features),))
 
     def _local_models(self, coords: ArrayLike, times: ArrayLike | None) -> local.LocalModels:
         neighbourhood = self._at(coords, times)
@@ -185,6 +193,8 @@ class GWR(LocalRegression):
         bandwidth_range: lower and upper end of the search; None for mgwr's: 40 + 2k neighbours to n,
             or half the smallest positive to twice the largest distance.
         standard_errors: compute them (a second matrix product per block).
+        hold_features: take values beyond 5 standard deviations as lying there, in the fit and later. Without it the
+            numbers are mgwr's, and a prediction extrapolates linearly without bounds.
         memory: bytes for blocks and caches. The results do not depend on it.
         device: torch device that supports float64, such as ``cpu`` or ``cuda``.
 
@@ -218,6 +228,7 @@ class GWR(LocalRegression):
         criterion: str = "AICc",
         bandwidth_range: tuple[float, float] | None = None,
         standard_errors: bool = True,
+        hold_features: bool = False,
         memory: int = DEFAULT_MEMORY,
         device: str = "cpu",
     ) -> None:
@@ -228,6 +239,7 @@ class GWR(LocalRegression):
         self.criterion = criterion
         self.bandwidth_range = bandwidth_range
         self.standard_errors = standard_errors
+        self.hold_features = hold_features
         self.memory = memory
         self.device = device
 
@@ -256,12 +268,18 @@ class GWR(LocalRegression):
         self._finish(neighbourhood, float(bandwidth))
         return self
 
-    def predict(self, X: ArrayLike, coords: ArrayLike) -> FloatArray:
+    def predict(self, X: ArrayLike, coords: ArrayLike) -> Doubles:
         """Return predictions (m,) for features (m, k - 1) at any number of locations (m, 2).
+
+        A location without any sample in reach gets the global fit, with a warning that counts them.
 
         Raises:
             ValueError: not fitted, NaN, lengths that differ or another number of features.
         """
+        return self._predict(X, coords).values_with_a_warning()
+
+    def predict_flagged(self, X: ArrayLike, coords: ArrayLike) -> local.FlaggedPrediction:
+        """Return the same, and which predictions no sample is in reach of, without a warning."""
         return self._predict(X, coords)
 
     def local_models(self, coords: ArrayLike) -> local.LocalModels:

@@ -25,7 +25,7 @@ LARGEST_BLOCK = 128
 GATHER_BYTES = 2**20
 
 #: Rows of a table of columns to sum: Z, or the few columns of the local R².
-Columns = Callable[[Tensor | slice], Tensor]
+ColumnTable = Callable[[Tensor | slice], Tensor]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class LocalSums:
 
 
 def dense_sums(
-    neighbourhood: Neighbourhood, kernel: Kernel, columns: Columns, width: int, squared: bool = False
+    neighbourhood: Neighbourhood, kernel: Kernel, columns: ColumnTable, width: int, squared: bool = False
 ) -> Iterator[LocalSums]:
     """Yield W @ Z block by block for weights W = K(distances).
 
@@ -148,7 +148,7 @@ def weights_within_reach(kernel: Kernel, distances: Tensor) -> tuple[Tensor, Ten
     return kernel.weights(distances, reach), None
 
 
-def chunked_product(weights: Tensor, columns: Columns, rows: Tensor | None, width: int, chunk: int) -> Tensor:
+def chunked_product(weights: Tensor, columns: ColumnTable, rows: Tensor | None, width: int, chunk: int) -> Tensor:
     """Return weights (b, n) @ columns (n, p), a chunk of samples at a time.
 
     Args:

@@ -1,4 +1,4 @@
-"""TabNet, ExcelFormer, ResNet and FTTransformer of PyTorch Frame, trained by this project's engine."""
+"""TabNet, ExcelFormer, ResNet and FTTransformer of PyTorch Frame, trained by this project's training loop."""
 
 from models.pytorch_frame.estimator import PyTorchFrameRegressor
 from models.pytorch_frame.options import MODELS, PyTorchFrameOptions

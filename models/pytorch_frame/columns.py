@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 from torch_frame import TensorFrame, stype
 from torch_frame.data.stats import StatType
 
-FloatArray = npt.NDArray[np.float32]
+from models.arrays import Doubles, Singles
+from models.inputs import ColumnScaling
+from models.training.panel import standardise, tensors
+from models.validation import rows_of_numbers
+
 ColumnStatistics = dict[str, dict[StatType, Any]]
 _INFORMATION_ROWS = 10_000
 """Training rows on which mutual information is estimated: the nearest-neighbour estimate is slow on all of them."""
@@ -27,15 +31,14 @@ class Columns:
 
     Attributes:
         given: names of all columns that the estimator was given.
-        positions: of the kept columns among the given ones. A column that is constant in training is left out: its
-            weights would never be trained, and dividing by its deviation of zero would blow up any other value.
-        statistics: mean and deviation per kept column, as PyTorch Frame's encoders want them.
+        positions: of the kept columns among the given ones; those that are constant in training are dropped.
+        scaling: statistics of the given columns.
         information: (kept column,) nats about the target, descending; None where the order is the given one.
     """
 
     given: tuple[str, ...]
     positions: tuple[int, ...]
-    statistics: ColumnStatistics
+    scaling: ColumnScaling
     information: Tensor | None = None
 
     @property
@@ -43,41 +46,57 @@ class Columns:
         """Names of the kept columns, in the model's order."""
         return [self.given[position] for position in self.positions]
 
-    def frame(self, features: FloatArray, target: Tensor | None, device: torch.device) -> TensorFrame:
-        """Rows as PyTorch Frame's tensor frame; nothing is fitted to them.
+    @property
+    def statistics(self) -> ColumnStatistics:
+        """What PyTorch Frame's encoders want to standardise by: nothing is left to do.
+
+        They add 1e-6 to a deviation, which is no trifle for a column of a small unit.
+        """
+        return {name: {StatType.MEAN: 0.0, StatType.STD: 1.0} for name in self.names}
+
+    def frame(self, features: Singles, target: Tensor | None, device: torch.device) -> TensorFrame:
+        """Rows as PyTorch Frame's tensor frame, standardised as ``models.inputs`` says; nothing is fitted to them.
 
         Args:
             features: (row, given column).
             target: (row,) or None.
             device: where the frame lies.
         """
-        matrix = torch.from_numpy(np.ascontiguousarray(features[:, self.positions], dtype=np.float32)).to(device)
+        kept = list(self.positions)
+        matrix = torch.from_numpy(np.ascontiguousarray(features[:, kept], dtype=np.float32)).to(device)
+        mean, scale, varies = (tensor[kept].to(device) for tensor in tensors(self.scaling))
+        matrix = standardise(matrix, mean, scale, varies)
         frame = TensorFrame({stype.numerical: matrix}, {stype.numerical: self.names}, target)
         if self.information is not None:
             frame.mi_scores = self.information.to(device)  # the name under which ExcelFormer looks for them
         return frame
 
 
-def check_features(features: FloatArray, names: Sequence[str]) -> None:
-    """Refuses a matrix that a model cannot take.
+def feature_matrix(features: ArrayLike, names: Sequence[str]) -> Singles:
+    """Returns the features in single precision, without a copy where they are so already.
 
     Args:
-        features: (row, column).
+        features: (row, column), as ``models.validation`` takes arrays.
         names: one per column.
 
     Raises:
-        ValueError: it has not one column per name, or a value is NaN or infinite.
+        ValueError: they are no real numbers, are empty, have not one column per name, or a value is masked, NaN or
+            infinite.
     """
-    if features.ndim != 2 or features.shape[1] != len(names):
-        raise ValueError(f"features has shape {features.shape}; expected (rows, {len(names)}), one column per name.")
+    matrix = rows_of_numbers(features, "X")
+    with np.errstate(over="ignore"):  # what single precision cannot hold is named below
+        singles = np.asarray(matrix, dtype=np.float32)
+    if singles.shape[1] != len(names):
+        raise ValueError(f"X has shape {singles.shape}, but there are {len(names)} names; give one per column.")
     for position, name in enumerate(names):
-        finite = np.isfinite(features[:, position])
+        finite = np.isfinite(singles[:, position])
         if not finite.all():
             row = int(np.argmin(finite))
-            raise ValueError(f"Column {name!r} is NaN or infinite in row {row}; fill or drop such rows.")
+            raise ValueError(f"X is NaN or infinite in column {name!r}, row {row}; fill or drop such rows.")
+    return singles
 
 
-def fit_columns(features: FloatArray, names: Sequence[str]) -> Columns:
+def fit_columns(features: Singles, names: Sequence[str]) -> Columns:
     """Takes mean and deviation of every column that varies; PyTorch Frame's own function does so value by value.
 
     Args:
@@ -89,21 +108,14 @@ def fit_columns(features: FloatArray, names: Sequence[str]) -> Columns:
     """
     if len(set(names)) != len(names):
         raise ValueError("Column names are repeated; give every column a name of its own.")
-    kept, statistics = [], {}
-    for position, name in enumerate(names):
-        column = features[:, position]
-        if column.min() < column.max():
-            kept.append(position)
-            statistics[name] = {
-                StatType.MEAN: float(column.mean(dtype=np.float64)),
-                StatType.STD: float(column.std(dtype=np.float64)),
-            }
+    scaling = ColumnScaling.of(features, np.float32)
+    kept = np.flatnonzero(scaling.varies).tolist()
     if not kept:
         raise ValueError("Every column is constant in the training rows; there is nothing to learn from.")
-    return Columns(tuple(names), tuple(kept), statistics)
+    return Columns(tuple(names), tuple(kept), scaling)
 
 
-def sort_by_information(columns: Columns, features: FloatArray, target: FloatArray, seed: int) -> Columns:
+def sort_by_information(columns: Columns, features: Singles, target: Doubles, seed: int) -> Columns:
     """Orders columns by their mutual information with the target, the most telling first, as ExcelFormer wants them.
 
     PyTorch Frame's ``MutualInformationSort`` does the same on all rows with an unseeded generator; here it is a
@@ -130,6 +142,6 @@ def sort_by_information(columns: Columns, features: FloatArray, target: FloatArr
     return Columns(
         columns.given,
         tuple(columns.positions[index] for index in order),
-        columns.statistics,
+        columns.scaling,
         torch.from_numpy(scores[order].astype(np.float32)),
     )

@@ -19,7 +19,7 @@ def build_network(options: PyTorchFrameOptions, columns: Columns) -> nn.Module:
 
     Args:
         options: which, and how large.
-        columns: what its encoder standardises, by statistics of the training rows.
+        columns: that it sees, in its order.
     """
     encoder = {"col_stats": columns.statistics, "col_names_dict": {stype.numerical: columns.names}}
     size = {"out_channels": 1, "num_layers": options.num_layers}

@@ -4,8 +4,10 @@ from models.progress import Progress, ProgressCallback
 from models.training.checkpoint import UnusableCheckpoint
 from models.training.engine import TrainingResult, TrainingTask, train
 from models.training.group import batch_rand, leave
+from models.training.heldout import held_out
 from models.training.options import TrainingOptions
-from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling
+from models.training.panel import DevicePanel, Panel, SampleBatch, Scaling, standardise
+from models.training.stopping import Stopped
 
 __all__ = [
     "DevicePanel",
@@ -14,11 +16,14 @@ __all__ = [
     "ProgressCallback",
     "SampleBatch",
     "Scaling",
+    "Stopped",
     "TrainingOptions",
     "TrainingResult",
     "TrainingTask",
     "UnusableCheckpoint",
     "batch_rand",
+    "held_out",
     "leave",
+    "standardise",
     "train",
 ]

@@ -7,10 +7,10 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +25,9 @@ from models.training.checkpoint import (
     restore_random_state,
     save_atomically,
 )
-from models.training.group import Alone, Gradients, Group, rank, require_agreement, size
+from models.training.group import Alone, Gradients, Group, agreed, rank, require_agreement, size
 from models.training.options import TrainingOptions
+from models.training.stopping import Stopped, Watch
 
 _KIND = "training checkpoint"
 _SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds")  # they leave the numbers alone, but for rounding
@@ -63,6 +64,19 @@ class TrainingTask(Protocol):
         """
 
 
+@runtime_checkable
+class GroupedTask(TrainingTask, Protocol):
+    """A task whose positions are groups of samples, such as series; ``n_samples`` is the number of groups.
+
+    Attributes:
+        samples_each: samples of a group, in the mean; the batch size and rates are counted in samples.
+    """
+
+    @property
+    def samples_each(self) -> float:
+        """Samples of a group, in the mean."""
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """What a training leaves behind besides the parameters.
@@ -73,6 +87,8 @@ class TrainingResult:
         samples_per_second: over that time; 0 where nothing was left to do.
         device: ``cpu``, or the name of the GPU.
         precision: ``float32`` or ``bfloat16``.
+        stopped: why it ended.
+        held_out_errors: on the held-out part after each epoch; empty where nothing was held out.
     """
 
     epoch_losses: tuple[float, ...]
@@ -80,12 +96,15 @@ class TrainingResult:
     samples_per_second: float
     device: str
     precision: str
+    stopped: Stopped
+    held_out_errors: tuple[float, ...]
 
 
 def train(
     task: TrainingTask,
     options: TrainingOptions,
     *,
+    validate: Callable[[], float] | None = None,
     checkpoint: Path | None = None,
     on_progress: ProgressCallback | None = None,
 ) -> TrainingResult:
@@ -97,22 +116,28 @@ def train(
     Args:
         task: model and data.
         options: optimiser, schedule, device and seed.
+        validate: the error of ``task.module`` (in ``eval`` mode) on samples that the task does not hold. Where the
+            options have a patience, it is called after each epoch, ends the training, and the parameters of the epoch
+            with the least error are kept.
         checkpoint: file that holds the state from time to time. Where it exists, the training continues from
             it and ends with the same parameters, to the bit on the same machine, as if it had never stopped.
         on_progress: called at the end of each epoch and now and then within one.
 
     Raises:
         UnusableCheckpoint: the checkpoint belongs to another training or is damaged.
-        ValueError: there is no sample, or the model cannot be trained by several processes.
+        ValueError: there is no sample, the model cannot be trained by several processes, or there is a patience and
+            nothing to judge by.
         FloatingPointError: the loss became NaN or infinite; the message names epoch and step.
     """
     if task.n_samples < 1:
         raise ValueError("There is no training sample.")
+    if options.patience is not None and validate is None:
+        raise ValueError("TrainingOptions.patience is set, but no part is held out to judge by.")
     device = options.resolve_device()
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda), _deterministic(device):
         torch.manual_seed(options.seed)
-        return _Loop(task, options, device, checkpoint, on_progress).run()
+        return _Loop(task, options, device, validate, checkpoint, on_progress).run()
 
 
 @contextlib.contextmanager
@@ -145,6 +170,7 @@ class _Loop:
         task: TrainingTask,
         options: TrainingOptions,
         device: torch.device,
+        validate: Callable[[], float] | None,
         checkpoint: Path | None,
         on_progress: ProgressCallback | None,
     ) -> None:
@@ -152,14 +178,21 @@ class _Loop:
         self.checkpoint, self.on_progress = checkpoint, on_progress
         self.first = rank() == 0
         self.gradients: Gradients = Group(task, device) if size() > 1 else Alone(task)
-        self.steps = math.ceil(task.n_samples / options.batch_size)
+        self.samples_each = task.samples_each if isinstance(task, GroupedTask) else 1.0
+        self.batch = max(1, round(options.batch_size / self.samples_each))
+        self.steps = math.ceil(task.n_samples / self.batch)
+        self.epochs = options.epochs_of(self.steps)
+        self.validate = validate
+        self.watch: Watch | None = None
+        if options.patience is not None:
+            self.watch = Watch(options.patience, two_rates=options.schedule == "plateau")
         self.optimizer = torch.optim.AdamW(
             task.module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
         )
         self.epoch, self.step = 0, 0
         self.epoch_losses: list[float] = []
         self._reset_sums()
-        self.samples_here = 0
+        self.positions_here = 0
         self.started = self.last_progress = self.last_checkpoint = time.perf_counter()
 
     def _reset_sums(self) -> None:
@@ -173,18 +206,23 @@ class _Loop:
         if size() > 1:
             require_agreement(self.device, self.epoch, self.step)
         self.task.module.train()
-        while self.epoch < self.options.epochs:
+        while self.epoch < self.epochs and not (self.watch is not None and self.watch.converged):
             order = self._order()
             while self.step < self.steps:
                 self._one_step(order)
                 self._look_at_clock()
             self._finish_epoch()
+        stopped: Stopped = "schedule"
+        if self.watch is not None:
+            stopped = "converged" if self.watch.converged else "budget"
+            self.watch.restore(self.task.module)
         self.task.module.eval()
         seconds = time.perf_counter() - self.started
-        rate = self.samples_here / seconds if self.samples_here else 0.0
+        rate = self.positions_here * self.samples_each / seconds if self.positions_here else 0.0
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
         precision = self.options.resolve_precision(self.device)
-        return TrainingResult(tuple(self.epoch_losses), seconds, rate, name, precision)
+        errors = () if self.watch is None else tuple(self.watch.errors)
+        return TrainingResult(tuple(self.epoch_losses), seconds, rate, name, precision, stopped, errors)
 
     def _order(self) -> Tensor:
         """(sample,) the order of this epoch, a function of seed and epoch: no checkpoint has to hold it."""
@@ -192,9 +230,10 @@ class _Loop:
         return torch.randperm(self.task.n_samples, generator=generator).to(self.device)
 
     def _one_step(self, order: Tensor) -> None:
-        options, start = self.options, self.step * self.options.batch_size
-        positions = order[start : start + options.batch_size]
-        rate = options.learning_rate_at(self.epoch * self.steps + self.step, self.steps)
+        options, start = self.options, self.step * self.batch
+        positions = order[start : start + self.batch]
+        late = self.watch is not None and self.watch.late
+        rate = options.learning_rate_at(self.epoch * self.steps + self.step, self.steps, late=late)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -208,7 +247,7 @@ class _Loop:
             torch.isfinite(mean), self.first_bad_step, self.first_bad_step.clamp(max=self.step)
         )
         self.loss_sum += mean.double() * len(positions)
-        self.samples_here += len(positions)
+        self.positions_here += len(positions)
         self.step += 1
 
     def _look_at_clock(self) -> None:
@@ -224,12 +263,22 @@ class _Loop:
     def _finish_epoch(self) -> None:
         self._require_finite()
         self.epoch_losses.append(float(self.loss_sum) / self.task.n_samples)
+        self._judge()
         progress = self._progress()
         self.epoch, self.step = self.epoch + 1, 0
         self._reset_sums()
         if self.checkpoint is not None:
             self._save()  # before the report, so that whoever stops the training there loses nothing
         self._report(progress)
+
+    def _judge(self) -> None:
+        if self.watch is None or self.validate is None:
+            return
+        self.task.module.eval()
+        with torch.inference_mode(), self.options.autocast(self.device):
+            error = agreed(self.validate(), self.device)
+        self.task.module.train()
+        self.watch.note(error, self.task.module)
 
     def _require_finite(self) -> None:
         bad = int(self.first_bad_step)
@@ -245,17 +294,19 @@ class _Loop:
             self.on_progress(progress)
 
     def _progress(self) -> Progress:
-        seen = min(self.step * self.options.batch_size, self.task.n_samples)
-        rate = self.samples_here / max(time.perf_counter() - self.started, 1e-9)
-        left = (self.options.epochs - self.epoch) * self.task.n_samples - seen
+        seen = min(self.step * self.batch, self.task.n_samples)
+        rate = self.positions_here / max(time.perf_counter() - self.started, 1e-9)
+        left = (self.epochs - self.epoch) * self.task.n_samples - seen
+        held_out = self.watch.errors[-1] if self.watch is not None and self.watch.errors else None
         return Progress(
             epoch=self.epoch + 1,
-            epochs=self.options.epochs,
+            epochs=self.epochs,
             step=self.step,
             steps=self.steps,
             loss=float(self.loss_sum) / seen,
-            samples_per_second=rate,
+            samples_per_second=rate * self.samples_each,
             seconds_left=left / rate,
+            held_out=held_out,
         )
 
     def _fingerprint(self) -> str:
@@ -281,6 +332,7 @@ class _Loop:
             "module": self.task.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "random": random_state(self.device),
+            "watch": None if self.watch is None else self.watch.state(),
         }
         save_atomically(self.checkpoint, content)
         self.last_checkpoint = time.perf_counter()
@@ -302,4 +354,6 @@ class _Loop:
         self.epoch, self.step = content["epoch"], content["step"]
         self.epoch_losses = list(content["epoch_losses"])
         self.loss_sum = content["loss_sum"].to(self.device)
+        if self.watch is not None:
+            self.watch.load_state(content["watch"], self.device)
         restore_random_state(content["random"], self.device)

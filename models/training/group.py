@@ -193,6 +193,20 @@ def require_agreement(device: torch.device, *numbers: int) -> None:
         )
 
 
+def agreed(number: float, device: torch.device) -> float:
+    """The mean of a number over the processes of the group, the same to the bit in all: what they decide by.
+
+    Args:
+        number: as this process has it.
+        device: of this process.
+    """
+    if size() == 1:
+        return number
+    total = torch.tensor(number, dtype=torch.float64, device=device)
+    torch.distributed.all_reduce(total)
+    return float(total) / size()
+
+
 def leave() -> None:
     """Leaves the group after the last training, when all its processes have come so far."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from models.training.group import own_gpu
+from models.training.processor import fast_bfloat16
 
-Schedule = Literal["step", "one_cycle"]
+Schedule = Literal["step", "one_cycle", "plateau", "halving"]
 Precision = Literal["auto", "float32", "bfloat16"]
 WARM_UP_SHARE = 0.1
 """Part of a one-cycle training in which the learning rate rises."""
@@ -23,18 +24,24 @@ class TrainingOptions:
     """Settings of one training; the defaults are those of Du et al. (2025), Section 4.1.
 
     Attributes:
-        epochs: passes over the training samples.
+        epochs: passes over the training samples; the most there may be where ``patience`` is set.
         batch_size: samples per optimiser step.
         learning_rate: of AdamW; the peak where ``schedule`` is ``one_cycle``.
-        late_learning_rate: of the ``step`` schedule, from epoch ``decay_after`` on.
+        late_learning_rate: the second one of ``step`` and ``plateau``.
         decay_after: number of epochs at ``learning_rate`` in the ``step`` schedule.
-        schedule: ``step`` (the paper's) or ``one_cycle`` (linear warm-up, then a cosine to zero).
+        schedule: ``step`` (the paper's), ``one_cycle`` (linear warm-up, then a cosine to zero) or ``plateau`` (the
+            paper's two rates; the second comes when the held-out error has stopped falling) or ``halving`` (halved
+            after each epoch).
+        least_steps: optimiser steps that a training has at least: where samples are few, it makes more passes over
+            them, and a schedule is stretched alike.
+        patience: epochs without a better error on the held-out part after which a training ends, or takes its second
+            rate; None lets it run to the last epoch, and nothing is held out.
         weight_decay: of AdamW, decoupled; PyTorch's default, since the paper names none.
         gradient_clip: largest global gradient norm; None clips nothing.
         seed: of initialisation, order of samples and every random draw.
         device: ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:1``.
         precision: ``auto`` is bfloat16 autocast on a GPU and float32 on a CPU; outputs are float32 either way where the
-            network is this project's own.
+            network is this project's own. On a CPU that has no hardware for it, ``bfloat16`` is float32, too.
         checkpoint_seconds: least time between two checkpoints within an epoch; each epoch ends with one.
         progress_seconds: least time between two progress reports within an epoch; each epoch ends with one.
 
@@ -48,6 +55,8 @@ class TrainingOptions:
     late_learning_rate: float = 1e-4
     decay_after: int = 10
     schedule: Schedule = "step"
+    least_steps: int = 0
+    patience: int | None = None
     weight_decay: float = 0.01
     gradient_clip: float | None = None
     seed: int = 0
@@ -63,23 +72,44 @@ class TrainingOptions:
         for name in ("learning_rate", "late_learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"TrainingOptions.{name} is {getattr(self, name)}; it must be positive.")
-        if self.schedule not in ("step", "one_cycle"):
-            raise ValueError(f"TrainingOptions.schedule is {self.schedule!r}; choose 'step' or 'one_cycle'.")
+        if self.schedule not in get_args(Schedule):
+            known = ", ".join(map(repr, get_args(Schedule)))
+            raise ValueError(f"TrainingOptions.schedule is {self.schedule!r}; choose one of {known}.")
+        if self.least_steps < 0:
+            raise ValueError(f"TrainingOptions.least_steps is {self.least_steps}; it must not be negative.")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"TrainingOptions.patience is {self.patience}; it must be at least 1, or None.")
+        if self.schedule == "plateau" and self.patience is None:
+            raise ValueError("TrainingOptions.schedule 'plateau' needs a patience: how long the error may stand still.")
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise ValueError(
                 f"TrainingOptions.precision is {self.precision!r}; choose 'auto', 'float32' or 'bfloat16'."
             )
 
-    def learning_rate_at(self, step: int, steps_per_epoch: int) -> float:
+    def epochs_of(self, steps_per_epoch: int) -> int:
+        """Passes over the samples that a training makes, at most: ``epochs``, or as many as ``least_steps`` takes.
+
+        Args:
+            steps_per_epoch: optimiser steps of one pass.
+        """
+        return max(self.epochs, math.ceil(self.least_steps / steps_per_epoch))
+
+    def learning_rate_at(self, step: int, steps_per_epoch: int, *, late: bool = False) -> float:
         """Learning rate of one optimiser step, counted from 0 over the whole training.
 
         Args:
             step: optimiser step since the start.
             steps_per_epoch: optimiser steps of one epoch.
+            late: whether the second rate of ``plateau`` has come.
         """
+        if self.schedule == "plateau":
+            return self.late_learning_rate if late else self.learning_rate
+        if self.schedule == "halving":
+            return float(self.learning_rate * 0.5 ** (step // steps_per_epoch))
+        total = self.epochs_of(steps_per_epoch) * steps_per_epoch
         if self.schedule == "step":
-            return self.learning_rate if step < self.decay_after * steps_per_epoch else self.late_learning_rate
-        total = self.epochs * steps_per_epoch
+            early = self.decay_after * total / self.epochs
+            return self.learning_rate if step < early else self.late_learning_rate
         warm_up = max(1.0, WARM_UP_SHARE * total)
         if step < warm_up:
             return self.learning_rate * (START_SHARE + (1 - START_SHARE) * step / warm_up)
@@ -99,9 +129,9 @@ class TrainingOptions:
 
     def resolve_precision(self, device: torch.device) -> Literal["float32", "bfloat16"]:
         """The precision of a training on ``device``; it changes the numbers."""
-        if self.precision == "auto":
-            return "bfloat16" if device.type == "cuda" else "float32"
-        return self.precision
+        if device.type == "cpu":
+            return "bfloat16" if self.precision == "bfloat16" and fast_bfloat16() else "float32"
+        return "bfloat16" if self.precision == "auto" else self.precision
 
     def autocast(self, device: torch.device) -> torch.autocast:
         """The mixed-precision context of forward passes on ``device``."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-IndexArray = npt.NDArray[np.integer[Any]]
-FloatArray = npt.NDArray[np.floating[Any]]
+from models.arrays import Indices, Reals
+from models.inputs import HELD_DEVIATIONS, ColumnScaling
+from models.validation import real_array
+
 _BLOCK_BYTES = 1 << 26  # read at once when a panel is checked, so that a memory map is never read whole
 _SAMPLES_PER_BLOCK = 1 << 20  # gathered at once when the statistics of the training samples are taken
 _DEVICE_MEMORY_SHARE = 0.5
@@ -31,18 +32,22 @@ class Panel:
         lat: (cell,) degrees north.
         step_of_year: (time,) position of each step in the year, counted from 1.
 
+    Lists, data frames and series are taken for arrays.
+
     Raises:
-        ValueError: shapes disagree, coordinates leave their range, or a value is NaN or infinite; the message
-            names the first offending place.
+        ValueError: shapes disagree, coordinates leave their range, or a value is masked, no real number, NaN,
+            infinite or too large for single precision; the message names the array, and of the latter the first place.
     """
 
-    climate: FloatArray
-    static: FloatArray
-    lon: FloatArray
-    lat: FloatArray
-    step_of_year: IndexArray
+    climate: Reals
+    static: Reals
+    lon: Reals
+    lat: Reals
+    step_of_year: Indices
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, real_array(getattr(self, field.name), field.name))
         if self.climate.ndim != 3 or 0 in self.climate.shape:
             raise ValueError(f"climate has shape {self.climate.shape}; expected (cell, time, feature), not empty.")
         if self.static.ndim != 2 or len(self.static) != self.n_cells:
@@ -81,16 +86,18 @@ class Panel:
         array = getattr(self, name)
         rows = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
         for start in range(0, len(array), rows):
-            bad = ~np.isfinite(array[start : start + rows])
+            # Not finite, or too large for single precision; NaN compares as false.
+            bad = ~(np.abs(array[start : start + rows]) <= np.finfo(np.float32).max)
             if bad.any():
                 first = np.argwhere(bad)[0]
                 first[0] += start
                 axes = ("cell", "time step", "feature") if name == "climate" else ("cell", "static feature")
                 place = ", ".join(f"{axis} {index}" for axis, index in zip(axes, first, strict=False))
-                raise ValueError(f"{name} is NaN or infinite at {place}; drop the cell or fill the value.")
+                what = "too large for single precision" if np.isfinite(array[tuple(first)]) else "NaN or infinite"
+                raise ValueError(f"{name} is {what} at {place}; drop the cell or fill the value.")
 
-    def check_samples(self, cells: IndexArray, times: IndexArray) -> None:
-        """Raises if the pairs are no samples of this panel.
+    def check_samples(self, cells: ArrayLike, times: ArrayLike) -> tuple[Indices, Indices]:
+        """Returns the pairs as arrays if they are samples of this panel.
 
         Args:
             cells: (sample,) index of each sample's cell.
@@ -99,6 +106,7 @@ class Panel:
         Raises:
             ValueError: they differ in length, are empty, are no integers or leave the panel.
         """
+        cells, times = real_array(cells, "cells"), real_array(times, "times")
         if cells.ndim != 1 or cells.shape != times.shape:
             raise ValueError(f"cells {cells.shape} and times {times.shape} must be one-dimensional, of one length.")
         if len(cells) == 0:
@@ -106,26 +114,31 @@ class Panel:
         for name, index, size in (("cells", cells, self.n_cells), ("times", times, self.n_times)):
             if index.dtype.kind not in "iu" or index.min() < 0 or index.max() >= size:
                 raise ValueError(f"{name} must hold integers in [0, {size}).")
+        return cells, times
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """Means and standard deviations of the training samples; a constant feature gets scale 1 and becomes 0.
+    """Statistics of the training samples, and the rule of ``models.inputs`` in torch.
 
     Attributes:
         climate_mean: (feature,) in the feature's unit.
-        climate_scale: (feature,) in the feature's unit.
+        climate_scale: (feature,) standard deviation in the feature's unit, 1 for a constant feature.
+        climate_varies: (feature,) whether the feature is used; one that is constant in training is not.
         static_mean: (static_feature,).
         static_scale: (static_feature,).
+        static_varies: (static_feature,).
     """
 
     climate_mean: Tensor
     climate_scale: Tensor
+    climate_varies: Tensor
     static_mean: Tensor
     static_scale: Tensor
+    static_varies: Tensor
 
     @classmethod
-    def of_samples(cls, panel: Panel, cells: IndexArray, times: IndexArray) -> Scaling:
+    def of_samples(cls, panel: Panel, cells: Indices, times: Indices) -> Scaling:
         """Takes the statistics of the training samples only: their cells at their own steps.
 
         Args:
@@ -133,37 +146,39 @@ class Scaling:
             cells: (sample,) cell index.
             times: (sample,) time index.
         """
-        mean, scale = _mean_and_scale(
-            panel.climate[cells[start:stop], times[start:stop]] for start, stop in _blocks(len(cells))
+        climate = ColumnScaling.of_parts(
+            (panel.climate[cells[start:stop], times[start:stop]] for start, stop in _blocks(len(cells))), np.float32
         )
-        static_mean, static_scale = _mean_and_scale(
-            panel.static[cells[start:stop]] for start, stop in _blocks(len(cells))
+        static = ColumnScaling.of_parts(
+            (panel.static[cells[start:stop]] for start, stop in _blocks(len(cells))), np.float32
         )
-        return cls(mean, scale, static_mean, static_scale)
+        return cls(*tensors(climate), *tensors(static))
+
+
+def standardise(values: Tensor, mean: Tensor, scale: Tensor, varies: Tensor) -> Tensor:
+    """Deviations from the training mean, held within some of them; 0 for a feature that is not used.
+
+    Args:
+        values: (..., feature) in the features' units.
+        mean: (feature,) of ``Scaling``.
+        scale: (feature,) of ``Scaling``.
+        varies: (feature,) of ``Scaling``.
+    """
+    return ((values - mean) / scale).clamp(-HELD_DEVIATIONS, HELD_DEVIATIONS) * varies
 
 
 def _blocks(n_samples: int) -> list[tuple[int, int]]:
     return [(start, start + _SAMPLES_PER_BLOCK) for start in range(0, n_samples, _SAMPLES_PER_BLOCK)]
 
 
-def _mean_and_scale(parts: Iterator[FloatArray]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over rows, by Chan's pairwise update in double precision."""
-    count, mean, squares = 0, np.zeros(0), np.zeros(0)
-    for part in parts:
-        values = part.astype(np.float64)
-        part_mean = values.mean(axis=0)
-        part_squares = np.square(values - part_mean).sum(axis=0)
-        if count == 0:
-            count, mean, squares = len(values), part_mean, part_squares
-            continue
-        total, delta = count + len(values), part_mean - mean
-        squares = squares + part_squares + delta**2 * (count * len(values) / total)
-        mean = mean + delta * (len(values) / total)
-        count = total
-    deviation = np.sqrt(squares / count)
-    constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)  # rounding of float32 is no variation
-    scale = np.where(constant, 1.0, deviation)
-    return torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
+def tensors(columns: ColumnScaling) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, scale and whether it varies, (column,) each, as ``standardise`` takes them.
+
+    Args:
+        columns: of the training samples.
+    """
+    mean, scale = torch.from_numpy(columns.mean).float(), torch.from_numpy(columns.scale).float()
+    return mean, scale, torch.from_numpy(columns.varies)
 
 
 class SampleBatch(NamedTuple):
@@ -174,12 +189,15 @@ class SampleBatch(NamedTuple):
         static: (batch, static_feature).
         steps: (batch, window) int64 position in the year of each step, counted from 0.
         cells: (batch,) int64 cell index.
+        asked: (sample,) int64 row · window + step of each sample, where the rows are series with samples at several
+            steps; None where each row is the window of one sample, its last step.
     """
 
     windows: Tensor
     static: Tensor
     steps: Tensor
     cells: Tensor
+    asked: Tensor | None = None
 
 
 class DevicePanel:
@@ -195,12 +213,7 @@ class DevicePanel:
             panel: the data.
             window: steps of one window, the predicted one included.
             device: where batches are delivered.
-
-        Raises:
-            ValueError: the window is longer than the series.
         """
-        if window > panel.n_times:
-            raise ValueError(f"The window has {window} steps, but the series only {panel.n_times}; shorten it.")
         self.device = device
         self.n_times = panel.n_times
         storage = device if _fits(panel.climate, device) else torch.device("cpu")
@@ -216,21 +229,24 @@ class DevicePanel:
             cells: (batch,) int64 cell index, on the device.
             times: (batch,) int64 time index, on the device.
         """
-        window_times = (times[:, None] + self.offsets).clamp_(min=0)
+        return self._gather(cells, (times[:, None] + self.offsets).clamp_(min=0))
+
+    def _gather(self, cells: Tensor, window_times: Tensor) -> SampleBatch:
+        """The given steps, (batch, window), of each cell."""
         rows = cells[:, None] * self.n_times + window_times
         flat = self.climate.view(-1, self.climate.shape[-1])
         windows = flat[rows.to(flat.device)].to(self.device, non_blocking=True)
         return SampleBatch(windows, self.static[cells], self.steps[window_times], cells)
 
 
-def _fits(array: FloatArray, device: torch.device) -> bool:
+def _fits(array: Reals, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
     return array.size * 4 <= _DEVICE_MEMORY_SHARE * free
 
 
-def _tensor(array: FloatArray) -> Tensor:
+def _tensor(array: Reals) -> Tensor:
     """The array as float32, sharing its memory (or its map) where it is float32 already."""
     contiguous = np.ascontiguousarray(array, dtype=np.float32)
     with warnings.catch_warnings():

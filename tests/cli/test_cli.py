@@ -135,7 +135,7 @@ def test_why_explains_done_and_missing(bench: Bench, finished: str, tmp_path: Pa
 
 def test_report_writes_tables_and_every_number(bench: Bench, finished: str, tmp_path: Path) -> None:
     result = bench("report", plugins=QUICK)
-    assert result.returncode == 0 and "2 of 2 cells done" in result.stdout
+    assert result.returncode == 0 and "2 of 2 jobs done" in result.stdout
     folder = tmp_path / "runs" / "report"
     assert {item.name for item in folder.iterdir()} == {
         *(f"{table}.{extension}" for table in ("table1", "costs_full") for extension in ("tex", "csv", "md")),

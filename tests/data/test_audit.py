@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.data.audit import EARTH_RADIUS_KM, audit_split, scramble_outside, unit_sphere
+from bench.data.audit import audit_split, scramble_outside
 from bench.data.cube import Cube
+from bench.data.folds import EARTH_RADIUS_KM, unit_sphere
 from bench.data.splits import Part, Split, fewshot_parameters, full_parameters, make_split
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry
@@ -17,7 +18,7 @@ def test_the_full_split_shares_cells_but_no_sample(cube: Cube) -> None:
     audit = audit_split(cube, make_split(cube, full_parameters(cube)))
     assert audit.passed
     assert (audit.shared_samples, audit.shared_cells, audit.unseen_cells) == (0, 30, 0)
-    assert audit.distance_km == pytest.approx((0, 0, 0, 0), abs=1e-6)
+    assert audit.distance == pytest.approx((0, 0, 0, 0), abs=1e-6)
     assert audit.days_between == 5  # 27 December to 1 January
 
 
@@ -32,14 +33,14 @@ def test_distances_are_great_circles_and_join_across_the_date_line(cube: Cube) -
     placed = dataclasses.replace(cube, lon=np.append(np.full(29, 179.5), -179.5), lat=np.zeros(30))
     train = Part(np.arange(29), np.arange(3))
     audit = audit_split(placed, Split(train, Part(np.array([29]), np.arange(5, 9)), train, {}))
-    assert audit.unseen_distance_km is not None
-    assert audit.unseen_distance_km[0] == pytest.approx(np.radians(1) * EARTH_RADIUS_KM, rel=1e-9)
+    assert audit.unseen_distance is not None
+    assert audit.unseen_distance[0] == pytest.approx(np.radians(1) * EARTH_RADIUS_KM, rel=1e-9)
 
 
 def test_unseen_cells_of_the_fewshot_split_are_counted(cube: Cube) -> None:
     audit = audit_split(cube, make_split(cube, fewshot_parameters(cube, (1,), 12, 0)))
     assert (audit.shared_cells, audit.unseen_cells) == (12, 18)
-    assert audit.unseen_distance_km is not None and audit.unseen_distance_km[0] > 0
+    assert audit.unseen_distance is not None and audit.unseen_distance[0] > 0
 
 
 def test_scrambling_changes_everything_outside_and_nothing_inside(cube: Cube) -> None:

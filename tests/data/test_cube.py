@@ -61,7 +61,7 @@ def test_values_that_are_not_finite_are_named(cube: Cube, value: float, tmp_path
         ({"target": np.zeros((3, 3), np.float32)}, "'target' has shape"),
         ({"feature_names": ("Tavg", "Tavg", "Prcp")}, "repeated: Tavg"),
         ({"lat": np.full(30, 91.0)}, "lat in"),
-        ({"lon": np.full(30, 180.0)}, "lon must lie"),
+        ({"lon": np.full(30, 361.0)}, "lon must lie"),
         ({"n_land_cover": 9}, "n_land_cover is 9"),
         ({"feature_units": ("K",)}, "exactly one unit"),
         ({"time": np.full(92, np.datetime64("2020-01-01"))}, "does not increase"),
@@ -70,6 +70,15 @@ def test_values_that_are_not_finite_are_named(cube: Cube, value: float, tmp_path
 def test_a_cube_that_contradicts_itself_is_refused(cube: Cube, changes: dict[str, object], message: str) -> None:
     with pytest.raises(BenchError, match=message):
         dataclasses.replace(cube, **changes).validate()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["climate", "static", "target", "lon", "lat"])
+def test_masked_values_are_refused(cube: Cube, name: str) -> None:
+    masked = np.ma.masked_array(getattr(cube, name), mask=False)
+    dataclasses.replace(cube, **{name: masked}).validate()  # a mask that hides nothing
+    masked[(0,) * masked.ndim] = np.ma.masked
+    with pytest.raises(BenchError, match=f"array '{name}' has masked values; drop these cells or fill"):
+        dataclasses.replace(cube, **{name: masked}).validate()
 
 
 def test_an_empty_cube_is_refused(cube: Cube) -> None:

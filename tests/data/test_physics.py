@@ -9,7 +9,7 @@ import pytest
 
 from bench.data import northchina, pml
 from bench.data.cube import Cube
-from bench.data.physics import gpp_with_lai, knows_sensitivities, true_sensitivities
+from bench.data.physics import gpp_with_lai, physics_of, true_sensitivities
 from bench.data.splits import Part
 from bench.errors import BenchError
 from tests.conftest import make_cube
@@ -68,8 +68,8 @@ def test_derivatives_equal_central_differences_along_every_feature() -> None:
 
 def test_a_data_set_without_its_hidden_vegetation_knows_no_truth() -> None:
     cube = growing_season()
-    assert knows_sensitivities(cube)
+    assert physics_of(cube) is not None
     for stranger in (dataclasses.replace(cube, withheld={}), make_cube()):
-        assert not knows_sensitivities(stranger)
+        assert physics_of(stranger) is None
         with pytest.raises(BenchError, match="no known sensitivities"):
             true_sensitivities(stranger, Part(np.arange(1), np.arange(1)))

@@ -65,8 +65,8 @@ def test_weeks_are_read_and_sorted() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0", "outside 1–46"),
-        ("47", "outside 1–46"),
+        ("0", "outside 1–366"),
+        ("367", "outside 1–366"),
         ("-3", "outside"),
         ("x", "no whole number"),
         ("1.5", "no whole"),

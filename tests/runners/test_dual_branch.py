@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from bench.data.cube_zarr import write_cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.execution.inprocess import build_runner, trained_on_training_only
 from bench.runners import registry
+from bench.runners.dual_branch import DualBranchPlusRunner
 from bench.store.store import Store
 from tests.conftest import Bench, bench_environment, make_cube
 
@@ -46,6 +49,10 @@ def test_both_rows_run_and_store_importance_weights(bench: Bench, cube: Cube, tm
         assert len(weights) == record.n_test and np.isfinite(weights.to_numpy()).all()
         assert not (store.root / "checkpoints" / record.job_id).exists()
         assert (record.device, record.precision) == ("cpu", "float32")
+        ended = re.findall(
+            r"^training ended: (\w+)$", (store.root / "cells" / record.job_id / "log.txt").read_text(), re.MULTILINE
+        )
+        assert len(ended) == 1 and (ended[0] == "schedule") == (record.job.runner == "dual_branch_plus")
 
 
 @pytest.mark.parametrize("name", ["dual_branch", "dual_branch_plus"])
@@ -60,7 +67,7 @@ def test_a_runner_may_be_planned_in_some_profiles_only(bench: Bench, cube: Cube,
     arguments = ("plan", "--suite", "full", "--dataset", str(tmp_path / "toy.zarr"))
     for profile, planned in (("laptop", False), ("paper", True)):
         found = json.loads(bench(*arguments, "--profile", profile, "--json", plugins=LONG).stdout)
-        assert any(row["runner"] == "paper_only" for row in found["cells"]) == planned
+        assert any(row["runner"] == "paper_only" for row in found["jobs"]) == planned
     refused = bench(*arguments, "--profile", "laptop", "--only", "paper_only", plugins=LONG)
     assert refused.returncode == 2 and "planned in profile paper only" in refused.stderr
 
@@ -86,15 +93,29 @@ def test_the_cube_is_opened_once_for_a_prediction(
     runner.fit()
     opened: list[object] = []
 
-    class Counted(estimator.DevicePanel):  # type: ignore[misc,name-defined]
+    of_rows = {"dual_branch": "SeriesPanel", "dual_branch_plus": "DevicePanel"}[name]
+
+    class Counted(getattr(estimator, of_rows)):  # type: ignore[misc]
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments)
             opened.append(self)
 
-    monkeypatch.setattr(estimator, "DevicePanel", Counted)
+    monkeypatch.setattr(estimator, of_rows, Counted)
     monkeypatch.setattr(dual_branch, "_PREDICTED_AT_ONCE", 100, raising=False)
     assert runner.predict(split.test).shape == (60, 46) and len(opened) == 1
     assert runner.trained_on() == ("cpu", "float32")
+    assert runner.training_ended() in ({"converged", "budget"} if name == "dual_branch" else {"schedule"})
+
+
+def test_one_member_without_an_end_makes_a_row_that_lacks_budget() -> None:
+    runner = object.__new__(DualBranchPlusRunner)
+    for reasons, said in (
+        (("converged", "budget"), "budget"),
+        (("converged", "converged"), "converged"),
+        (("schedule",), "schedule"),
+    ):
+        runner._estimator = SimpleNamespace(results=[SimpleNamespace(stopped=reason) for reason in reasons])
+        assert runner.training_ended() == said
 
 
 @pytest.mark.alone

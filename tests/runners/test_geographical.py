@@ -52,6 +52,22 @@ def test_they_beat_the_mean_of_the_week_and_see_training_data_only(name: str, cu
 
 
 @pytest.mark.parametrize("name", ["gwr", "gtwr"])
+def test_the_log_counts_predictions_that_are_not_quite_local(
+    name: str, cube: Cube, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = make_split(cube, fewshot_parameters(cube, (7,), 100, 0))
+    runner = build_runner(name, cube, split, view=None, seed=None, threads=1, parameters={}, scratch=tmp_path)
+    runner.fit()
+    capsys.readouterr()
+    runner.predict(split.test)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "0 of 150 predictions have no training cell in reach (the global fit), "
+        "0 a singular local design (completed by the global fit)"
+    ]
+
+
+@pytest.mark.parametrize("name", ["gwr", "gtwr"])
 def test_weights_times_standardised_features_and_an_intercept_give_the_prediction(
     name: str, cube: Cube, tmp_path: Path
 ) -> None:

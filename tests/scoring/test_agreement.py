@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from bench.scoring.agreement import DOMINANT, FEATURES, PLACES, SCORES, SIGN, STEPS, agreement, negligible
+from bench.scoring.agreement import (
+    DOMINANT,
+    FEATURES,
+    FEWEST_PLACES,
+    FEWEST_STEPS,
+    PLACES,
+    SCORES,
+    SIGN,
+    STEPS,
+    agreement,
+    negligible,
+)
 
 N_CELLS, N_STEPS, N_FEATURES, N_BLOCKS = 300, 12, 8, 30
 
@@ -25,7 +36,8 @@ def block() -> np.ndarray:
 
 
 def scores(weights: np.ndarray, truth: np.ndarray, signed: bool = True) -> dict[str, float]:
-    found = agreement(weights, truth, block(), N_BLOCKS, negligible(truth), signed=signed)
+    every = np.ones(truth.shape[:2], bool)
+    found = agreement(weights, truth, every, block(), N_BLOCKS, negligible(truth, every), signed=signed)
     return {name: float(sums.of(np.ones((1, N_BLOCKS)))[0]) for name, sums in found.items()}
 
 
@@ -62,7 +74,7 @@ def test_shares_are_compared_with_sizes_and_have_no_sign(truth: np.ndarray) -> N
 
 def test_scores_equal_a_literal_reference(truth: np.ndarray) -> None:
     weights = truth + np.random.default_rng(2).normal(size=truth.shape)
-    threshold, found = negligible(truth), scores(weights, truth)
+    threshold, found = negligible(truth, np.ones(truth.shape[:2], bool)), scores(weights, truth)
     size = np.sqrt((truth**2).mean(axis=(0, 1))).max()
     assert threshold == pytest.approx(0.05 * size)
     signs, named, features = [], [], []
@@ -86,10 +98,56 @@ def test_resampled_rank_correlation_spreads_as_much_as_ranking_every_draw_anew()
     weights = truth + 2 * generator.normal(size=truth.shape)
     home = np.repeat(np.arange(N_BLOCKS), 10)
     draws = generator.multinomial(N_BLOCKS, np.full(N_BLOCKS, 1 / N_BLOCKS), size=400).astype(float)
-    fast = agreement(weights, truth, home, N_BLOCKS, 0.0, signed=True)[PLACES].of(draws)
+    every = np.ones((N_CELLS, 1), bool)
+    fast = agreement(weights, truth, every, home, N_BLOCKS, 0.0, signed=True)[PLACES].of(draws)
     exact = [
         spearmanr(*(np.repeat(v[:, 0, 0], times.astype(int)) for v in (weights, truth))).statistic
         for times in draws[:, home]
     ]
     assert np.std(fast) == pytest.approx(np.std(exact), rel=0.1)
     assert np.mean(fast) == pytest.approx(np.mean(exact), abs=0.01)
+
+
+def test_samples_that_do_not_count_change_no_score(truth: np.ndarray) -> None:
+    generator = np.random.default_rng(4)
+    weights = truth + generator.normal(size=truth.shape)
+    counted = generator.random(truth.shape[:2]) < 0.7
+    threshold = negligible(truth, counted)
+    garbled = np.where(counted[:, :, None], weights, np.nan), np.where(counted[:, :, None], truth, 1e6)
+    assert negligible(garbled[1], counted) == threshold
+    for signed in (True, False):
+        own, other = (
+            agreement(*both, counted, block(), N_BLOCKS, threshold, signed=signed)
+            for both in ((weights, truth), garbled)
+        )
+        for name, sums in own.items():
+            draws = generator.multinomial(N_BLOCKS, np.full(N_BLOCKS, 1 / N_BLOCKS), size=5).astype(float)
+            np.testing.assert_allclose(sums.of(draws), other[name].of(draws), err_msg=name)
+
+
+def test_ranks_are_those_of_the_samples_that_count(truth: np.ndarray) -> None:
+    weights = truth + np.random.default_rng(5).normal(size=truth.shape)
+    counted = np.random.default_rng(6).random(truth.shape[:2]) < 0.5
+    living = range(N_FEATURES - 2)
+    found = agreement(weights, truth, counted, block(), N_BLOCKS, 0.0, signed=True)
+    scored = {name: float(sums.of(np.ones((1, N_BLOCKS)))[0]) for name, sums in found.items()}
+    places = [
+        spearmanr(weights[counted[:, step], step, j], truth[counted[:, step], step, j]).statistic
+        for step in range(N_STEPS)
+        for j in living
+    ]
+    steps = [
+        spearmanr(weights[cell, counted[cell], j], truth[cell, counted[cell], j]).statistic
+        for cell in range(N_CELLS)
+        if counted[cell].sum() >= FEWEST_STEPS
+        for j in living
+    ]
+    assert scored[PLACES] == pytest.approx(np.mean(places)) and scored[STEPS] == pytest.approx(np.mean(steps))
+
+
+def test_a_step_with_few_places_ranks_none(truth: np.ndarray) -> None:
+    counted = np.zeros(truth.shape[:2], bool)
+    counted[: FEWEST_PLACES - 1] = True
+    assert np.isnan(agreement(truth, truth, counted, block(), N_BLOCKS, 0.0, signed=True)[PLACES].of(np.ones((1, 30))))
+    counted[FEWEST_PLACES - 1] = True
+    assert agreement(truth, truth, counted, block(), N_BLOCKS, 0.0, signed=True)[PLACES].of(np.ones((1, 30))) == 1

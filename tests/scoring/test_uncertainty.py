@@ -7,8 +7,10 @@ import pytest
 from scipy.stats import t as student
 
 from bench.errors import BenchError
+from bench.scoring.interval import Interval
 from bench.scoring.metrics import BLOCK_COLUMNS, STATISTICS
-from bench.scoring.uncertainty import Inference, Sample, block_draws, holm, infer, samples_of
+from bench.scoring.places import FEWEST_BLOCKS
+from bench.scoring.uncertainty import Sample, block_draws, holm, infer, samples_of
 
 
 def layout(rows: int, columns: int) -> np.ndarray:
@@ -51,12 +53,48 @@ def test_windows_reach_across_the_date_line() -> None:
     assert together[3] > 0.15 and together[1] < 0 and together[2] < 0
 
 
-def test_no_block_is_refused_and_one_block_has_no_interval() -> None:
+def test_no_block_is_refused_and_few_blocks_have_no_interval() -> None:
     with pytest.raises(BenchError, match="at least one spatial block"):
         block_draws(np.array([], int))
-    draws = block_draws(np.array([5]))
-    found = infer(identity, [samples_of([sums_of(np.array([[4.0]]))], draws)["rmse"]], draws)
-    assert found.value == 2.0 and np.isnan([found.low, found.high, found.p]).all()
+    generator = np.random.default_rng(0)
+    for n_blocks in (1, 2, FEWEST_BLOCKS - 1, FEWEST_BLOCKS):
+        draws = block_draws(layout(2, FEWEST_BLOCKS).ravel()[:n_blocks])
+        squared = generator.gamma(4, 1.0, (1, n_blocks))
+        found = infer(identity, [samples_of([sums_of(squared)], draws)["rmse"]], draws)
+        assert found.value == pytest.approx(np.sqrt(squared.mean()))
+        assert found.known == (n_blocks == FEWEST_BLOCKS)
+        assert found.known or np.isnan([found.low, found.high, found.p]).all()
+    assert not Interval(1.0).excludes(5.0)
+
+
+def test_blocks_without_a_sample_play_no_part() -> None:
+    blocks = layout(5, 6).ravel()
+    squared = np.random.default_rng(6).gamma(4, 0.25, (1, len(blocks)))
+    some = np.arange(len(blocks)) % 3 > 0
+    sums = sums_of(squared)
+    sums[:, :, ~some] = 0
+    whole, part = block_draws(blocks), block_draws(blocks[some])
+    within = infer(identity, [samples_of([sums], whole)["rmse"]], whole)
+    alone = infer(identity, [samples_of([sums_of(squared[:, some])], part)["rmse"]], part)
+    assert within.value == pytest.approx(alone.value)
+    assert within.high - within.low == pytest.approx(alone.high - alone.low, rel=0.1)
+    sums[:, :, 8:] = 0  # five blocks are left
+    assert not infer(identity, [samples_of([sums], whole)["rmse"]], whole).known
+
+
+def test_a_rank_correlation_of_models_has_an_interval_though_no_single_block_moves_it() -> None:
+    blocks = layout(6, 8).ravel()
+    draws = block_draws(blocks)
+    generator = np.random.default_rng(7)
+    errors = [generator.gamma(4, (1 + 0.05 * number) / 4, (1, len(blocks))) for number in range(6)]
+    samples = [samples_of([sums_of(own)], draws, str(index))["rmse"] for index, own in enumerate(errors)]
+
+    def ranks(*values: np.ndarray) -> np.ndarray:
+        order = np.argsort(np.argsort(np.stack(values), axis=0), axis=0) - 2.5
+        return np.asarray((np.arange(6) - 2.5) @ order / 17.5)
+
+    found = infer(ranks, samples, draws)
+    assert found.known and 0.1 < found.high - found.value < 2
 
 
 def test_the_deviation_is_that_of_students_t_in_the_seeds() -> None:
@@ -64,7 +102,8 @@ def test_the_deviation_is_that_of_students_t_in_the_seeds() -> None:
     blocks = layout(5, 5).ravel()
     draws = block_draws(blocks, 20_000)
     values = np.random.default_rng(0).normal(1.0, 0.1, 12)
-    sample = Sample(values, np.repeat(values[:, None], 20_000, axis=1))
+    draws_alike, blocks_alike = (np.repeat(values[:, None], n, axis=1) for n in (20_000, len(blocks)))
+    sample = Sample(values, draws_alike, blocks_alike, np.full(len(blocks), 1 / len(blocks)))
     found = infer(identity, [sample], draws)
     expected = student.ppf(0.975, 11) * values.std(ddof=1) / np.sqrt(12)
     assert found.high - found.value == pytest.approx(expected, rel=0.1)
@@ -123,9 +162,9 @@ def test_an_interval_excludes_a_number_exactly_where_the_p_value_is_below_five_p
 
 
 def test_an_interval_ends_where_its_number_does_and_an_unknown_one_stays_unknown() -> None:
-    cut = Inference(0.9, 0.5, 1.3, 0.01).within(-1, 1)
+    cut = Interval(0.9, 0.5, 1.3, 0.01).within(-1, 1)
     assert (cut.value, cut.low, cut.high, cut.p) == (0.9, 0.5, 1.0, 0.01)
-    unknown = Inference(0.9, float("nan"), float("nan"), float("nan")).within(-1, 1)
+    unknown = Interval(0.9, float("nan"), float("nan"), float("nan")).within(-1, 1)
     assert np.isnan([unknown.low, unknown.high]).all() and not unknown.excludes(0)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from models.dual_branch import DualBranchPlusOptions, DualBranchPlusRegressor
+from models.dual_branch import DualBranchPlusOptions, DualBranchPlusRegressor, MemberOptions
 from models.training import Panel, TrainingOptions, leave
 from models.training.launch import companions
 
@@ -33,7 +33,9 @@ def main(folder: Path, slow: bool) -> None:
     panel = Panel(climate, static, lon, lat, np.arange(N_TIMES) + 1)
     cells, times = np.repeat(np.arange(N_CELLS), N_TIMES), np.tile(np.arange(N_TIMES), N_CELLS)
     target = climate[:, :, 0] + 0.5 * random.normal(size=(N_CELLS, 1))
-    options = DualBranchPlusOptions(ensemble=1, hidden=16, masked_share=0.4, neighbours=3, lags=((1, 2),))
+    options = DualBranchPlusOptions(
+        members=(MemberOptions(hidden=16),), masked_share=0.4, importance_share=0.5, neighbours=3, lags=((1, 2),)
+    )
     rank = os.environ.get("RANK", "0")
     torch.set_num_threads(1)
 

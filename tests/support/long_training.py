@@ -11,7 +11,12 @@ ENTRIES = [
     dataclasses.replace(
         _PLUS,
         name="long_training",
-        profiles={"smoke": {"options": {"ensemble": 1}, "training": {"epochs": 200, "checkpoint_seconds": 0.1}}},
+        profiles={
+            "smoke": {
+                "options": {"members": [{"harmonics": 3}]},
+                "training": {"epochs": 200, "checkpoint_seconds": 0.1},
+            }
+        },
     ),
     dataclasses.replace(_PLUS, name="paper_only", only_profiles=("paper",)),
 ]

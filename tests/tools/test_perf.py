@@ -45,7 +45,7 @@ def perf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def small_letter(data: training_tasks.RandomData, device: str) -> training_tasks.Trainable:
-    options = DualBranchOptions(n_nodes=12, k=4, width=8, blocks=1, window=3)
+    options = DualBranchOptions(reading="window", n_nodes=12, k=4, width=8, blocks=1, window=3)
     return training_tasks._on_windows(DualBranchRegressor(options, TrainingOptions(device=device)), data)
 
 

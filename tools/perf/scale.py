@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.data.cube import STEPS_PER_YEAR
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.errors import BenchError
 from bench.system.disk import disk_errors
 from tools.perf import machine

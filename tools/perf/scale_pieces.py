@@ -61,7 +61,7 @@ def train(path: str, in_memory: bool, seconds: float | None) -> dict[str, Any]:
 
     from bench.data.cube_zarr import open_cube
     from bench.data.simulated.build import LAST_YEAR
-    from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
+    from models.dual_branch import PLUS_TRAINING, SEASONAL, DualBranchPlusOptions, DualBranchPlusRegressor
     from models.training import Panel, Progress
 
     if not in_memory:
@@ -84,7 +84,7 @@ def train(path: str, in_memory: bool, seconds: float | None) -> dict[str, Any]:
             raise _Enough
 
     training = replace(PLUS_TRAINING, epochs=1, progress_seconds=_REPORT_SECONDS)
-    estimator = DualBranchPlusRegressor(DualBranchPlusOptions(ensemble=1), training)
+    estimator = DualBranchPlusRegressor(DualBranchPlusOptions(members=(SEASONAL,)), training)
     with suppress(_Enough):
         estimator.fit(panel, np.asarray(cube.target), cells, times, on_progress=note)
     return {

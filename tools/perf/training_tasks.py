@@ -78,15 +78,17 @@ def random_data(cells: int, steps: int, seed: int = 0) -> RandomData:
 
 
 def _dual_branch(data: RandomData, device: str) -> Trainable:
-    from models.dual_branch import DualBranchRegressor, TrainingOptions
+    from models.dual_branch import DualBranchOptions, DualBranchRegressor, TrainingOptions
 
-    return _on_windows(DualBranchRegressor(training=TrainingOptions(device=device)), data)
+    windows = DualBranchOptions(reading="window")  # the plain loop knows single samples only
+    return _on_windows(DualBranchRegressor(windows, TrainingOptions(device=device)), data)
 
 
 def _dual_branch_plus(data: RandomData, device: str) -> Trainable:
-    from models.dual_branch import PLUS_TRAINING, DualBranchPlusRegressor
+    from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
 
-    return _on_windows(DualBranchPlusRegressor(training=replace(PLUS_TRAINING, device=device)), data)
+    all_explained = DualBranchPlusOptions(importance_share=1.0)  # as in the plain loop
+    return _on_windows(DualBranchPlusRegressor(all_explained, replace(PLUS_TRAINING, device=device)), data)
 
 
 def _on_windows(estimator: Any, data: RandomData) -> Trainable:
@@ -108,12 +110,13 @@ def _pytorch_frame(name: str) -> Callable[[RandomData, str], Trainable]:
         from tools.perf.reference_loop import RowDataset, rows_loss
 
         options = PyTorchFrameOptions(model=name)  # type: ignore[arg-type]  # one of the four names of `MODELS`
-        estimator = PyTorchFrameRegressor(options, TrainingOptions(device=device))
+        training = TrainingOptions(device=device)
+        estimator = PyTorchFrameRegressor(options, training)
         climate, static = data.panel.climate[data.cells, data.times], data.panel.static[data.cells]
         task = estimator.task(np.concatenate([climate, static], axis=1), data.target[data.cells, data.times])
         return Trainable(
             task=task,
-            training=estimator.training,
+            training=training,
             dataset=RowDataset(task),
             plain_loss=lambda batch: rows_loss(task, batch),
         )

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.calendar import Hours
+from bench.data.climate2gpp.fills import without_fills
 from bench.data.climate2gpp.grids import Regridder, RegularGrid
-from bench.data.climate2gpp.inventory import Source, unit_of
-from bench.data.climate2gpp.readers import Layer
-from bench.data.climate2gpp.units import Unit, hour_over_day, require_range, without_fills
-from bench.data.cube import STEPS_PER_YEAR
+from bench.data.climate2gpp.layers import Layer
+from bench.data.climate2gpp.source import Source
+from bench.data.climate2gpp.units import Unit, hour_over_day, require_range
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.errors import BenchError
 
 Floats = npt.NDArray[np.float64]
@@ -48,34 +49,35 @@ def year_of_steps(
     regridders: Regridders,
     cells: npt.NDArray[np.int64],
     tick: Callable[[], None] = lambda: None,
-) -> tuple[npt.NDArray[np.float32], list[str]]:
+) -> npt.NDArray[np.float32]:
     """Returns a year of one variable in some cells of the target grid.
 
     Means over all days of a step, or their sum: that of the last step covers its 5 or 6 days and is not scaled to 8. A
     pixel counts in a step only if it has a value in every frame of it.
 
     Args:
-        source: complete for that year.
+        source: complete for that year, its unit decided.
         year: which one.
         regridders: to the target grid.
         cells: flat indices in the target grid, ascending.
         tick: called after every step.
 
     Returns:
-        (46, cell) float32 in the unit of the table, NaN where missing; and notes on units.
+        (46, cell) float32 in the unit of the table, NaN where missing.
 
     Raises:
-        BenchError: a file is damaged, or its unit or range is wrong.
+        BenchError: a file is damaged, or values lie outside what the variable can be.
     """
     times, days = source.needed(year)
-    units, notes = _units(source, year)
+    assert source.decision is not None  # an inventory has decided it
+    unit = source.decision.unit
     regridder, read = regridders.of(source.layers[0].grid), _ReadAhead()
     steps = calendar.step_of(days)
     lengths = calendar.step_lengths(year)
     readings = []
     for step in range(STEPS_PER_YEAR):
         chosen = np.flatnonzero(steps == step)
-        readings.append(_Step(source, read, units, times[chosen], days[chosen], int(lengths[step])))
+        readings.append(_Step(source, read, unit, times[chosen], days[chosen], int(lengths[step])))
     values = np.empty((STEPS_PER_YEAR, len(cells)), np.float32)
     n_rows, n_columns = regridders.target.shape
     interleaved = any(layer.interleaved for layer in source.layers)
@@ -84,7 +86,28 @@ def year_of_steps(
         values[step, first:after] = means.ravel()[cells[first:after] - rows.start * n_columns]
         if rows.stop == n_rows:
             tick()
-    return values, notes
+    return values
+
+
+def require_every_step(source: Source, year: int, values: npt.NDArray[np.float32]) -> None:
+    """Refuses a step without a value in any cell, for which every cell would be left out at the end.
+
+    Args:
+        source: of the values.
+        year: which one.
+        values: (46, cell) of all land cells.
+
+    Raises:
+        BenchError: there is such a step, and others have values.
+    """
+    empty = np.isnan(values).all(axis=1)
+    if empty.any() and not empty.all():
+        starts = calendar.step_starts(year)[empty].astype("datetime64[h]")
+        steps = ", ".join(calendar.ranges(starts, 8 * calendar.HOURS_PER_DAY)[:3])
+        raise BenchError(
+            f"{source.variable.name} has no value in any land cell in the 8-day steps of {steps}: a day of them is "
+            "empty in its files; replace these files and run the same command again: finished stages are kept."
+        )
 
 
 _Piece = tuple[int, slice, npt.NDArray[np.float32]]
@@ -142,7 +165,7 @@ class _Step:
 
     source: Source
     read: _ReadAhead
-    units: dict[int, Unit]
+    unit: Unit
     times: Hours
     days: npt.NDArray[np.datetime64]
     length: int
@@ -168,17 +191,16 @@ class _Step:
         else:  # an amount of a whole step is spread over its days before it is held against the range of a day
             spread = self.length if self.source.kind == "step" and variable.aggregation == "sum" else 1.0
         result: Floats | None = None
-        for number, layer, frames, at_once in self._blocks(times, rows):
-            unit = self.units[number]
-            stored = without_fills(self.read(layer, frames, rows, at_once), variable.lowest, unit.missing)
-            values = unit.convert(stored)
+        for layer, frames, at_once in self._blocks(times, rows):
+            stored = without_fills(self.read(layer, frames, rows, at_once), variable.lowest, self.source.fills)
+            values = self.unit.convert(stored)
             require_range(variable, values, spread, f"{layer.path}, {str(times[0])[:10]}")
             block: Floats = combine.reduce(values, axis=0)
             result = block if result is None else combine(result, block)
         assert result is not None  # a step has at least one frame
         return result
 
-    def _blocks(self, times: Hours, rows: slice) -> Iterator[tuple[int, Layer, npt.NDArray[np.int64], int]]:
+    def _blocks(self, times: Hours, rows: slice) -> Iterator[tuple[Layer, npt.NDArray[np.int64], int]]:
         layer_of, frame_of = self.source.place(times)
         for number in dict.fromkeys(layer_of.tolist()):
             layer = self.source.layers[number]
@@ -186,23 +208,7 @@ class _Step:
             height = len(range(*rows.indices(layer.grid.shape[0])))
             at_once = max(1, BLOCK_BYTES // (8 * height * layer.grid.shape[1]))
             for start in range(0, len(frames), at_once):
-                yield number, layer, frames[start : start + at_once], at_once
-
-
-def _units(source: Source, year: int) -> tuple[dict[int, Unit], list[str]]:
-    """The unit of each layer that a year is read from."""
-    layer_of, _ = source.place(source.needed(year)[0])
-    units, notes = {}, []
-    for number in np.unique(layer_of).tolist():
-        layer = source.layers[number]
-        units[number], note = unit_of(source.variable, layer, source.kind)
-        if units[number].rate != source.rate:
-            raise BenchError(
-                f"{layer.where} is {'a flux' if units[number].rate else 'an amount'} in {units[number].name}, other "
-                f"files of {source.variable.name} are not; use files of one kind."
-            )
-        notes += [f"{layer.path.name}: {source.variable.name} {note}"] if note else []
-    return units, notes
+                yield layer, frames[start : start + at_once], at_once
 
 
 def _bands(layer: Layer) -> list[tuple[int, int]]:

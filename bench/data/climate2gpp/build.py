@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import mmap
-import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,17 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.climate2gpp import NAME, calendar
-from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
+from bench.data.climate2gpp.aggregate import Regridders, require_every_step, year_of_steps
 from bench.data.climate2gpp.grids import RegularGrid, target_grid
-from bench.data.climate2gpp.inventory import Inventory, Source
+from bench.data.climate2gpp.inventory import Inventory
 from bench.data.climate2gpp.land_cover import fractions
+from bench.data.climate2gpp.layers import few_open_files
 from bench.data.climate2gpp.progress import BuildProgress, Silent
-from bench.data.climate2gpp.readers import few_open_files
+from bench.data.climate2gpp.source import Source
+from bench.data.climate2gpp.space import require_space
 from bench.data.climate2gpp.stages import StageResult, WorkFolder
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.climate2gpp.tiles import Image, files_of
+from bench.data.cube import Cube
 from bench.data.cube_zarr import CubeWriter
 from bench.data.era5_land import FEATURES
 from bench.data.pml import IGBP_CLASSES
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.errors import BenchError
 from bench.system.clock import Stopwatch
 from bench.system.disk import disk_errors
@@ -69,17 +72,6 @@ class BuildReport:
     reused: int
     stages: int
     seconds: float
-
-
-def disk_estimate(n_land_cells: int, n_years: int) -> tuple[int, int]:
-    """Returns the bytes of the cube and of the work folder."""
-    values = 4 * n_land_cells * n_years * STEPS_PER_YEAR * (len(FEATURES) + 1)
-    return values + 4 * n_land_cells * len(IGBP_CLASSES), values
-
-
-def usual_land_cells(degrees: float) -> int:
-    """Returns about how many cells of the Earth's land a grid has (149 million km2, Antarctica among them)."""
-    return round(0.29 * (180.0 / degrees) * (360.0 / degrees) * np.pi / 4 * 1.1)
 
 
 def build(
@@ -135,17 +127,17 @@ def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, 
     n_stages = len(inventory.land_cover) + len(inventory.sources()) * len(inventory.years) + 1
     progress.start(n_stages)
     try:
-        inputs = {str(path): folder.checksum(path) for path in inventory.land_cover.values()}
+        inputs = {str(path): folder.checksum(path) for i in inventory.land_cover.values() for path in files_of(i)}
         covers = []
-        for year, path in inventory.land_cover.items():
+        for year, image in inventory.land_cover.items():
             with progress.stage(f"land cover {year}") as stage:
-                ingredients = {"file": inputs[str(path)], "degrees": degrees}
-                covers.append(folder.run(f"land_cover-{year}", ingredients, partial(_cover_stage, path, regridders)))
+                ingredients = {"files": [inputs[str(path)] for path in files_of(image)], "degrees": degrees}
+                covers.append(folder.run(f"land_cover-{year}", ingredients, partial(_cover_stage, image, regridders)))
                 stage.reused = covers[-1].reused
         land, cover = _land(covers, regridders.target)
         if not len(land):
             raise BenchError("No cell of the land cover has less than half water; check the --land-cover files.")
-        _require_space(out, folder, len(land), len(inventory.years))
+        require_space(out, folder.root, len(land), len(inventory.years))
         results: dict[tuple[str, int], StageResult] = {}
         for name, source in inventory.sources().items():
             for year in inventory.years:
@@ -161,7 +153,7 @@ def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, 
     return BuildReport(
         cube=cube,
         inputs=inputs,
-        notes=tuple(dict.fromkeys(note for result in finished for note in result.notes)),
+        notes=inventory.notes,
         land_cells=len(land),
         dropped=dropped,
         reused=sum(result.reused for result in finished),
@@ -170,9 +162,9 @@ def _build(inventory: Inventory, out: Path, folder: WorkFolder, degrees: float, 
     )
 
 
-def _cover_stage(path: Path, regridders: Regridders) -> tuple[npt.NDArray[np.float32], list[str]]:
+def _cover_stage(image: Image, regridders: Regridders) -> npt.NDArray[np.float32]:
     """Land cover of one year: (row, column, class) float32."""
-    return fractions(path, regridders), []
+    return fractions(image, regridders)
 
 
 def _climate_stage(
@@ -187,18 +179,24 @@ def _climate_stage(
 ) -> StageResult:
     """One variable of one year: (land cell, 46) float32."""
     checksums = []
-    for layer in source.layers_of(year):
-        checksums.append(folder.checksum(layer.path))
-        inputs[str(layer.path)] = checksums[-1]
+    for path in (path for layer in source.layers_of(year) for path in layer.files):
+        checksums.append(folder.checksum(path))
+        inputs[str(path)] = checksums[-1]
 
-    def compute() -> tuple[npt.NDArray[np.float32], list[str]]:
-        values, notes = year_of_steps(source, year, regridders, land, tick)
-        return np.ascontiguousarray(values.T), notes
+    def compute() -> npt.NDArray[np.float32]:
+        values = year_of_steps(source, year, regridders, land, tick)
+        require_every_step(source, year, values)
+        return np.ascontiguousarray(values.T)
 
+    assert source.decision is not None  # an inventory has decided it
+    unit = source.decision.unit
     ingredients = {
         "files": checksums,
         "variable": source.variable.name,
+        "unit": [unit.factor, unit.offset, unit.rate],
+        "fills": source.fills,
         "next_midnight": source.next_midnight,
+        "per_hour": source.per_hour,
         "year": year,
         "degrees": degrees,
         "land": hashlib.sha256(land.tobytes()).hexdigest(),
@@ -294,23 +292,6 @@ def _release(*arrays: npt.NDArray[Any]) -> None:
         pages: object = array.base
         if isinstance(pages, mmap.mmap):
             pages.madvise(mmap.MADV_DONTNEED)
-
-
-def _require_space(out: Path, folder: WorkFolder, n_cells: int, n_years: int) -> None:
-    """Refuses a build that the disk cannot hold, before the long stages start."""
-    for_cube, for_work = disk_estimate(n_cells, n_years)
-    there = sum(file.stat().st_size for file in folder.root.glob("*.npy") if not file.name.startswith("land_cover"))
-    existing = out.absolute()
-    while not existing.exists():
-        existing = existing.parent
-    same = existing.stat().st_dev == folder.root.stat().st_dev
-    for where, needed in ((existing, for_cube + (for_work if same else 0)), (folder.root, for_work)):
-        free = shutil.disk_usage(where).free + there
-        if needed > free:
-            raise BenchError(
-                f"The build needs {needed / 1e9:.1f} GB more in {where}, where {free / 1e9:.1f} GB are free; free some "
-                "space or name other folders with --out and --work."
-            )
 
 
 def _digest(inputs: dict[str, str], degrees: float) -> str:

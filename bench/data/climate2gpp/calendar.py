@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR
+from bench.data.rhythm import STEPS_PER_YEAR
 
 Hours = npt.NDArray[np.datetime64]
 HOURS_PER_DAY = 24

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.grids import MINIMUM_VALID_AREA
 from bench.data.climate2gpp.land_cover import MINIMUM_CLASSIFIED_AREA
-from bench.data.climate2gpp.readers import need
+from bench.data.climate2gpp.layers import need
 from bench.data.era5_land import ERA5_LAND
 from bench.errors import BenchError
 

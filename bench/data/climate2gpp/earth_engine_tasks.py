@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.data.climate2gpp.earth_engine import GRAPH_VERSION, NO_DATA, Request, image
-from bench.data.climate2gpp.readers import need
+from bench.data.climate2gpp.layers import need
 from bench.errors import BenchError
 from bench.system.disk import disk_errors, write_atomically
 

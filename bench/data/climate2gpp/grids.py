@@ -91,6 +91,16 @@ def source_grid(lat: npt.NDArray[Any], lon: npt.NDArray[Any], where: str) -> Reg
     return RegularGrid(_smooth(rows), _smooth(columns))
 
 
+def columns_once(lon: npt.NDArray[Any]) -> slice:
+    """Returns the columns to keep of longitudes whose last is the meridian of the first, as in a file made for maps.
+
+    Args:
+        lon: (column,) degrees east, ascending.
+    """
+    step = (float(lon[-1]) - float(lon[0])) / max(1, len(lon) - 1)
+    return slice(0, -1) if len(lon) > 2 and abs(lon[-1] - lon[0] - 360.0) < _IRREGULARITY * step else slice(None)
+
+
 def target_grid(degrees: float) -> RegularGrid:
     """Returns the global grid, from north and from 180 W.
 

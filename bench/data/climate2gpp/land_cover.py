@@ -14,16 +14,10 @@ import numpy.typing as npt
 
 from bench.data.climate2gpp.aggregate import Regridders
 from bench.data.climate2gpp.grids import RegularGrid, source_grid
-from bench.data.climate2gpp.readers import (
-    GEOTIFF,
-    HDF4,
-    band_names,
-    compute,
-    need,
-    open_raster,
-    readable,
-    small_gdal_cache,
-)
+from bench.data.climate2gpp.kinds import kind_of, what_it_is
+from bench.data.climate2gpp.layers import compute, need, readable, small_gdal_cache
+from bench.data.climate2gpp.rasters import open_raster
+from bench.data.climate2gpp.tiles import Image, name_of
 from bench.data.pml import IGBP_CLASSES
 from bench.errors import BenchError
 
@@ -56,12 +50,13 @@ class _Cover:
     read: Callable[[int, int], npt.NDArray[np.float32]]
 
 
-def fractions(path: Path, regridders: Regridders) -> npt.NDArray[np.float32]:
+def fractions(image: Image, regridders: Regridders) -> npt.NDArray[np.float32]:
     """Returns the share of each class in each target cell.
 
     Args:
-        path: MCD12C1 of one year: HDF4, or a GeoTIFF with bands ``Land_Cover_Type_1_Percent_Class_0`` to ``_16``, or
-            named by IGBP class, or ``Majority_Land_Cover_Type_1``, or ``LC_Type1`` of MCD12Q1.
+        image: MCD12C1 of one year: HDF4, or a GeoTIFF (or its tiles) with bands
+            ``Land_Cover_Type_1_Percent_Class_0`` to ``_16``, or named by IGBP class, or
+            ``Majority_Land_Cover_Type_1``, or ``LC_Type1`` of MCD12Q1.
         regridders: to the target grid.
 
     Returns:
@@ -70,7 +65,7 @@ def fractions(path: Path, regridders: Regridders) -> npt.NDArray[np.float32]:
     Raises:
         BenchError: the file is damaged, in another projection, or lacks the layers.
     """
-    cover = _open(path)
+    cover = _open(image)
     regridder = regridders.of(cover.grid)
     order = [MCD12C1_CLASSES.index(name) for name in IGBP_CLASSES]
     found = np.empty((*regridders.target.shape, len(IGBP_CLASSES)), np.float32)
@@ -93,13 +88,14 @@ def fractions(path: Path, regridders: Regridders) -> npt.NDArray[np.float32]:
     return found
 
 
-def _open(path: Path) -> _Cover:
+def _open(image: Image) -> _Cover:
+    path = name_of(image)
     with readable(path):
-        if path.suffix.lower() in HDF4:
-            return _open_hdf4(path)
-        if path.suffix.lower() in GEOTIFF:
-            return _open_geotiff(path)
-    raise BenchError(f"{path} is no land cover that this project reads ({', '.join((*HDF4, *GEOTIFF))}).")
+        if not isinstance(image, Path) or kind_of(image) == "geotiff":
+            return _open_geotiff(image)
+        if kind_of(image) == "hdf4":
+            return _open_hdf4(image)
+    raise BenchError(f"{path} is {what_it_is(path)}; this project reads land cover from HDF4 and GeoTIFF.")
 
 
 def _open_hdf4(path: Path) -> _Cover:
@@ -146,9 +142,9 @@ def _packed_degrees(value: float) -> float:
     return float(sign * (degrees + minutes / 60 + seconds / 3600))
 
 
-def _open_geotiff(path: Path) -> _Cover:
-    raster = open_raster(path)
-    names = band_names(raster)
+def _open_geotiff(image: Image) -> _Cover:
+    raster = open_raster(image)
+    path, names = raster.path, list(raster.names)
     bands = dict(_percent_bands(names))
     if len(bands) < len(MCD12C1_CLASSES):
         found = [
@@ -166,17 +162,16 @@ def _open_geotiff(path: Path) -> _Cover:
         percentages: _Percentages = partial(_of_majority, _CLASS_NUMBERS[found[0][1]])
     else:
         order, percentages = [bands[number] for number in range(len(MCD12C1_CLASSES))], _stored_percentages
-    fill = raster.attrs.get("_FillValue")
+    fill = raster.fill[order]
 
     def read(start: int, stop: int) -> npt.NDArray[np.float32]:
         with readable(path), small_gdal_cache():
             chosen = compute(raster.data, np.array(order), slice(start, stop))
         stored = np.moveaxis(chosen, 0, -1).astype(np.float32)
-        if fill is not None:
-            stored[stored == fill] = _UNCLASSIFIED
+        stored[np.isnan(stored) | (stored == fill.astype(np.float32))] = _UNCLASSIFIED
         return percentages(stored if len(order) > 1 else stored[..., 0])
 
-    return _Cover(source_grid(raster["y"].values, raster["x"].values, str(path)), read)
+    return _Cover(raster.grid, read)
 
 
 def _percent_bands(names: list[str]) -> Iterator[tuple[int, int]]:

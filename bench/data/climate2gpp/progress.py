@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
-from bench.data.cube import STEPS_PER_YEAR
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.system.clock import Stopwatch, human_seconds
 
 

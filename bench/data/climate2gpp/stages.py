@@ -31,13 +31,11 @@ class StageResult:
     Attributes:
         name: of the stage.
         path: of its array, a ``.npy`` file.
-        notes: what the report should say.
         reused: it was finished before.
     """
 
     name: str
     path: Path
-    notes: tuple[str, ...]
     reused: bool
 
     def open(self) -> npt.NDArray[Any]:
@@ -87,14 +85,14 @@ class WorkFolder:
         self,
         name: str,
         ingredients: Mapping[str, Any],
-        compute: Callable[[], tuple[npt.NDArray[Any], list[str]]],
+        compute: Callable[[], npt.NDArray[Any]],
     ) -> StageResult:
         """Returns a stage's result, computing it unless it is there.
 
         Args:
             name: of the stage; also of its files.
             ingredients: everything that its numbers depend on, as JSON.
-            compute: makes the array and notes for the report.
+            compute: makes the array.
 
         Raises:
             BenchError: the disk is full or may not be written.
@@ -105,8 +103,8 @@ class WorkFolder:
         ).hexdigest()
         known = _read_mark(mark)
         if known is not None and known.get("ingredients") == wanted and array_file.exists():
-            return StageResult(name, array_file, tuple(known.get("notes", ())), reused=True)
-        array, notes = compute()
+            return StageResult(name, array_file, reused=True)
+        array = compute()
         partial = self.root / f".{name}.partial"
         with disk_errors(f"Stage {name} in {self.root}", "finished stages are kept"):
             mark.unlink(missing_ok=True)  # first: an old mark must not vouch for a new array
@@ -119,8 +117,8 @@ class WorkFolder:
             except BaseException:
                 partial.unlink(missing_ok=True)  # it would keep a full disk full
                 raise
-        self._write(mark, json.dumps({"ingredients": wanted, "notes": notes}).encode())
-        return StageResult(name, array_file, tuple(notes), reused=False)
+        self._write(mark, json.dumps({"ingredients": wanted}).encode())
+        return StageResult(name, array_file, reused=False)
 
     def _write(self, path: Path, content: bytes) -> None:
         with disk_errors(f"The work folder {self.root}", "finished stages are kept"):

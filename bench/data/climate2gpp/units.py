@@ -1,8 +1,10 @@
-"""Units of files: by the attribute, checked by the range of the values, or by the range alone without an attribute."""
+"""Units that files hold variables in: how each is written, how it is converted, and how large its values are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,22 +13,11 @@ from bench.data.era5_land import Era5LandVariable
 from bench.errors import BenchError
 
 _SECONDS_PER_DAY = 86400.0
-_RADIATION_GAP = (0.5, 2.0e3)
-"""J m-2: no day's largest radiation anywhere lies here, while fluxes in W m-2 do."""
-_FILLS = (-9999.0, -32767.0, -32768.0, -99.0, -999.0)
-_FILLS_IN_RANGE = (-9999.0, -32767.0, -32768.0)
-"""Of these, those that are told from true values by their number where they lie in the range of a variable."""
-_REPEATED = 1e-3
-"""More than this share of the values equals a fill value to the last digit only if it means missing. In J m-2 the
-values of a field spread over ten million; even packed into 16 bits, in steps of a few hundred, about 1 in 30,000 meets
-any one of them.
-"""
-_NO_NUMBER = 1.0e19
-"""Larger values are fill values that a file forgot to declare (NetCDF's default is 9.97e36)."""
-
-
 _HOUR_OVER_DAY = {"J m-2": 3.0}
 _HOUR_OVER_DAY_OTHERWISE = 24.0
+_PREFIXED = re.compile(r"\s*([\d.]+(?:[eE][-+]?\d+)?)\s*[*x×]?\s*([A-Za-z].*)", re.DOTALL)
+_SUFFIXED = re.compile(r"\s*([A-Za-z].*?)\s*[*x×]\s*([\d.]+(?:[eE][-+]?\d+)?)\s*", re.DOTALL)
+"""A number before or behind a unit, as in ``0.01 gC m-2 d-1``."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +31,7 @@ class Unit:
         offset: added afterwards.
         rate: it is a flux: over hours it is averaged, where an amount accumulates.
         guessed: files are known that hold it without saying so; others are believed by their attribute only.
-        missing: stored values of this file that mean missing, though they might be true and it does not say so.
+        readable: False for what is only told apart from others, and refused.
     """
 
     name: str
@@ -49,13 +40,15 @@ class Unit:
     offset: float = 0.0
     rate: bool = False
     guessed: bool = True
-    missing: tuple[float, ...] = ()
+    readable: bool = True
 
     def convert(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Values in the table's unit."""
         return values if (self.factor, self.offset) == (1.0, 0.0) else values * self.factor + self.offset
 
 
+STORED_GPP = Unit("0.01 gC m-2 d-1", (), 0.01)
+"""What PML_V2 stores in whole numbers (its documentation), where an export forgot the scale."""
 _LENGTHS = (
     Unit(
         "m", ("metre", "metres", "meter", "meters", "m of water equivalent", "m water equivalent", "m d-1", "m day-1")
@@ -82,10 +75,84 @@ _UNITS: dict[str, tuple[Unit, ...]] = {
     ),
     "gC m-2 d-1": (
         Unit("gC m-2 d-1", ("g C m-2 d-1", "gC m-2 day-1", "g C m-2 day-1", "gC/m2/d", "gC/m2/day", "g C/m2/d")),
-        Unit("0.01 gC m-2 d-1", (), 0.01),  # what PML_V2 stores, where an export forgot its scale
+        STORED_GPP,
+        # The last step of a year has 5 or 6 days, so that no one factor makes daily means of these.
+        Unit("gC m-2 in 8 days", ("gC m-2 8d-1", "gC/m2/8d", "gC m-2 8day-1"), 1 / 8, readable=False),
+        # Not called a rate: daily means are what the table has.
         Unit("kgC m-2 s-1", ("kg C m-2 s-1", "kg m-2 s-1"), 1e3 * _SECONDS_PER_DAY, guessed=False),
     ),
 }
+"""By the table's unit, which comes first."""
+
+
+@dataclass(frozen=True)
+class Usual:
+    """Where the values of a year or more of land usually lie, in the table's unit, by size (without the sign).
+
+    Attributes:
+        peak: least and greatest of the largest value.
+        mean: greatest of the mean.
+    """
+
+    peak: tuple[float, float]
+    mean: float = math.inf
+
+
+_USUAL: dict[str, Usual] = {
+    # The sun brings 1e7 J m-2 (115 W m-2) on the best day of a year everywhere; of it the snow of Antarctica keeps 5e6.
+    "surface_solar_radiation_downwards_sum": Usual((5e6, 6e7)),
+    "surface_net_solar_radiation_sum": Usual((4e6, 6e7)),
+    "surface_thermal_radiation_downwards_sum": Usual((5e6, 6e7)),
+    "surface_net_thermal_radiation_sum": Usual((3e6, 4e7)),
+    # The wettest day: 2 mm in a desert, 1 m in the worst cyclone; the wettest land has 30 mm a day on average.
+    "total_precipitation_sum": Usual((2e-3, 1.0), 0.04),
+    "total_evaporation_sum": Usual((3e-4, 0.05), 0.012),
+    "potential_evaporation_sum": Usual((1e-3, 0.6), 0.06),
+    "snow_depth": Usual((1e-3, 60.0)),
+    "snow_depth_water_equivalent": Usual((1e-3, 15.0)),  # glaciers hold 10 m in ERA5-Land
+    "GPP": Usual((1.0, 40.0), 12.0),  # PML_V2 ends at 39; no forest has 12 on average over a year
+}
+_USUAL_BY_UNIT = {"m3 m-3": Usual((0.02, 1.0)), "m s-1": Usual((0.5, 45.0), 4.0)}
+"""Wind of more than 4 m s-1 on average blows in few regions, and 5 km h-1 in most."""
+_STORED_USUAL = Usual((0.2, 40.0), 12.0)
+"""Of GPP in its stored unit: a desert with 0.2 gC m-2 d-1 at best would pass for a rain forest without it."""
+_LEAST_STORED_MEAN = 0.04
+"""gC m-2 d-1: 15 gC m-2 in a year; land with less has no vegetation."""
+_RADIATION_GAP = (0.5, 2.0e3)
+"""J m-2: no day's largest radiation anywhere lies here, while fluxes in W m-2 do."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is known of the values of a variable, in the unit of the files.
+
+    Attributes:
+        low: least one.
+        high: greatest one.
+        mean: mean without the sign; NaN if there is no value.
+    """
+
+    low: float
+    high: float
+    mean: float
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any value."""
+        return bool(np.isfinite(self.mean))
+
+    @property
+    def span(self) -> str:
+        """For messages."""
+        return f"{self.low:.6g} to {self.high:.6g}" if self.known else "all missing"
+
+
+def size_of(values: npt.NDArray[np.float64]) -> Size:
+    """Returns the size of some values, NaN where missing."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return Size(np.nan, np.nan, np.nan)
+    return Size(float(finite.min()), float(finite.max()), float(np.abs(finite).mean()))
 
 
 def hour_over_day(variable: Era5LandVariable) -> float:
@@ -97,103 +164,64 @@ def hour_over_day(variable: Era5LandVariable) -> float:
     return _HOUR_OVER_DAY.get(variable.unit, _HOUR_OVER_DAY_OTHERWISE)
 
 
-def without_fills(
-    values: npt.NDArray[np.float64], lowest: float, missing: tuple[float, ...] = ()
-) -> npt.NDArray[np.float64]:
-    """Returns the values with undeclared fill values replaced by NaN.
-
-    Args:
-        values: any shape, as stored.
-        lowest: no true value, in any unit, lies below it.
-        missing: fill values above it that the file is known to have; more are recognised if they repeat.
-    """
-    fills = [fill for fill in _FILLS if fill < lowest]
-    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    fills += {*missing, *repeated_fills(values, lowest)}
-    if not (low <= max(fills, default=-_NO_NUMBER) or high >= _NO_NUMBER):
-        return values  # the usual case: nothing to search for
-    wrong = np.abs(values) >= _NO_NUMBER
-    for fill in fills:
-        wrong |= values == fill
-    return np.where(wrong, np.nan, values)
+def units_of(variable: Era5LandVariable) -> tuple[Unit, ...]:
+    """Returns the units that files hold a variable in, the table's own first."""
+    units = _UNITS[variable.unit]
+    return units if variable.aggregation == "sum" else tuple(unit for unit in units if not unit.rate)
 
 
-def repeated_fills(values: npt.NDArray[np.float64], lowest: float) -> tuple[float, ...]:
-    """Returns the fill values that might be true, but stand too often in the values to be so.
+def by_spelling(variable: Era5LandVariable, text: str) -> Unit | None:
+    """Returns the unit that a text names, with a factor before or behind it if there is one, or None."""
+    for unit in units_of(variable):
+        if _spelled(text) in map(_spelled, (unit.name, *unit.spellings)):
+            return unit
+    for pattern, number, name in ((_PREFIXED, 1, 2), (_SUFFIXED, 2, 1)):
+        match = pattern.fullmatch(text)
+        base = by_spelling(variable, match.group(name)) if match else None
+        if match is not None and base is not None and base.offset == 0.0:
+            try:
+                factor = float(match.group(number))
+            except ValueError:
+                return None  # 1.2.3
+            same = next((unit for unit in units_of(variable) if math.isclose(unit.factor, base.factor * factor)), None)
+            if same is not None and same.rate == base.rate:
+                return same
+            return replace(base, name=f"{factor:g} {base.name}", spellings=(), factor=base.factor * factor)
+    return None
 
-    Whether the file declares another fill value says nothing: xarray declares NaN for whatever it writes.
 
-    Args:
-        values: any shape, as stored; at least a frame.
-        lowest: no true value, in any unit, lies below it.
-    """
-    in_range = [fill for fill in _FILLS_IN_RANGE if fill >= lowest]
-    return tuple(fill for fill in in_range if np.count_nonzero(values == fill) > max(1.0, _REPEATED * values.size))
-
-
-def decide_unit(
-    variable: Era5LandVariable,
-    attribute: str | None,
-    sample: npt.NDArray[np.float64],
-    where: str,
-    hourly: bool = False,
-) -> tuple[Unit, str | None]:
-    """Decides in which unit a file holds a variable.
+def possible(variable: Era5LandVariable, unit: Unit, size: Size, spread: float) -> bool:
+    """Whether all values lie within what the variable can be.
 
     Args:
         variable: which one.
-        attribute: the file's units, if it says any.
-        sample: some of the values, NaN where missing.
-        where: file and variable, for messages.
-        hourly: whether a flux is that of an hour, not the mean of a day.
-
-    Returns:
-        the unit, and a note for the report where it is not the table's own.
-
-    Raises:
-        BenchError: the attribute is unknown, contradicts the values, or there is none and the values fit no unit.
+        unit: of the values.
+        size: of the values.
+        spread: how many times the range of a day they may reach.
     """
-    units = _UNITS[variable.unit]
-    finite = sample[np.isfinite(sample)]
-    span = f"{finite.min():.6g} to {finite.max():.6g}" if finite.size else "all missing"
-    fitting = [
-        unit
-        for unit in units
-        if _fits(variable, unit, finite, spread=hour_over_day(variable) if hourly and unit.rate else 1.0)
-    ]
-    if attribute:
-        stated = next(
-            (unit for unit in units if _spelled(attribute) in map(_spelled, (unit.name, *unit.spellings))), None
-        )
-        if stated is None:
-            raise BenchError(
-                f"{where} has units {attribute!r}; this project knows {', '.join(unit.name for unit in units)}: "
-                "convert the file."
-            )
-        if finite.size and stated not in fitting:
-            guess = f" and look like {fitting[0].name}" if fitting else ""
-            raise BenchError(
-                f"{where} says units {attribute!r}, but its values ({span}) cannot be that{guess}; correct the "
-                "attribute or the file."
-            )
-        return stated, None if stated is units[0] else f"converted from {stated.name} to {variable.unit} (attribute)"
-    if not finite.size:
-        raise BenchError(f"{where} has no units attribute and no valid values to judge by; add the attribute.")
-    fitting = [unit for unit in fitting if unit.guessed]
-    if variable.unit == "%" and finite.max() <= 1.0:
-        raise BenchError(f"{where} has no units attribute and values ({span}) that may be % or fractions; add it.")
-    if not fitting:
-        raise BenchError(
-            f"{where} has no units attribute and values ({span}) that fit none of "
-            f"{', '.join(unit.name for unit in units)}; correct the file and add the attribute."
-        )
-    chosen = fitting[0]  # the table's own unit comes first
-    if chosen is not units[0] and len(fitting) > 1:
-        raise BenchError(
-            f"{where} has no units attribute and values ({span}) that fit {' and '.join(u.name for u in fitting)}; add "
-            "the attribute."
-        )
-    return chosen, f"no units attribute: taken as {chosen.name} by the range of the values"
+    if not size.known:
+        return False
+    low, high = (float(unit.convert(np.array([value]))[0]) / spread for value in (size.low, size.high))
+    if low < variable.lowest or high > variable.highest:
+        return False
+    peak = max(abs(low), abs(high))
+    return variable.unit != "J m-2" or not _RADIATION_GAP[0] < peak < _RADIATION_GAP[1]
+
+
+def usual(variable: Era5LandVariable, unit: Unit, size: Size, spread: float) -> bool:
+    """Whether the largest value and the mean are those that the variable usually has over a year or more."""
+    if not possible(variable, unit, size, spread):
+        return False
+    bounds = _USUAL.get(variable.name) or _USUAL_BY_UNIT.get(variable.unit)
+    if bounds is None or size.low == size.high == 0.0:
+        return True
+    mean = size.mean * unit.factor
+    if unit == STORED_GPP:
+        bounds = _STORED_USUAL
+        if mean < _LEAST_STORED_MEAN:
+            return False
+    peak = max(abs(size.low), abs(size.high)) * unit.factor / spread
+    return bounds.peak[0] <= peak <= bounds.peak[1] and mean <= bounds.mean
 
 
 def require_range(variable: Era5LandVariable, values: npt.NDArray[np.float64], spread: float, where: str) -> None:
@@ -214,16 +242,6 @@ def require_range(variable: Era5LandVariable, values: npt.NDArray[np.float64], s
             f"{where}: {variable.name} has the value {low if low < variable.lowest else high:.6g} {variable.unit}, "
             f"outside {variable.lowest:g} to {variable.highest:g}; the unit or a fill value is wrong in the file."
         )
-
-
-def _fits(variable: Era5LandVariable, unit: Unit, values: npt.NDArray[np.float64], spread: float) -> bool:
-    if not values.size:
-        return False
-    converted = unit.convert(values) / spread
-    if converted.min() < variable.lowest or converted.max() > variable.highest:
-        return False
-    peak = np.abs(converted).max()
-    return variable.unit != "J m-2" or not _RADIATION_GAP[0] < peak < _RADIATION_GAP[1]
 
 
 def _spelled(text: str) -> str:

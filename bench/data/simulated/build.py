@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube import Cube
 from bench.data.cube_zarr import CubeWriter
 from bench.data.era5_land import FEATURES
 from bench.data.pml import IGBP_CLASSES, carbon_dioxide, gross_primary_productivity
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.simulated.climate import Places, describe_places, normals
 from bench.data.simulated.fields import SmoothField, generator
 from bench.data.simulated.land import MINIMUM_CELLS, choose_cells

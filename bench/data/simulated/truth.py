@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import STEPS_PER_YEAR, Cube
+from bench.data.cube import Cube
 from bench.data.pml import (
     Array,
     PmlForcing,
@@ -16,6 +16,7 @@ from bench.data.pml import (
     gross_primary_productivity,
     saturation_vapour_pressure,
 )
+from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.simulated.weather import FREEZING, SECONDS_PER_DAY
 from bench.errors import BenchError
 

@@ -117,7 +117,7 @@ def _differences(axes: Axes, lines: Sequence[Finding], units: str) -> None:
             color=colour,
             marker=marker,
             markersize=4,
-            markerfacecolor=colour if _excludes_zero(line.difference) else "white",
+            markerfacecolor=colour if line.difference.excludes(0) else "white",
             linewidth=1.1,
             capsize=2,
         )
@@ -158,7 +158,8 @@ def _error_and_time(axes: Axes, lines: Sequence[Finding], units: str) -> None:
 
 def _linear_range(differences: Sequence[Value]) -> float | None:
     """Up to which difference the axis is linear, where a few large ones would hide all others; None for all of it."""
-    ends = [abs(end) for value in differences for end in (value.low, value.value, value.high) if end]
+    ends = [abs(end) for value in differences for end in (value.low, value.value, value.high) if math.isfinite(end)]
+    ends = [end for end in ends if end]
     if not ends:
         return None
     linear = 10.0 ** math.floor(math.log10(statistics.median(ends)))
@@ -166,10 +167,6 @@ def _linear_range(differences: Sequence[Value]) -> float | None:
 
 
 def _whiskers(value: Value) -> list[list[float]] | None:
-    if value.low is None or value.high is None:
+    if not value.known:
         return None
     return [[max(0.0, value.value - value.low)], [max(0.0, value.high - value.value)]]
-
-
-def _excludes_zero(value: Value) -> bool:
-    return value.low is not None and value.high is not None and (value.low > 0 or value.high < 0)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Sheet
 from matplotlib.ticker import MaxNLocator
 
 from bench.report.figures.model import Drawings, Figure
-from bench.report.figures.stored import Context, Floats, job_ids, predictions, representatives
+from bench.report.figures.stored import Context, Floats, job_ids, mean_predictions, predictions, representatives
 from bench.report.figures.style import PAGE_WIDTH, QUIET, SIZES, SMALL_TEXT_SIZE, columns_for, panels
 from bench.report.results.selection import RowResult
 from bench.scoring.uncertainty import CONFIDENCE
@@ -26,7 +26,7 @@ def observed_and_predicted(context: Context) -> Drawings:
         edges = _edges(context, chosen)
         counts = [density(context, row, edges) for row in chosen]
         most = max(float(count.max()) for count, _ in counts)
-        fewest = 1.0 / max(len(row.records) for row in chosen)  # one sample of one seed
+        fewest = 1.0 / max(row.runs for row in chosen)  # one sample of one seed
         columns = columns_for(len(chosen), _COLUMNS)
         height = 0.3 + -(-len(chosen) // columns) * min(3.5, (PAGE_WIDTH - 1.1) / columns + 0.55)
         sheet = Sheet(figsize=(PAGE_WIDTH, height), layout="compressed")
@@ -89,11 +89,11 @@ def density(context: Context, row: RowResult, edges: Floats) -> tuple[Floats, fl
         table = predictions(context, record)
         total += np.histogram2d(table["target"], table["prediction"], bins=(edges, edges))[0]
         n += len(table)
-    return total / len(row.records), 1.0 - float(total.sum()) / n
+    return total / row.runs, 1.0 - float(total.sum()) / n
 
 
 def _edges(context: Context, chosen: tuple[RowResult, ...]) -> Floats:
-    target = predictions(context, chosen[0].records[0])["target"].to_numpy(np.float64)
+    target = mean_predictions(context, chosen[0])["target"].to_numpy(np.float64)
     low, high = min(0.0, float(target.min())), float(target.max())
     margin = 0.04 * (high - low) or 1.0
     return np.linspace(low - margin, high + margin, BINS + 1)

@@ -1,4 +1,4 @@
-"""Maps without a map library: cells on their grid, land and its outline from the project's own land mask."""
+"""Maps without a map library: cells on their grid or as points, land from the project's own land mask."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from matplotlib.collections import QuadMesh
+from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import ListedColormap
 
 from bench.data.simulated.land import land_mask
@@ -19,6 +19,7 @@ _BOXES = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0)
 _FILLED = 0.9  # share of the land's boxes that must hold a cell: fewer leave a map of dots
 _MOST_COLUMNS = 4000  # of a grid: more are scattered points
 _MARGIN = 0.03  # of the extent
+_POINTS_AREA = 2500.0  # square points of all places of a map together: few are large, many small
 _MASK_COLUMNS = 360  # columns of the mask on one map: more are finer than print
 
 
@@ -69,11 +70,83 @@ class Grid:
         return (east - west) > 1.6 * (north - south)
 
     @property
+    def stretch(self) -> float:
+        """Length of a degree north on the map ÷ that of a degree east."""
+        return _stretch(self.extent)
+
+    @property
     def words(self) -> str:
         """What a box is, as part of a caption."""
         if self.native:
             return f"Every cell of {self.size:g}° is drawn."
         return f"The cells lie apart; boxes of {self.size:g}° show the mean of those in them."
+
+
+@dataclass(frozen=True)
+class Points:
+    """Places that lie on no grid, such as towers: each is drawn where it is.
+
+    Attributes:
+        east: (cell,) degrees east, or the first planar coordinate.
+        north: (cell,) degrees north, or the second one.
+        is_planar: whether coordinates are planar.
+    """
+
+    east: Floats
+    north: Floats
+    is_planar: bool
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """West, east, south and north of the map, with a margin."""
+        west, east, south, north = self.east.min(), self.east.max(), self.north.min(), self.north.max()
+        margin = 2 * _MARGIN * max(east - west, north - south) or 1.0
+        if self.is_planar:
+            return float(west - margin), float(east + margin), float(south - margin), float(north + margin)
+        return (
+            float(max(-180.0, west - margin)),
+            float(min(180.0, east + margin)),
+            float(max(-90.0, south - margin)),
+            float(min(90.0, north + margin)),
+        )
+
+    @property
+    def is_wide(self) -> bool:
+        """As of a `Grid`."""
+        west, east, south, north = self.extent
+        return (east - west) > 1.6 * (north - south)
+
+    @property
+    def stretch(self) -> float:
+        """Length of a unit north on the map ÷ that of a unit east."""
+        return 1.0 if self.is_planar else _stretch(self.extent)
+
+    @property
+    def words(self) -> str:
+        """What a point is, as part of a caption."""
+        return "Every place is a point."
+
+
+CellMap = Grid | Points
+
+
+def map_of(lon: Floats, lat: Floats, is_planar: bool = False) -> CellMap:
+    """How cells are mapped: on their grid where they lie on one, else as points.
+
+    Args:
+        lon: (cell,) degrees east, or the first planar coordinate.
+        lat: (cell,) degrees north, or the second one.
+        is_planar: whether coordinates are planar.
+    """
+    if is_planar or _spacing(lon) is None or _spacing(lat) is None:
+        return Points(lon, lat, is_planar)
+    return grid_of(lon, lat)
+
+
+def _stretch(extent: tuple[float, float, float, float]) -> float:
+    """On a region, one degree east is as long as it is there; the world is shown in plain degrees."""
+    west, east, south, north = extent
+    return 1.0 if east - west > 180 else float(1.0 / np.cos(np.radians((south + north) / 2)))
 
 
 def grid_of(lon: Floats, lat: Floats) -> Grid:
@@ -90,8 +163,10 @@ def grid_of(lon: Floats, lat: Floats) -> Grid:
     return next((grid for grid in grids if _share_filled(grid) >= _FILLED), _grid(lon, lat, sizes[-1], native=False))
 
 
-def draw_cells(axes: Axes, grid: Grid, values: Floats, colours: str, limits: tuple[float, float]) -> QuadMesh:
-    """Draws one value per cell, with land and its outline.
+def draw_cells(
+    axes: Axes, grid: CellMap, values: Floats, colours: str, limits: tuple[float, float]
+) -> QuadMesh | PathCollection:
+    """Draws one value per cell, with land and its outline where places are known on the globe.
 
     Args:
         axes: an empty panel.
@@ -101,8 +176,54 @@ def draw_cells(axes: Axes, grid: Grid, values: Floats, colours: str, limits: tup
         limits: ends of its scale.
     """
     west, east, south, north = grid.extent
-    lon, lat, land = _land(grid.extent)
     axes.grid(False)
+    is_planar = isinstance(grid, Points) and grid.is_planar
+    if not is_planar:
+        _draw_land(axes, grid.extent)
+    mesh: QuadMesh | PathCollection
+    if isinstance(grid, Points):
+        order = np.argsort(np.abs(values), kind="stable")  # the largest on top
+        mesh = axes.scatter(
+            grid.east[order],
+            grid.north[order],
+            c=values[order],
+            s=float(np.clip(_POINTS_AREA / len(values), 2.0, 18.0)),
+            cmap=colours,
+            vmin=limits[0],
+            vmax=limits[1],
+            edgecolors=INK,
+            linewidths=0.2,
+            zorder=3,
+        )
+    else:
+        mesh = axes.pcolormesh(
+            grid.lon_edges,
+            grid.lat_edges,
+            np.ma.masked_invalid(grid.field(values)),
+            cmap=colours,
+            vmin=limits[0],
+            vmax=limits[1],
+            rasterized=True,  # a vector square for every cell would make the PDF unreadably large
+            zorder=1,
+        )
+    axes.set_xlim(west, east)
+    axes.set_ylim(south, north)
+    axes.set_aspect(grid.stretch)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+    if is_planar:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return mesh
+    axes.set_xticks(_ticks(west, east))
+    axes.set_yticks(_ticks(south, north))
+    axes.xaxis.set_major_formatter(lambda value, _: _degrees(value, "E", "W"))
+    axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
+    return mesh
+
+
+def _draw_land(axes: Axes, extent: tuple[float, float, float, float]) -> None:
+    lon, lat, land = _land(extent)
     axes.imshow(
         np.where(land >= 0.5, 0.0, np.nan),
         cmap=ListedColormap([LAND]),
@@ -111,29 +232,9 @@ def draw_cells(axes: Axes, grid: Grid, values: Floats, colours: str, limits: tup
         aspect="auto",
         zorder=0,
     )
-    mesh = axes.pcolormesh(
-        grid.lon_edges,
-        grid.lat_edges,
-        np.ma.masked_invalid(grid.field(values)),
-        cmap=colours,
-        vmin=limits[0],
-        vmax=limits[1],
-        rasterized=True,  # a vector square for every cell would make the PDF unreadably large
-        zorder=1,
-    )
     centres = (lon[:-1] + lon[1:]) / 2, (lat[:-1] + lat[1:]) / 2
-    axes.contour(*centres, land, levels=[0.5], colors=INK, linewidths=0.5, zorder=2)
-    axes.set_xlim(west, east)
-    axes.set_ylim(south, north)
-    # On a region, one degree east is as long as it is there; the world is shown in plain degrees.
-    axes.set_aspect(1.0 if east - west > 180 else 1.0 / np.cos(np.radians((south + north) / 2)))
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-    axes.set_xticks(_ticks(west, east))
-    axes.set_yticks(_ticks(south, north))
-    axes.xaxis.set_major_formatter(lambda value, _: _degrees(value, "E", "W"))
-    axes.yaxis.set_major_formatter(lambda value, _: _degrees(value, "N", "S"))
-    return mesh
+    if land.min() < 0.5 <= land.max() and min(land.shape) > 1:
+        axes.contour(*centres, land, levels=[0.5], colors=INK, linewidths=0.5, zorder=2)
 
 
 def _spacing(values: Floats) -> float | None:
@@ -193,7 +294,7 @@ def _land(extent: tuple[float, float, float, float]) -> tuple[Floats, Floats, Fl
 
 def _ticks(low: float, high: float) -> Floats:
     span = high - low
-    step = next(step for step in (1, 2, 5, 10, 20, 30, 60, 90) if span / step <= 4.5)
+    step = next((step for step in (1, 2, 5, 10, 20, 30, 60, 90) if span / step <= 4.5), 90)
     ticks = np.arange(np.ceil(low / step) * step, high + 1e-9, step)
     inside: Floats = ticks[(ticks > low + 0.03 * span) & (ticks < high - 0.03 * span)]
     return inside  # labels at the ends would run into the neighbouring map's

@@ -1,8 +1,11 @@
-"""Error by season and by land cover, with intervals."""
+"""Error by season and by land cover or another category of places, with intervals."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Sheet
 
@@ -18,46 +21,86 @@ MOST_LAND_COVERS = 8
 _MONTHS = {"DJF": "Dec–Feb", "MAM": "Mar–May", "JJA": "Jun–Aug", "SON": "Sep–Nov"}
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """Groups of samples that are shown together.
+
+    Attributes:
+        of: what they are groups of, in words.
+        groups: as in the statistics.
+        labels: one per group.
+    """
+
+    of: str
+    groups: list[str]
+    labels: list[str]
+
+
 def errors_by_group(context: Context) -> Drawings:
-    """RMSE by season and by land cover of the models that figures show."""
+    """RMSE by season and by land cover or another category, as far as the data have them, of the models shown."""
     chosen = representatives(context)
     if not chosen:
-        return Drawings(left_out=(f"Error by season and land cover ({context.suite}): no cell is done.",))
+        return Drawings(left_out=(f"Error by season and land cover ({context.suite}): no job is done.",))
+    panels = _panels(context, chosen[0])
+    if not panels:
+        reason = "these data have neither seasons nor categories of places"
+        return Drawings(left_out=(f"Error by groups ({context.suite}): {reason}.",))
 
     def draw() -> Sheet:
-        table = context.reader.table(chosen[0].records[0]).query("part == 'test' and weighting == 'plain'")
-        samples = table.groupby("group")["n"].sum()
-        seasons = ["all", *(f"season:{name}" for name in SEASONS if f"season:{name}" in samples.index)]
-        covers = samples[samples.index.str.startswith("land_cover:")].sort_values(ascending=False, kind="stable")
-        groups = list(covers.index[:MOST_LAND_COVERS])
-        tallest = max(len(seasons), len(groups))
+        tallest = max(len(panel.groups) for panel in panels)
         sheet = Sheet(figsize=(PAGE_WIDTH, 1.1 + 0.085 * tallest * (len(chosen) + 1.5)), layout="constrained")
-        left, right = sheet.subplots(1, 2)
-        titles = {"all": "All scored steps"} | {f"season:{name}": months for name, months in _MONTHS.items()}
-        _points(left, context, chosen, seasons, [f"{titles[group]}\nn = {samples[group]:,}" for group in seasons])
-        names = [land_cover_title(group.removeprefix("land_cover:")) for group in groups]
-        labels = [f"{name}\nn = {covers[group]:,}" for name, group in zip(names, groups, strict=True)]
-        _points(right, context, chosen, groups, labels)
-        left.set_title("a  By season", loc="left")
-        right.set_title("b  By land cover", loc="left")
-        handles, texts = left.get_legend_handles_labels()
+        places = np.atleast_1d(sheet.subplots(1, len(panels)))
+        for axes, panel, letter in zip(places, panels, "abc", strict=False):
+            _points(axes, context, chosen, panel.groups, panel.labels)
+            axes.set_title(f"{letter}  By {panel.of}", loc="left")
+        handles, texts = places[0].get_legend_handles_labels()
         sheet.legend(handles, texts, loc="outside lower center", ncols=min(3, len(texts)))
         return sheet
 
+    named = " and by ".join(panel.of for panel in panels)
+    has_land_cover = any(panel.of == LAND_COVER for panel in panels)
+    commonest = " (commonest class of a cell; n: samples;" if has_land_cover else " (n: samples;"
     caption = (
-        "RMSE on the test part by season and by land cover (commonest class of a cell; n: samples; at most the "
+        f"RMSE on the test part by {named}{commonest} at most the "
         f"{MOST_LAND_COVERS} classes with most), with the tables' {CONFIDENCE:.0%} intervals over places and runs "
         f"(docs/uncertainty.md); no bar where a group lies in too few blocks. {context.circumstances(chosen)}"
     )
     figure = Figure(
         f"{context.suite}_error_groups",
-        "Error by season and land cover",
+        f"Error by {' and '.join(panel.of for panel in panels)}",
         caption,
         job_ids(chosen),
         context.about(chosen),
         draw,
     )
     return Drawings((figure,))
+
+
+LAND_COVER = "land cover"
+_NO_CATEGORY = frozenset({"all", "season", "week", "cells", "border"})
+"""What stands before the colon in names of groups that are no category of places."""
+
+
+def _panels(context: Context, row: RowResult) -> list[_Panel]:
+    """Seasons, where the data have them, and at most two categories of places, land cover first."""
+    first = row.records[0].job.repetition
+    tables = [context.reader.table(record) for record in row.records if record.job.repetition == first]
+    tested = pd.concat([table.query("part == 'test' and weighting == 'plain'") for table in tables])
+    samples = tested.groupby("group")["n"].sum()
+    panels = []
+    seasons = [f"season:{name}" for name in SEASONS if f"season:{name}" in samples.index]
+    if seasons:
+        titles = {"all": "All scored steps"} | {f"season:{name}": months for name, months in _MONTHS.items()}
+        groups = ["all", *seasons]
+        panels.append(_Panel("season", groups, [f"{titles[group]}\nn = {samples[group]:,}" for group in groups]))
+    kinds = dict.fromkeys(group.partition(":")[0] for group in samples.index)
+    for kind in [name for name in kinds if name not in _NO_CATEGORY][:2]:
+        found = samples[samples.index.str.startswith(f"{kind}:")].sort_values(ascending=False, kind="stable")
+        groups = list(found.index[:MOST_LAND_COVERS])
+        names = [land_cover_title(group.partition(":")[2]) for group in groups]
+        labels = [f"{name}\nn = {found[group]:,}" for name, group in zip(names, groups, strict=True)]
+        panels.append(_Panel(LAND_COVER if kind == "land_cover" else kind, groups, labels))
+    return panels
 
 
 def _points(axes: Axes, context: Context, chosen: tuple[RowResult, ...], groups: list[str], labels: list[str]) -> None:

@@ -10,12 +10,13 @@ from matplotlib.figure import Figure as Sheet
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import MOST_SHOWN, Context, job_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, STROKES, label_ends
-from bench.report.results.selection import Estimate, RowResult
+from bench.report.results.selection import RowResult
+from bench.scoring.interval import Interval
 from bench.scoring.uncertainty import CONFIDENCE
 
 LOWEST_R2 = -0.5
 """A model that fails on few cells would otherwise hide the differences between the others."""
-Curve = Sequence[tuple[int, Estimate]]
+Curve = Sequence[tuple[int, Interval]]
 """Training cells and the metric, ascending."""
 
 
@@ -51,7 +52,7 @@ def learning_curves(context: Context) -> Drawings:
         return sheet
 
     caption = (
-        f"Test error over the number of training cells, all land cells, with the tables' {CONFIDENCE:.0%} "
+        f"Test error over the number of training cells, over all cells, with the tables' {CONFIDENCE:.0%} "
         f"intervals over places and samples of cells (docs/uncertainty.md). The axis of R² ends at "
         f"{LOWEST_R2:g}. {context.circumstances(members)}"
     )

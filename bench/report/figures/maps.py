@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure as Sheet
 
 from bench.data.climate_classes import TEMPERATURE_NAMES
-from bench.report.figures.geography import Grid, draw_cells, grid_of
+from bench.data.rhythm import EIGHT_DAY
+from bench.report.figures.geography import CellMap, draw_cells, map_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import (
     NO_DATASET,
@@ -17,7 +18,6 @@ from bench.report.figures.stored import (
     job_ids,
     mean_importance,
     mean_predictions,
-    predictions,
     representatives,
 )
 from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_title, panels
@@ -25,7 +25,7 @@ from bench.report.results.selection import RowResult
 from bench.runners.entry import PROPOSED
 
 STEPS = (1, 10, 20, 30)
-"""The paper's weeks: 8-day steps of the test year."""
+"""The paper's weeks: 8-day steps of the test year; of another rhythm, the steps in which these begin."""
 _SHOWN_SHARE = 98.0  # per cent of the values within the colour scale: single extremes must not bleach the map
 
 
@@ -73,8 +73,8 @@ def residual_maps(context: Context) -> Drawings:
         return sheet
 
     caption = (
-        "Mean residual (prediction − target) of every cell over the scored steps of the test year, "
-        f"for the proposed models, those that the paper's tables divide by, and the best of other families. "
+        "Mean residual (prediction − target) of every cell over its test samples, for the proposed models, those that "
+        "the tables divide by, and the best of other families. "
         f"{_extremes()} "
         f"{grid.words} {context.circumstances(chosen)}"
     )
@@ -94,10 +94,18 @@ def _why_not(context: Context, row: RowResult) -> str | None:
         return "its cells hold no importance weights"
     if temperature_of(context.dataset.description.feature_names) is None:
         return f"no climate feature is called {', '.join(TEMPERATURE_NAMES)}"
-    weeks = context.selection.jobs[0].split.get("weeks", STEPS)
-    if not set(weeks) & set(STEPS):
-        return f"none of the steps {', '.join(map(str, STEPS))} was scored"
+    split, steps = context.selection.jobs[0].split, _steps(context)
+    if "test_year" not in split:
+        return "maps of single steps need a test year"
+    if not set(split.get("weeks", steps)) & set(steps):
+        return f"none of the steps {', '.join(map(str, steps))} was scored"
     return None
+
+
+def _steps(context: Context) -> tuple[int, ...]:
+    """The steps of the year that are mapped."""
+    length = context.words.rhythm.steps_per_year
+    return tuple(dict.fromkeys(int((step - 1) / EIGHT_DAY.steps_per_year * length) + 1 for step in STEPS))
 
 
 def _weight_figure(context: Context, row: RowResult) -> Figure:
@@ -105,12 +113,12 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
     assert dataset is not None
     temperature = temperature_of(dataset.description.feature_names)
     assert temperature is not None
-    grid = _grid(context, row)
+    grid, steps = _grid(context, row), _steps(context)
 
     def draw() -> Sheet:
         weights, predicted = mean_importance(context, row, [temperature]), mean_predictions(context, row)
         step_of_time, date_of_time = dataset.times["step_of_year"].to_numpy(), dataset.times["time"]
-        times = [time for time in np.unique(weights["time"]).tolist() if step_of_time[time] in STEPS]
+        times = [time for time in np.unique(weights["time"]).tolist() if step_of_time[time] in steps]
         at = {time: (weights["time"] == time).to_numpy() for time in times}
         shown = np.isin(weights["time"], times)
         limit = _limit(weights.loc[shown, temperature].to_numpy())
@@ -122,7 +130,8 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
         places = places.T if grid.is_wide else places
         for column, time in enumerate(times):
             date = pd.Timestamp(date_of_time.iloc[time])
-            when = f"Step {step_of_time[time]} (from {date.day} {date:%b})"
+            noun = context.words.rhythm.step.rpartition(" ")[2].capitalize()
+            when = f"{noun} {step_of_time[time]} (from {date.day} {date:%b})"
             upper = draw_cells(
                 places[0, column], grid, weights.loc[at[time], temperature].to_numpy(), SIGNED, (-limit, limit)
             )
@@ -140,33 +149,33 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
         bar.set_label(f"Predicted {context.selection.manifest.target_name}\n({context.target_units})")
         return sheet
 
+    beside = " (Figure 5 of the paper)" if context.words.of_paper else ""
     caption = (
         f"Weight of {temperature} in the prediction (Eq. 17; SD: standard deviation of the feature) and predicted "
-        f"{context.selection.manifest.target_name} at steps {', '.join(map(str, STEPS))} of the test year, as far as "
-        f"they were scored (Figure 5 of the paper). {_extremes()} {grid.words} {context.circumstances([row])}"
+        f"{context.selection.manifest.target_name} at steps {', '.join(map(str, steps))} of the test year, as far as "
+        f"they were scored{beside}. {_extremes()} {grid.words} {context.circumstances([row])}"
     )
     name = f"{context.suite}_figure5_{row.key.runner}"
     title = f"Weight of temperature and predicted {context.selection.manifest.target_name}, {row.title}"
     return Figure(name, title, caption, job_ids([row]), context.about([row]), draw)
 
 
-def _grid(context: Context, row: RowResult) -> Grid:
-    """The grid of the cells that were scored."""
+def _grid(context: Context, row: RowResult) -> CellMap:
+    """The map of the cells that were scored."""
     assert context.dataset is not None
-    here = context.dataset.cells.iloc[np.unique(predictions(context, row.records[0])["cell"])]
-    return grid_of(here["lon"].to_numpy(), here["lat"].to_numpy())
+    here = context.dataset.cells.iloc[np.unique(mean_predictions(context, row)["cell"])]
+    return map_of(here["lon"].to_numpy(), here["lat"].to_numpy(), context.words.is_planar)
 
 
 def _limit(values: Floats) -> float:
     return float(np.percentile(np.abs(values), _SHOWN_SHARE)) or 1.0
 
 
-def _height(grid: Grid, rows: int, columns: int, *, side: float, below: float) -> float:
+def _height(grid: CellMap, rows: int, columns: int, *, side: float, below: float) -> float:
     """Height of a sheet of maps that keep their shape, with room beside them and below them, inches."""
     west, east, south, north = grid.extent
-    stretch = 1.0 if east - west > 180 else 1.0 / np.cos(np.radians((south + north) / 2))
     width = (PAGE_WIDTH - side) / columns
-    return float(min(9.0, rows * (width * stretch * (north - south) / (east - west) + 0.25) + below))
+    return float(min(9.0, rows * (width * grid.stretch * (north - south) / (east - west) + 0.25) + below))
 
 
 def _extremes() -> str:

@@ -53,16 +53,18 @@ that the name speaks of, are this project's. The deciduous forest is that of eas
 Eurasian steppe."""
 
 
-def regions(cells: pd.DataFrame, present: npt.NDArray[np.int64]) -> list[Region]:
+def regions(cells: pd.DataFrame, present: npt.NDArray[np.int64], is_planar: bool = False) -> list[Region]:
     """The regions of a data set, at most `HOW_MANY`, each with at least one cell.
 
     Args:
         cells: lon, lat, land_cover and climate of every cell of the cube.
         present: (n,) rows of it that have results.
+        is_planar: whether coordinates are planar, so that no place on the globe is known.
     """
     here = cells.iloc[present]
     lon, lat = cells["lon"], cells["lat"]
-    if lon.max() - lon.min() > GLOBAL_LONGITUDES and lat.max() - lat.min() > GLOBAL_LATITUDES:
+    spans_globe = lon.max() - lon.min() > GLOBAL_LONGITUDES and lat.max() - lat.min() > GLOBAL_LATITUDES
+    if spans_globe and not is_planar and (here["land_cover"] != UNKNOWN).any():
         found = [_in_box(box, here, present) for box in PAPER_REGIONS]
         return [region for region in found if len(region.cells)]
     codes = (here["land_cover"] + "/" + here["climate"]).to_numpy()
@@ -83,4 +85,6 @@ def _in_box(box: _Box, here: pd.DataFrame, present: npt.NDArray[np.int64]) -> Re
 
 def _class_title(name: str) -> str:
     land_cover, climate = name.split("/")
+    if land_cover == UNKNOWN:
+        return f"All {climate}" if climate != UNKNOWN else "All places"
     return land_cover_title(land_cover) + (f", {climate}" if climate != UNKNOWN else "")

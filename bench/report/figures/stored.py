@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.report.figures.style import units
+from bench.report.results.data_words import DataWords, words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners.entry import FAMILIES, PROPOSED
@@ -49,6 +51,11 @@ class Context:
         """Name of the suite."""
         return self.selection.jobs[0].suite
 
+    @cached_property
+    def words(self) -> DataWords:
+        """What captions say of the data."""
+        return words_of(self.reader.store, self.selection)
+
     @property
     def target(self) -> str:
         """The target with its units, as on an axis."""
@@ -80,7 +87,7 @@ class Context:
         models = "; ".join(f"{title}{_sizes(found)}: {_seeds(found)}" for title, found in by_title.items())
         return (
             f"Data set {first.dataset} ({self.selection.manifest.dataset_title}); suite {first.suite}, profile "
-            f"{first.profile}, test year {first.split['test_year']}. Seeds averaged: {models}."
+            f"{first.profile}, {self.words.split}. Seeds averaged: {models}."
         )
 
 
@@ -154,18 +161,30 @@ def predictions(context: Context, record: Record) -> pd.DataFrame:
 
 
 def _mean_over_records(context: Context, records: Sequence[Record], name: str, columns: Sequence[str]) -> pd.DataFrame:
-    total = _read(context, records[0], name, columns)
+    """Means over repetitions; the folds of a repetition are put together first, in the order of the samples."""
+    by_repetition: dict[object, list[Record]] = {}
+    for record in records:
+        folded = "fold" in record.job.split
+        by_repetition.setdefault(record.job.repetition if folded else record.job_id, []).append(record)
+    frames = [_put_together(context, folds, name, columns) for folds in by_repetition.values()]
+    total = frames[0]
     values = total[list(columns)].to_numpy(np.float64)
-    for record in records[1:]:
-        other = _read(context, record, name, columns)
+    for other in frames[1:]:
         if not (other["cell"].equals(total["cell"]) and other["time"].equals(total["time"])):
             raise BenchError(
-                f"Cells {records[0].job_id} and {record.job_id} hold different samples in {name}; run one of them "
-                "again (`bench run`, after deleting its folder)."
+                f"Jobs of {records[0].job.runner} hold different samples in {name}; run one of them again "
+                f"(`bench run`, after deleting its folder): {', '.join(record.job_id for record in records)}."
             )
         values += other[list(columns)].to_numpy(np.float64)
-    total[list(columns)] = values / len(records)
+    total[list(columns)] = values / len(frames)
     return total
+
+
+def _put_together(context: Context, folds: Sequence[Record], name: str, columns: Sequence[str]) -> pd.DataFrame:
+    if len(folds) == 1:
+        return _read(context, folds[0], name, columns)
+    frame = pd.concat([_read(context, record, name, columns) for record in folds])
+    return frame.sort_values(["cell", "time"], ignore_index=True)
 
 
 def _read(context: Context, record: Record, name: str, columns: Sequence[str]) -> pd.DataFrame:

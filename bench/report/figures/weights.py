@@ -8,7 +8,6 @@ from textwrap import fill
 import numpy as np
 from matplotlib.figure import Figure as Sheet
 
-from bench.data.cube import STEPS_PER_YEAR
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.regions import Region, regions
 from bench.report.figures.stored import (
@@ -36,7 +35,7 @@ class Courses:
 
     Attributes:
         regions: where.
-        steps: 8-day steps of the year.
+        steps: steps of the year.
         features: names of climate features, those with the largest weights first.
         weights: (region, step, feature) mean over the region's cells and the seeds, target units per standard deviation
             of the feature.
@@ -60,6 +59,8 @@ def weight_courses(context: Context) -> Drawings:
             drawings += Drawings(left_out=(f"{what}: {NO_DATASET}.",))
         elif not explaining(row):
             drawings += Drawings(left_out=(f"{what}: its cells hold no importance weights.",))
+        elif "test_year" not in context.selection.jobs[0].split:
+            drawings += Drawings(left_out=(f"{what}: a course over the year needs a test year.",))
         elif (steps := len(_test_steps(context))) < FEWEST_STEPS:
             reason = f"a course over the year needs at least {FEWEST_STEPS} scored steps, there are {steps}"
             drawings += Drawings(left_out=(f"{what}: {reason}.",))
@@ -72,23 +73,23 @@ def courses(context: Context, row: RowResult) -> Courses:
     """Mean importance weights per region, step and climate feature, over cells and seeds."""
     assert context.dataset is not None
     names = list(context.dataset.description.feature_names)
-    step_of_time = context.dataset.times["step_of_year"].to_numpy()
+    step_of_time, length = context.dataset.times["step_of_year"].to_numpy(), context.words.rhythm.steps_per_year
     records = explaining(row)
     total: Floats | None = None
     for record in records:
         table = importance(context, record, names)
         cell, step = table["cell"].to_numpy(), step_of_time[table["time"].to_numpy()]
-        places = regions(context.dataset.cells, np.unique(cell))
+        places = regions(context.dataset.cells, np.unique(cell), context.words.is_planar)
         region_of_cell = np.full(len(context.dataset.cells), -1)
         for index, region in enumerate(places):
             region_of_cell[region.cells] = index
         inside = region_of_cell[cell] >= 0
-        key = region_of_cell[cell[inside]] * STEPS_PER_YEAR + step[inside] - 1
-        size = len(places) * STEPS_PER_YEAR
+        key = region_of_cell[cell[inside]] * length + step[inside] - 1
+        size = len(places) * length
         count = np.bincount(key, minlength=size)
         sums = [np.bincount(key, weights=table[name].to_numpy()[inside], minlength=size) for name in names]
         with np.errstate(invalid="ignore"):
-            mean = (np.stack(sums, axis=1) / count[:, None]).reshape(len(places), STEPS_PER_YEAR, len(names))
+            mean = (np.stack(sums, axis=1) / count[:, None]).reshape(len(places), length, len(names))
         total = mean if total is None else total + mean
     assert total is not None
     weights = total / len(records)
@@ -108,8 +109,12 @@ def _test_steps(context: Context) -> list[int]:
     return [step for step in steps if step in first.get("weeks", steps)]
 
 
+def _of_paper(context: Context) -> str:
+    return " (Figure 4 of the paper)" if context.words.of_paper else ""
+
+
 def _figure(context: Context, row: RowResult) -> Figure:
-    unit = f"{context.target_units} per standard deviation"
+    unit, rhythm = f"{context.target_units} per standard deviation", context.words.rhythm
 
     def draw() -> Sheet:
         found = courses(context, row)
@@ -130,9 +135,9 @@ def _figure(context: Context, row: RowResult) -> Figure:
             noun = "cell" if len(region.cells) == 1 else "cells"
             title = f"{'abcdef'[index]}  {region.title} ({len(region.cells):,}\N{NO-BREAK SPACE}{noun})"
             axes.set_title(fill(title, _TITLE_LETTERS, break_on_hyphens=False), loc="left")
-            axes.set_xlim(0.5, STEPS_PER_YEAR + 0.5)
-            axes.set_xticks([1, 10, 20, 30, 40])
-        sheet.supxlabel("8-day step of the year", fontsize="medium")
+            axes.set_xlim(0.5, rhythm.steps_per_year + 0.5)
+            axes.set_xticks(np.arange(0, rhythm.steps_per_year, max(1, rhythm.steps_per_year // 4 - 1)).clip(1))
+        sheet.supxlabel(f"{rhythm.step[:1].upper()}{rhythm.step[1:]} of the year", fontsize="medium")
         sheet.supylabel(f"Mean importance weight ({unit})", fontsize="medium")
         handles, labels = places[0].get_legend_handles_labels()
         sheet.legend(
@@ -141,10 +146,10 @@ def _figure(context: Context, row: RowResult) -> Figure:
         return sheet
 
     caption = (
-        "Course of importance weights over the test year in six regions (Figure 4 of the paper): means over the cells "
-        f"of each region, for the {FEATURES} climate features whose weights are largest on the whole, in {unit} of the "
-        "feature (Eq. 17). Regions: the paper's on global data, bounded by this project; else the largest classes of "
-        f"land cover and climate. {context.circumstances([row])}"
+        f"Course of importance weights over the test year in up to six regions{_of_paper(context)}: means over the "
+        f"cells of each region, for the {FEATURES} climate features whose weights are largest on the whole, in {unit} "
+        "of the feature (Eq. 17). Regions: the paper's on global data, bounded by this project; else the largest "
+        f"classes of land cover and climate. {context.circumstances([row])}"
     )
     title = f"Importance weights over the year, {row.title}"
     name = f"{context.suite}_figure4_{row.key.runner}"

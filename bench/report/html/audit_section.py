@@ -37,7 +37,7 @@ def audit_section(selection: Selection, audits: Mapping[str, JobAudit], command:
             "Same test values in",
             "Train and test share",
             "Unseen test cells",
-            "Nearest training cell, km: median, 95 %, max",
+            "Nearest training place (km, or the unit of planar coordinates): median, 95 %, max",
         ),
         [_split(jobs, audits) for jobs in groups.values()],
     )
@@ -63,8 +63,8 @@ def _split(jobs: list[Job], audits: Mapping[str, JobAudit]) -> list[str]:
         f"{same} of {len(jobs)} cells",
     ]
     if geometry is None:
-        return [*row, "no sample, by rule: their years differ", _UNKNOWN, _UNKNOWN]
-    _, median, high, top = geometry.distance_km
+        return [*row, "no sample, by the rule of the split", _UNKNOWN, _UNKNOWN]
+    _, median, high, top = geometry.distance
     return [
         *row,
         f"{geometry.shared_samples} samples, rebuilt and counted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from bench.data.split_names import text_of
 from bench.store.jobs import Job
 
 
@@ -14,4 +15,8 @@ def audit(job: Job, dataset_spec: str, runner: str) -> str:
     if suite == "fewshot":
         words += ["--weeks", ",".join(map(str, job.split["weeks"]))]
         words += ["--train-cells", str(job.split["train_cells"])]
+    elif text_of(job.split) != "last-year":
+        words += ["--split", text_of(job.split)]
+    if job.target is not None:
+        words += ["--target", job.target]
     return shlex.join([*words, "--runner", runner])

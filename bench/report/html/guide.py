@@ -39,9 +39,10 @@ def guide(weighting: str) -> Html:
                     (
                         "[low, high]",
                         "How far the number could move with other places of the same kind and, where a row has "
-                        "several runs, with other seeds: windows of neighbouring places are drawn again and again, "
-                        "because errors of neighbours are alike, and so are the runs. Each table says the level and "
-                        "the size of the windows. With one test year an interval says nothing about other years. Two"
+                        "several runs, with other seeds: how far errors of neighbouring places go together "
+                        "is estimated for each number, and few runs are counted as few. Each table says the level. "
+                        "Below ten spatial blocks there is no interval. With one test year "
+                        "an interval says nothing about other years. Two"
                         " intervals that overlap may still belong to models that differ, since all models share the "
                         "same places: the tables of paired differences say which do.",
                     ),
@@ -69,8 +70,8 @@ def guide(weighting: str) -> Html:
                     ),
                     (
                         "Week, seen, unseen",
-                        "A week is an 8-day step of the year, 1 to 46. In the few-shot suite a sample of land cells "
-                        "trains: these are seen, the others unseen.",
+                        "A week is a step of the year: of 8-day data 1 to 46, of monthly data the month. In the "
+                        "few-shot suite a sample of places trains: these are seen, the others unseen.",
                     ),
                     (
                         "Best of its column",
@@ -81,17 +82,18 @@ def guide(weighting: str) -> Html:
             element("h3", "Where a number comes from", id="trace"),
             element(
                 "p",
-                "The last column of every row links to its cells. Each cell stores sums of its errors in ",
+                "The last column of every row links to its jobs. Each job stores sums of its errors in ",
                 code("statistics.parquet"),
-                ", by part (train, test, fitted), group (all, a season, a land cover, a week) and block; a number of"
+                ", by part (train, test, fitted), group (all, a season, a land cover or other "
+                "category, a step of the year) and block; a number of"
                 " a table is computed from the sums of exactly the jobs that its row names, and nothing else. A "
                 "ratio also uses the jobs of the row that it divides by, named below its table. The paper's numbers"
                 " are copied from its Tables 1 to 3 (arXiv:2502.06170). ",
                 code("metrics_<suite>.csv"),
-                " beside this page has every metric of every cell; ",
+                " beside this page has every metric of every job; ",
                 code("bench info JOB"),
                 " prints a record, ",
-                code("bench why CELL"),
+                code("bench why JOB"),
                 " what would change it.",
             ),
         ]

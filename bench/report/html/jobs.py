@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.data.split_names import describe
 from bench.report.html.elements import Child, Html, anchor, code, definitions, element, join, link, plain_table, prose
 from bench.report.html.results import row_anchor
 from bench.report.results.selection import Selection
@@ -154,13 +155,20 @@ def _recorded(record: Record) -> list[Html]:
 
 def describe_split(split: Mapping[str, Any]) -> str:
     """Parameters of a split in words."""
-    words = [f"test year {split['test_year']}", "all other years train"]
+    if "test_year" in split:
+        words = [f"test year {split['test_year']}", "all other years train"]
+    else:
+        words = [f"{describe(split)}, all else trains"]
+    if "fold" in split:
+        words.append(f"fold {split['fold']} of {split['folds']}")
+    if split.get("target") is not None:
+        words.append(f"target {split['target']}")
     if split.get("max_cells") is not None:
-        words.append(f"{split['max_cells']} evenly spaced jobs")
+        words.append(f"{split['max_cells']} evenly spaced cells")
     if "weeks" in split:
         words.append(f"{split['train_cells']:,} sampled cells train (sample {split['sample_seed']})")
-        words.append(f"weeks {', '.join(map(str, split['weeks']))} are scored, on all cells")
-    known = {"kind", "test_year", "max_cells", "weeks", "train_cells", "sample_seed"}
+        words.append(f"weeks (steps of the year) {', '.join(map(str, split['weeks']))} are scored, on all cells")
+    known = {"kind", "test_year", "max_cells", "weeks", "train_cells", "sample_seed", "fold", "folds", "target"}
     words += [f"{key} {value}" for key, value in split.items() if key not in known]
     return f"{split.get('kind', '')}: {'; '.join(words)}".removeprefix(": ")
 
@@ -173,7 +181,7 @@ def audit_sentence(audit: JobAudit) -> str:
     if audit.problem:
         parts.append(f"PROBLEM: {audit.problem}")
     elif audit.geometry is None:
-        parts.append("none of them trains, since all lie in the test year (by the rule of the split)")
+        parts.append("none of them trains, by the rule of the split")
     else:
         parts.append(
             "split rebuilt from its parameters: the same test samples, "

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.data.split_names import describe
 from bench.report.html.elements import (
     Child,
     Html,
@@ -44,7 +45,7 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
         ("Why this data set", [manifest.dataset_reason for manifest in manifests]),
         ("Target", [f"{manifest.target_name}, {manifest.target_units}" for manifest in manifests]),
         ("Profile", [job.profile for job in first]),
-        ("Test year", [str(job.split["test_year"]) for job in first]),
+        ("Tested on", [describe(job.split).removeprefix("tested on ") for job in first]),
         ("Jobs done", [f"{len(selection.done)} of {len(selection.jobs)} planned" for selection in selections]),
         ("Newest run", [manifest.created for manifest in manifests]),
     ]

@@ -60,8 +60,7 @@ class Comparison:
         """Reproduced, better, worse, or cannot say; see `verdict`."""
         if self.ours is None or math.isnan(self.ours.value):
             return "cannot say"
-        low, high = self.ours.low, self.ours.high
-        interval = None if low is None or high is None else (low, high)
+        interval = (self.ours.low, self.ours.high) if self.ours.known else None
         return verdict((self.low, self.high), self.ours.value, interval, self.lower_is_better)
 
 

@@ -20,7 +20,8 @@ from bench.report.results.comparison import Measure, interval_value
 from bench.report.table import Value
 from bench.report.tables.numbered import GAP_WEEK, TABLE2_DENOMINATOR
 from bench.runners.entry import DUAL_BRANCH
-from bench.scoring.uncertainty import Floats, Inference
+from bench.scoring.interval import Interval
+from bench.scoring.uncertainty import Floats
 
 RANK_AGREEMENT = 0.5
 """Spearman's correlation from which on two orders of models count as the same in the large."""
@@ -188,7 +189,7 @@ def _unknown(heading: str, label: str, answer: str | float, jobs: tuple[str, ...
 
 
 def _decided(
-    heading: str, label: str, answer: str, ours: str, found: Inference | None, holds: bool, jobs: tuple[str, ...]
+    heading: str, label: str, answer: str, ours: str, found: Interval | None, holds: bool, jobs: tuple[str, ...]
 ) -> Claim:
     """A claim that a ratio decides; two rows without a common sample of cells have none."""
     if found is None:
@@ -196,7 +197,7 @@ def _decided(
     return Claim(heading, label, answer, ours, interval_value(found), _judged(found, 1.0, holds), jobs)
 
 
-def _judged(found: Inference, boundary: float, holds: bool) -> Verdict:
+def _judged(found: Interval, boundary: float, holds: bool) -> Verdict:
     """Cannot say where the interval holds the boundary between the paper's answer and another one."""
     if not found.excludes(boundary):
         return "cannot say"

@@ -9,7 +9,8 @@ from bench.report.results import comparison
 from bench.report.results.comparison import Measure, interval_value, paired
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Value
-from bench.scoring.uncertainty import Floats, Inference
+from bench.scoring.interval import Interval
+from bench.scoring.uncertainty import Floats
 
 
 class Scores:
@@ -38,25 +39,25 @@ class Scores:
         found = None if row is None else comparison.number(self._reader, row, measure)
         return None if found is None else interval_value(found)
 
-    def ratio(self, runner: str, other: str, measure: Measure) -> Inference | None:
+    def ratio(self, runner: str, other: str, measure: Measure) -> Interval | None:
         """`bench.report.results.comparison.ratio` of two runners, or None without results."""
         return self._compared(comparison.ratio, runner, other, measure)
 
-    def difference(self, runner: str, other: str, measure: Measure) -> Inference | None:
+    def difference(self, runner: str, other: str, measure: Measure) -> Interval | None:
         """`bench.report.results.comparison.difference` of two runners, or None without results."""
         return self._compared(comparison.difference, runner, other, measure)
 
     def _compared(
         self,
-        compare: Callable[[StatisticsReader, RowResult, RowResult, Measure], Inference | None],
+        compare: Callable[[StatisticsReader, RowResult, RowResult, Measure], Interval | None],
         runner: str,
         other: str,
         measure: Measure,
-    ) -> Inference | None:
+    ) -> Interval | None:
         first, second = self._rows.get(runner), self._rows.get(other)
         return None if first is None or second is None else compare(self._reader, first, second, measure)
 
-    def infer(self, function: Callable[..., Floats], runners: Sequence[str], measure: Measure) -> Inference | None:
+    def infer(self, function: Callable[..., Floats], runners: Sequence[str], measure: Measure) -> Interval | None:
         """A function of one number of each of several runners, or None where not all have results in common.
 
         Args:

@@ -34,14 +34,14 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
     """One sentence for each kind of run of the same suite that is not in a selection, with the way to see it."""
     reference = selection.jobs[0]
     groups: dict[str, dict[tuple[str, ...], Job]] = {}
-    newest: dict[tuple[str, str], str] = {}
+    newest: dict[tuple[str, str, str | None], str] = {}
     for manifest in store.manifests():  # oldest first
         for job in manifest.jobs if manifest.suite == reference.suite else ():
             key = _group(job)
             groups.setdefault(key, {})[job.address] = job
         if manifest.suite == reference.suite and manifest.jobs:
-            first = manifest.jobs[0]
-            newest[first.dataset, first.profile] = _group(first)
+            for job in manifest.jobs:
+                newest[job.dataset, job.profile, job.target] = _group(job)
     sentences = []
     for key, jobs in sorted(groups.items()):
         first = next(iter(jobs.values()))
@@ -49,17 +49,11 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
             continue
         count = f"{len(jobs)} planned {'job' if len(jobs) == 1 else 'jobs'}"
         what = f"{count} of suite {first.suite} on data set {first.dataset}, profile {first.profile}"
-        if newest.get((first.dataset, first.profile)) == key:
-            command = [
-                "bench",
-                "report",
-                "--suite",
-                first.suite,
-                "--dataset",
-                first.dataset,
-                "--profile",
-                first.profile,
-            ]
+        what += f", target {first.target}" if first.target is not None else ""
+        if newest.get((first.dataset, first.profile, first.target)) == key:
+            words = ["--suite", first.suite, "--dataset", first.dataset, "--profile", first.profile]
+            words += ["--target", first.target] if first.target is not None else []
+            command = ["bench", "report", *words]
             sentences.append(f"Left out: {what}; `{shlex.join(command)}` shows them.")
         else:
             sentences.append(

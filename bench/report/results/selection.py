@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.errors import BenchError
+from bench.errors import BenchError, unknown
 from bench.runners import registry
+from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
-from bench.scoring.uncertainty import Blocks, Floats, Inference, Sample, block_draws, infer, samples_of
+from bench.scoring.places import Blocks
+from bench.scoring.uncertainty import Floats, Sample, block_draws, infer, samples_of
 from bench.store.jobs import Job
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
@@ -29,10 +31,10 @@ class Selection:
     """The jobs of one table.
 
     Attributes:
-        manifest: of the newest run; it names data set, target and profile.
-        jobs: every cell that should be in the table, in registry order.
+        manifest: of the newest run; it names data set, the target of these jobs and the profile.
+        jobs: every job that should be in the table, in registry order.
         records: id → record, of those that ended.
-        stale: ids of cells that an older version of their runner, its parameters or its packages made.
+        stale: ids of jobs that an older version of their runner, its parameters or its packages made.
     """
 
     manifest: Manifest
@@ -45,23 +47,6 @@ class Selection:
         """Records of the jobs that are done and not stale, in the order of `jobs`."""
         found = [self.records.get(job.id) for job in self.jobs if job.id not in self.stale]
         return [record for record in found if record is not None and record.status == "done"]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A metric over repetitions with its interval.
-
-    Attributes:
-        value: mean over the repetitions that are done.
-        low: lower end of the 95 % interval of that mean.
-        high: upper end.
-        spread: standard deviation over repetitions (NaN for one).
-    """
-
-    value: float
-    low: float
-    high: float
-    spread: float
 
 
 @dataclass(frozen=True)
@@ -90,8 +75,8 @@ class RowResult:
         title: as printed.
         family: as printed.
         step_means: whether the model is fitted on means over the training years.
-        planned: number of cells that should be there.
-        records: those that are done.
+        planned: number of jobs that should be there: repetitions, times folds where the split has some.
+        records: those that are done; of repetitions whose folds are not all done, none.
         problems: status and reason of the others.
     """
 
@@ -102,6 +87,11 @@ class RowResult:
     planned: int
     records: tuple[Record, ...]
     problems: tuple[str, ...]
+
+    @property
+    def runs(self) -> int:
+        """Number of whole repetitions: the folds of one make one run."""
+        return len({record.job.repetition for record in self.records})
 
     @property
     def fitted_part(self) -> str:
@@ -121,17 +111,20 @@ def runs(store: Store, suite: str, dataset: str | None = None, profile: str | No
     ]
 
 
-def select(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> Selection:
-    """The jobs of a suite's table.
+def select(
+    store: Store, suite: str, dataset: str | None = None, profile: str | None = None, target: str | None = None
+) -> Selection:
+    """The jobs of a suite's table, of one target.
 
     Args:
         store: where results are.
         suite: name of the suite.
         dataset: name of the data set; None for that of the newest run.
         profile: name of the profile; None for that of the newest run.
+        target: of data with several; None for the first.
 
     Raises:
-        BenchError: no such run was ever started in this store, or a record is damaged.
+        BenchError: no such run was ever started in this store, it has no such target, or a record is damaged.
     """
     fitting = runs(store, suite, dataset, profile)
     if not fitting:
@@ -139,11 +132,11 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
         raise BenchError(
             f"Store {store.root} holds no run of suite {suite!r}{asked}; run `bench run --suite {suite}` first."
         )
-    newest = fitting[-1]
+    newest = _of_target(fitting[-1], target)
     reference = newest.jobs[0]
     wanted: dict[tuple[str, ...], Job] = {}
     current: dict[tuple[str, str | None], str] = {}
-    for manifest in fitting:  # oldest first: the newest version of a cell and of a runner replaces older ones
+    for manifest in fitting:  # oldest first: the newest version of a job and of a runner replaces older ones
         for job in manifest.jobs:
             if same_table(job, reference):
                 wanted[job.address] = job
@@ -153,6 +146,24 @@ def select(store: Store, suite: str, dataset: str | None = None, profile: str | 
     records = {job.id: record for job in jobs for record in [store.record(job.id)] if record is not None}
     stale = frozenset(job.id for job in jobs if _variant(job) != current[_row_of(job)])
     return Selection(newest, tuple(jobs), records, stale)
+
+
+def _of_target(manifest: Manifest, target: str | None) -> Manifest:
+    """A manifest with the jobs, name and units of one target only.
+
+    Raises:
+        BenchError: the run has no job of that target.
+    """
+    known = manifest.several_targets or {manifest.target_name: manifest.target_units}
+    wanted = target or manifest.target_name
+    if wanted not in known:
+        raise unknown("target", wanted, list(known), "name one of the run's targets with --target")
+    if not manifest.several_targets:
+        return manifest
+    jobs = [job for job in manifest.jobs if job.target == wanted]
+    if not jobs:
+        raise BenchError(f"The newest run of suite {manifest.suite} has no job of target {wanted!r}.")
+    return manifest.model_copy(update={"jobs": jobs, "target_name": wanted, "target_units": known[wanted]})
 
 
 def same_table(job: Job, reference: Job) -> bool:
@@ -167,7 +178,8 @@ def same_table(job: Job, reference: Job) -> bool:
 
 def fixed_split(split: dict[str, Any]) -> str:
     """What all jobs of a table must have in common of their splits, as text."""
-    varying: tuple[str, ...] = ("train_cells", "sample_seed")  # learning curves and repetitions share a table
+    # Learning curves, repetitions and folds share a table.
+    varying: tuple[str, ...] = ("train_cells", "sample_seed", "fold")
     if split["kind"] == "ablation":
         varying = ("sample_seed",)
     return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
@@ -195,7 +207,8 @@ def rows(selection: Selection) -> list[RowResult]:
     found = []
     for key, jobs in grouped.items():
         entry = registry.entries().get(key.runner)
-        done, problems = [], []
+        done: list[Record] = []
+        problems: list[str] = []
         for job in jobs:
             record = selection.records.get(job.id)
             if job.id in selection.stale:
@@ -208,15 +221,37 @@ def rows(selection: Selection) -> list[RowResult]:
                 problems.append(f"{job.label}: {record.status}: {record.reason}")
             else:
                 done.append(record)
+        done, broken = _whole_repetitions(jobs, done)
+        problems += broken
         title, family = (entry.title, entry.family) if entry else (key.runner, "Reference")
         step_means = entry is not None and entry.step_means
         found.append(RowResult(key, title, family, step_means, len(jobs), tuple(done), tuple(problems)))
     return found
 
 
+def _whole_repetitions(jobs: Sequence[Job], done: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The records of repetitions of which every fold is done, and a sentence for each of the others.
+
+    A number over some of the folds is a number over other samples than its neighbours' in the table.
+    """
+    if not any("fold" in job.split for job in jobs):
+        return list(done), []
+    folds = {job.split["fold"] for job in jobs}
+    have: dict[int, set[int]] = {}
+    for record in done:
+        have.setdefault(record.job.repetition, set()).add(record.job.split["fold"])
+    partial = {repetition for repetition, known in have.items() if known != folds}
+    sentences = [
+        f"repetition {repetition} of {jobs[0].runner}: folds "
+        f"{', '.join(map(str, sorted(folds - have[repetition])))} are not done, so that it is left out"
+        for repetition in sorted(partial)
+    ]
+    return [record for record in done if record.job.repetition not in partial], sentences
+
+
 @dataclass(frozen=True)
 class BlockSums:
-    """Sums of one job, part, group and weighting.
+    """Sums of one repetition, part, group and weighting.
 
     Attributes:
         blocks: (blocks,) ids, ascending.
@@ -231,6 +266,14 @@ class BlockSums:
         values = np.zeros((*self.values.shape[:2], len(blocks)))
         values[:, :, np.searchsorted(blocks, self.blocks)] = self.values
         return values
+
+
+def _pooled(parts: Sequence[BlockSums]) -> BlockSums:
+    """The sums of all folds of a repetition."""
+    if len(parts) == 1:
+        return parts[0]
+    blocks = np.unique(np.concatenate([part.blocks for part in parts]))
+    return BlockSums(blocks, np.sum([part.on(blocks) for part in parts], axis=0))
 
 
 @dataclass(frozen=True)
@@ -255,7 +298,7 @@ class Term:
 
 
 class StatisticsReader:
-    """Reads the stored sums of cells and turns them into estimates; keeps what it has read."""
+    """Reads the stored sums of jobs and turns them into intervals; keeps what it has read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -269,7 +312,7 @@ class StatisticsReader:
         return self._store
 
     def table(self, record: Record) -> pd.DataFrame:
-        """The statistics table of a cell.
+        """The statistics table of a job.
 
         Raises:
             BenchError: the file is damaged.
@@ -290,6 +333,15 @@ class StatisticsReader:
                 self._sums[record.job_id, str(key)] = BlockSums(own, sums)
         return self._tables[record.job_id]
 
+    def test_blocks(self, record: Record) -> int:
+        """Number of spatial blocks that a job's test cells lie in.
+
+        Raises:
+            BenchError: the file is damaged.
+        """
+        sums = self.sums(record, "test", "all")
+        return 0 if sums is None else len(sums.blocks)
+
     def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
         """Sums per spatial block, or None where the job has no such group."""
         self.table(record)
@@ -303,7 +355,7 @@ class StatisticsReader:
         *,
         weighting: str = "plain",
         positive: bool = False,
-    ) -> Inference | None:
+    ) -> Interval | None:
         """A function of one metric of several terms with its interval; all terms are scored under the same draws.
 
         Args:
@@ -331,7 +383,7 @@ class StatisticsReader:
         part: str = "test",
         group: str = "all",
         weighting: str = "plain",
-    ) -> Estimate | None:
+    ) -> Interval | None:
         """A metric over the repetitions of a row with its interval, or None without results."""
         if not records:
             return None
@@ -347,19 +399,17 @@ class StatisticsReader:
         )
         if found is None:
             return None
-        value, low, high = found.value, found.low, found.high
-        if rest:
-            value, low, high = 1 - value, 1 - high, 1 - low
-        values = [
-            float(METRICS[metric].of(dict(zip(STATISTICS, item.values.sum(axis=(1, 2)), strict=True))))
-            for item in self._of(term, weighting)
-        ]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-        return Estimate(value, low, high, spread)
+        return found.one_minus() if rest else found
 
     def _of(self, term: Term, weighting: str) -> list[BlockSums]:
-        found = [self.sums(record, term.part, term.group, weighting) for record in term.records]
-        return [item for item in found if item is not None]
+        by_repetition: dict[tuple[Any, ...], list[BlockSums]] = {}
+        for record in term.records:
+            sums = self.sums(record, term.part, term.group, weighting)
+            if sums is not None:
+                split = record.job.split
+                key = (record.job.repetition, split.get("sample_seed")) if "fold" in split else (record.job_id,)
+                by_repetition.setdefault(key, []).append(sums)
+        return [_pooled(parts) for parts in by_repetition.values()]
 
     def _drawn(self, term: Term, weighting: str, sums: Sequence[BlockSums], blocks: Blocks) -> dict[str, Sample]:
         jobs = tuple(record.job_id for record in term.records)

@@ -1,6 +1,6 @@
-"""What a store can say about the split of each of its cells.
+"""What a store can say about the split of each of its jobs.
 
-Known of every cell that is done: the parameters of its split, which enter its id, and its test samples with their
+Known of every job that is done: the parameters of its split, which enter its id, and its test samples with their
 targets, which lie beside its record. Two jobs with one digest of these samples were scored on the same values. Where
 the store also has the data set's record (places and times), the split is rebuilt from its parameters, compared with
 what was scored, and audited as `bench data audit` does. Whether a fit depends on the training part alone cannot be seen
@@ -20,8 +20,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from bench.data.audit import SplitAudit, audit_places
-from bench.data.splits import IndexArray, Split, split_of_grid
+from bench.data.splits import Split, split_of_layout
 from bench.report.results.selection import Selection
+from bench.store.dataset_record import DatasetRecord, read_dataset_record
 from bench.store.records import Record
 from bench.store.store import CorruptRecord, Store
 
@@ -79,35 +80,23 @@ class Grid:
     """Places and times of a data set, from its record in the store.
 
     Attributes:
-        lon: (cell,) degrees east.
-        lat: (cell,) degrees north.
+        record: the record.
         time: (time,) datetime64[D].
-        year: (time,) calendar year.
-        step_of_year: (time,) 8-day step, 1–46.
     """
 
-    lon: npt.NDArray[np.float64]
-    lat: npt.NDArray[np.float64]
+    record: DatasetRecord
     time: npt.NDArray[np.datetime64]
-    year: IndexArray
-    step_of_year: IndexArray
 
 
 def read_grid(store: Store, dataset_fingerprint: str) -> Grid | None:
-    """Places and times of a data set, or None where the store has no record of them."""
-    folder = store.root / "datasets" / dataset_fingerprint
+    """Places and times of a data set, or None where the store has no readable record of them."""
     try:
-        cells = pd.read_parquet(folder / "cells.parquet", columns=["lon", "lat"])
-        times = pd.read_parquet(folder / "times.parquet", columns=["time", "year", "step_of_year"])
-    except (OSError, ValueError):
+        record = read_dataset_record(store, dataset_fingerprint)
+    except CorruptRecord:
         return None
-    return Grid(
-        cells["lon"].to_numpy(np.float64),
-        cells["lat"].to_numpy(np.float64),
-        times["time"].to_numpy().astype("datetime64[D]"),
-        times["year"].to_numpy(np.int64),
-        times["step_of_year"].to_numpy(np.int64),
-    )
+    if record is None:
+        return None
+    return Grid(record, record.times["time"].to_numpy().astype("datetime64[D]"))
 
 
 class SplitAuditor:
@@ -129,7 +118,7 @@ class SplitAuditor:
         return read_grid(self._store, self._selection.jobs[0].dataset_fingerprint)
 
     def audit(self, record: Record) -> JobAudit:
-        """What is known about the split of a cell that is done."""
+        """What is known about the split of a job that is done."""
         covered = record.job.runner in AUDITED_BY_TESTS
         try:
             samples = read_samples(self._store.file(record, "predictions.parquet"))
@@ -143,9 +132,7 @@ class SplitAuditor:
         geometry = None
         if self.grid is not None:
             split, geometry = self._split(record.job.split, self.grid)
-            expected = _places(
-                np.repeat(split.test.cells, len(split.test.times)), np.tile(split.test.times, len(split.test.cells))
-            )
+            expected = _places(*split.test.samples())
             if not np.array_equal(expected, samples.places):
                 problem = problem or "the stored test samples are not those of the split"
             elif record.n_train is not None and record.n_train != geometry.n_train:
@@ -159,8 +146,9 @@ class SplitAuditor:
     def _split(self, parameters: dict[str, Any], grid: Grid) -> tuple[Split, SplitAudit]:
         key = repr(sorted(parameters.items()))
         if key not in self._rebuilt:
-            split = split_of_grid(len(grid.lon), grid.year, grid.step_of_year, parameters)
-            self._rebuilt[key] = split, audit_places(grid.lon, grid.lat, grid.time, split)
+            layout = grid.record.layout(parameters.get("target"))
+            split = split_of_layout(layout, parameters)
+            self._rebuilt[key] = split, audit_places(layout.places, layout.is_planar, grid.time, split)
         return self._rebuilt[key]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.data.borders import DATE_LINE_DEGREES, HULL_DEGREES
+from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, difference, interval_value, number
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
@@ -27,9 +28,9 @@ class Finding:
         result: what is stored of it.
         rmse: of the test part.
         difference: its RMSE − that of the base, paired; None for the base and where nothing can be paired.
-        border: RMSE of the jobs at the border.
-        border_difference: as `difference`, of the jobs at the border.
-        inner: RMSE of all other jobs.
+        border: RMSE of the cells at the border.
+        border_difference: as `difference`, of the cells at the border.
+        inner: RMSE of all other cells.
         fit_seconds: mean over the runs.
         is_base: whether its settings are those of the base, which also holds for a variant that was capped at them.
     """
@@ -91,7 +92,7 @@ def ablation_table(selection: Selection, reader: StatisticsReader, weighting: st
     )
     problems = dict.fromkeys(problem for line in lines for problem in line.result.problems)
     return Table(
-        "ablation", _caption(selection, weighting), "Variant", columns, tuple(map(_row, lines)), tuple(problems)
+        "ablation", _caption(selection, reader, weighting), "Variant", columns, tuple(map(_row, lines)), tuple(problems)
     )
 
 
@@ -155,7 +156,7 @@ def _row(line: Finding) -> Row:
     )
 
 
-def _caption(selection: Selection, weighting: str) -> str:
+def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> str:
     first = selection.jobs[0]
     split = first.split
     repetitions = sorted({job.repetition for job in selection.jobs})
@@ -169,7 +170,7 @@ def _caption(selection: Selection, weighting: str) -> str:
         f"scored on steps {', '.join(map(str, split['weeks']))} of {split['test_year']} over all cells",
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",
-        f"{len(selection.done)} of {len(selection.jobs)} cells done",
+        f"{len(selection.done)} of {len(selection.jobs)} jobs done",
         "area-weighted" if weighting == "area" else "",
     ]
     return (
@@ -177,5 +178,5 @@ def _caption(selection: Selection, weighting: str) -> str:
         f"table only. In brackets: {CONFIDENCE:.0%} intervals over places and samples of cells "
         "(docs/uncertainty.md); differences to the base (RMSE − its RMSE) are paired. Border: cells within "
         f"{DATE_LINE_DEGREES:g}° of the date line or, on regional data, within {HULL_DEGREES:g}° of the hull of all "
-        "cells."
+        "cells." + few_blocks.remark_on(reader, rows(selection))
     )

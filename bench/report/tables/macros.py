@@ -103,7 +103,7 @@ def numbers(tables: Sequence[tuple[Table, int | None]], facts: Mapping[str, str]
 
 def _forms(row: Row, column: Column, value: Value) -> Iterator[tuple[str, str]]:
     yield "", _number(value.value, column.digits)
-    if column.interval and value.low is not None and value.high is not None:
+    if column.interval and value.known:
         low, high = (_number(end, column.digits - 1) for end in (value.low, value.high))
         yield "Low", low
         yield "High", high

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.report import published
+from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
-from bench.report.results.selection import Estimate, RowResult, Selection, StatisticsReader, rows
+from bench.report.results.data_words import DataWords, words_of
+from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import FAMILIES, TRAINING_ROWS
-from bench.scoring.metrics import BLOCK_DEGREES
-from bench.scoring.uncertainty import CONFIDENCE, WINDOW_BLOCKS, Inference
+from bench.scoring.interval import Interval
+from bench.scoring.uncertainty import CONFIDENCE
 
 TABLE1_DENOMINATOR = "lightgbm_large"
 """The paper's best tabular model: ratios of Table 1 are taken to it."""
@@ -24,8 +26,8 @@ _REFERENCE = "Reference"
 
 def table1(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
     """Table 1: test error of every model on the full suite, with train error, gap, and the paper's ratios."""
-    found = rows(selection)
-    paper = published.load(1)
+    found, words = rows(selection), words_of(reader.store, selection)
+    paper = published.load(1) if words.of_paper else []
     estimates = {row.key: _estimates(reader, row, weighting) for row in found}
     paper_denominator = published.lookup(paper, TABLE1_DENOMINATOR, "rmse")
     table_rows = []
@@ -54,12 +56,12 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("train_rmse", "Train RMSE"),
         Column("gap", "Gap", interval=False),
         Column("ratio", "÷ LightGBM Large", interval=False),
-        Column("paper_ratio", "Paper's ratio"),
+        *((Column("paper_ratio", "Paper's ratio"),) if words.of_paper else ()),
         Column("runs", "Runs", digits=0),
     )
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Comparison of methods (Table 1 of the paper). {_circumstances(selection, found, weighting)}"
+    caption = f"Comparison of methods{words.table(1)}. {_circumstances(selection, reader, found, weighting, words)}"
     return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
@@ -91,8 +93,8 @@ def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plai
 
 def table2(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
     """Table 2: RMSE and R² of named weeks on the few-shot suite, over all land cells, with the paper's ratios."""
-    found = rows(selection)
-    paper = published.load(2)
+    found, words = rows(selection), words_of(reader.store, selection)
+    paper = published.load(2) if words.of_paper else []
     weeks = _weeks(selection)
     table_rows = []
     for row in found:
@@ -113,22 +115,26 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     table_rows += _unplanned(found, paper)
     columns: list[Column] = []
     for week in weeks:
-        columns.append(Column(f"rmse_{week}", f"W{week} RMSE", best="min"))
+        columns.append(Column(f"rmse_{week}", f"{words.short_step(week)} RMSE", best="min"))
         columns.append(Column(f"r2_{week}", "R²", 2, "max", interval=False))
     for week in weeks:
-        label = f"W{week} ÷ GNNWR"
+        label = f"{words.short_step(week)} ÷ GNNWR"
         columns.append(Column(f"ratio_{week}", label, in_latex=False, on_terminal=False, interval=False))
-        columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
+        if words.of_paper:
+            columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
     measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Few-shot comparison by week (Table 2 of the paper). {_circumstances(selection, found, weighting)}"
+    caption = (
+        f"Few-shot comparison by {words.week}{words.table(2)}. "
+        f"{_circumstances(selection, reader, found, weighting, words)}"
+    )
     return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
 
 
 def table3(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
     """Table 3: train and test error of week 40 and the gap, like for like (raw samples) and as published."""
-    found = rows(selection)
-    paper = published.load(3)
+    found, words = rows(selection), words_of(reader.store, selection)
+    paper = published.load(3) if words.of_paper else []
     week = gap_week(selection)
     group = f"week:{week}"
     table_rows = []
@@ -156,7 +162,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         Column("gap", "Gap", best="min", interval=False),
         Column("fitted_rmse", "Train RMSE as published"),
         Column("gap_published", "Gap as published", interval=False),
-        Column("paper_gap", "Paper's gap"),
+        *((Column("paper_gap", "Paper's gap"),) if words.of_paper else ()),
         Column("seen_rmse", "Seen cells", in_latex=False),
         Column("unseen_rmse", "Unseen cells", in_latex=False),
         Column("runs", "Runs", digits=0),
@@ -165,9 +171,9 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures["gap"] = Measure("rmse", group, minus="train")
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
-        f"Generalisation gap in week {week} (Table 3 of the paper). {_circumstances(selection, found, weighting)} "
-        "As published: the training error is taken on what a model was fitted on, for spatial models means over the "
-        "training years."
+        f"Generalisation gap in {words.week} {week}{words.table(3)}. "
+        f"{_circumstances(selection, reader, found, weighting, words)} As published: the training error is taken on "
+        "what a model was fitted on, for spatial models means over the training years."
     )
     return Table("table3", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
@@ -178,7 +184,7 @@ def gap_week(selection: Selection) -> int:
     return GAP_WEEK if GAP_WEEK in weeks else weeks[-1]
 
 
-def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Estimate | None]:
+def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict[str, Interval | None]:
     got = {name: reader.estimate(row.records, name, weighting=weighting) for name in ("rmse", "r2", "mae", "bias")}
     got["train_rmse"] = reader.estimate(row.records, "rmse", part="train", weighting=weighting)
     return got
@@ -195,13 +201,13 @@ def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> Row
     return next(iter(alike or (candidates if len(candidates) == 1 else [])), None)
 
 
-def _shown(key: str, found: Estimate | Inference | None) -> dict[str, Value]:
+def _shown(key: str, found: Interval | None) -> dict[str, Value]:
     return {} if found is None else {key: interval_value(found)}
 
 
 def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
     if row.records:
-        values = values | {"runs": Value(len(row.records))}
+        values = values | {"runs": Value(row.runs)}
     notes = [] if len(row.records) == row.planned else [f"{len(row.records)} of {row.planned} done"]
     sampled = {record.job.parameters.get(TRAINING_ROWS): record.n_train for record in row.records}
     notes += [f"learnt from {rows:,} of {n_train:,} training samples" for rows, n_train in sampled.items() if rows]
@@ -254,7 +260,9 @@ def _weeks(selection: Selection) -> list[int]:
     return list(selection.jobs[0].split["weeks"])
 
 
-def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: str) -> str:
+def _circumstances(
+    selection: Selection, reader: StatisticsReader, found: Sequence[RowResult], weighting: str, words: DataWords
+) -> str:
     first = selection.jobs[0]
     views = sorted({row.key.view for row in found if row.key.view})
     repetitions = sorted({job.repetition for job in selection.jobs})
@@ -262,20 +270,21 @@ def _circumstances(selection: Selection, found: Sequence[RowResult], weighting: 
     parts = [
         f"Data set {first.dataset} ({selection.manifest.dataset_title})",
         f"{selection.manifest.target_name} in {selection.manifest.target_units}",
-        f"test year {first.split['test_year']}",
+        words.split,
         f"feature view {', '.join(views)}" if views else "",
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",
         "runs with several seeds are averaged" if len(repetitions) > 1 else "",
-        f"{done} of {planned} cells done",
+        f"{done} of {planned} jobs done",
         "area-weighted" if weighting == "area" else "",
     ]
     return (
         "; ".join(filter(None, parts))
-        + f". In brackets: {CONFIDENCE:.0%} intervals from a bootstrap over places, in windows of "
-        f"{WINDOW_BLOCKS * BLOCK_DEGREES:g}°, and over the runs of a row. Bold: best, reference rows aside, if the "
-        "interval of its paired ratio to the runner-up excludes 1 (gaps: of the difference 0); †: cannot be told from "
-        "the best. Train errors are on raw training samples."
+        + f". In brackets: {CONFIDENCE:.0%} intervals over places, as far as errors go together, "
+        f"and over the runs of a row. Bold: best, reference rows aside, if the "
+        "interval of its paired ratio to every other row excludes 1 (gaps: of the difference 0); †: cannot be told "
+        "from the best. Rows err in the same places: compare them by paired ratios and differences, not by whether "
+        "their own intervals overlap. Train errors are on raw training samples." + few_blocks.remark_on(reader, found)
     )
 
 

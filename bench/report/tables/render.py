@@ -156,7 +156,7 @@ def plain_value(value: Value | None, column: Column) -> str:
     if value is None or math.isnan(value.value):
         return MISSING
     text = f"{value.value:.{column.digits}f}{TIED if value.tied else ''}"
-    if column.interval and value.low is not None and value.high is not None:
+    if column.interval and value.known:
         text += f" [{value.low:.{column.digits - 1}f}, {value.high:.{column.digits - 1}f}]"
     return text
 
@@ -179,12 +179,12 @@ def _latex_value(row: Row, column: Column, best: bool) -> str:
         return "--"
     number = f"{value.value:.{column.digits}f}".replace("-", "$-$")
     text = rf"\textbf{{{number}}}" if best else number + (escape(TIED) if value.tied else "")
-    if column.interval and value.low is not None and value.high is not None:
+    if column.interval and value.known:
         digits = column.digits - 1
         interval = f"[{value.low:.{digits}f}, {value.high:.{digits}f}]".replace("-", "$-$")
         text += rf" {{\scriptsize {interval}}}"
     return text
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None or math.isnan(value) else repr(float(value))
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else repr(float(value))

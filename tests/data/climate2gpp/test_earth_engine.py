@@ -17,8 +17,10 @@ from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
 from bench.data.climate2gpp.earth_engine import NO_DATA, Collections, Request, image, requests
 from bench.data.climate2gpp.earth_engine_tasks import Destination, Submission, connect, submit, task
 from bench.data.climate2gpp.grids import target_grid
-from bench.data.climate2gpp.inventory import _source
-from bench.data.climate2gpp.readers import date_in, open_layers
+from bench.data.climate2gpp.layers import date_in
+from bench.data.climate2gpp.readers import open_layers
+from bench.data.climate2gpp.settle import Choices, settled
+from bench.data.climate2gpp.source import source_of
 from bench.data.era5_land import ERA5_LAND, by_file_name
 from bench.errors import BenchError
 from tests.conftest import Bench
@@ -143,8 +145,9 @@ def exported(daily: Path, aggregation: Any, without: tuple[str, ...] = ()) -> di
 def test_what_is_missing_is_missing_by_the_rules_of_the_build_from_daily_files(holes: Path, aggregation: Any) -> None:
     bands = exported(holes, aggregation)
     variable = dataclasses.replace(ERA5_BY_NAME[PRECIPITATION], aggregation=aggregation)
-    source, cells = _source(variable, list(open_layers(holes))), np.array([[89], [90]]) * 360 + np.array([200, 201])
-    wanted, _ = year_of_steps(source, 2019, Regridders(target_grid(1.0)), cells.ravel())
+    source = settled(source_of(variable, list(open_layers(holes))), (2019,), Choices()).source
+    cells = np.array([[89], [90]]) * 360 + np.array([200, 201])
+    wanted = year_of_steps(source, 2019, Regridders(target_grid(1.0)), cells.ravel())
     wanted = wanted.reshape(46, 2, 2)
     found = np.stack(list(bands.values()))
     assert list(bands)[1] == "total_precipitation_sum_20190109" and found.shape == wanted.shape

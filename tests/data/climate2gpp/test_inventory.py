@@ -11,8 +11,10 @@ import pytest
 import rasterio
 
 from bench.data.climate2gpp import calendar
-from bench.data.climate2gpp.inventory import _era5_sources, expand, unit_of
+from bench.data.climate2gpp.inventory import _era5_sources, expand
 from bench.data.climate2gpp.readers import open_layers
+from bench.data.climate2gpp.settle import Choices, settled
+from bench.data.climate2gpp.source import source_of
 from bench.data.era5_land import ERA5_LAND, by_name
 from bench.errors import BenchError
 from tests.data.climate2gpp.conftest import YEARS, replace_by_copy, stock
@@ -40,7 +42,7 @@ def test_a_complete_archive_is_taken_stock_of(archive: Path) -> None:
     assert {source.kind for source in inventory.climate.values()} == {"daily"}
     assert inventory.target.kind == "step"
     assert list(inventory.land_cover) == [2019]  # the test year's land cover is not looked at
-    assert inventory.notes == ("GPP: no units attribute: taken as gC m-2 d-1 by the range of the values",)
+    assert inventory.notes == ("GPP: taken as 0.01 gC m-2 d-1 by PML_V2's documentation of whole numbers",)
 
 
 def test_a_file_missing_in_the_middle_of_a_year_is_named_by_its_dates(copied: Callable[[], Path]) -> None:
@@ -134,7 +136,7 @@ def test_hourly_files_need_every_hour_and_the_midnight_after_the_last_day(tmp_pa
             write_era5(tmp_path, variable, 2019, layout)
     with netCDF4.Dataset(tmp_path / "era5_land_tp_2019.nc") as file:
         assert len(file["valid_time"]) == 365 * 24
-    sources, _ = _era5_sources(sorted(tmp_path.glob("*.nc")), print)
+    sources = _era5_sources(sorted(tmp_path.glob("*.nc")), print)
     assert set(sources) == {"temperature_2m", "temperature_2m_min", "temperature_2m_max", "total_precipitation_sum"}
     assert {source.kind for source in sources.values()} == {"hourly"}
     # The total of the last day stands at the first hour of the next year, and is there.
@@ -169,6 +171,6 @@ def test_the_unit_of_sums_over_steps_is_decided_without_their_fill_values(tmp_pa
     ) as raster:
         raster.write(rain, 1)
         raster.descriptions = ("total_precipitation_sum_20190101",)
-    (layer,) = open_layers(path)
-    unit, note = unit_of(by_name("total_precipitation_sum"), layer, "step")
-    assert unit.name == "m" and note == "no units attribute: taken as m by the range of the values"
+    source = source_of(by_name("total_precipitation_sum"), list(open_layers(path)))
+    found = settled(source, (2019,), Choices()).source.decision
+    assert found is not None and found.unit.name == "m" and "Earth Engine's band of this name" in found.evidence

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.data.climate2gpp.units import decide_unit, repeated_fills, require_range, without_fills
+from bench.data.climate2gpp.decisions import Decision, Said, decide_unit
+from bench.data.climate2gpp.fills import repeated_fills, without_fills
+from bench.data.climate2gpp.units import require_range, size_of
 from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import ERA5_LAND, FEATURES, Era5LandVariable, by_file_name, by_name
 from bench.errors import BenchError
@@ -15,6 +17,10 @@ from tests.conftest import ROOT
 
 def variable(name: str) -> Era5LandVariable:
     return TARGET if name == "GPP" else by_name(name)
+
+
+def decide(name: str, attribute: str | None, stored: np.ndarray, where: str = "file", hourly: bool = False) -> Decision:
+    return decide_unit(variable(name), Said(attribute), size_of(stored), where, hourly=hourly)
 
 
 TEMPERATURE, SUN, RAIN = "temperature_2m", "surface_solar_radiation_downwards_sum", "total_precipitation_sum"
@@ -52,9 +58,9 @@ TEMPERATURE, SUN, RAIN = "temperature_2m", "surface_solar_radiation_downwards_su
 def test_values_come_out_in_the_unit_of_the_table(
     name: str, attribute: str | None, stored: float, expected: float
 ) -> None:
-    unit, note = decide_unit(variable(name), attribute, np.array([stored, np.nan]), "file")
-    assert unit.convert(np.array([stored]))[0] == pytest.approx(expected, rel=1e-9)
-    assert (note is None) == (attribute is not None and stored == expected)
+    found = decide(name, attribute, np.array([stored, np.nan]))
+    assert found.unit.convert(np.array([stored]))[0] == pytest.approx(expected, rel=1e-9)
+    assert (found.note(variable(name)) is None) == (attribute is not None and stored == expected)
 
 
 @pytest.mark.parametrize(
@@ -76,17 +82,17 @@ def test_units_that_contradict_the_values_are_refused(
     name: str, attribute: str | None, stored: float, message: str
 ) -> None:
     with pytest.raises(BenchError, match=f"a.nc: .*{message}"):
-        decide_unit(variable(name), attribute, np.array([stored]), "a.nc: variable 'x'")
+        decide(name, attribute, np.array([stored]), "a.nc: variable 'x'")
 
 
 def test_a_flux_of_an_hour_may_exceed_the_mean_of_a_day() -> None:
     noon = np.array([0.0, 1100.0])
-    assert decide_unit(variable(SUN), "W m-2", noon, "a.nc", hourly=True)[0].name == "W m-2"
-    assert decide_unit(variable(SUN), None, noon, "a.nc", hourly=True)[0].rate
+    assert decide(SUN, "W m-2", noon, hourly=True).unit.name == "W m-2"
+    assert decide(SUN, None, noon, hourly=True).unit.rate
     with pytest.raises(BenchError, match="cannot be that"):
-        decide_unit(variable(SUN), "W m-2", noon, "a.nc")
+        decide(SUN, "W m-2", noon)
     with pytest.raises(BenchError, match="look like J m-2"):
-        decide_unit(variable(SUN), "W m-2", np.array([1.7e7]), "a.nc", hourly=True)
+        decide(SUN, "W m-2", np.array([1.7e7]), hourly=True)
 
 
 def test_fill_values_that_a_file_forgot_to_declare_are_missing() -> None:
@@ -150,7 +156,7 @@ def test_a_real_era5_file_has_units_that_are_understood() -> None:
         for name, row in known.items():
             if row is not None:
                 values = dataset[name].values.astype(np.float64)
-                unit, _ = decide_unit(row, dataset[name].attrs["units"], values, name)
+                unit = decide_unit(row, Said(dataset[name].attrs["units"]), size_of(values), name).unit
                 require_range(row, unit.convert(values), 1, name)
                 found[name] = unit.name
     assert found["tas"] == found["tasmax"] == "K" and found["ps"] == "Pa"

@@ -146,3 +146,20 @@ def test_conditions_of_some_nodes_are_those_of_all_with_the_same_gradient(edges)
     gradients = [torch.autograd.grad((part**2).sum(), list(encoder.parameters())) for part in (everything, some)]
     for whole, partial in zip(*gradients, strict=True):
         torch.testing.assert_close(partial, whole)
+
+
+def test_embeddings_that_learn_faster_start_at_the_same_place_and_take_longer_steps(edges):
+    start = torch.randn(12, WIDTH)
+    moved = {}
+    for rate in (1.0, 30.0):
+        torch.manual_seed(0)
+        encoder = ConditionEncoder(
+            start, *edges, steps_per_year=STEPS, reach=1, learned_adjacency=False, embedding_rate=rate
+        )
+        before = encoder().detach()
+        optimiser = torch.optim.AdamW(encoder.parameters(), lr=1e-3, weight_decay=0.0)
+        encoder().square().sum().backward()
+        optimiser.step()
+        moved[rate] = (before, encoder.embedding.detach() * rate - start)
+    torch.testing.assert_close(moved[30.0][0], moved[1.0][0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(moved[30.0][1], 30 * moved[1.0][1], rtol=1e-2, atol=1e-4)

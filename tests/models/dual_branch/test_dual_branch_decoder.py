@@ -37,6 +37,21 @@ def test_cross_attention_is_equation_15():
 
 
 @torch.no_grad()
+def test_every_step_of_a_series_is_predicted_as_a_last_one_would_be():
+    torch.manual_seed(0)
+    for layer_norm in (False, True):
+        decoder = ConditionedDecoder(8, 2, 2, layer_norm=layer_norm)
+        features, conditions = torch.randn(3, 4, 5, 8), torch.randn(3, 5, 8)
+        out = decoder(features, conditions, every_step=True).view(3, 5, 4, 8)
+        for step in range(5):  # which step comes last changes the query and nothing else
+            order = [*range(step), *range(step + 1, 5), step]
+            last = decoder(features[:, :, order], conditions[:, order])
+            torch.testing.assert_close(out[:, step], last, rtol=1e-4, atol=1e-5)
+        if layer_norm:
+            torch.testing.assert_close(out.mean(dim=-1), torch.zeros(3, 5, 4), atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
 def test_conditions_enter_as_values_only():
     torch.manual_seed(0)
     decoder = ConditionedDecoder(8, 1, 2)

@@ -9,18 +9,26 @@ from models.dual_branch import (
     DualBranchPlusOptions,
     DualBranchPlusRegressor,
     DualBranchRegressor,
+    MemberOptions,
     Panel,
     TrainingOptions,
 )
 from models.dual_branch.network import DualBranchNetwork
 from models.dual_branch.plus_network import DualBranchPlusNetwork, seasonal_basis
-from models.training import DevicePanel, train
+from models.training import DevicePanel, held_out, train
 
 N_CELLS, N_TIMES, PERIOD = 40, 24, 12
 TRAINING = TrainingOptions(epochs=2, batch_size=64, device="cpu", seed=3)
 LETTER = DualBranchOptions(n_nodes=8, k=3, window=3, width=8, heads=2, blocks=1, steps_per_year=PERIOD)
+SMALL = MemberOptions(hidden=16)
 PLUS = DualBranchPlusOptions(
-    rank=4, hidden=16, layers=2, lags=((1, 2),), neighbours=3, ensemble=2, steps_per_year=PERIOD
+    rank=4,
+    layers=2,
+    lags=((1, 2),),
+    neighbours=3,
+    importance_share=1.0,
+    members=(SMALL, replace(SMALL, harmonics=0, season_harmonics=1)),
+    steps_per_year=PERIOD,
 )
 
 
@@ -52,11 +60,16 @@ def letter(**changes):
     return DualBranchRegressor(replace(LETTER, **changes), TRAINING)
 
 
+def windows(**changes):
+    return letter(reading="window", **changes)
+
+
 def plus(**changes):
     return DualBranchPlusRegressor(replace(PLUS, **changes), TRAINING)
 
 
 BOTH = pytest.mark.parametrize("make", [letter, plus])
+ALL = pytest.mark.parametrize("make", [letter, windows, plus])
 
 
 @BOTH
@@ -69,7 +82,7 @@ def test_the_task_is_what_fit_trains(make):
         assert torch.equal(own, reference)
 
 
-@BOTH
+@ALL
 def test_fit_predict_explain_save_load(make, tmp_path):
     panel = make_panel()
     target = make_target(panel)
@@ -86,7 +99,7 @@ def test_fit_predict_explain_save_load(make, tmp_path):
     estimator.save(tmp_path / "estimator.pt")
     loaded = type(estimator).load(tmp_path / "estimator.pt", device="cpu")
     np.testing.assert_array_equal(loaded.predict(panel, *test), explanation.prediction)
-    other = DualBranchPlusRegressor if make is letter else DualBranchRegressor
+    other = DualBranchRegressor if make is plus else DualBranchPlusRegressor
     with pytest.raises(ValueError, match="no dual_branch"):
         other.load(tmp_path / "estimator.pt")
 
@@ -95,7 +108,7 @@ def test_fit_predict_explain_save_load(make, tmp_path):
 def test_the_weighted_sum_is_equation_17_on_standardised_inputs(make):
     panel = make_panel()
     cells, times = first_year()
-    estimator = make(**({"ensemble": 1} if make is plus else {})).fit(panel, make_target(panel), cells, times)
+    estimator = make(**({"members": (SMALL,)} if make is plus else {})).fit(panel, make_target(panel), cells, times)
     explanation = estimator.explain(panel, cells, times + PERIOD)
     climate, static = panel.climate[cells, times].astype(float), panel.static[cells].astype(float)
     x = np.concatenate(
@@ -138,24 +151,31 @@ def test_a_seed_repeats_the_numbers_on_two_threads(make, two_threads):
     np.testing.assert_array_equal(runs[0], runs[2])
 
 
-@BOTH
-def test_a_killed_fit_resumes_to_the_same_numbers(make, tmp_path):
+@pytest.mark.parametrize("patience", [None, 1])
+@ALL
+def test_a_killed_fit_resumes_to_the_same_numbers(make, patience, tmp_path):
     panel = make_panel()
     target, (cells, times) = make_target(panel), first_year()
-    whole = make().fit(panel, target, cells, times).predict(panel, cells, times)
+    training = replace(TRAINING, epochs=3, patience=patience)
+    changes = {"importance_share": 0.5} if make is plus else {}
+    estimator, killed, resumed = (make(**changes) for _ in range(3))
+    estimator.training = resumed.training = training
+    whole = estimator.fit(panel, target, cells, times)
     calls = []
 
     def kill(progress):
         calls.append(progress)
-        if len(calls) == 12 or (make is letter and len(calls) == 6):
+        if len(calls) == (12 if make is plus else 6):
             raise KeyboardInterrupt
 
-    killed = make()
-    killed.training = replace(TRAINING, checkpoint_seconds=0, progress_seconds=0)
+    killed.training = replace(training, checkpoint_seconds=0, progress_seconds=0)
     with pytest.raises(KeyboardInterrupt):
         killed.fit(panel, target, cells, times, checkpoint=tmp_path / "fit.pt", on_progress=kill)
-    resumed = make().fit(panel, target, cells, times, checkpoint=tmp_path / "fit.pt")
-    np.testing.assert_array_equal(resumed.predict(panel, cells, times), whole)
+    resumed.fit(panel, target, cells, times, checkpoint=tmp_path / "fit.pt")
+    np.testing.assert_array_equal(resumed.predict(panel, cells, times), whole.predict(panel, cells, times))
+    for one, other in zip(resumed.results, whole.results, strict=True):
+        assert (one.stopped, one.held_out_errors) == (other.stopped, other.held_out_errors)
+        assert len(one.held_out_errors) == (0 if patience is None else len(one.epoch_losses))
     with pytest.raises(ValueError, match="belongs to another training"):
         make().fit(panel, target + 1, cells, times, checkpoint=tmp_path / "fit.pt")
 
@@ -165,7 +185,7 @@ def test_plus_learns_local_slopes():
     cells, times = first_year()
     target = make_target(panel)
     estimator = DualBranchPlusRegressor(
-        replace(PLUS, ensemble=1, hidden=32, harmonics=1, lags=()),
+        replace(PLUS, members=(MemberOptions(hidden=32, harmonics=1),), lags=()),
         TrainingOptions(epochs=80, batch_size=48, learning_rate=5e-3, schedule="one_cycle"),
     ).fit(panel, target, cells, times)
     error = estimator.predict(panel, cells, times + PERIOD) - target[cells, times + PERIOD]
@@ -265,7 +285,7 @@ def test_cells_of_one_group_share_their_condition():
 def test_the_window_reaches_back_and_no_further():
     panel = make_panel()
     cells, times = first_year()
-    estimator = letter().fit(panel, make_target(panel), cells, times)
+    estimator = windows().fit(panel, make_target(panel), cells, times)
     sample = (np.array([0]), np.array([10]))
     base = estimator.predict(panel, *sample)
     for step, matters in ((7, False), (8, True), (10, True), (11, False)):
@@ -273,6 +293,95 @@ def test_the_window_reaches_back_and_no_further():
         climate[0, step] += 1
         changed = estimator.predict(make_panel(climate=climate), *sample)
         assert (changed != base).all() == matters, step
+
+
+def test_a_series_is_the_whole_year_and_nothing_else():
+    panel = make_panel()
+    cells, times = first_year()
+    estimator = letter().fit(panel, make_target(panel), cells, times)
+    sample = (np.array([0, 1]), np.array([PERIOD + 4, PERIOD + 4]))
+    base = estimator.predict(panel, *sample)
+    for step, matters in ((PERIOD - 1, False), (PERIOD, True), (PERIOD + 4, True), (2 * PERIOD - 1, True)):
+        climate = panel.climate.copy()
+        climate[0, step] += 1
+        changed = estimator.predict(make_panel(climate=climate), *sample)
+        assert (changed[0] != base[0]) == matters, step
+        assert changed[1] == base[1]
+
+
+def test_a_series_is_predicted_alike_whichever_of_its_samples_are_asked_for():
+    panel = make_panel()
+    cells, times = first_year()
+    estimator = letter().fit(panel, make_target(panel), cells, times)
+    whole = estimator.predict(panel, cells, times)
+    order = np.random.default_rng(0).permutation(len(cells))[:50]
+    np.testing.assert_allclose(estimator.predict(panel, cells[order], times[order]), whole[order], rtol=1e-5)
+    np.testing.assert_allclose(estimator.predict(panel, cells[:1], times[:1]), whole[:1], rtol=1e-5)
+
+
+def test_a_series_learns_from_its_training_samples_only():
+    panel = make_panel()
+    target, (cells, times) = make_target(panel), first_year()
+    some = np.random.default_rng(0).random(len(cells)) < 0.4
+    other = target.copy()
+    other[cells[~some], times[~some]] = 1e6
+    first = letter().fit(panel, target, cells[some], times[some])
+    second = letter().fit(panel, other, cells[some], times[some])
+    np.testing.assert_array_equal(first.predict(panel, cells, times), second.predict(panel, cells, times))
+
+
+def test_the_loss_of_series_is_that_of_their_samples_whatever_their_number():
+    panel = make_panel()
+    target, (cells, times) = make_target(panel), first_year()
+    some = np.random.default_rng(0).random(len(cells)) < 0.4
+    estimator = letter()
+    task = estimator.task(panel, target, cells[some], times[some])
+    task.module.eval()
+    whole = float(task.loss(torch.arange(task.n_samples)).detach())
+    estimator._inputs, estimator._members = (
+        estimator._training_samples(panel, target, cells, times).inputs,
+        [task.module],
+    )
+    explained = estimator.explain(panel, cells[some], times[some])
+    truth = target[cells[some], times[some]]
+    expected = np.square(explained.prediction - truth).mean() + np.square(explained.interpretable - truth).mean()
+    assert whole == pytest.approx(expected, rel=1e-4)
+    halves = [float(task.loss(part).detach()) * len(part) for part in torch.arange(task.n_samples).split(7)]
+    assert sum(halves) / task.n_samples == pytest.approx(whole, rel=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{"layer_norm": False}, {"embedding_rate": 1.0}, {"reading": "window"}])
+def test_every_reading_trains_and_reloads(changes, tmp_path):
+    panel = make_panel()
+    cells, times = first_year()
+    estimator = letter(**changes).fit(panel, make_target(panel), cells, times)
+    estimator.save(tmp_path / "x.pt")
+    np.testing.assert_array_equal(
+        DualBranchRegressor.load(tmp_path / "x.pt").predict(panel, cells, times + PERIOD),
+        estimator.predict(panel, cells, times + PERIOD),
+    )
+
+
+@ALL
+@pytest.mark.parametrize(("n_cells", "n_steps"), [(N_CELLS, 1), (3, PERIOD), (1, PERIOD)])
+def test_few_cells_and_few_steps_run(make, n_cells, n_steps):
+    """A cross-section has one step; the letter's windows and graph are larger than such a panel, and so is plus'."""
+    whole = make_panel()
+    panel = Panel(whole.climate[:, :n_steps], whole.static, whole.lon, whole.lat, whole.step_of_year[:n_steps].copy())
+    cells, times = np.divmod(np.arange(n_cells * n_steps), n_steps)
+    estimator = make().fit(panel, make_target(panel), cells, times)
+    everywhere = np.divmod(np.arange(N_CELLS * n_steps), n_steps)
+    assert np.isfinite(estimator.explain(panel, *everywhere).weights).all()
+
+
+def test_a_single_training_cell_stands_in_for_all_others():
+    panel = make_panel()
+    cells, times = first_year(n_cells=1)
+    network = plus(members=(SMALL,)).fit(panel, make_target(panel), cells, times)._members[0]
+    own, neighbours, weights = network.place(panel.lon, panel.lat)
+    assert own[0] == 0 and (own[1:] == -1).all()
+    assert (neighbours == 0).all()
+    torch.testing.assert_close(weights.sum(dim=1), torch.ones(N_CELLS))
 
 
 @BOTH
@@ -300,7 +409,7 @@ def test_cells_unseen_in_training_are_predicted_by_place(make):
 def test_neighbours_stand_in_for_unseen_cells_by_inverse_distance():
     panel = make_panel()
     cells, times = first_year(n_cells=30)
-    estimator = plus(ensemble=1).fit(panel, make_target(panel), cells, times)
+    estimator = plus(members=(SMALL,)).fit(panel, make_target(panel), cells, times)
     network = estimator._members[0]
     own, neighbours, weights = network.place(panel.lon, panel.lat)
     assert own[:30].tolist() == list(range(30)) and (own[30:] == -1).all()
@@ -310,7 +419,7 @@ def test_neighbours_stand_in_for_unseen_cells_by_inverse_distance():
     at = torch.arange(28, 32)
     batch = data.gather(at, torch.full((4,), 5))
     _, static = network.standardise(batch)
-    basis = seasonal_basis(PERIOD, PLUS.harmonics)[5]
+    basis = seasonal_basis(PERIOD, SMALL.harmonics)[5]
     with torch.no_grad():
         conditions = network._condition(static, batch.steps[:, -1], own[at], neighbours[at], weights[at])
         for row, cell in enumerate(at.tolist()):
@@ -326,7 +435,7 @@ def test_neighbours_stand_in_for_unseen_cells_by_inverse_distance():
 def test_masking_happens_in_training_only():
     panel = make_panel()
     cells, times = first_year()
-    network = plus(ensemble=1, masked_share=0.5).fit(panel, make_target(panel), cells, times)._members[0]
+    network = plus(members=(SMALL,), masked_share=0.5).fit(panel, make_target(panel), cells, times)._members[0]
     own, neighbours, weights = network.place(panel.lon, panel.lat)
     static, steps = torch.zeros(N_CELLS, 2), torch.zeros(N_CELLS, dtype=torch.int64)
     with torch.no_grad():
@@ -420,7 +529,7 @@ def test_bad_input_is_a_clear_error(make):
         make().fit(panel, target[:, 1:], cells, times)
     missing = target.copy()
     missing[4, 2] = np.nan
-    with pytest.raises(ValueError, match="target is NaN or infinite at training cell 4, time 2"):
+    with pytest.raises(ValueError, match="target is NaN, infinite or masked at training cell 4, time 2"):
         make().fit(panel, missing, cells, times)
     with pytest.raises(ValueError, match="step_of_year reaches 12, beyond steps_per_year 6"):
         make(steps_per_year=6).fit(panel, target, cells, times)
@@ -429,22 +538,95 @@ def test_bad_input_is_a_clear_error(make):
         fitted.predict(make_panel(static=panel.static[:, :1]), cells, times)
 
 
-def test_more_nodes_than_cells_and_too_long_windows_are_refused():
+def test_fewer_cells_lower_nodes_and_neighbours():
     panel = make_panel()
     target, (cells, times) = make_target(panel), first_year()
-    with pytest.raises(ValueError, match="41 nodes, but the training part has only 40 cells"):
-        letter(n_nodes=41).fit(panel, target, cells, times)
-    with pytest.raises(ValueError, match="The window has 25 steps, but the series only 24"):
-        letter(window=25).fit(panel, target, cells, times)
-    with pytest.raises(ValueError, match="The window has 31 steps"):
-        plus(lags=((1, 30),)).fit(panel, target, cells, times)
-    with pytest.raises(ValueError, match="3 neighbours are to stand in"):
-        plus().fit(panel, target, cells[: 3 * PERIOD], times[: 3 * PERIOD])
+    assert len(letter(n_nodes=41).fit(panel, target, cells, times)._inputs.location["lon"]) == N_CELLS
+    few = plus(members=(SMALL,)).fit(panel, target, cells[: 3 * PERIOD], times[: 3 * PERIOD])._members[0]
+    own, neighbours, _ = few.place(panel.lon, panel.lat)
+    assert neighbours.shape == (N_CELLS, 2) and all(
+        set(row) == {0, 1, 2} - {cell} for cell, row in enumerate(neighbours[:3].tolist())
+    )
+
+
+def test_a_window_longer_than_the_series_repeats_its_first_step():
+    panel = make_panel()
+    target, (cells, times) = make_target(panel), first_year()
+    network = plus(lags=((1, 30),), members=(SMALL,)).fit(panel, target, cells, times)._members[0]
+    batch = DevicePanel(panel, 31, torch.device("cpu")).gather(torch.tensor([2]), torch.tensor([5]))
+    assert torch.equal(batch.windows[0, :26], torch.from_numpy(panel.climate[2, :1]).expand(26, -1))
+    assert torch.equal(batch.windows[0, 25:], torch.from_numpy(panel.climate[2, :6]))
+    assert network.options.window == 31
+
+
+def test_members_of_an_ensemble_are_what_their_options_say():
+    panel = make_panel()
+    cells, times = first_year()
+    members = (
+        {"harmonics": 2, "hidden": 8},
+        MemberOptions(harmonics=0, season_harmonics=1, hidden=12, weight_decay=0.5),
+    )
+    estimator = plus(members=members).fit(panel, make_target(panel), cells, times)
+    seasonal, constant = estimator._members
+    assert (seasonal.own.shape, constant.own.shape) == ((N_CELLS, 5 * PLUS.rank), (N_CELLS, PLUS.rank))
+    assert constant.predictor[0].in_features == seasonal.predictor[0].in_features + 2
+    assert [network.predictor[0].out_features for network in estimator._members] == [8, 12]
+    assert (
+        estimator._training_of(0).weight_decay == TRAINING.weight_decay
+        and estimator._training_of(1).weight_decay == 0.5
+    )
+    singles = [estimator.member(number).predict(panel, cells, times) for number in range(2)]
+    np.testing.assert_allclose(estimator.predict(panel, cells, times), np.mean(singles, axis=0), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(singles[0], singles[1])
+
+
+def test_a_constant_member_knows_the_season_by_its_input_only():
+    panel = make_panel(climate=np.full((N_CELLS, N_TIMES, 3), 5, np.float32) + np.arange(3, dtype=np.float32))
+    cells, times = first_year()
+    target = make_target(panel)
+    for season, differs in ((0, False), (1, True)):
+        member = MemberOptions(harmonics=0, season_harmonics=season, hidden=16)
+        predicted = plus(members=(member,)).fit(panel, target, cells, times).predict(panel, cells, times)
+        assert (np.ptp(predicted.reshape(N_CELLS, PERIOD), axis=1) > 1e-5).all() == differs
+
+
+def test_an_importance_share_leaves_the_expected_loss_and_spares_the_rest():
+    panel = make_panel()
+    cells, times = first_year()
+    whole = plus(members=(SMALL,)).task(panel, make_target(panel), cells, times)
+    part = replace(whole, importance_share=0.25)
+    whole.module.eval()  # nothing masked
+    positions, asked = torch.arange(whole.n_samples), []
+    whole.module.explainer.register_forward_pre_hook(lambda _, given: asked.append(len(given[0])))
+    expected = float(whole.loss(positions).detach())
+    torch.manual_seed(0)
+    drawn = [float(part.loss(positions).detach()) for _ in range(40)]
+    assert np.mean(drawn) == pytest.approx(expected, rel=0.03) and np.std(drawn) > 0
+    assert asked[0] == whole.n_samples and 0.15 < np.mean(asked[1:]) / whole.n_samples < 0.35
+
+
+def test_a_patience_holds_a_part_out_and_keeps_the_best_epoch():
+    panel = make_panel()
+    target, (cells, times) = make_target(panel), first_year()
+    aside = held_out(panel, cells, times)
+    estimator = letter()
+    estimator.training = replace(
+        TRAINING, epochs=60, patience=2, schedule="plateau", learning_rate=3e-2, late_learning_rate=1e-3
+    )
+    estimator.fit(panel, target, cells, times)
+    [result] = estimator.results
+    error = estimator.predict(panel, cells[aside], times[aside]) - target[cells[aside], times[aside]]
+    assert np.sqrt(np.square(error).mean()) == pytest.approx(min(result.held_out_errors), rel=1e-4)
+    assert result.stopped == "converged" and len(result.epoch_losses) < 60
+    short = letter()
+    short.training = replace(TRAINING, epochs=1, patience=2)
+    assert short.fit(panel, target, cells, times).results[0].stopped == "budget"
+    assert letter().fit(panel, target, cells, times).results[0].stopped == "schedule"
 
 
 def test_non_finite_loss_stops_the_fit():
     panel = make_panel()
-    estimator = DualBranchPlusRegressor(replace(PLUS, ensemble=1), replace(TRAINING, learning_rate=1e30))
+    estimator = DualBranchPlusRegressor(replace(PLUS, members=(SMALL,)), replace(TRAINING, learning_rate=1e30))
     with pytest.raises(FloatingPointError, match="epoch 1, step"):
         estimator.fit(panel, make_target(panel), *first_year())
 
@@ -452,8 +634,9 @@ def test_non_finite_loss_stops_the_fit():
 @pytest.mark.parametrize(
     "change",
     [
-        {"k": 8},
         {"k": 0},
+        {"reading": "backwards"},
+        {"embedding_rate": 0.0},
         {"width": 6},
         {"sigma": 0.0},
         {"geometry": "torus"},
@@ -473,9 +656,12 @@ def test_letter_options_out_of_range_are_refused(change):
     [
         {"rank": 0},
         {"masked_share": 1.0},
+        {"importance_share": 0.0},
+        {"members": ({"hidden": 0},)},
+        {"members": ({"weight_decay": -1.0},)},
         {"lags": ((2, 1),)},
-        {"harmonics": -1},
-        {"ensemble": 0},
+        {"members": ({"harmonics": -1},)},
+        {"members": ()},
         {"condition_groups": 3},
         {"branches": "none"},
     ],
@@ -495,7 +681,7 @@ def test_plus_lags_are_means_of_earlier_steps():
     panel = make_panel()
     options = replace(PLUS, lags=((1, 1), (2, 4)), rank=2)
     network = DualBranchPlusNetwork(
-        options, DualBranchPlusNetwork.prepare(options, panel, *first_year(), seed=0)
+        options, SMALL, DualBranchPlusNetwork.prepare(options, panel, *first_year(), seed=0)
     ).eval()
     seen = []
     network.predictor.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
@@ -507,3 +693,19 @@ def test_plus_lags_are_means_of_earlier_steps():
     assert options.window == 5
     torch.testing.assert_close(seen[0][:, 3:6], windows[:, 3])
     torch.testing.assert_close(seen[0][:, 6:9], windows[:, 0:3].mean(dim=1))
+
+
+@BOTH
+def test_a_variable_that_is_constant_in_training_has_no_weight_and_no_derivative(make):
+    panel = make_panel()
+    climate, static = panel.climate.copy(), panel.static.copy()
+    climate[:, :PERIOD, 1], static[:, 0] = 4, 0.5
+    climate[:, PERIOD:, 1] = 100
+    panel = make_panel(climate=climate, static=static)
+    cells, times = first_year()
+    estimator = make().fit(panel, make_target(panel), cells, times)
+    for when in (times, times + PERIOD):
+        constant = [1, 3]
+        assert np.abs(estimator.explain(panel, cells, when).weights[:, constant]).max() == 0
+        assert np.abs(estimator.gradients(panel, cells, when)[:, constant]).max() == 0
+        assert np.abs(estimator.gradients(panel, cells, when)[:, [0, 2, 4]]).max() > 0

@@ -10,10 +10,11 @@ from models.dual_branch import DualBranchPlusOptions, DualBranchPlusRegressor
 from models.dual_branch.decoder import combined_loss
 from models.dual_branch.gradients import decode_with_gradients
 from tests.models.dual_branch.test_dual_branch_estimator import (
-    BOTH,
+    ALL,
     N_CELLS,
     PERIOD,
     PLUS,
+    SMALL,
     TRAINING,
     first_year,
     make_panel,
@@ -37,27 +38,30 @@ def double_task(estimator):
 
 
 def sample(task, positions):
-    batch = task.data.gather(task.cells[positions].long(), task.times[positions].long())
+    cells, times = (torch.from_numpy(index)[positions] for index in first_year())
+    batch = task.data.gather(cells, times)
     placement = tuple(
         part[batch.cells].double() if part.is_floating_point() else part[batch.cells] for part in task.placement
     )
     return batch, placement
 
 
-@BOTH
+@ALL
 def test_gradients_equal_central_differences_per_standard_deviation(make):
     task, conditions = double_task(make())
     network = task.module
     batch, placement = sample(task, torch.arange(60, 70))
     decoded, gradients = decode_with_gradients(network, batch, placement, conditions)
     assert gradients.shape == decoded.weights.shape == (10, 5)
+    length = batch.windows.shape[1]
+    step = (batch.asked if batch.asked is not None else torch.arange(10) * length + length - 1) % length
     with torch.no_grad():
         for index in range(5):
             sides = []
             for sign in (1, -1):
                 windows, static = batch.windows.clone(), batch.static.clone()
                 if index < 3:
-                    windows[:, -1, index] += sign * 1e-5 * network.climate_scale[index]
+                    windows[torch.arange(10), step, index] += sign * 1e-5 * network.climate_scale[index]
                 else:
                     static[:, index - 3] += sign * 1e-5 * network.static_scale[index - 3]
                 moved = batch._replace(windows=windows, static=static)
@@ -67,7 +71,7 @@ def test_gradients_equal_central_differences_per_standard_deviation(make):
 
 
 def test_the_loss_is_that_of_a_literal_loop_over_samples_and_features():
-    task, _ = double_task(plus(gradient_consistency_weight=0.7, ensemble=1))
+    task, _ = double_task(plus(gradient_consistency_weight=0.7, members=(SMALL,)))
     positions = torch.arange(30, 42)
     batch, placement = sample(task, positions)
     decoded = task.module(batch, placement, None)
@@ -93,7 +97,7 @@ def test_one_way_the_prediction_is_left_alone():
     for two_way in (True, False):
         task, _ = double_task(
             plus(
-                ensemble=1,
+                members=(SMALL,),
                 gradient_consistency_weight=1.0,
                 gradient_consistency_two_way=two_way,
                 prediction_loss_weight=0.0,
@@ -110,14 +114,14 @@ def test_one_way_the_prediction_is_left_alone():
 
 def test_weight_zero_is_the_old_loss_to_the_bit_and_the_old_numbers():
     panel = make_panel()
-    task = plus(ensemble=1).task(panel, make_target(panel), *first_year())
+    task = plus(members=(SMALL,)).task(panel, make_target(panel), *first_year())
     task.module.eval()
     positions = torch.arange(64)
     batch, _ = sample(task, positions)
     placement = tuple(part[batch.cells] for part in task.placement)
     old = combined_loss(task.module(batch, placement, None), task.target[positions], 1.0, 1.0)
     assert torch.equal(task.loss(positions), old)
-    fitted = plus().fit(panel, make_target(panel), *first_year())
+    fitted = plus(members=(SMALL, SMALL)).fit(panel, make_target(panel), *first_year())
     cells, times = np.arange(4), np.arange(4) + PERIOD
     np.testing.assert_allclose(fitted.predict(panel, cells, times), OLD_PREDICTIONS, rtol=1e-3)
     assert DualBranchPlusOptions().gradient_consistency_weight == 0 == PLUS.gradient_consistency_weight
@@ -128,7 +132,7 @@ def test_training_with_the_loss_brings_weights_to_the_gradients():
     cells, times = first_year()
     mismatch = {}
     for weight in (0.0, 3.0):
-        options = replace(PLUS, ensemble=1, gradient_consistency_weight=weight)
+        options = replace(PLUS, members=(SMALL,), gradient_consistency_weight=weight)
         fitted = DualBranchPlusRegressor(options, replace(TRAINING, epochs=20, learning_rate=0.01))
         fitted.fit(panel, make_target(panel), cells, times)
         weights = fitted.explain(panel, cells, times).weights[:, :3]

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from models.gnnwr import GNNWR, GTNNWR
 from models.gnnwr.least_squares import LeastSquares
+from models.inputs import HELD_DEVIATIONS
 from models.training import Progress
 
 SMALL: dict[str, Any] = {"landmarks": 32, "hidden": (32,), "updates": 400, "batch_size": 64, "device": "cpu"}
@@ -154,8 +155,25 @@ def test_the_global_fit_shares_collinear_columns_and_holds_features_in_reach() -
     assert fit.coefficients[1] == pytest.approx(fit.coefficients[3], rel=1e-6)
     far = fit.design(np.array([[1e6, -1e6, 0.0]]))[0]
     assert far[1] == pytest.approx(fit.high[0]) and far[2] == pytest.approx(fit.low[1]) and far[0] == 1
-    free = LeastSquares.fit(data.X, data.y, ridge=1e-6, reach=np.inf)
-    assert free.design(np.array([[1e6, 0.0]]))[0, 1] > 1e5
+    free = LeastSquares.fit(np.column_stack([data.X, np.ones(50)]), data.y, ridge=1e-6, reach=np.inf)
+    assert free.design(np.array([[1e6, 0.0, 9.0]]))[0, [1, 3]].tolist() == [HELD_DEVIATIONS, 0]
+
+
+@pytest.mark.parametrize("ridge", [0.01, 0.3])
+def test_the_ridge_shrinks_each_direction_by_its_eigenvalue_over_itself_and_the_ridge(ridge: float) -> None:
+    rng = np.random.default_rng(0)
+    # Three columns of deviation 1 that are uncorrelated to the last digit, within the 5 deviations.
+    orthogonal = np.linalg.qr(np.column_stack([np.ones(400), rng.uniform(-1, 1, (400, 3))]))[0][:, 1:] * 20
+    target = 7 + orthogonal @ [1.0, -2.0, 0.5]
+    slopes = LeastSquares.fit(orthogonal, target, ridge, reach=1.0).coefficients
+    assert slopes[0] == pytest.approx(target.mean())  # the intercept is free
+    np.testing.assert_allclose(slopes[1:], np.array([1.0, -2.0, 0.5]) / (1 + ridge), rtol=1e-9)
+    if ridge == 0.3:  # the registered one: by 23 %
+        assert 1 - slopes[1] == pytest.approx(0.2308, abs=1e-4)
+    # Of m equal columns the slopes are equal, and their sum shrinks as one direction of eigenvalue m.
+    for m in (2, 5):
+        equal = LeastSquares.fit(np.repeat(orthogonal[:, :1], m, axis=1), orthogonal[:, 0], ridge, reach=1.0)
+        np.testing.assert_allclose(equal.coefficients[1:], 1 / (m + ridge), rtol=1e-9)
 
 
 def test_places_on_the_globe_are_the_same_whatever_their_longitude_is_called() -> None:
@@ -177,7 +195,7 @@ def test_places_on_the_globe_are_the_same_whatever_their_longitude_is_called() -
         ({"y": np.full(30, np.inf)}, "NaN or infinite"),
         ({"y": np.zeros(29)}, "numbers of samples differ"),
         ({"coords": np.zeros((30, 3))}, "two columns"),
-        ({"X": np.zeros((1, 2)), "y": [1.0], "coords": [[0.0, 0.0]]}, "single sample"),
+        ({"X": np.zeros((1, 2)), "y": [1.0], "coords": [[0.0, 0.0]]}, "1 sample"),
         ({"distance": "manhattan"}, "distance must be one of"),
         ({"distance": "great_circle", "coords": np.full((30, 2), 95.0)}, "lon, lat"),
         ({"landmarks": 0}, "landmarks is 0"),
@@ -204,7 +222,7 @@ def test_bad_input_of_prediction_and_time() -> None:
     with pytest.raises(ValueError, match="not fitted"):
         GNNWR().predict(data.X, data.coords)
     model = GNNWR(**QUICK).fit(data.X, data.y, data.coords)
-    with pytest.raises(ValueError, match="has 1 features, but the fit had 2"):
+    with pytest.raises(ValueError, match="has 1 features, but [A-Za-z]* is expecting 2"):
         model.predict(data.X[:, :1], data.coords)
     with pytest.raises(ValueError, match="numbers of samples differ"):
         model.predict(data.X[:5], data.coords)

@@ -10,8 +10,9 @@ import torch
 from sklearn.base import clone
 
 from models.gwr import GTWR, GWR, PanelGTWR
-from models.gwr.distance import EARTH_RADIUS_KM, Distance
+from models.gwr.distance import Distance
 from models.gwr.search import golden_section
+from models.sphere import EARTH_RADIUS_KM
 
 Sample = Callable[..., SimpleNamespace]
 
@@ -96,12 +97,17 @@ def test_time_distance_on_a_cycle() -> None:
         ({"y": np.zeros(59)}, "numbers of samples differ"),
         ({"coords": np.zeros((60, 3))}, "two columns"),
         ({"X": np.zeros(60)}, "must have 2 axes"),
-        ({"X": [["a", "b"]] * 60}, "must be numbers"),
+        ({"X": [["a", "b"]] * 60}, "X holds text"),
         ({"X": np.zeros((60, 0))}, "empty"),
         ({"X": np.zeros((60, 59))}, "60 samples cannot determine 60 parameters"),
         ({"bandwidth": 61}, "exceeds the 60 samples"),
         ({"bandwidth": 10.5}, "counts neighbours"),
-        ({"bandwidth": -1.0}, "must be positive"),
+        ({"bandwidth": -1.0}, "must be a positive number"),
+        ({"bandwidth": np.nan}, "must be a positive number"),
+        ({"bandwidth": "30"}, "must be a positive number"),
+        ({"bandwidth": np.inf}, "counts neighbours, but is inf; give adaptive=False for the global fit"),
+        ({"bandwidth_range": (9, np.inf), "bandwidth": None}, "finite"),
+        ({"bandwidth_range": (9, None), "bandwidth": None}, "must be two numbers"),
         ({"kernel": "tricube"}, "kernel must be one of bisquare"),
         ({"distance": "manhattan"}, "distance must be one of"),
         ({"criterion": "AICC"}, "criterion must be one of"),
@@ -124,7 +130,7 @@ def test_bad_input_of_prediction_and_time(sample: Sample) -> None:
     with pytest.raises(ValueError, match="not fitted"):
         GWR(30).predict(data.X, data.coords)
     model = GWR(30).fit(data.X, data.y, data.coords)
-    with pytest.raises(ValueError, match="has 1 features, but the fit had 2"):
+    with pytest.raises(ValueError, match="has 1 features, but [A-Za-z]* is expecting 2"):
         model.predict(data.X[:, :1], data.coords)
     with pytest.raises(ValueError, match="numbers of samples differ"):
         model.predict(data.X[:5], data.coords)
@@ -138,6 +144,10 @@ def test_bad_input_of_prediction_and_time(sample: Sample) -> None:
         GWR(adaptive=False).fit(data.X, data.y, np.zeros((60, 2)))
     with pytest.raises(ValueError, match="A panel needs"):
         PanelGTWR(5, 1.0).fit(data.X.reshape(20, 3, 2), data.y.reshape(20, 3), data.coords, np.arange(3))
+    with pytest.raises(ValueError, match="adaptive=False for the global fit"):
+        PanelGTWR(np.inf, 1.0).fit(data.X.reshape(20, 3, 2), data.y.reshape(20, 3), data.coords[:20], np.arange(3))
+    with pytest.raises(ValueError, match="adaptive=False for the global fit"):
+        GTWR(np.inf).fit(data.X, data.y, data.coords, np.arange(60))
     with pytest.raises(ValueError, match="X holds 120 NaN or infinite"):
         model.predict(np.full((60, 2), np.nan), data.coords)
     with pytest.raises(ValueError, match="coords holds 1 NaN or infinite"):

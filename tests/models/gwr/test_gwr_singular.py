@@ -91,7 +91,7 @@ def test_a_place_without_neighbours_gets_the_global_fit(sample: Sample) -> None:
     beta = np.linalg.lstsq(design, data.y, rcond=None)[0]
     np.testing.assert_allclose(local.coefficients[0], beta, rtol=1e-8)
     assert local.singular[0] and np.isnan(local.local_r2[0])
-    predicted = model.predict(data.X[:1], far)[0]
+    predicted = model.predict_flagged(data.X[:1], far).values[0]
     assert predicted == pytest.approx(beta[0] + data.X[0] @ beta[1:])
 
 

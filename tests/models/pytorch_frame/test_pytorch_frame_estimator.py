@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 from torch_frame import stype
 from torch_frame.data.stats import StatType, compute_col_stats
 
@@ -36,7 +37,7 @@ def fitted(model, training=TRAINING, data=None, **keywords):
 
 
 def parameters(estimator):
-    return torch.cat([value.flatten().float() for value in estimator._network.state_dict().values()])
+    return torch.cat([value.flatten().float() for value in estimator.network_.state_dict().values()])
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -45,7 +46,7 @@ def test_each_model_learns_a_smooth_function(model):
     features, target = rows(500, seed=1)
     error = np.sqrt(np.mean((estimator.predict(features) - target) ** 2))
     assert error < 0.5 * target.std()
-    assert estimator.result.epoch_losses[-1] < estimator.result.epoch_losses[0]
+    assert estimator.training_result_.epoch_losses[-1] < estimator.training_result_.epoch_losses[0]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -101,12 +102,15 @@ def test_a_checkpoint_of_other_data_or_another_model_is_refused(tmp_path):
 
 def test_the_statistics_are_pytorch_frames_own_of_the_training_rows():
     features, target = rows()
-    columns = fitted("resnet", data=(features, target)).columns
+    columns = fitted("resnet", data=(features, target)).columns_
     assert columns.names == ["temperature", "radiation", "lon"]
-    for position, name in zip(columns.positions, columns.names, strict=True):
+    for position in columns.positions:
         expected = compute_col_stats(pd.Series(features[:, position]), stype.numerical)
-        assert columns.statistics[name][StatType.MEAN] == pytest.approx(expected[StatType.MEAN], rel=1e-5)
-        assert columns.statistics[name][StatType.STD] == pytest.approx(expected[StatType.STD], rel=1e-5)
+        assert columns.scaling.mean[position] == pytest.approx(expected[StatType.MEAN], rel=1e-5)
+        assert columns.scaling.scale[position] == pytest.approx(expected[StatType.STD], rel=1e-5)
+    frame = columns.frame(features, None, torch.device("cpu")).feat_dict[stype.numerical].numpy()
+    np.testing.assert_allclose(frame.mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(frame.std(axis=0), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -137,19 +141,20 @@ def test_a_last_batch_of_one_row_is_no_problem(model, n):
     else:
         estimator = fitted(model, data=(features, target))
     assert np.isfinite(estimator.predict(features)).all()
-    assert np.isfinite(estimator.result.epoch_losses).all()
+    assert np.isfinite(estimator.training_result_.epoch_losses).all()
 
 
 def test_excelformers_columns_are_sorted_by_what_they_tell_and_need_no_global_seed():
     features, target = rows(800)
-    first = fitted("excelformer", data=(features, target)).columns
+    first = fitted("excelformer", data=(features, target)).columns_
     np.random.seed(9)
-    second = fitted("excelformer", data=(features, target)).columns
+    second = fitted("excelformer", data=(features, target)).columns_
     assert first.names[0] == "temperature" and set(first.names) == {"temperature", "radiation", "lon"}
     assert torch.equal(first.information, second.information)
     assert (first.information.diff() <= 0).all()
     frame = first.frame(features[:5], None, torch.device("cpu"))
-    np.testing.assert_array_equal(frame.feat_dict[stype.numerical].numpy(), features[:5, list(first.positions)])
+    expected = first.scaling.standardise(features[:5])[:, list(first.positions)]
+    np.testing.assert_allclose(frame.feat_dict[stype.numerical].numpy(), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("mixup", ["feature", "hidden", None])
@@ -157,7 +162,7 @@ def test_excelformer_trains_with_every_mixup_even_where_no_column_tells_anything
     features, _ = rows(100)
     estimator = PyTorchFrameRegressor(options("excelformer", mixup=mixup), TRAINING)
     estimator.fit(features, np.full(100, 2.5, np.float32))
-    assert np.isfinite(estimator.result.epoch_losses).all()
+    assert np.isfinite(estimator.training_result_.epoch_losses).all()
     np.testing.assert_allclose(estimator.predict(features), 2.5, atol=1)
 
 
@@ -175,7 +180,7 @@ def test_sparsity_and_dropout_reach_the_networks():
         training = replace(TRAINING, epochs=1)
         plain = PyTorchFrameRegressor(options(model), training).fit(features, target)
         changed = PyTorchFrameRegressor(options(model, **change), training).fit(features, target)
-        assert plain.result.epoch_losses != changed.result.epoch_losses, (model, change)
+        assert plain.training_result_.epoch_losses != changed.training_result_.epoch_losses, (model, change)
 
 
 def test_bad_input_is_named():
@@ -185,24 +190,24 @@ def test_bad_input_is_named():
     estimator = PyTorchFrameRegressor(options("resnet"), TRAINING)
     with pytest.raises(ValueError, match="not fitted"):
         estimator.predict(features)
-    with pytest.raises(ValueError, match="'radiation' is NaN or infinite in row 7"):
+    with pytest.raises(ValueError, match="X is NaN or infinite in column 'radiation', row 7"):
         estimator.fit(spoilt, target, NAMES)
-    with pytest.raises(ValueError, match="target is NaN or infinite in row 2"):
+    with pytest.raises(ValueError, match=re.escape("y holds 1 NaN or infinite values, the first at [2]")):
         estimator.fit(features, np.where(np.arange(300) == 2, np.inf, target), NAMES)
-    with pytest.raises(ValueError, match=re.escape("expected (rows, 3), one column per name")):
+    with pytest.raises(ValueError, match=re.escape("X has shape (300, 4), but there are 3 names")):
         estimator.fit(features, target, NAMES[:3])
     with pytest.raises(ValueError, match="expected equal rows"):
         estimator.fit(features, target[1:], NAMES)
-    with pytest.raises(ValueError, match="expected equal rows"):
+    with pytest.raises(ValueError, match="X is empty"):
         estimator.fit(features[:0], target[:0], NAMES)
     with pytest.raises(ValueError, match="names are repeated"):
         estimator.fit(features, target, ("a", "b", "c", "a"))
     with pytest.raises(ValueError, match="Every column is constant"):
         estimator.fit(np.ones_like(features), target, NAMES)
     estimator.fit(features, target, NAMES)
-    with pytest.raises(ValueError, match="'radiation' is NaN or infinite in row 7"):
+    with pytest.raises(ValueError, match="X is NaN or infinite in column 'radiation', row 7"):
         estimator.predict(spoilt)
-    with pytest.raises(ValueError, match=re.escape("features has shape (300, 3)")):
+    with pytest.raises(ValueError, match=re.escape("X has 3 features, but PyTorchFrameRegressor is expecting 4")):
         estimator.predict(features[:, :3])
 
 
@@ -224,13 +229,16 @@ def test_options_out_of_range_are_refused(change, message):
 
 def test_columns_without_a_name_get_one():
     features, target = rows()
-    columns = PyTorchFrameRegressor(options("resnet"), TRAINING).fit(features, target).columns
+    columns = PyTorchFrameRegressor(options("resnet"), TRAINING).fit(features, target).columns_
     assert isinstance(columns, Columns) and columns.given == ("x0", "x1", "x2", "x3")
 
 
-def test_a_task_leaves_no_half_fitted_estimator_behind():
-    estimator = fitted("resnet", replace(TRAINING, epochs=1))
+def test_a_task_leaves_the_estimator_as_it_is():
     features, target = rows()
+    estimator = PyTorchFrameRegressor(options("resnet"), replace(TRAINING, epochs=1))
     assert estimator.task(features, target + 5, NAMES).n_samples == len(features)
-    with pytest.raises(ValueError, match="not fitted"):
+    with pytest.raises(NotFittedError, match="not fitted"):
         estimator.predict(features)
+    before = estimator.fit(features, target, NAMES).predict(features)
+    estimator.task(features, target + 5, NAMES)
+    np.testing.assert_array_equal(estimator.predict(features), before)

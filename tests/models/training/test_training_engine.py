@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.training import Progress, TrainingOptions, train
-from models.training.checkpoint import load_plain, save_atomically
+from models.training import Progress, TrainingOptions, processor, train
+from models.training import options as training_options
+from models.training.checkpoint import CHECKPOINT_FORMAT, load_plain, save_atomically
 from models.training.engine import _deterministic
 
 OPTIONS = TrainingOptions(
@@ -113,7 +114,8 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         train(line(identity="other"), OPTIONS, checkpoint=path)
 
 
-def test_a_checkpoint_is_of_one_precision_however_that_was_chosen(tmp_path):
+def test_a_checkpoint_is_of_one_precision_however_that_was_chosen(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_options, "fast_bfloat16", lambda: True)
     path = tmp_path / "training.pt"
     assert (OPTIONS.precision, OPTIONS.resolve_precision(torch.device("cuda"))) == ("auto", "bfloat16")
     result = train(line(), OPTIONS, checkpoint=path)
@@ -166,11 +168,11 @@ def test_files_of_another_kind_or_version_are_refused(tmp_path):
     path = tmp_path / "x.pt"
     save_atomically(path, {"kind": "a", "format": 1})
     with pytest.raises(ValueError, match="is no b of this project"):
-        load_plain(path, kind="b", version=1)
+        load_plain(path, kind="b", version=CHECKPOINT_FORMAT)
     with pytest.raises(ValueError, match="this version reads format 2"):
         load_plain(path, kind="a", version=2)
     with pytest.raises(ValueError, match="There is no file"):
-        load_plain(tmp_path / "missing.pt", kind="a", version=1)
+        load_plain(tmp_path / "missing.pt", kind="a", version=CHECKPOINT_FORMAT)
 
 
 @pytest.mark.parametrize("progress_seconds", [0.0, 1e9])
@@ -179,7 +181,7 @@ def test_a_non_finite_loss_names_epoch_and_step_and_spoils_no_checkpoint(tmp_pat
     options = replace(OPTIONS, progress_seconds=progress_seconds)
     with pytest.raises(FloatingPointError, match="epoch 2, step 3 of 7"):
         train(line(explode_at=9), options, checkpoint=path)
-    assert load_plain(path, kind="training checkpoint", version=1)["step"] <= 2
+    assert load_plain(path, kind="training checkpoint", version=CHECKPOINT_FORMAT)["step"] <= 2
 
 
 def test_progress_counts_epochs_steps_and_time():
@@ -205,16 +207,27 @@ def test_the_one_cycle_schedule_rises_and_falls():
     assert np.all(np.diff(rates[:10]) > 0) and np.all(np.diff(rates[10:]) < 0) and rates[-1] < 1e-6
 
 
-def test_bfloat16_autocast_runs_on_a_cpu_too():
+def test_bfloat16_autocast_runs_on_a_cpu_too(monkeypatch):
+    monkeypatch.setattr(training_options, "fast_bfloat16", lambda: True)
     task = line()
     result = train(task, replace(OPTIONS, precision="bfloat16"))
+    assert result.precision == "bfloat16"
     assert np.isfinite(result.epoch_losses).all()
     assert parameters(task).dtype == torch.float32
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"schedule": "none"}, {"precision": "half"}],
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"schedule": "none"},
+        {"schedule": "plateau"},
+        {"precision": "half"},
+        {"least_steps": -1},
+        {"patience": 0},
+    ],
 )
 def test_options_out_of_range_are_refused(change):
     with pytest.raises(ValueError, match="TrainingOptions"):
@@ -227,3 +240,97 @@ def test_no_samples_and_no_gpu_are_clear_errors():
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="no GPU"):
             TrainingOptions(device="cuda").resolve_device()
+
+
+@pytest.mark.parametrize("schedule", ["step", "one_cycle"])
+def test_few_samples_make_more_passes_and_stretch_the_schedule(schedule):
+    few = replace(OPTIONS, epochs=4, decay_after=2, batch_size=64, least_steps=20, schedule=schedule)
+    result = train(line(), few)
+    assert len(result.epoch_losses) == 20 and result.stopped == "schedule"
+    many = replace(few, least_steps=0, epochs=20, decay_after=10)
+    rates = [few.learning_rate_at(step, 1) for step in range(20)]
+    assert rates == [many.learning_rate_at(step, 1) for step in range(20)]
+    assert len(train(line(), replace(few, batch_size=8)).epoch_losses) == 4  # 28 steps are enough
+
+
+@dataclass
+class Errors:
+    """A held-out part whose errors are known beforehand."""
+
+    errors: list[float]
+    module: nn.Module
+    kept: list[Tensor] = field(default_factory=list)
+
+    def __call__(self):
+        assert not self.module.training
+        self.kept.append(torch.cat([value.flatten() for value in self.module.state_dict().values()]))
+        return self.errors[len(self.kept) - 1]
+
+
+def test_a_training_ends_after_its_patience_with_the_best_parameters():
+    task = line()
+    judge = Errors([5.0, 3.0, 4.0, 3.5, 1.0], task.module)
+    result = train(task, replace(OPTIONS, epochs=9, patience=2), validate=judge)
+    assert result.held_out_errors == (5.0, 3.0, 4.0, 3.5) and result.stopped == "converged"
+    assert torch.equal(parameters(task), judge.kept[1])
+
+
+def test_a_training_whose_error_still_falls_stopped_for_lack_of_budget():
+    task = line()
+    result = train(task, replace(OPTIONS, epochs=3, patience=2), validate=Errors([5.0, 3.0, 2.0], task.module))
+    assert result.stopped == "budget" and len(result.epoch_losses) == 3
+
+
+def test_a_plateau_brings_the_second_rate_from_the_best_parameters_on():
+    task = line()
+    judge = Errors([5.0, 3.0, 4.0, 3.5, 2.0, 2.5, 2.4, 0.0], task.module)
+    options = replace(OPTIONS, epochs=9, patience=2, schedule="plateau", late_learning_rate=1e-12, weight_decay=0.0)
+    result = train(task, options, validate=judge)
+    assert len(result.held_out_errors) == 7 and result.stopped == "converged"
+    torch.testing.assert_close(judge.kept[4], judge.kept[1])  # the second rate moves nothing to speak of
+    assert (judge.kept[3] - judge.kept[1]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("stop", [2, 11, 18, 30, 40])
+def test_a_killed_training_with_a_patience_goes_on_to_the_same_bits(stop, tmp_path):
+    options = replace(OPTIONS, epochs=9, patience=2, schedule="plateau")
+    whole = line()
+    expected = train(whole, options, validate=judged_by_epoch(whole))
+    killed = line(fail_at=stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, options, validate=judged_by_epoch(killed), checkpoint=tmp_path / "training.pt")
+    resumed = line()
+    result = train(resumed, options, validate=judged_by_epoch(resumed), checkpoint=tmp_path / "training.pt")
+    assert torch.equal(parameters(resumed), parameters(whole))
+    assert (result.held_out_errors, result.stopped) == (expected.held_out_errors, expected.stopped)
+
+
+def judged_by_epoch(task):
+    """A real error, of which a rounding decides which epoch is best."""
+    return lambda: round(float((task.module(task.x)[:, 0] - task.y).square().mean()), 1)
+
+
+def test_a_patience_needs_a_held_out_part():
+    with pytest.raises(ValueError, match="no part is held out"):
+        train(line(), replace(OPTIONS, patience=1))
+
+
+@pytest.mark.parametrize(
+    ("flags", "fast"),
+    [("fpu avx2 avx512f", False), ("fpu avx512_bf16", True), ("fpu amx_bf16 amx_tile", True), ("fpu xamx_bf16", False)],
+)
+def test_bfloat16_is_chosen_on_a_processor_with_hardware_for_it_only(flags, fast, tmp_path, monkeypatch):
+    description = tmp_path / "cpuinfo"
+    description.write_text(f"processor\t: 0\nflags\t\t: {flags}\n\nprocessor\t: 1\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(processor, "_DESCRIPTION", description)
+    processor.fast_bfloat16.cache_clear()
+    try:
+        asked = replace(OPTIONS, precision="bfloat16")
+        assert asked.resolve_precision(torch.device("cpu")) == ("bfloat16" if fast else "float32")
+        assert OPTIONS.resolve_precision(torch.device("cpu")) == "float32"
+        assert asked.resolve_precision(torch.device("cuda")) == "bfloat16"
+        description.unlink()
+        processor.fast_bfloat16.cache_clear()
+        assert asked.resolve_precision(torch.device("cpu")) == "float32"
+    finally:
+        processor.fast_bfloat16.cache_clear()

@@ -64,9 +64,11 @@ def test_a_constant_feature_gets_scale_one():
     assert scaling.climate_scale[2] == 1 and scaling.climate_mean[2] == pytest.approx(273.15)
 
 
-def test_a_window_longer_than_the_series_is_refused():
-    with pytest.raises(ValueError, match="window has 8 steps, but the series only 7"):
-        DevicePanel(make_panel(), 8, CPU)
+def test_a_window_longer_than_the_series_repeats_its_first_step():
+    panel = make_panel()
+    batch = DevicePanel(panel, 12, CPU).gather(torch.tensor([1]), torch.tensor([6]))
+    assert torch.equal(batch.windows[0, 5:], torch.from_numpy(panel.climate[1]).float())
+    assert torch.equal(batch.windows[0, :6], torch.from_numpy(panel.climate[1, :1]).float().expand(6, -1))
 
 
 @pytest.mark.parametrize(
@@ -89,6 +91,8 @@ def test_nan_is_named_by_its_place(name, place, monkeypatch):
         ({"lat": np.full(5, 91.0)}, "lat must lie"),
         ({"step_of_year": np.arange(7)}, "counted from 1"),
         ({"step_of_year": np.ones(7)}, "counted from 1"),
+        ({"climate": np.ma.masked_less(np.zeros((5, 7, 4)) - 9999, 0)}, "climate has 140 masked values"),
+        ({"climate": np.full((5, 7, 4), 1e39)}, "climate is too large for single precision at cell 0"),
     ],
 )
 def test_bad_arrays_are_refused(change, message):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bench.report.results.selection import StatisticsReader, select
 from bench.report.tables.numbered import costs, table1, table2, table3
 from bench.runners import registry
 from bench.scoring.metrics import statistics_of
+from bench.store.dataset_record import write_dataset_record
 from bench.store.jobs import Job
 from bench.store.records import Record
 from bench.store.store import Store
@@ -174,13 +176,7 @@ def page_of(store: Store, *figures: DrawnFigure) -> bytes:
 
 
 def describe_dataset(store: Store, cube: Cube, fingerprint: str) -> None:
-    """Writes the store's record of a data set as `bench run` does."""
-    folder = store.root / "datasets" / fingerprint
-    folder.mkdir(parents=True)
-    pd.DataFrame({"lon": cube.lon, "lat": cube.lat, "land_cover": "CRO", "climate": "?"}).to_parquet(
-        folder / "cells.parquet"
-    )
-    pd.DataFrame(
-        {"time": cube.time.astype("datetime64[ns]"), "year": cube.year, "step_of_year": cube.step_of_year}
-    ).to_parquet(folder / "times.parquet")
-    (folder / "dataset.json").write_text('{"name": "toy", "provenance": {"licence": "none <needed>"}}')
+    """Writes the store's record of a data set as `bench run` does, under the fingerprint of a test's jobs."""
+    described = replace(cube, provenance={"title": "toy", "licence": "none <needed>"})
+    described.__dict__["fingerprint"] = fingerprint
+    write_dataset_record(store, described)

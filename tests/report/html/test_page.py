@@ -142,7 +142,7 @@ def test_figures_are_embedded_as_long_as_the_page_stays_small(filled: Store) -> 
 
 
 def test_the_description_of_the_data_set_and_the_rebuilt_split_are_shown(changeable: Store) -> None:
-    assert "no sample, by rule: their years differ" in PageReader(page_of(changeable)).text
+    assert "no sample, by the rule of the split" in PageReader(page_of(changeable)).text
     describe_dataset(changeable, make_cube(), "f" * 64)
     told = PageReader(page_of(changeable)).text
     assert "Licence none <needed>" in told

@@ -13,7 +13,8 @@ from bench.report.paper import check
 from bench.report.paper.check import Comparison, compare, verdict
 from bench.report.paper.rankings import Claim, spearman
 from bench.report.paper.scores import Scores
-from bench.report.results.comparison import Measure, differences
+from bench.report.results.comparison import Measure
+from bench.report.results.differences import differences
 from bench.report.results.selection import StatisticsReader, select
 from bench.report.tables import render
 from bench.report.tables.numbered import table1, table3

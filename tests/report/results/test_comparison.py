@@ -10,9 +10,20 @@ import numpy as np
 import pytest
 
 from bench.data.splits import fewshot_parameters
-from bench.report.results.comparison import Measure, difference, differences, distinguishable, number, paired, ratio
+from bench.errors import BenchError
+from bench.report.results import comparison, few_blocks
+from bench.report.results.comparison import (
+    Measure,
+    difference,
+    distinguishable,
+    mark_ties,
+    number,
+    paired,
+    ratio,
+)
+from bench.report.results.differences import differences
 from bench.report.results.selection import RowResult, StatisticsReader, rows, select
-from bench.report.table import Table, best_values, is_best
+from bench.report.table import Column, Row, Table, Value, best_values, is_best
 from bench.report.tables import render
 from bench.report.tables.numbered import table1, table2
 from bench.scoring.metrics import STATISTICS
@@ -155,3 +166,65 @@ def test_sums_that_are_kept_per_year_give_the_same_numbers(full: Store) -> None:
     frame = reader.table(record).query("part == 'test' and group == 'all' and weighting == 'plain'")
     squared = plain.values[STATISTICS.index("squared_error")].sum(axis=0)
     np.testing.assert_allclose(squared, frame.sort_values("block")["squared_error"])
+
+
+def test_a_row_behind_the_runner_up_that_cannot_be_told_from_the_best_keeps_it_from_being_bold(
+    full: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runner-up is surely worse; the third is further behind on average and might still be better."""
+    reader, selected = StatisticsReader(full), select(full, "full")
+    results = [result(full, name) for name in ("dual_branch_plus", "lightgbm", "xgboost")]
+    shown = [Row(row.title, row.family, {"rmse": Value(at)}) for row, at in zip(results, (1.0, 1.1, 1.3), strict=True)]
+    column = Column("rmse", "RMSE", best="min")
+    third = results[2].key
+
+    def apart(reader: object, first: RowResult, second: RowResult, *rest: object) -> bool:
+        return third not in (first.key, second.key)
+
+    monkeypatch.setattr(comparison, "distinguishable", apart)
+    marked = mark_ties(shown, results, [column], {"rmse": Measure("rmse")}, reader, "plain")
+    assert [row.values["rmse"].tied for row in marked] == [True, False, True]
+    assert best_values(Table("t", "", "Method", (column,), tuple(marked))) == {}
+    monkeypatch.undo()
+    unmarked = mark_ties(shown, results, [column], {"rmse": Measure("rmse")}, reader, "plain")
+    assert not any(row.values["rmse"].tied for row in unmarked) and selected.done
+
+
+def test_differences_can_be_made_for_any_runner(full: Store) -> None:
+    reader, selection = StatisticsReader(full), select(full, "full")
+    own, usual = differences(selection, reader, subject="lightgbm"), differences(selection, reader)
+    assert own.name == "differences_full_lightgbm" and own.label_heading == "LightGBM − other"
+    assert [family for family, _ in own.families()] == ["LightGBM"]
+    assert {row.label for row in own.rows} == {"Dual-branch plus", "CatBoost", "XGBoost"}
+    there, back = row_of(usual, "LightGBM").values, row_of(own, "Dual-branch plus").values
+    assert back["rmse"].value == pytest.approx(-there["rmse"].value)
+    assert back["ratio"].value == pytest.approx(1 / there["ratio"].value)
+    assert back["ratio"].low == pytest.approx(1 / there["ratio"].high)
+    assert "LightGBM − other rows" in own.caption and "proposed model" not in own.caption
+    with pytest.raises(BenchError, match="Runner 'gwr' is no row of suite 'full'.*catboost, dual_branch_plus"):
+        differences(selection, reader, subject="gwr")
+
+
+def test_a_region_of_few_blocks_has_no_intervals_and_says_so_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    cube = make_cube()
+    city = replace(cube, lon=116 + cube.lon / 50, lat=39 + (cube.lat - 45) / 50).validate()  # some 0.8° × 0.6°
+    store = Store(tmp_path_factory.mktemp("city") / "runs", create=True)
+    jobs = [make_cell(runner=name, view="located") for name in ("lightgbm", "xgboost")]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    for job, noise in zip(jobs, (0.5, 2.0), strict=True):
+        store_cell(store, job, city, noise)
+    reader, selection = StatisticsReader(store), select(store, "full")
+    table = table1(selection, reader)
+    found = [row.values["rmse"] for row in table.rows if "rmse" in row.values]
+    assert len(found) == 2 and not any(value.known for value in found) and all(value.tied for value in found)
+    assert table.caption.count("No intervals: the test cells lie in") == 1 and "of 2°" in table.caption
+    assert "[" not in next(line for line in render.markdown(table).splitlines() if line.startswith("| LightGBM |"))
+    pairs = differences(selection, reader, subject="lightgbm")
+    assert "No intervals" in pairs.caption and not pairs.rows[0].values["ratio"].known
+    assert few_blocks.remark(10) == "" and "one block of 2°" in few_blocks.remark(1)
+
+
+def test_a_region_of_many_blocks_says_nothing_of_them(full: Store) -> None:
+    assert "No intervals" not in table1(select(full, "full"), StatisticsReader(full)).caption

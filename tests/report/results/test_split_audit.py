@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,9 @@ def test_with_the_record_of_the_data_set_the_split_is_rebuilt_as_bench_data_audi
     describe_dataset(store, cube, "f" * 64)
     first, _ = audits(store)
     assert first.problem is None
-    assert first.geometry == audit_split(cube, make_split(cube, fewshot_parameters(cube, (10, 40), 12, 0)))
+    with_values = audit_split(cube, make_split(cube, fewshot_parameters(cube, (10, 40), 12, 0)))
+    assert with_values.twins == 0
+    assert first.geometry == replace(with_values, twins=None)  # the store has no features to compare
 
 
 @pytest.mark.parametrize(

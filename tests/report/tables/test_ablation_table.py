@@ -83,7 +83,7 @@ def test_capped_and_missing_variants_say_so(filled: Store) -> None:
     )
     assert row(table, "Dual-branch (paper): 4 neighbours").note == "0 of 3 done"
     assert any("k=4" in note and "missing" in note for note in table.notes)
-    for part in ("toy", "profile smoke", "seeds 0, 1, 2", "120 cells", "steps 1, 24 of 2020", "15 of 21 cells done"):
+    for part in ("toy", "profile smoke", "seeds 0, 1, 2", "120 cells", "steps 1, 24 of 2020", "15 of 21 jobs done"):
         assert part in table.caption, table.caption
     assert "Dual-branch (paper): 100 nodes" in render.latex(table) and "tab:ablation" in render.latex(table)
     assert not pd.read_csv(pd.io.common.StringIO(render.as_csv(table))).duplicated(["family", "method", "column"]).any()

@@ -12,15 +12,24 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.datasets import open_dataset
 from bench.errors import BenchError
+from bench.report.results.explanations import IMPORTANCE, LEAST_PRODUCTIVITY
 from bench.report.results.selection import select
 from bench.report.table import Row, Table
 from bench.report.tables import render
-from bench.report.tables.interpretability import IMPORTANCE, interpretability
+from bench.report.tables.interpretability import COLUMNS, interpretability
 from bench.runners import registry
 from bench.scoring.agreement import DOMINANT, FEATURES, PLACES, SCORES, SIGN, STEPS
 from bench.store.jobs import Job
 from bench.store.records import Manifest
-from bench.store.sensitivities_record import CONTRIBUTIONS, SENSITIVITIES, dataset_folder, record_sensitivities
+from bench.store.sensitivities_record import (
+    CONTRIBUTIONS,
+    LAST_YEAR,
+    PRODUCTIVITY,
+    SENSITIVITIES,
+    TARGET,
+    dataset_folder,
+    record_sensitivities,
+)
 from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import Bench
@@ -31,7 +40,7 @@ pytestmark = pytest.mark.skipif(registry.get("dual_branch_plus").unavailable() i
 
 
 def write_places(store: Store, cube: Cube) -> Path:
-    """The part of the data set's record that says where the jobs are."""
+    """The part of the data set's record that says where the cells are."""
     path = dataset_folder(store, cube.fingerprint) / "cells.parquet"
     if not path.exists():
         pd.DataFrame({"lon": cube.lon, "lat": cube.lat}).to_parquet(path)
@@ -54,7 +63,10 @@ def explained_store(folder: Path, weights: dict[tuple[str, int], pd.DataFrame], 
         )
         work = store.new_work_folder(job.id)
         frame.to_parquet(work / IMPORTANCE)
-        store.publish(work, make_record(job, files={IMPORTANCE: sha256(work / IMPORTANCE)}))
+        predicted = cube.target[frame["cell"], frame["time"]]  # the model predicts without error
+        frame[["cell", "time"]].assign(prediction=predicted).to_parquet(work / "predictions.parquet")
+        names = (IMPORTANCE, "predictions.parquet")
+        store.publish(work, make_record(job, files={name: sha256(work / name) for name in names}))
         jobs.append(job)
     manifest = Manifest(
         created="2026-01-01T00:00:00Z",
@@ -97,7 +109,8 @@ def row_of(table: Table, label: str) -> Row:
 def test_each_kind_is_scored_against_its_own_truth(cube: Cube, truth: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     features = list(cube.feature_names)
     sizes = truth[SENSITIVITIES].copy()
-    sizes[features] = sizes[features].abs()
+    grew = np.maximum(cube.target[sizes["cell"], sizes["time"]], LEAST_PRODUCTIVITY)
+    sizes[features] = sizes[features].abs().div(grew, axis=0)  # a share has no unit of the target
     contributions = truth[CONTRIBUTIONS].copy()
     contributions.loc[contributions["cell"] % 2 == 1, features] = np.nan  # TreeSHAP explains a part of the jobs
     found = {("gwr", 0): truth[SENSITIVITIES], ("gwr_rf", 0): sizes, ("lightgbm_shap", 0): contributions}
@@ -119,6 +132,63 @@ def test_each_kind_is_scored_against_its_own_truth(cube: Cube, truth: dict[str, 
     constant = row_of(table, "True mean, the same everywhere").values
     assert constant[PLACES].value == constant[STEPS].value == 0
     assert 1 / 9 < constant[DOMINANT].value < 1 and not row_of(table, "Chance").ranked
+
+
+def grown(cube: Cube) -> np.ndarray:
+    """(cell, step, 1) target of the test year."""
+    return np.maximum(cube.target[:, 46:, None], LEAST_PRODUCTIVITY)
+
+
+def test_sensitivities_are_relative_to_productivity_and_naming_it_says_nothing(
+    cube: Cube, truth: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    features, naming = list(cube.feature_names), truth[SENSITIVITIES].copy()
+    known = naming[features].to_numpy().reshape(60, 46, -1) / grown(cube)
+    signs = np.sign(known.mean(axis=(0, 1)))
+    naming[features] = (signs * grown(cube)).reshape(-1, len(features))
+    store = explained_store(tmp_path / "runs", {("gwr", 0): truth[SENSITIVITIES], ("gnnwr", 0): naming}, cube)
+    table = table_of(store)
+    assert "relative to productivity" in table.caption and "above 0.3" in table.caption
+    own = row_of(table, "GNNWR").values
+    assert (own[PLACES].value, own[STEPS].value) == (0, 0) and own[SIGN].value > 0.5
+    assert row_of(table, "GWR").values[PLACES].value == pytest.approx(1)
+    titles = [row.label for row in table.rows if row.family == "Reference"]
+    assert titles[:2] == ["Chance", "True mean, the same everywhere"] and titles[2].endswith(" everywhere")
+    assert titles[3:] == ["True mean of each step", "+1 × last year's value", "Known sign × last year's value"]
+    # A store of an older version has no productivity: absolute sensitivities, and no last year's value.
+    (dataset_folder(store, cube.fingerprint) / PRODUCTIVITY).unlink()
+    older = table_of(store)
+    assert "Sensitivities are absolute" in older.caption and row_of(older, "GNNWR").values[PLACES].value != 0
+    assert row_of(older, "GWR").values[PLACES].value == pytest.approx(1)
+    assert not any("last year" in row.label for row in older.rows)
+    record_sensitivities(store, cube, ["gwr"], print)
+    assert render.as_csv(table_of(store)) == render.as_csv(table), "the next run adds what is missing"
+
+
+def test_only_what_beats_every_reference_row_is_bold(
+    cube: Cube, truth: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    features, random = list(cube.feature_names), truth[SENSITIVITIES].copy()
+    random[features] = np.random.default_rng(0).normal(size=random[features].shape)
+    blind = table_of(explained_store(tmp_path / "blind", {("gwr", 0): random}, cube))
+    assert all(column.best is None for column in blind.columns) and "**" not in render.markdown(blind)
+    found = {("gwr", 0): truth[SENSITIVITIES], ("gnnwr", 0): random}
+    right = table_of(explained_store(tmp_path / "right", found, cube))
+    bold = {column.key for column in right.columns if column.best}
+    assert {PLACES, STEPS, FEATURES, DOMINANT} <= bold <= {column.key for column in COLUMNS}
+    line = next(line for line in render.markdown(right).splitlines() if line.startswith("| GWR |"))
+    assert line.count("**") >= 8 and not row_of(right, "GNNWR").values[PLACES].tied
+    twice = {("gwr", 0): truth[SENSITIVITIES], ("gnnwr", 0): truth[SENSITIVITIES]}
+    alike = table_of(explained_store(tmp_path / "alike", twice, cube))
+    assert all(row_of(alike, title).values[PLACES].tied for title in ("GWR", "GNNWR"))
+
+
+def test_productivity_is_the_target_and_last_years(cube: Cube, tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs", create=True)
+    record_sensitivities(store, cube, ["gwr"], print)
+    table = pd.read_parquet(dataset_folder(store, cube.fingerprint) / PRODUCTIVITY)
+    np.testing.assert_array_equal(table[TARGET], cube.target[table["cell"], table["time"]])
+    np.testing.assert_array_equal(table[LAST_YEAR], cube.target[table["cell"], table["time"] - 46])
 
 
 def test_seeds_are_averaged_and_widen_the_interval(cube: Cube, truth: dict[str, pd.DataFrame], tmp_path: Path) -> None:

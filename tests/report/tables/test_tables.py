@@ -118,7 +118,7 @@ def test_what_is_missing_is_said_in_the_row_the_caption_and_below(filled: Store)
     table = table_of(filled)
     assert row_of(table, "CatBoost").note == "0 of 1 done" and "rmse" not in row_of(table, "CatBoost").values
     assert row_of(table, "TabNet").note == "not in this run"
-    assert "4 of 6 cells done" in table.caption
+    assert "4 of 6 jobs done" in table.caption
     assert any("catboost" in note and "timeout: no result within 6 s" in note for note in table.notes)
     assert any("xgboost" in note and "never ended" in note for note in table.notes)
 

@@ -1,0 +1,80 @@
+"""What captions say of a data set: its steps, its split, and whether the paper's numbers can stand beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.data.rhythm import EIGHT_DAY, Rhythm
+from bench.data.split_names import describe
+from bench.report.results.selection import Selection
+from bench.scoring.metrics import BLOCK_DEGREES, PLANAR_BLOCKS
+from bench.scoring.uncertainty import WINDOW_BLOCKS
+from bench.store.dataset_record import read_dataset_record
+from bench.store.store import CorruptRecord, Store
+
+PAPER_TARGET = "GPP"
+
+
+@dataclass(frozen=True)
+class DataWords:
+    """What captions say of the data of a selection.
+
+    Attributes:
+        rhythm: how the steps divide the year; the paper's where the store has no record of the data set.
+        split: what tests, in words: ``test year 2020``, or ``tested on whole places, in 5 folds``.
+        of_paper: whether the data are of the paper's kind (8-day GPP, tested on the last year), so that its tables and
+            ratios may stand beside ours.
+        is_planar: whether places have planar coordinates.
+        distance_unit: of distances between places.
+    """
+
+    rhythm: Rhythm
+    split: str
+    of_paper: bool
+    is_planar: bool
+    distance_unit: str
+
+    @property
+    def week(self) -> str:
+        """What a scored step of the year is called: ``week`` of 8-day steps, as in the paper; ``month`` of months."""
+        return "week" if self.rhythm == EIGHT_DAY else self.rhythm.step
+
+    def table(self, number: int) -> str:
+        """Which table of the paper a table of ours stands beside, in brackets, if any."""
+        return f" (Table {number} of the paper)" if self.of_paper else ""
+
+    @property
+    def window(self) -> str:
+        """Edge of the windows of places that intervals redraw."""
+        if self.is_planar:
+            return f"{WINDOW_BLOCKS / PLANAR_BLOCKS:.0%} of the longer side of their extent"
+        return f"{WINDOW_BLOCKS * BLOCK_DEGREES:g}°"
+
+    def short_step(self, step: int) -> str:
+        """A step of the year in a column heading: ``W40``, or ``Month 4``."""
+        return f"W{step}" if self.rhythm == EIGHT_DAY else f"{self.rhythm.step.capitalize()} {step}"
+
+
+def words_of(store: Store, selection: Selection) -> DataWords:
+    """What captions say of the data of a selection.
+
+    Args:
+        store: that holds the record of the data set.
+        selection: the jobs.
+    """
+    job = selection.jobs[0]
+    try:
+        record = read_dataset_record(store, job.dataset_fingerprint)
+    except CorruptRecord:
+        record = None
+    rhythm = record.rhythm if record is not None else EIGHT_DAY
+    planar = record is not None and record.description.crs is not None
+    unit = "unit of the coordinates" if planar else "km"
+    of_paper = (
+        rhythm == EIGHT_DAY
+        and "test_year" in job.split
+        and not planar
+        and selection.manifest.target_name == PAPER_TARGET
+    )
+    split = f"test year {job.split['test_year']}" if "test_year" in job.split else describe(job.split, unit)
+    return DataWords(rhythm, split, of_paper, planar, unit)

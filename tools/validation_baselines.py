@@ -1,0 +1,206 @@
+"""Scores settings of baselines on validation parts cut from the training year, and records the results.
+
+    python -m tools.validation_baselines gnnwr --option ridge=0.1 --option hidden=[32]
+    python -m tools.validation_baselines resnet --training learning_rate=0.01 --training epochs=4 --rows 20000
+
+No sample of the test year is read. The cuts are those of `tools/validation.py`.
+
+- `gnnwr`, `gtnnwr`: the few-shot suite's sample of cells, of which a fifth is held out (single cells). `rmse_unseen` is
+  the error there at the fitted steps (``--steps``), `rmse_neighbours` that at the steps before and after them, with the
+  fitted step's model: a stand-in for another year's weather. `gtnnwr` is fitted on all steps, so it has no neighbours.
+- PyTorch Frame's models: all cells; `rmse_unseen` is the error in held-out blocks of cells, `rmse_seen` at held-out
+  steps of other cells. ``--rows`` bounds the rows that are learnt from, a seeded sample.
+
+What is not given is as registered (for PyTorch Frame's models: in the `laptop` profile). Every run appends a line to
+``tables/reference/validation/baselines_<dataset>.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.metadata
+import json
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tools.validation import FOLDER, cut_blocks
+
+SPATIAL = ("gnnwr", "gtnnwr")
+FRAME = ("tabnet", "excelformer", "resnet", "fttransformer")
+WEEKS = (10, 20, 30)
+COLUMNS = (
+    "model",
+    "dataset",
+    "steps",
+    "rows",
+    "options",
+    "training",
+    "seed",
+    "rmse_train",
+    "rmse_seen",
+    "rmse_unseen",
+    "rmse_neighbours",
+    "seconds",
+    "torch",
+)
+Doubles = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+def main() -> None:
+    """Trains once and appends one line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=(*SPATIAL, *FRAME))
+    parser.add_argument("--dataset", default="northchina")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=JSON", help="of the model")
+    parser.add_argument("--training", action="append", default=[], metavar="NAME=JSON", help="of the training")
+    parser.add_argument("--steps", default=",".join(map(str, WEEKS)), help="8-day steps that gnnwr is fitted at")
+    parser.add_argument("--rows", type=int, default=20_000, help="that PyTorch Frame's models learn from at most")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    options, training = _settings(arguments.option), _settings(arguments.training)
+    record: dict[str, object] = dict.fromkeys(COLUMNS)
+    record |= {
+        "model": arguments.model,
+        "dataset": arguments.dataset,
+        "options": json.dumps(options, sort_keys=True),
+        "training": json.dumps(training, sort_keys=True),
+        "seed": arguments.seed,
+        "torch": importlib.metadata.version("torch"),
+    }
+    started = time.process_time()
+    if arguments.model in SPATIAL:
+        steps = [int(step) for step in arguments.steps.split(",")]
+        record |= spatial(arguments.model, arguments.dataset, steps, options | training, arguments.seed)
+    else:
+        record |= frame(arguments.model, arguments.dataset, arguments.rows, options, training, arguments.seed)
+    record["seconds"] = round(time.process_time() - started)
+    path = FOLDER / f"baselines_{arguments.dataset.partition(':')[0]}.csv"
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerow(record)
+    print(json.dumps(record))
+
+
+def spatial(model: str, dataset: str, steps: list[int], options: dict[str, object], seed: int) -> dict[str, object]:
+    """Errors of GNNWR or GTNNWR at held-out cells of the few-shot sample.
+
+    Args:
+        model: ``gnnwr`` or ``gtnnwr``.
+        dataset: as in ``bench run --dataset``.
+        steps: of the year, 1 to 46, that are scored, and that ``gnnwr`` is fitted at.
+        options: of the estimator, where they differ from the registered ones.
+        seed: of the training.
+    """
+    from bench.data.datasets import open_dataset
+    from bench.data.splits import fewshot_parameters, make_split
+    from bench.runners import registry
+    from models.gnnwr import GNNWR, GTNNWR
+
+    cube = open_dataset(dataset).cube
+    train = make_split(cube, fewshot_parameters(cube, tuple(steps), None, 0)).train
+    year = train.times[cube.year[train.times] == cube.year[train.times].max()]
+    target = cube.target[np.ix_(train.cells, year)].astype(np.float64)
+    lon, lat = cube.lon[train.cells], cube.lat[train.cells]
+    unseen = cut_blocks(lon, lat, len(year), single_cells=True).unseen
+    fit, held = np.flatnonzero(~unseen[:, 0]), np.flatnonzero(unseen[:, 0])
+    design, places = _design(cube, train.cells, year), np.stack([lon, lat], axis=1)
+    settings: dict[str, Any] = {**registry.get(model).parameters, **options, "distance": "great_circle", "seed": seed}
+    errors: dict[str, list[Doubles]] = {"rmse_train": [], "rmse_unseen": [], "rmse_neighbours": []}
+    if model == "gtnnwr":
+        panel = GTNNWR(period=float(cube.steps_per_year), **settings)
+        n_steps = len(year)
+        moments = np.tile(np.arange(1, n_steps + 1, dtype=np.float64), len(fit))
+        rows = design[fit].reshape(-1, design.shape[2]), target[fit].reshape(-1)
+        panel.fit(*rows, np.repeat(places[fit], n_steps, axis=0), moments)
+        for step in steps:
+            for name, cells in (("rmse_train", fit), ("rmse_unseen", held)):
+                at = np.full(len(cells), float(step))
+                predicted = panel.predict(design[cells, step - 1], places[cells], at)
+                errors[name].append(np.asarray(predicted - target[cells, step - 1]))
+    for step in steps if model == "gnnwr" else ():
+        single = GNNWR(**settings).fit(design[fit, step - 1], target[fit, step - 1], places[fit])
+        for name, cells, at_steps in (
+            ("rmse_train", fit, (step,)),
+            ("rmse_unseen", held, (step,)),
+            ("rmse_neighbours", held, (step - 1, step + 1)),
+        ):
+            for other in at_steps:
+                predicted = single.predict(design[cells, other - 1], places[cells])
+                errors[name].append(np.asarray(predicted - target[cells, other - 1]))
+    found = {name: _rmse(own) for name, own in errors.items() if own}
+    return {"steps": " ".join(map(str, steps)), "rows": len(fit), **found}
+
+
+def frame(
+    model: str, dataset: str, rows: int, options: dict[str, object], training: dict[str, object], seed: int
+) -> dict[str, object]:
+    """Errors of a PyTorch Frame model in held-out blocks of cells and of time.
+
+    Args:
+        model: its name.
+        dataset: as in ``bench run --dataset``.
+        rows: to learn from at most.
+        options: of the network, where they differ from the laptop profile's.
+        training: of the training, likewise.
+        seed: of the training.
+    """
+    from bench.data.datasets import open_dataset
+    from bench.data.splits import Part, full_parameters, make_split
+    from bench.data.views import DEFAULT_VIEW, build_view
+    from bench.runners import registry
+    from models.pytorch_frame import PyTorchFrameOptions, PyTorchFrameRegressor, TrainingOptions
+
+    cube = open_dataset(dataset).cube
+    train = make_split(cube, full_parameters(cube)).train
+    year = train.times[cube.year[train.times] == cube.year[train.times].max()]
+    part = Part(train.cells, year)
+    cut = cut_blocks(cube.lon[part.cells], cube.lat[part.cells], len(year))
+    fit, seen, unseen = (mask.reshape(-1) for mask in (cut.fit, cut.seen, cut.unseen))
+    table, target = build_view(cube, part, DEFAULT_VIEW), part.of(cube.target).reshape(-1)
+    learnt = np.flatnonzero(fit)
+    if rows < len(learnt):
+        learnt = np.sort(np.random.default_rng(seed).choice(learnt, rows, replace=False))
+    registered = registry.get(model).profiles["laptop"]
+    estimator = PyTorchFrameRegressor(
+        PyTorchFrameOptions(**{**registered["options"], **options}),
+        TrainingOptions(**{**registered["training"], **training, "seed": seed}),
+    )
+    estimator.fit(table.values[learnt], target[learnt], table.columns)
+    parts = {"rmse_train": learnt, "rmse_seen": np.flatnonzero(seen), "rmse_unseen": np.flatnonzero(unseen)}
+    found = {name: _rmse([estimator.predict(table.values[own]) - target[own]]) for name, own in parts.items()}
+    return {"rows": len(learnt), **found}
+
+
+def _design(cube: Any, cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> Doubles:
+    """(cell, time, column) climate and land cover as the spatial runners take them, without the commonest class."""
+    climate = cube.climate[np.ix_(cells, times)].astype(np.float64)
+    static = cube.static[cells].astype(np.float64)
+    commonest = int(static[:, : cube.n_land_cover].mean(axis=0).argmax())
+    kept = [index for index in range(static.shape[1]) if static[:, index].std() > 1e-3 and index != commonest]
+    repeated = np.broadcast_to(static[:, None, kept], (*climate.shape[:2], len(kept)))
+    return np.concatenate([climate, repeated], axis=2)
+
+
+def _rmse(errors: list[Doubles]) -> float:
+    return round(float(np.sqrt(np.mean(np.square(np.concatenate(errors), dtype=np.float64)))), 4)
+
+
+def _settings(assignments: list[str]) -> dict[str, object]:
+    pairs = (assignment.partition("=") for assignment in assignments)
+    return {name: json.loads(value) for name, _, value in pairs}
+
+
+if __name__ == "__main__":
+    main()
