@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.data import fetch
 from bench.data.cube import Cube
+from bench.data.cube_seal import require_unchanged
 from bench.data.cube_zarr import open_cube, write_cube
 from bench.errors import BenchError, unknown
 from bench.system import paths
@@ -188,6 +189,11 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     name, _, rest = spec.partition(":")
     known = entries()
     if name not in known:
+        if name == "auto":
+            raise BenchError(
+                f"Data set {spec!r}: auto takes no options, it chooses between northchina and simulated; write auto, "
+                "or the one that you want with its options."
+            )
         raise unknown(
             "data set",
             name,
@@ -197,6 +203,8 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     options = dict(known[name].options)
     for item in filter(None, rest.split(",")):
         key, _, value = item.partition("=")
+        if not options:
+            raise BenchError(f"Data set {name!r} takes no options, but {item!r} is one; write {name}.")
         if key not in options:
             raise unknown(f"option of data set {name!r}", key, list(options), f"write {name}:option=value")
         try:
@@ -221,21 +229,26 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
     if spec == "auto":
         return _open_auto(say)
     if _names_a_folder(spec):
-        folder = Path(spec)
-        return OpenedDataset(open_cube(folder), folder, spec, "named by its folder")
+        return _opened(Path(spec), spec, "named by its folder", say)
     name, options = parse_spec(spec)
     entry = entries()[name]
     path = _cube_path(entry, options)
     canonical = name + (":" + ",".join(f"{key}={value}" for key, value in options.items()) if options else "")
     if (path / "zarr.json").exists():
-        return OpenedDataset(open_cube(path), path, canonical, f"cube built before ({path})")
+        return _opened(path, canonical, f"cube built before ({path})", say)
     with disk_errors(f"Cache {paths.cache_dir()} (BENCH_CACHE_DIR)", "nothing stored is lost"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with ProcessLock(path.with_name(path.name + ".lock")):
             if not (path / "zarr.json").exists():
                 say(f"Building data set {canonical} (once; kept in the cache).")
                 entry.build(path, options)
-    return OpenedDataset(open_cube(path), path, canonical, "built now")
+    return _opened(path, canonical, "built now", say)
+
+
+def _opened(path: Path, spec: str, reason: str, say: Callable[[str], None]) -> OpenedDataset:
+    cube = open_cube(path)
+    require_unchanged(path, cube, say)
+    return OpenedDataset(cube, path, spec, reason)
 
 
 def _names_a_folder(spec: str) -> bool:

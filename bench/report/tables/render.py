@@ -10,8 +10,10 @@ from string import Template
 
 from bench.report.table import MARKS, Column, Row, Table, Value, best_values, is_best
 from bench.report.tables.latex_text import escape
+from bench.report.tables.markdown_text import escape as markdown_escape
 from bench.system import paths
-from bench.system.terminal import console
+from bench.system.terminal import cell, console
+from bench.system.text import one_line
 
 MISSING = "–"
 PORTRAIT_CHARACTERS = 145
@@ -99,51 +101,51 @@ def markdown(table: Table) -> str:
     """The table in Markdown, with intervals, for READMEs."""
     best = best_values(table)
     columns = shown_columns(table)
-    lines = ["| " + " | ".join([table.label_heading, *(column.label for column in columns)]) + " |"]
+    heading = (markdown_escape(text) for text in (table.label_heading, *(column.label for column in columns)))
+    lines = ["| " + " | ".join(heading) + " |"]
     lines.append("| --- |" + " ---: |" * len(columns))
     for family, family_rows in table.families():
-        lines.append(f"| *{family}* |" + " |" * len(columns))
+        lines.append(f"| *{markdown_escape(family)}* |" + " |" * len(columns))
         for row in family_rows:
-            jobs = []
+            cells = []
             for column in columns:
-                text = plain_value(row.values.get(column.key), column, table)
-                jobs.append(f"**{text}**" if is_best(row, column, best) else text)
-            lines.append("| " + " | ".join([row.shown_label, *jobs]) + " |")
+                text = markdown_escape(plain_value(row.values.get(column.key), column, table))
+                cells.append(f"**{text}**" if is_best(row, column, best) else text)
+            lines.append("| " + " | ".join([markdown_escape(row.shown_label), *cells]) + " |")
     below = (
-        *(f"- {mark}: {text}" for mark, text in table.footnotes()),
-        *(f"- missing: {note}" for note in table.notes),
+        *(f"- {mark}: {markdown_escape(text)}" for mark, text in table.footnotes()),
+        *(f"- missing: {markdown_escape(note)}" for note in table.notes),
     )
-    return "\n".join([*lines, "", table.caption, *below, ""])
+    return "\n".join([*lines, "", markdown_escape(table.caption), *below, ""])
 
 
 def print_table(table: Table) -> None:
     """Prints the table to the terminal, the best in bold."""
     from rich.table import Table as RichTable
-    from rich.text import Text
 
     best = best_values(table)
     columns = [column for column in shown_columns(table) if column.on_terminal]
     grid = RichTable(box=None, pad_edge=False, header_style="bold")
-    grid.add_column(table.label_heading)
+    grid.add_column(cell(table.label_heading))
     for column in columns:
-        grid.add_column(column.label, justify="right")
+        grid.add_column(cell(column.label), justify="right")
     for family, family_rows in table.families():
-        grid.add_row(Text(family, style="italic"))
+        grid.add_row(cell(family, style="italic"))
         for row in family_rows:
             note = f" ({row.note})" if row.note else ""
-            jobs = [
-                Text(
+            cells = [
+                cell(
                     plain_value(row.values.get(column.key), column),
                     style="bold" if is_best(row, column, best) else "",
                 )
                 for column in columns
             ]
-            grid.add_row(Text(f"  {row.label}{note}"), *jobs)
+            grid.add_row(cell(f"  {row.label}{note}"), *cells)
     out = console()
     out.print(grid)
-    out.print(table.caption, markup=False, highlight=False)
+    out.print(one_line(table.caption), markup=False, highlight=False)
     for problem in table.notes:
-        out.print(f"missing: {problem}", markup=False, highlight=False)
+        out.print(f"missing: {one_line(problem)}", markup=False, highlight=False)
 
 
 def shown_columns(table: Table) -> list[Column]:
