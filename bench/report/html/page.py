@@ -197,7 +197,8 @@ def _contents(sections: Sequence[_Section]) -> Html:
                 title = f"{title} ({overview.suite_title(suite)})"
             inner.append(element("li", link(target, title)))
         items.append(element("li", link(section.anchor, section.title), element("ol", *inner) if inner else None))
-    return element("nav", element("h2", "Contents"), element("ol", *items), aria_label="Contents")
+    heading = element("summary", element("h2", "Contents"))
+    return element("nav", element("details", heading, element("ol", *items)), aria_label="Contents")
 
 
 def _of_tables(suites: Sequence[SuiteResult]) -> list[_Section]:

@@ -80,6 +80,11 @@ def words_of(store: Store, selection: Selection) -> DataWords:
     return DataWords(rhythm, split, of_paper, planar, unit)
 
 
+def suite_title(suite: str) -> str:
+    """A suite in words, within a sentence."""
+    return {"fewshot": "few-shot suite"}.get(suite, f"{suite} suite")
+
+
 def spoken(dataset: str, title: str) -> str:
     """A data set in words that a sentence can hold, instead of the text that opens it.
 

@@ -137,6 +137,9 @@ def _character(character: str) -> str:
         return rf"$\{letter}$"
     if kind == "greek capital" and letter in _GREEK_CAPITALS:
         return rf"$\{letter.capitalize()}$"
+    base = unicodedata.normalize("NFKC", character)
+    if name.startswith("MODIFIER LETTER SMALL ") or name == "SUPERSCRIPT LATIN SMALL LETTER I":  # a footnote's mark
+        return rf"$^\mathrm{{{base}}}$"
     for start, mark in (("SUPERSCRIPT ", "^"), ("SUBSCRIPT ", "_")):
         if name.startswith(start) and unicodedata.digit(character, None) is not None:
             return f"${mark}{unicodedata.digit(character)}$"

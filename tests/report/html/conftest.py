@@ -170,6 +170,8 @@ def suites_of(store: Store) -> list[SuiteResult]:
         if any(manifest.suite == suite for manifest in store.manifests()):
             selection = select(store, suite)
             found.append(SuiteResult(selection, tuple(make(selection, reader) for make in made)))
+    if len({result.selection.jobs[0].dataset_fingerprint for result in found}) > 1:
+        return found  # nothing of the paper is compared with several data sets at once
     about = subject(store, {result.suite: result.selection for result in found})
     tables = {table.name: table for result in found for table in result.tables}
     checked = checking.run(about, {result.suite: result.selection for result in found}, reader, tables)

@@ -151,7 +151,7 @@ def test_the_answer_comes_first_and_what_is_not_asked_for_is_folded(filled: Stor
     assert order == sorted(order)
     read = PageReader(page.encode())
     headings = [element for element in re.findall(r"<details><summary>(.*?)</summary>", page) if "<h2>" in element]
-    assert len(headings) == 6 and not any("Tables 1 to 3" in element or "Figures" in element for element in headings)
+    assert len(headings) == 7 and not any("Tables 1 to 3" in element or "Figures" in element for element in headings)
     [contents] = re.findall(r"<nav.*?</nav>", page, re.DOTALL)
     entries = re.findall(r">([^<>]+)</a>", contents)
     assert len(entries) == len(set(entries)) > 10 and "A map (Few-shot suite)" in entries
