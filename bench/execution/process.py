@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 
-import bench
 from bench.execution.joblog import JobLog
 from bench.execution.result import Result, read_result, what_is_missing
 from bench.store.jobs import Job
@@ -114,7 +113,7 @@ def environment_of_job(threads: int, temporary: Path, gpus: Sequence[str] | None
     environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     environment |= {"PYTHONHASHSEED": "0", "TMPDIR": str(temporary.resolve()), "PYTHONUNBUFFERED": "1"}
     environment["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when cuBLAS is loaded: without it its sums vary
-    root = str(Path(bench.__file__).resolve().parents[1])
+    root = str(Path(__file__).resolve().parents[2])
     if not root.endswith("-packages"):  # run from its source: the job must find the same
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     if gpus is not None:
