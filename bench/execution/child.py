@@ -1,6 +1,6 @@
 """The process of one job: ``python -m bench.execution.child WORK_FOLDER PARENT``.
 
-It reads ``task.json``, fits and predicts, and leaves ``predictions.parquet``, ``statistics.parquet`` and
+It reads ``task.json``, fits and predicts, and leaves the files of its result (`bench.store.records.RESULT_FILES`) and
 ``result.json`` in the work folder. It never touches the store: publishing is the parent's work. A guard stands between
 it and its parent (`bench.execution.guard`); if either dies, so does this process.
 
@@ -119,9 +119,10 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     from bench.data.splits import make_split
     from bench.execution.inprocess import build_runner, checked_prediction
     from bench.execution.result import Result
+    from bench.runners.history import history_table
     from bench.scoring.metrics import evaluate, fitted_statistics, statistics_of
     from bench.store.jobs import Job
-    from bench.store.records import IMPORTANCE, PREDICTIONS, STATISTICS
+    from bench.store.records import HISTORY, IMPORTANCE, PREDICTIONS, STATISTICS
     from bench.system.clock import timed
 
     job = Job.model_validate(task["cell"])
@@ -151,6 +152,9 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     ended = runner.training_ended()
     if ended is not None:
         print(f"training ended: {ended}", flush=True)
+    epochs = runner.history()
+    if epochs is not None:
+        history_table(epochs).to_parquet(work / HISTORY, index=False)
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", job.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", job.runner)

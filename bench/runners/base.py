@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.data.views import FeatureTable, build_view
 from bench.runners.entry import TRAINING_ROWS
+from bench.runners.history import Epoch
 from bench.seeds import ROW_SAMPLE_SEED
 
 _BLOCK_ROWS = 500_000
@@ -170,5 +171,12 @@ class Runner(ABC):
 
         ``converged``: an error on a part held out of the training samples had stopped falling; ``budget``: it had not,
         and the row could be better; ``schedule``: nothing was held out. None for a runner that does not say.
+        """
+        return None
+
+    def history(self) -> Sequence[Epoch] | None:
+        """Every epoch of every training, after `fit`, or None for a model that does not learn in epochs.
+
+        It is complete also where a training was taken up again.
         """
         return None

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner, ended_together
+from bench.runners.history import Epoch, epochs_of
 from bench.runners.patch import on_sphere
 from bench.runners.resuming import fit_resumably
 
@@ -61,6 +62,13 @@ class DualBranchPlusRunner(Runner):
     def training_ended(self) -> str:
         """See `Runner`; an ensemble has converged when all its members have."""
         return ended_together(result.stopped for result in self._estimator.results)
+
+    def history(self) -> list[Epoch]:
+        """See `Runner`; the networks of an ensemble are members of their own."""
+        results = self._estimator.results
+        if len(results) == 1:
+            return epochs_of({"": results[0]})
+        return epochs_of({f"network_{number}": result for number, result in enumerate(results, start=1)})
 
     def _make_panel(self) -> Panel:
         from models.training import Panel

@@ -16,6 +16,7 @@ from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner, ended_together
 from bench.runners.geographical import Doubles, PerStepRunner, StepMeans, StepMeansRunner, Steps
+from bench.runners.history import Epoch, epochs_of
 from bench.runners.resuming import fit_resumably
 
 
@@ -36,11 +37,16 @@ class GnnwrRunner(PerStepRunner):
         """See `Runner`; one step that was short of budget makes a row that was."""
         return ended_together(_training_ended(self._model(step)) for step in self.task.scored_steps)
 
+    def history(self) -> list[Epoch]:
+        """See `Runner`; the steps are members."""
+        steps = self.task.scored_steps
+        return epochs_of({_step_name(step): self._model(step).training_result_ for step in steps})
+
     def _fit_step(self, step: int) -> Any:
         from models.gnnwr import GNNWR
 
         model = GNNWR(distance=self._distance, seed=self.task.seed, **self.task.parameters)
-        return _fit(self, f"step_{step:02d}", model, *self._means.measured(step))
+        return _fit(self, _step_name(step), model, *self._means.measured(step))
 
 
 class GtnnwrRunner(StepMeansRunner):
@@ -79,10 +85,18 @@ class GtnnwrRunner(StepMeansRunner):
         """See `Runner`."""
         return _training_ended(self._model)
 
+    def history(self) -> list[Epoch]:
+        """See `Runner`."""
+        return epochs_of({"": self._model.training_result_})
+
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
         moments = [np.full(len(places), float(step)) for step in steps.tolist()]
         columns = [self._model.predict(design[:, index], places, moment) for index, moment in enumerate(moments)]
         return np.stack(columns, axis=1)
+
+
+def _step_name(step: int) -> str:
+    return f"step_{step:02d}"
 
 
 def _fit(runner: Runner, name: str, model: Any, *arguments: Doubles) -> Any:

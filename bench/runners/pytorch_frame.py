@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner
+from bench.runners.history import Epoch, epochs_of
 from bench.runners.resuming import fit_resumably
 
 
@@ -43,3 +44,7 @@ class PyTorchFrameRunner(Runner):
         """See `Runner`."""
         result = self._estimator.training_result_
         return result.device, result.precision
+
+    def history(self) -> list[Epoch]:
+        """See `Runner`."""
+        return epochs_of({"": self._estimator.training_result_})

@@ -48,6 +48,8 @@ def test_both_rows_run_and_store_importance_weights(bench: Bench, cube: Cube, tm
         assert list(weights.columns) == ["cell", "time", *cube.feature_names, *cube.static_names]
         assert len(weights) == record.n_test and np.isfinite(weights.to_numpy()).all()
         assert not (store.root / "checkpoints" / record.job_id).exists()
+        history = pd.read_parquet(store.file(record, "history.parquet"))
+        assert len(history) and np.isfinite(history["training_loss"]).all() and history["epoch"].min() == 1
         assert (record.device, record.precision) == ("cpu", "float32")
         ended = re.findall(
             r"^training ended: (\w+)$", (store.root / "cells" / record.job_id / "log.txt").read_text(), re.MULTILINE
@@ -145,5 +147,5 @@ def test_a_killed_training_goes_on_where_it_stopped_to_the_same_numbers(
     resumed = bench("run", *arguments, plugins=LONG)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     [first], [second] = (list(Store(tmp_path / name).records()) for name in ("undisturbed", "runs"))
-    assert first.files == second.files
+    assert first.files == second.files and "history.parquet" in first.files
     assert "resuming from training.pt" in (tmp_path / "runs" / "cells" / second.job_id / "log.txt").read_text()

@@ -49,6 +49,7 @@ def test_all_four_run_and_leave_a_sane_record(bench: Bench, cube: Cube, tmp_path
         assert rmse is not None and rmse < 1.02 * floor, name  # 29 steps only; models/ tests that they learn
         assert record.job.packages["pytorch-frame"] and record.job.view == "located"
         assert not (store.root / "checkpoints" / record.job_id).exists()
+        assert "history.parquet" in record.files
         assert "epoch 1/1" in (store.root / "cells" / record.job_id / "log.txt").read_text()
 
 

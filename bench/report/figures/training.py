@@ -1,19 +1,20 @@
-"""Training curves: loss by epoch, read from what the training engine printed into each cell's log."""
+"""Training curves: loss by epoch, from the history that is stored beside each job."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure as Sheet
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, job_ids
 from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES, columns_for, panels
+from bench.report.results.explanations import frame
 from bench.report.results.selection import RowResult
-from bench.store.records import Record
-from models.progress import Progress
+from bench.store.records import HISTORY, Record
 
 _COLUMNS = 3
 
@@ -23,42 +24,35 @@ class LossCurve:
     """The loss of one training.
 
     Attributes:
-        label: what was trained, such as ``step_01``; empty where the model trains one thing.
-        epochs: counted from 1, or from where an unfinished training was taken up again.
+        member: what was trained, such as ``step_01``; empty where the model trains one thing.
+        epochs: counted from 1.
         losses: mean training loss of each of these epochs, in the model's own terms.
     """
 
-    label: str
+    member: str
     epochs: tuple[int, ...]
     losses: tuple[float, ...]
 
 
-def loss_curves(log: str) -> list[LossCurve]:
-    """The trainings that a cell's log reports, in order; members of an ensemble are curves of their own.
+def loss_curves(history: pd.DataFrame) -> list[LossCurve]:
+    """Returns the trainings of a job in their stored order; members of an ensemble are curves of their own.
 
     Args:
-        log: text of ``log.txt``; lines that are no progress report are passed over.
+        history: content of ``history.parquet``.
     """
-    curves: list[tuple[str, dict[int, float]]] = []
-    last: tuple[str, int, int] | None = None
-    for line in log.splitlines():
-        parsed = Progress.parse(line)
-        if parsed is None:
-            continue
-        label, report = parsed
-        if last is None or label != last[0] or (report.epoch, report.step) <= last[1:]:
-            curves.append((label, {}))  # time went back: another training begins
-        curves[-1][1][report.epoch] = report.loss  # the last report of an epoch is the mean over all its samples
-        last = (label, report.epoch, report.step)
-    return [LossCurve(label, tuple(losses), tuple(losses.values())) for label, losses in curves]
+    return [
+        LossCurve(str(member), tuple(rows["epoch"].tolist()), tuple(rows["training_loss"].tolist()))
+        for member, rows in history.groupby("member", sort=False)
+    ]
 
 
 def training_curves(context: Context) -> Drawings:
-    """Loss by epoch of every model of this project's training engine."""
+    """Loss by epoch of every model that is trained in epochs."""
     found = [(row, curves) for row in context.shown if (curves := _curves(context, row))]
     what = f"Training curves ({context.suite})"
     if not found:
-        return Drawings(left_out=(f"{what}: no log of a cell that is done reports an epoch.",))
+        why = f"no finished job has a {HISTORY}, which models that are trained in epochs leave since it was introduced"
+        return Drawings(left_out=(f"{what}: {why}.",))
     shown = [row for row, _ in found]
 
     def draw() -> Sheet:
@@ -87,8 +81,8 @@ def training_curves(context: Context) -> Drawings:
 
     caption = (
         "Training loss by epoch, thin: every training (seeds, members of an ensemble, and models that are fitted per "
-        "step), thick: their mean. Each model has its own loss: compare courses, not heights. A training that was "
-        f"taken up again begins where it was left. {context.circumstances(shown)}"
+        "step), thick: their mean. Each model has its own loss: compare courses, not heights. "
+        f"{context.circumstances(shown)}"
     )
     figure = Figure(
         f"{context.suite}_training_curves", "Training curves", caption, job_ids(shown), context.about(shown), draw
@@ -107,9 +101,9 @@ def mean_curve(curves: list[LossCurve]) -> tuple[list[int], list[float]]:
 
 
 def _curves(context: Context, row: RowResult) -> list[LossCurve]:
-    return [curve for record in row.records for curve in loss_curves(_log(context, record))]
+    stored = [record for record in row.records if HISTORY in record.files]
+    return [curve for record in stored for curve in loss_curves(_history(context, record))]
 
 
-def _log(context: Context, record: Record) -> str:
-    path = context.reader.store.jobs_dir / record.job_id / "log.txt"
-    return path.read_text(errors="replace") if path.exists() else ""
+def _history(context: Context, record: Record) -> pd.DataFrame:
+    return frame(context.reader.store.file(record, HISTORY), ["member", "epoch", "training_loss"])

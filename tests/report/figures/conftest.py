@@ -14,12 +14,12 @@ from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.report.figures import Drawings, Figure, figures
 from bench.report.figures.stored import Context, shown_rows
 from bench.report.results.selection import StatisticsReader, rows, select
+from bench.runners.history import Epoch, history_table
 from bench.scoring.metrics import statistics_of
 from bench.store.dataset_record import read_dataset_record, write_dataset_record
 from bench.store.jobs import Job
 from bench.store.store import Store
 from bench.system.disk import sha256
-from models.progress import Progress
 from tests.conftest import make_cube
 from tests.report.tables.test_tables import add_manifest
 from tests.store.test_store import make_cell, make_record
@@ -65,8 +65,9 @@ def put(store: Store, cube: Cube, cell: Job, scale: float, *, explains: bool = F
         weights = {name: weight_of(samples["cell"], step, at, cell.repetition) for at, name in features}
         pd.DataFrame(samples | weights).to_parquet(work / "importance.parquet")
         names.append("importance.parquet")
-        reports = [Progress(epoch, EPOCHS, 7, 7, 8.0 / epoch, 1e4, 1.0) for epoch in range(1, EPOCHS + 1)]
-        (work / "log.txt").write_text("\n".join(map(str, reports)))
+        history = history_table([Epoch("", epoch, 8.0 / epoch, None) for epoch in range(1, EPOCHS + 1)])
+        history.to_parquet(work / "history.parquet", index=False)
+        names.append("history.parquet")
     record = make_record(cell, files={name: sha256(work / name) for name in names}, n_test=len(test))
     store.publish(work, record)
 

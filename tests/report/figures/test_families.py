@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
 
+from bench.errors import BenchError
 from bench.report.figures.density import density
 from bench.report.figures.learning import curve
 from bench.report.figures.stored import MOST_SHOWN, representatives
 from bench.report.figures.style import feature_title, label_ends, spread, units
-from bench.report.figures.training import LossCurve, loss_curves, mean_curve
+from bench.report.figures.training import LossCurve, loss_curves, mean_curve, training_curves
+from bench.runners.history import Epoch, history_table
 from bench.store.store import Store
-from models.progress import Progress
 from tests.report.figures.conftest import EPOCHS, LARGEST, context_of, figure_of, grid_cube
 
 
@@ -70,25 +75,27 @@ def test_representatives_are_few_and_in_the_order_of_the_families(full_store: St
     assert len(chosen) <= MOST_SHOWN
 
 
-def lines(*losses: float, epochs: int = 9, first: int = 1, label: str = "") -> list[str]:
-    reports = []
-    for epoch, loss in enumerate(losses, start=first):
-        reports += [Progress(epoch, epochs, step, 2, loss + 2 - step, 1e3, 1.0) for step in (1, 2)]
-    return [f"{label}: {report}" if label else str(report) for report in reports]
+def test_curves_are_the_trainings_of_a_job_in_their_order() -> None:
+    stored = [Epoch("step_10", 1, 3.0, 9.0), Epoch("step_10", 2, 2.0, 8.0), Epoch("step_01", 1, 4.0, None)]
+    curves = loss_curves(history_table(stored))
+    assert curves == [LossCurve("step_10", (1, 2), (3.0, 2.0)), LossCurve("step_01", (1,), (4.0,))]
+    assert loss_curves(history_table([])) == []
+    assert mean_curve(curves) == ([1, 2], [3.5, 2.0])
 
 
-def test_curves_are_the_last_report_of_each_epoch_and_members_are_kept_apart() -> None:
-    log = "\n".join(["some warning", *lines(3.0, 2.0), *lines(4.0, 1.0), "done"])
-    assert loss_curves(log) == [LossCurve("", (1, 2), (3.0, 2.0)), LossCurve("", (1, 2), (4.0, 1.0))]
-    log = "\n".join([*lines(3.0, label="step_01"), *lines(2.0, label="step_10")])
-    assert loss_curves(log) == [LossCurve("step_01", (1,), (3.0,)), LossCurve("step_10", (1,), (2.0,))]
+def test_without_a_stored_history_there_are_no_training_curves_and_a_sentence_says_so(full_store: Store) -> None:
+    context = context_of(full_store, "full")
+    others = tuple(row for row in context.shown if row.key.runner != "dual_branch_plus")
+    drawings = training_curves(replace(context, shown=others))
+    assert drawings.figures == () and "no finished job has a history.parquet" in drawings.left_out[0]
 
 
-def test_a_resumed_training_is_one_curve_from_where_it_was_left() -> None:
-    log = "\n".join(["resuming from training.pt", *lines(2.0, 1.0, first=5)])
-    assert loss_curves(log) == [LossCurve("", (5, 6), (2.0, 1.0))]
-    assert loss_curves("nothing\nof interest") == []
-    assert mean_curve([LossCurve("", (1, 2), (4.0, 2.0)), LossCurve("", (2,), (4.0,))]) == ([1, 2], [4.0, 3.0])
+def test_a_damaged_history_is_refused(full_store: Store, tmp_path: Path) -> None:
+    shutil.copytree(full_store.root, tmp_path / "runs")
+    for path in (tmp_path / "runs" / "cells").glob("*/history.parquet"):
+        path.write_bytes(b"PAR1")
+    with pytest.raises(BenchError, match="history.parquet is missing or damaged"):
+        training_curves(context_of(Store(tmp_path / "runs"), "full"))
 
 
 def test_training_curves_draw_every_training_and_their_mean(full_store: Store) -> None:
