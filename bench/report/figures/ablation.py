@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.report.figures.style import units
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Value
 from bench.report.tables.ablation import Finding, findings
@@ -26,7 +26,6 @@ _WIDTH = 7.1
 _LINE_HEIGHT = 0.19
 _PIXELS_PER_INCH = 170
 _QUIET = "#9a9a9a"
-_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SPREAD = 20
 """Largest ÷ usual difference beyond which the axis becomes logarithmic."""
 _LOOKS = {DUAL_BRANCH: ("#0072b2", "o"), DUAL_BRANCH_PLUS: ("#d55e00", "s")}
@@ -48,8 +47,7 @@ def write_figure(selection: Selection, reader: StatisticsReader, weighting: str,
     lines = findings(selection, reader, weighting)
     if not any(line.difference for line in lines):
         return []
-    units = re.sub(r"-(\d)", lambda found: "⁻" + found[1].translate(_SUPERSCRIPTS), selection.manifest.target_units)
-    sheet = draw(lines, units)
+    sheet = draw(lines, units(selection.manifest.target_units))
     written = []
     # No dates and no versions in the files, so that they change when the numbers do and only then.
     plain: dict[str, dict[str, Any]] = {
@@ -65,12 +63,12 @@ def write_figure(selection: Selection, reader: StatisticsReader, weighting: str,
     return written
 
 
-def draw(lines: Sequence[Finding], units: str) -> Figure:
+def draw(lines: Sequence[Finding], error_units: str) -> Figure:
     """Draws the figure.
 
     Args:
         lines: of all experiments.
-        units: of the error, as printed.
+        error_units: of the error, as printed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -90,16 +88,16 @@ def draw(lines: Sequence[Finding], units: str) -> Figure:
     FigureCanvasAgg(sheet)
     shares = [2.2, 1.0] if len(nodes) > 1 else [1.0]
     panels = sheet.subplots(1, len(shares), squeeze=False, width_ratios=shares)[0]
-    _differences(panels[0], compared, units)
+    _differences(panels[0], compared, error_units)
     if len(nodes) > 1:
-        _error_and_time(panels[1], nodes, units)
+        _error_and_time(panels[1], nodes, error_units)
     for axes in panels:
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
     return sheet
 
 
-def _differences(axes: Axes, lines: Sequence[Finding], units: str) -> None:
+def _differences(axes: Axes, lines: Sequence[Finding], error_units: str) -> None:
     positions, labels = [], []
     at, experiment = 0, ""
     for line in lines:
@@ -132,13 +130,13 @@ def _differences(axes: Axes, lines: Sequence[Finding], units: str) -> None:
         axes.set_xscale("symlog", linthresh=linear)
         axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(
-        f"RMSE − RMSE of the base ({units}){f', logarithmic beyond ±{linear:g}' if linear is not None else ''}\n"
+        f"RMSE − RMSE of the base ({error_units}){f', logarithmic beyond ±{linear:g}' if linear is not None else ''}\n"
         f"with {CONFIDENCE:.0%} intervals; left is better;\nfilled: 0 lies outside the interval",
         fontsize=7.5,
     )
 
 
-def _error_and_time(axes: Axes, lines: Sequence[Finding], units: str) -> None:
+def _error_and_time(axes: Axes, lines: Sequence[Finding], error_units: str) -> None:
     colour, marker = _LOOKS[DUAL_BRANCH]
     points = sorted(
         ((line.fit_seconds, line.rmse.value, line) for line in lines if line.fit_seconds is not None and line.rmse),
@@ -148,11 +146,11 @@ def _error_and_time(axes: Axes, lines: Sequence[Finding], units: str) -> None:
     for x, y, line in points:
         whiskers = None if line.difference is None else _whiskers(line.difference)
         axes.errorbar(x, y, yerr=whiskers, color=colour, marker=marker, markersize=4, linewidth=1.1, capsize=2)
-        text = line.label.partition(": ")[2].partition(" (")[0] + ("\n(base)" if line.variant is None else "")
+        text = line.setting + ("\n(base)" if line.variant is None else "")
         axes.annotate(text, (x, y), (4, 4), textcoords="offset points", fontsize=6.5)
     axes.margins(x=0.3, y=0.15)
     axes.set_xlabel("Fit (s)\nwhiskers: of the difference\nto the base", fontsize=7.5)
-    axes.set_ylabel(f"RMSE ({units})", fontsize=7.5)
+    axes.set_ylabel(f"RMSE ({error_units})", fontsize=7.5)
     axes.set_title("Number of graph nodes", fontsize=7.5)
 
 

@@ -23,7 +23,8 @@ class Finding:
 
     Attributes:
         experiment: the question.
-        label: network and variant, as printed.
+        label: network and variant, as printed, with what is to be noted of it.
+        setting: the variant alone, such as ``100 nodes``.
         variant: None for the base.
         result: what is stored of it.
         rmse: of the test part.
@@ -37,6 +38,7 @@ class Finding:
 
     experiment: Experiment
     label: str
+    setting: str
     variant: Variant | None
     result: RowResult
     rmse: Value | None
@@ -110,11 +112,11 @@ def _finding(
         return None if estimate is None else interval_value(estimate)
 
     is_base = row is base
-    text = experiment.base[row.key.runner] if variant is None else variant.label
+    setting = experiment.base[row.key.runner] if variant is None else variant.label
     notes = ["base"] if variant is None else []
     if is_capped(experiment, variant, row.key.runner, train_cells):
         notes.append(f"capped: {train_cells} training cells")
-    text += f" ({'; '.join(notes)})" if notes else ""
+    noted = f" ({'; '.join(notes)})" if notes else ""
     between: dict[str, Value | None] = {"all": None, BORDER: None}
     for group in () if is_base else tuple(between):
         found = difference(reader, row, base, Measure("rmse", group), weighting)
@@ -122,7 +124,8 @@ def _finding(
     seconds = [record.fit_seconds for record in row.records if record.fit_seconds is not None]
     return Finding(
         experiment=experiment,
-        label=f"{registry.get(row.key.runner).title}: {text}",
+        label=f"{registry.get(row.key.runner).title}: {setting}{noted}",
+        setting=setting,
         variant=variant,
         result=row,
         rmse=rmse("all"),
