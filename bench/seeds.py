@@ -19,6 +19,15 @@ SENSITIVITY_SAMPLE_SEED = 46
 ROW_SAMPLE_SEED = 52
 """Seed of the sample of training rows that a runner takes where it cannot take all."""
 
+CELL_SAMPLE_SEED = 46
+"""Beside the number of the sample, seed of the training cells of few-shot and ablation jobs."""
+
+ROW_HASH_SEED = 0
+"""Seed of the factors by which the search for copies hashes rows: any would do, one for all parts of a split."""
+
+BANDWIDTH_FOLD_SEED = 0
+"""Seed of the training cells that are held out to judge a bandwidth: the same for every seed and step."""
+
 FOLD_SEED = 5
 """Seed of the order in which places are dealt to folds: the same folds for every row, seed and target."""
 

@@ -17,7 +17,7 @@ from bench.errors import BenchError
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing that was looked at.
 
     Attributes:
@@ -53,7 +53,7 @@ def command(store_path: Path | None, as_json: bool) -> int:
     return 0 if all(item.ok for item in findings) else 1
 
 
-def _machine() -> list[Finding]:
+def _machine() -> list[Diagnosis]:
     import psutil
 
     from bench.system.host import available_cores
@@ -61,20 +61,20 @@ def _machine() -> list[Finding]:
     memory = psutil.virtual_memory().total / 1e9
     version = sys.version_info
     return [
-        Finding(
+        Diagnosis(
             "Python",
             (3, 11) <= version[:2] < (3, 14),
             ".".join(map(str, version[:3])),
             None if (3, 11) <= version[:2] < (3, 14) else "use Python 3.11, 3.12 or 3.13",
         ),
-        Finding("processor", True, f"{available_cores()} cores"),
-        Finding(
+        Diagnosis("processor", True, f"{available_cores()} cores"),
+        Diagnosis(
             "memory",
             memory >= 4,
             f"{memory:.0f} GB",
             None if memory >= 4 else "use --jobs 1 --profile smoke, or a machine with at least 4 GB",
         ),
-        Finding(
+        Diagnosis(
             "memory cap",
             sys.platform.startswith("linux"),
             "watched per job" + (", with RLIMIT_DATA behind it" if sys.platform.startswith("linux") else ""),
@@ -85,7 +85,7 @@ def _machine() -> list[Finding]:
     ]
 
 
-def _packages() -> list[Finding]:
+def _packages() -> list[Diagnosis]:
     findings = []
     pins = {"torch": "2.13.0", "autogluon.tabular": "1.6.3"}
     for name, wanted in pins.items():
@@ -95,22 +95,22 @@ def _packages() -> list[Finding]:
             continue  # its runners are named below, with the remedy
         ok = version.split("+")[0] == wanted
         remedy = f"results compare with {wanted}: pip install '{name}=={wanted}' --constraint constraints.txt"
-        findings.append(Finding(name, ok, version, None if ok else remedy))
+        findings.append(Diagnosis(name, ok, version, None if ok else remedy))
     return findings
 
 
-def _runners() -> list[Finding]:
+def _runners() -> list[Diagnosis]:
     from bench.runners import registry
 
-    broken = [Finding("plug-in", False, "skipped", problem) for problem in registry.problems()]
+    broken = [Diagnosis("plug-in", False, "skipped", problem) for problem in registry.problems()]
     return broken + [
-        Finding(f"runner {entry.name}", reason is None, "available" if reason is None else "unavailable", reason)
+        Diagnosis(f"runner {entry.name}", reason is None, "available" if reason is None else "unavailable", reason)
         for entry in registry.entries().values()
         for reason in [entry.unavailable()]
     ]
 
 
-def _data() -> list[Finding]:
+def _data() -> list[Diagnosis]:
     from bench.data import datasets
 
     findings = []
@@ -118,7 +118,7 @@ def _data() -> list[Finding]:
         try:
             location = datasets.at_hand(entry)
         except BenchError as error:
-            findings.append(Finding(f"data set {entry.name}", False, "unusable", str(error)))
+            findings.append(Diagnosis(f"data set {entry.name}", False, "unusable", str(error)))
             continue
         # What only a command of its own builds is no defect of the machine.
         found = location.folder is not None or entry.command is not None
@@ -126,11 +126,11 @@ def _data() -> list[Finding]:
             f"pip install {entry.package}" if entry.package else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR"
         )
         remedy = None if found else fetch
-        findings.append(Finding(f"data set {entry.name}", found, location.reason, remedy))
+        findings.append(Diagnosis(f"data set {entry.name}", found, location.reason, remedy))
     return findings
 
 
-def _folders(store_path: Path | None) -> list[Finding]:
+def _folders(store_path: Path | None) -> list[Diagnosis]:
     from bench.system import paths
 
     findings = []
@@ -142,5 +142,5 @@ def _folders(store_path: Path | None) -> list[Finding]:
         free = shutil.disk_usage(existing).free / 1e9
         ok = writable and free > 1
         remedy = None if ok else ("free at least 1 GB" if writable else "grant write permission or name another folder")
-        findings.append(Finding(subject, ok, f"{folder}, {free:.0f} GB free", remedy))
+        findings.append(Diagnosis(subject, ok, f"{folder}, {free:.0f} GB free", remedy))
     return findings

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.cube import Cube, FloatArray
-from bench.data.folds import EARTH_RADIUS_KM, unit_sphere
+from bench.data.folds import IUGG_RADIUS_KM
 from bench.data.parts import Part, Split
 from bench.errors import BenchError
-
-Doubles = npt.NDArray[np.float64]
+from bench.seeds import ROW_HASH_SEED
+from models.sphere import unit_sphere
 
 _TWIN_BITS = 10
 """Bits of a float32's 23 that are rounded away before rows are compared: values within about 1 in 8,000 are equal."""
@@ -90,7 +91,7 @@ def audit_places(places: Doubles, is_planar: bool, time: npt.NDArray[np.datetime
     points = places if is_planar else unit_sphere(places[:, 0], places[:, 1])
     distance, _ = cKDTree(points[train_cells]).query(points[test_cells])
     if not is_planar:
-        distance = 2 * EARTH_RADIUS_KM * np.arcsin(np.clip(distance / 2, 0, 1))
+        distance = 2 * IUGG_RADIUS_KM * np.arcsin(np.clip(distance / 2, 0, 1))
     unseen = ~np.isin(test_cells, train_cells)
     gap = time[split.test.times].min() - time[split.train.times].max()
     return SplitAudit(
@@ -149,7 +150,8 @@ def _row_hashes(cube: Cube, part: Part, of_place: bool) -> Iterator[npt.NDArray[
     Two different rows collide with a probability of 2⁻⁶⁴: among 10⁸ × 10⁸ pairs once in 2,000 audits.
     """
     columns = len(cube.feature_names) + len(cube.static_names) + 1
-    factors = np.random.default_rng(0).integers(1, 2**63, columns + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    random = np.random.default_rng(ROW_HASH_SEED)
+    factors = random.integers(1, 2**63, columns + 1, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
     cells = max(1, _ROWS_AT_ONCE // max(1, len(part.times)))
     for start in range(0, len(part.cells), cells):
         block = part.rows(slice(start, start + cells))

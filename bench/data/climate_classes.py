@@ -9,9 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.cube import Cube
-
-Doubles = npt.NDArray[np.float64]
 
 TEMPERATURE_NAMES = ("temperature_2m", "Tavg", "tair", "temperature")
 """What data sets call the mean air temperature near the ground, the first that is there counts: ERA5-Land, then

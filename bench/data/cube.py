@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Mask
 from bench.data.array_pages import BLOCK_BYTES, release_pages
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.errors import BenchError, unknown
 
 FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Cube:
         return False
 
     @cached_property
-    def measured(self) -> BoolArray | None:
+    def measured(self) -> Mask | None:
         """(cell, time) where the target was measured (of several, any of them), or None where it was everywhere."""
         if not self.has_gaps:
             return None

@@ -8,14 +8,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.errors import BenchError
 from bench.seeds import FOLD_SEED
+from models.sphere import unit_sphere
 
-Doubles = npt.NDArray[np.float64]
 Folds = npt.NDArray[np.int64]
 
-EARTH_RADIUS_KM = 6371.0088
-"""Mean Earth radius (IUGG)."""
+IUGG_RADIUS_KM = 6371.0088
+"""Mean Earth radius (IUGG), of distances between places. The estimators take mgwr's rounder value (`models.sphere`), so
+that bandwidths mean the same; by that one, places exactly a degree apart would be nearer than `NEAR_KM`."""
 NEAR_KM = 111.195
 """Places on the sphere that are nearer than this, one degree of a great circle, are tested together."""
 
@@ -60,7 +62,7 @@ def folds_of_places(
     group = place
     if near > 0:
         points = distinct if planar else unit_sphere(distinct[:, 0], distinct[:, 1])
-        reach = near if planar else 2 * np.sin(min(near / EARTH_RADIUS_KM, np.pi) / 2)
+        reach = near if planar else 2 * np.sin(min(near / IUGG_RADIUS_KM, np.pi) / 2)
         pairs = cKDTree(points).query_pairs(reach, output_type="ndarray")
         graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(distinct),) * 2)
         group = connected_components(graph, directed=False)[1][place]
@@ -99,11 +101,3 @@ def _dealt(group: Folds, label: Folds, folds: int, what: str) -> Folds:
         held[fold] += size[index]
         labelled[fold, kind] += counts[index, kind]
     return np.asarray(fold_of_group[group] + 1)
-
-
-def unit_sphere(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> Doubles:
-    """(n, 3) Cartesian coordinates on the unit sphere of degrees east and north (Eq. 6 of the paper)."""
-    longitude, latitude = np.radians(lon), np.radians(lat)
-    return np.stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=-1
-    )

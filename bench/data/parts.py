@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.data.cube import BoolArray
+from bench.arrays import Mask
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -28,7 +28,7 @@ class Part:
 
     cells: IndexArray
     times: IndexArray
-    mask: BoolArray | None = None
+    mask: Mask | None = None
 
     def __len__(self) -> int:
         return len(self.cells) * len(self.times) if self.mask is None else int(self.mask.sum())
@@ -67,7 +67,7 @@ class Part:
         """The samples of some of the part's cells, all its times kept."""
         return Part(self.cells[block], self.times, None if self.mask is None else self.mask[block])
 
-    def restricted(self, kept: BoolArray) -> Part:
+    def restricted(self, kept: Mask) -> Part:
         """The samples that a (cell, time) array of the whole cube keeps; cells and times without any are left out."""
         mask = self.of(kept) if self.mask is None else self.mask & self.of(kept)
         rows, columns = mask.any(axis=1), mask.any(axis=0)

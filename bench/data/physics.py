@@ -9,14 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data import pml
 from bench.data.cube import Cube
 from bench.data.parts import Part
 from bench.errors import BenchError
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Mask
 from bench.data import split_names
-from bench.data.cube import BoolArray, Cube
+from bench.data.cube import Cube
 from bench.data.folds import folds_of_blocks, folds_of_places
 from bench.data.own_split import TESTS, TRAINS
 from bench.data.parts import IndexArray as IndexArray
@@ -23,6 +24,7 @@ from bench.data.parts import Part as Part
 from bench.data.parts import Split as Split
 from bench.data.rhythm import EIGHT_DAY, RHYTHMS
 from bench.errors import BenchError
+from bench.seeds import CELL_SAMPLE_SEED
 
 FEWSHOT_SMALL_GRID = 20_000
 FEWSHOT_CELLS = 6_000
@@ -51,7 +53,7 @@ class Layout:
     step_of_year: IndexArray
     labels: npt.NDArray[np.str_] | None = None
     own: npt.NDArray[np.int8] | None = None
-    measured: BoolArray | None = None
+    measured: Mask | None = None
 
     @classmethod
     def of_cube(cls, cube: Cube) -> Layout:
@@ -283,7 +285,7 @@ def _by_year(layout: Layout, cells: IndexArray, parameters: Mapping[str, Any]) -
         train_times = train_times[chosen & (year[train_times] >= first)]
     if parameters["kind"] in ("fewshot", "ablation"):
         # A permutation cut at n gives nested samples: the first 300 cells are among the first 600.
-        order = np.random.default_rng([parameters["sample_seed"], 46]).permutation(len(cells))
+        order = np.random.default_rng([parameters["sample_seed"], CELL_SAMPLE_SEED]).permutation(len(cells))
         train_cells = np.sort(cells[order[: parameters["train_cells"]]])
         test_times = test_times[np.isin(step_of_year[test_times], parameters["weeks"])]
         scored_times = train_times[np.isin(step_of_year[train_times], parameters["weeks"])]

@@ -92,7 +92,7 @@ class Report:
     tables: dict[str, Table] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    check: checking.Result | None = None
+    check: checking.CheckResult | None = None
     complaints: tuple[str, ...] = ()
     no_pdf: BenchError | None = None
 

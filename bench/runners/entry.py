@@ -68,7 +68,7 @@ class RunnerEntry:
             published is then on these means (`Runner.fitted`).
         thread_invariant: whether its numbers are the same for any number of threads; if not, it gets one thread.
         several_processes: whether it is trained by `models.training`, which several processes can do together.
-        uses_gpu: whether it computes on a GPU where its process sees one; engines hand GPUs to such runners only.
+        uses_gpu: whether it computes on a GPU where its process sees one; executors hand GPUs to such runners only.
         needs: what the data must have, names in `bench.runners.suitability.NEEDS`; where they have it not, a plan says
             so and the job is skipped.
         by_name: whether a suite plans it only where ``--only`` or ``--with`` names it.

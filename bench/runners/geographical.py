@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
@@ -23,7 +24,6 @@ from bench.runners.base import Fitted, Runner
 if TYPE_CHECKING:
     from models.gwr import FlaggedPrediction
 
-Doubles = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
 
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.arrays import Doubles
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
-from bench.runners.geographical import Doubles, PerStepRunner
+from bench.runners.geographical import PerStepRunner
 from bench.runners.patch import on_sphere
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.errors import BenchError
-from bench.runners.geographical import Doubles, GwrRunner, Steps
+from bench.runners.geographical import GwrRunner, Steps
 
 SMALLEST_NEIGHBOURHOOD = 40
 """mgwr's search starts at this many neighbours and two per parameter."""

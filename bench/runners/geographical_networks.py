@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner, ended_together
-from bench.runners.geographical import Doubles, PerStepRunner, StepMeans, StepMeansRunner, Steps
+from bench.runners.geographical import PerStepRunner, StepMeans, StepMeansRunner, Steps
 from bench.runners.history import Epoch, epochs_of
 from bench.runners.resuming import fit_resumably
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles, Mask
 from bench.data.splits import Part
-from bench.runners.geographical import Doubles, GtwrRunner, GwrRunner, Steps
-
-Mask = npt.NDArray[np.bool_]
+from bench.runners.geographical import GtwrRunner, GwrRunner, Steps
+from bench.seeds import BANDWIDTH_FOLD_SEED
 
 FOLDS = 5
 GWR_BANDWIDTHS = 8
@@ -84,7 +84,7 @@ class _HeldOut:
         task = runner.task
         cells = len(task.train.cells)
         self.folds = min(FOLDS, cells)
-        self.fold = np.random.default_rng(0).permutation(cells) % self.folds  # the same for every seed and step
+        self.fold = np.random.default_rng(BANDWIDTH_FOLD_SEED).permutation(cells) % self.folds
         self.steps = task.cube.step_of_year[task.train.times]
         self._target, self._train, self._means = task.train_target, task.train, runner._means
 

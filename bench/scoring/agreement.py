@@ -16,9 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-Floats = npt.NDArray[np.floating[Any]]
-Doubles = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from bench.arrays import Doubles, Mask, Reals
+
 SIGN, PLACES, STEPS, FEATURES, DOMINANT = "sign", "places", "steps", "features", "dominant"
 SCORES = (SIGN, PLACES, STEPS, FEATURES, DOMINANT)
 NEGLIGIBLE = 0.05
@@ -27,7 +26,7 @@ FEWEST_PLACES, FEWEST_STEPS = 10, 3
 """Cells (steps) of which a rank correlation over places (steps) is taken at least."""
 
 
-class BlockSums(Protocol):
+class BlockwiseScore(Protocol):
     """A score as sums per spatial block."""
 
     def of(self, weights: Doubles) -> Doubles:
@@ -47,7 +46,7 @@ class MeanScore:
     count: Doubles
 
     def of(self, weights: Doubles) -> Doubles:
-        """See `BlockSums`."""
+        """See `BlockwiseScore`."""
         count = weights @ self.count
         return np.where(count > 0, weights @ self.total / np.maximum(count, 1e-300), np.nan)
 
@@ -63,7 +62,7 @@ class MeanCorrelation:
     moments: Doubles
 
     def of(self, weights: Doubles) -> Doubles:
-        """See `BlockSums`; a pair whose explanation does not vary counts as 0."""
+        """See `BlockwiseScore`; a pair whose explanation does not vary counts as 0."""
         if self.moments.shape[2] == 0:
             return np.full(len(weights), np.nan)
         n, a, b, aa, bb, ab = np.matmul(weights, self.moments)
@@ -78,7 +77,7 @@ class MeanCorrelation:
         return np.where(drawn.any(axis=1), mean, np.nan)
 
 
-def negligible(truth: Floats, counted: Mask) -> float:
+def negligible(truth: Reals, counted: Mask) -> float:
     """Below which a true value is taken as 0.
 
     Args:
@@ -90,15 +89,15 @@ def negligible(truth: Floats, counted: Mask) -> float:
 
 
 def agreement(
-    weights: Floats,
-    truth: Floats,
+    weights: Reals,
+    truth: Reals,
     counted: Mask,
     block: npt.NDArray[np.int64],
     n_blocks: int,
     threshold: float,
     *,
     signed: bool,
-) -> Mapping[str, BlockSums]:
+) -> Mapping[str, BlockwiseScore]:
     """The scores of one explanation; one that makes no sense or has no sample is left out.
 
     Args:
@@ -128,7 +127,7 @@ def agreement(
 
     matters = (true_size > threshold) & counted[:, :, None]
     relevant = matters.any(axis=2)
-    scores: dict[str, BlockSums] = {}
+    scores: dict[str, BlockwiseScore] = {}
     if signed:
         scores[SIGN] = mean_score((np.sign(weights) == np.sign(truth)).astype(np.float64), matters)
     known, true = (np.where(counted[:, :, None], values, np.nan) for values in (weights, truth))
@@ -149,14 +148,14 @@ def agreement(
     return scores
 
 
-def _ranks(values: Floats, axis: int) -> Doubles:
+def _ranks(values: Reals, axis: int) -> Doubles:
     """Ranks along an axis, equal values sharing theirs, centred and within ±0.5; 0 for NaN, which has no rank."""
     n = np.isfinite(values).sum(axis=axis, keepdims=True)
     ranks = (rankdata(values, axis=axis, nan_policy="omit") - (n + 1) / 2) / np.maximum(n, 1)
     return np.asarray(np.nan_to_num(ranks))
 
 
-def _spread(values: Floats, counted: Mask, axis: int) -> Doubles:
+def _spread(values: Reals, counted: Mask, axis: int) -> Doubles:
     """Standard deviation along the axis of cells or steps over the samples that count; 0 without any."""
     weight = counted[:, :, None].astype(np.float64)
     n = np.maximum(weight.sum(axis=axis, keepdims=True), 1.0)

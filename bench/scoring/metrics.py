@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bench.arrays import Mask
 from bench.data.borders import border_cells
-from bench.data.cube import BoolArray, Cube, FloatArray
+from bench.data.cube import Cube, FloatArray
 from bench.data.splits import IndexArray, Part, Split
 from bench.errors import BenchError
 from bench.runners.base import Fitted
@@ -39,7 +40,7 @@ _SAMPLES_AT_ONCE = 50_000
 """Samples whose statistics are in memory together, some 120 bytes each; sums are per cell, so it changes no bit."""
 
 Sums = Mapping[str, npt.NDArray[np.float64]]
-Masks = tuple[BoolArray, BoolArray]
+Masks = tuple[Mask, Mask]
 """Which cells and which times of a part are in a group."""
 
 
@@ -181,7 +182,7 @@ def _sums(
     target: FloatArray,
     prediction: FloatArray,
     groups: Mapping[str, Masks],
-    samples: BoolArray | None = None,
+    samples: Mask | None = None,
 ) -> pd.DataFrame:
     area = area_weight(cube)[cells]
     block_ids, block = np.unique(block_of(cube)[cells], return_inverse=True)
@@ -206,8 +207,8 @@ def _sums(
 def _cell_sums(
     target: FloatArray,
     prediction: FloatArray,
-    time_masks: Sequence[BoolArray],
-    samples: BoolArray | None,
+    time_masks: Sequence[Mask],
+    samples: Mask | None,
 ) -> list[npt.NDArray[np.float64]]:
     """Per mask of times the sums of `STATISTICS` after n over them, (statistic, cell); a few cells at a time.
 

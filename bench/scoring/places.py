@@ -27,9 +27,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.scoring.metrics import BLOCK_COLUMNS, BLOCK_DEGREES
 
-Floats = npt.NDArray[np.float64]
 Blocks = npt.NDArray[np.int64]
 
 LENGTHS = np.geomspace(0.125, 4.0, 11)
@@ -53,15 +53,15 @@ class Deviation:
         sizes: (lengths,) standard deviation of the sum given that length.
     """
 
-    weights: Floats
-    sizes: Floats
+    weights: Doubles
+    sizes: Doubles
 
     @property
     def length(self) -> float:
         """The mean length in edges of a block."""
         return float(self.weights @ LENGTHS)
 
-    def drawn(self, draws: int) -> Floats:
+    def drawn(self, draws: int) -> Doubles:
         """(draws,) sizes in the proportion of their weights, in the order of the lengths."""
         at = (np.arange(draws) + 0.5) / draws
         chosen = np.searchsorted(np.cumsum(self.weights), at)
@@ -78,7 +78,7 @@ class _Tile:
     """
 
     members: Blocks
-    inverses: Floats
+    inverses: Doubles
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class PlaceModel:
         totals: (lengths,) variance of the sum of all influences ÷ σ².
     """
 
-    shares: Floats
+    shares: Doubles
     tiles: tuple[_Tile, ...]
-    evidence: Floats
-    totals: Floats
+    evidence: Doubles
+    totals: Doubles
 
-    def deviation(self, influences: Floats) -> Deviation | None:
+    def deviation(self, influences: Doubles) -> Deviation | None:
         """How uncertain the sum of (blocks,) influences is; None if they are all 0 or one of them is not finite."""
         size = float(np.abs(influences).max())
         if not 0 < size < math.inf:
@@ -117,7 +117,7 @@ class PlaceModel:
         return Deviation(weights / weights.sum(), size * np.sqrt(variance * self.totals))
 
 
-def place_model(blocks: Blocks, shares: Floats) -> PlaceModel | None:
+def place_model(blocks: Blocks, shares: Doubles) -> PlaceModel | None:
     """The model of a layout; None where fewer than `FEWEST_BLOCKS` blocks have a share.
 
     Args:
@@ -132,7 +132,7 @@ def place_model(blocks: Blocks, shares: Floats) -> PlaceModel | None:
     return _place_model(np.ascontiguousarray(blocks, np.int64).tobytes(), rounded.tobytes())
 
 
-def distances(blocks: Blocks, others: Blocks) -> Floats:
+def distances(blocks: Blocks, others: Blocks) -> Doubles:
     """(blocks, others) distances between the middles of blocks in edges, the shorter way round the globe."""
     (row, column), (other_row, other_column) = (np.divmod(ids, BLOCK_COLUMNS) for ids in (blocks, others))
     north = row[:, None] - other_row
@@ -142,7 +142,7 @@ def distances(blocks: Blocks, others: Blocks) -> Floats:
     return np.asarray(np.hypot(north, east * np.sqrt(np.outer(*shrunk))))
 
 
-def correlation(apart: Floats, length: float) -> Floats:
+def correlation(apart: Doubles, length: float) -> Doubles:
     """Correlation of blocks that are (…) `apart`, in edges."""
     return np.asarray(np.exp((WITHIN - np.hypot(apart, WITHIN)) / length))
 

@@ -8,18 +8,15 @@ says something about an explanation only above these.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating[Any]]
-Mask = npt.NDArray[np.bool_]
+from bench.arrays import Mask, Reals
 
 
 def trivial_explainers(
-    truth: Floats, counted: Mask, features: Sequence[str], productivity: Floats | None
-) -> Mapping[str, Floats]:
+    truth: Reals, counted: Mask, features: Sequence[str], productivity: Reals | None
+) -> Mapping[str, Reals]:
     """Title → (cell, step, feature) weights, on the scale of the truth.
 
     Args:

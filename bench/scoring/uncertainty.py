@@ -27,15 +27,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.errors import BenchError
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import BLOCK_COLUMNS, METRICS, STATISTICS
 from bench.scoring.places import LENGTHS, Blocks, Deviation, correlation, distances, place_model
 from bench.seeds import BOOTSTRAP_SEED
-
-Floats = npt.NDArray[np.float64]
 
 DRAWS = 2000
 """Bootstrap draws: the smallest p-value is 1 ÷ 2001, which a correction for 50 comparisons leaves below 5 %."""
@@ -60,10 +58,10 @@ class BlockDraws:
     """
 
     blocks: Blocks
-    weights: Floats
+    weights: Doubles
 
     @property
-    def nudged(self) -> Floats:
+    def nudged(self) -> Doubles:
         """(blocks, blocks) weights under which one block after the other counts a little more."""
         return np.asarray(1.0 + _NUDGE * np.eye(len(self.blocks)))
 
@@ -82,11 +80,11 @@ class Sample:
         group: samples of one group share their repetitions, those of different groups have their own.
     """
 
-    values: Floats
-    under_blocks: Floats
-    nudged: Floats
-    shares: Floats
-    under_years: Floats | None = None
+    values: Doubles
+    under_blocks: Doubles
+    nudged: Doubles
+    shares: Doubles
+    under_years: Doubles | None = None
     n_years: int = 1
     group: str = ""
 
@@ -127,7 +125,7 @@ def _block_draws(layout: bytes, draws: int, window: int) -> BlockDraws:
     return BlockDraws(blocks, weights)
 
 
-def samples_of(sums: Sequence[Floats], blocks: BlockDraws, group: str = "") -> dict[str, Sample]:
+def samples_of(sums: Sequence[Doubles], blocks: BlockDraws, group: str = "") -> dict[str, Sample]:
     """Every metric of one row under the draws.
 
     Args:
@@ -159,7 +157,7 @@ def samples_of(sums: Sequence[Floats], blocks: BlockDraws, group: str = "") -> d
 
 
 def infer(
-    function: Callable[..., Floats], samples: Sequence[Sample], blocks: BlockDraws, *, positive: bool = False
+    function: Callable[..., Doubles], samples: Sequence[Sample], blocks: BlockDraws, *, positive: bool = False
 ) -> Interval:
     """A function of the means of samples over their repetitions, with its interval.
 
@@ -176,7 +174,7 @@ def infer(
         number = float(function(*[item.values.mean(keepdims=True) for item in samples])[0])
         positive = positive and number > 0  # an error of exactly 0 has no logarithm
 
-        def of(parts: Sequence[Floats]) -> Floats:
+        def of(parts: Sequence[Doubles]) -> Doubles:
             result = np.asarray(function(*parts))
             return np.log(result) if positive else result
 
@@ -216,7 +214,7 @@ def infer(
     return Interval(number, float(low), float(high), p)
 
 
-def _places(deviation: Floats, influences: Floats, shares: Floats, blocks: BlockDraws) -> Floats | None:
+def _places(deviation: Doubles, influences: Doubles, shares: Doubles, blocks: BlockDraws) -> Doubles | None:
     """(draws,) deviations as large as the influences of the blocks say; None for too few blocks.
 
     Args:
@@ -240,7 +238,7 @@ def _places(deviation: Floats, influences: Floats, shares: Floats, blocks: Block
     return np.asarray((deviation - middle) / spread * sizes)
 
 
-def _widening(blocks: BlockDraws, shares: Floats) -> Floats:
+def _widening(blocks: BlockDraws, shares: Doubles) -> Doubles:
     """(draws,) by how much the draws' deviations are too small, every correlation length as likely as another.
 
     For numbers that blocks have no small influence on, such as a rank correlation of models: it jumps or stays.
@@ -260,7 +258,7 @@ def _stream(*names: object) -> np.random.Generator:
     return np.random.default_rng([BOOTSTRAP_SEED, zlib.crc32("\0".join(map(str, names)).encode())])
 
 
-def _with_students_tails(parts: Sequence[tuple[Floats, float]]) -> Floats:
+def _with_students_tails(parts: Sequence[tuple[Doubles, float]]) -> Doubles:
     """(draws,) sum of the parts of a deviation, each with its degrees of freedom, spread like Student's t."""
     variances = np.array([part[np.isfinite(part)].var() if np.isfinite(part).any() else 0.0 for part, _ in parts])
     freedoms = np.array([freedom for _, freedom in parts])
@@ -270,7 +268,7 @@ def _with_students_tails(parts: Sequence[tuple[Floats, float]]) -> Floats:
 
 
 @lru_cache(maxsize=64)
-def _shares(n: int, draws: int, name: str) -> Floats:
+def _shares(n: int, draws: int, name: str) -> Doubles:
     """(draws, n) share of each repetition or year in a draw with replacement."""
     return np.asarray(_stream("drawn", name, n).multinomial(n, np.full(n, 1 / n), draws) / n)
 

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from bench.data.audit import audit_split, count_twins, require_no_copies, scramble_outside
 from bench.data.cube import Cube
-from bench.data.folds import folds_of_blocks, folds_of_places, unit_sphere
+from bench.data.folds import folds_of_blocks, folds_of_places
 from bench.data.own_split import TESTS, TRAINS
 from bench.data.parts import Part, Split
 from bench.data.rhythm import RHYTHMS
 from bench.data.split_names import PUBLISHED, default_split, describe, parse_split, split_parameters, text_of
 from bench.data.splits import Layout, default_weeks, fewshot_parameters, full_parameters, make_split, split_of_layout
 from bench.errors import BenchError
+from models.sphere import unit_sphere
 from tests.conftest import make_cube
 from tests.support.cubes import make_houses, make_months, make_towers
 

@@ -8,10 +8,11 @@ import pytest
 
 from bench.data.audit import audit_split, scramble_outside
 from bench.data.cube import Cube
-from bench.data.folds import EARTH_RADIUS_KM, unit_sphere
+from bench.data.folds import IUGG_RADIUS_KM
 from bench.data.splits import Part, Split, fewshot_parameters, full_parameters, make_split
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry
+from models.sphere import unit_sphere
 
 
 def test_the_full_split_shares_cells_but_no_sample(cube: Cube) -> None:
@@ -34,7 +35,7 @@ def test_distances_are_great_circles_and_join_across_the_date_line(cube: Cube) -
     train = Part(np.arange(29), np.arange(3))
     audit = audit_split(placed, Split(train, Part(np.array([29]), np.arange(5, 9)), train, {}))
     assert audit.unseen_distance is not None
-    assert audit.unseen_distance[0] == pytest.approx(np.radians(1) * EARTH_RADIUS_KM, rel=1e-9)
+    assert audit.unseen_distance[0] == pytest.approx(np.radians(1) * IUGG_RADIUS_KM, rel=1e-9)
 
 
 def test_unseen_cells_of_the_fewshot_split_are_counted(cube: Cube) -> None:

@@ -22,8 +22,9 @@ from bench.data.simulated import (
     land_mask,
     true_sensitivities,
 )
-from bench.data.simulated.fields import EARTH_RADIUS, moving_field
+from bench.data.simulated.fields import moving_field
 from bench.errors import BenchError
+from models.sphere import EARTH_RADIUS_KM
 
 SMALL = SimulatedOptions(n_cells=300, n_years=2, seed=3)
 
@@ -142,7 +143,7 @@ def test_weather_is_alike_nearby_and_persists(cube: Cube) -> None:
     similarity = np.corrcoef(anomaly)
     lon, lat = np.radians(cube.lon), np.radians(cube.lat)
     cosine = np.sin(lat)[:, None] * np.sin(lat) + np.cos(lat)[:, None] * np.cos(lat) * np.cos(lon[:, None] - lon)
-    distance = EARTH_RADIUS * np.arccos(np.clip(cosine, -1, 1))
+    distance = EARTH_RADIUS_KM * np.arccos(np.clip(cosine, -1, 1))
     upper = np.triu_indices(cube.n_cells, 1)
     near, middle, far = (
         similarity[upper][(distance[upper] > low) & (distance[upper] <= high)].mean()

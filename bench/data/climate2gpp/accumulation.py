@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bench.data.climate2gpp.calendar import HOURS_PER_DAY, Hours
 from bench.data.climate2gpp.fills import without_fills
-from bench.data.climate2gpp.source import Source
+from bench.data.climate2gpp.source import VariableSource
 from bench.errors import BenchError
 
 HourlyTotals = Literal["accumulated", "per-hour"]
@@ -31,7 +31,7 @@ _STARTS_AGAIN = 0.5
 """Share of the day's total that must be gone by 01 of the next day, if it was accumulated since midnight."""
 
 
-def hourly_totals(source: Source, rows: slice, fills: tuple[float, ...]) -> HourlyTotals | None:
+def hourly_totals(source: VariableSource, rows: slice, fills: tuple[float, ...]) -> HourlyTotals | None:
     """Says what hourly values are, from some days of the series.
 
     Args:
@@ -87,7 +87,7 @@ def _falls_at_single_hours(rise: npt.NDArray[np.float64], fall: npt.NDArray[np.f
 
 
 def settled_hours(
-    source: Source, given: HourlyTotals | None, named_per_hour: bool, rows: slice, fills: tuple[float, ...]
+    source: VariableSource, given: HourlyTotals | None, named_per_hour: bool, rows: slice, fills: tuple[float, ...]
 ) -> tuple[bool, str | None]:
     """Decides whether hourly values of a total are the amount of each hour.
 
@@ -136,7 +136,7 @@ def _whole_days(times: Hours) -> Sequence[np.datetime64]:
     return list(whole[list(dict.fromkeys(even.tolist()))])
 
 
-def _sizes(source: Source, times: Hours, rows: slice, fills: tuple[float, ...]) -> npt.NDArray[np.float64]:
+def _sizes(source: VariableSource, times: Hours, rows: slice, fills: tuple[float, ...]) -> npt.NDArray[np.float64]:
     """(hour, row, column) values without their sign: evaporation accumulates downwards."""
     layer_of, frame_of = source.place(times)
     parts = []

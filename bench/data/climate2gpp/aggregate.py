@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.calendar import Hours
 from bench.data.climate2gpp.fills import without_fills
 from bench.data.climate2gpp.grids import Regridder, RegularGrid
 from bench.data.climate2gpp.layers import Layer
-from bench.data.climate2gpp.source import Source
+from bench.data.climate2gpp.source import VariableSource
 from bench.data.climate2gpp.units import Unit, hour_over_day, require_range
 from bench.data.rhythm import STEPS_PER_YEAR
 from bench.errors import BenchError
 
-Floats = npt.NDArray[np.float64]
 BLOCK_BYTES = 1 << 27
 """Of float64 values held at once; a few arrays of this size exist at the same time."""
 
@@ -44,7 +44,7 @@ class Regridders:
 
 
 def year_of_steps(
-    source: Source,
+    source: VariableSource,
     year: int,
     regridders: Regridders,
     cells: npt.NDArray[np.int64],
@@ -89,7 +89,7 @@ def year_of_steps(
     return values
 
 
-def require_every_step(source: Source, year: int, values: npt.NDArray[np.float32]) -> None:
+def require_every_step(source: VariableSource, year: int, values: npt.NDArray[np.float32]) -> None:
     """Refuses a step without a value in any cell, for which every cell would be left out at the end.
 
     Args:
@@ -145,7 +145,7 @@ class _ReadAhead:
         self._rows = slice(0, 0)
         self._first, self._values = 0, np.empty((0, 0, 0))
 
-    def __call__(self, layer: Layer, frames: npt.NDArray[np.int64], rows: slice, at_once: int) -> Floats:
+    def __call__(self, layer: Layer, frames: npt.NDArray[np.int64], rows: slice, at_once: int) -> Doubles:
         """(frame, row, column) values in the file's unit; not to be written to."""
         first, stop = int(frames[0]), int(frames[-1]) + 1
         if stop - first != len(frames):
@@ -163,14 +163,14 @@ class _ReadAhead:
 class _Step:
     """The frames of one step."""
 
-    source: Source
+    source: VariableSource
     read: _ReadAhead
     unit: Unit
     times: Hours
     days: npt.NDArray[np.datetime64]
     length: int
 
-    def band(self, start: int, stop: int) -> Floats:
+    def band(self, start: int, stop: int) -> Doubles:
         """Some rows of the source grid: the step's mean or sum."""
         variable, rows = self.source.variable, slice(start, stop)
         if self.source.kind == "hourly" and variable.daily in ("minimum", "maximum"):
@@ -184,18 +184,18 @@ class _Step:
         # Rates came as the total of a day each: their mean over all frames times the days is the sum.
         return per_frame * self.length if self.source.rate else total
 
-    def _reduce(self, times: Hours, rows: slice, combine: np.ufunc) -> Floats:
+    def _reduce(self, times: Hours, rows: slice, combine: np.ufunc) -> Doubles:
         variable = self.source.variable
         if self.source.rate:
             spread = hour_over_day(variable) if self.source.kind == "hourly" else 1.0
         else:  # an amount of a whole step is spread over its days before it is held against the range of a day
             spread = self.length if self.source.kind == "step" and variable.aggregation == "sum" else 1.0
-        result: Floats | None = None
+        result: Doubles | None = None
         for layer, frames, at_once in self._blocks(times, rows):
             stored = without_fills(self.read(layer, frames, rows, at_once), variable.lowest, self.source.fills)
             values = self.unit.convert(stored)
             require_range(variable, values, spread, f"{layer.path}, {str(times[0])[:10]}")
-            block: Floats = combine.reduce(values, axis=0)
+            block: Doubles = combine.reduce(values, axis=0)
             result = block if result is None else combine(result, block)
         assert result is not None  # a step has at least one frame
         return result

@@ -21,7 +21,7 @@ from bench.data.climate2gpp.inventory import Inventory
 from bench.data.climate2gpp.land_cover import fractions
 from bench.data.climate2gpp.layers import few_open_files
 from bench.data.climate2gpp.progress import BuildProgress, Silent
-from bench.data.climate2gpp.source import Source
+from bench.data.climate2gpp.source import VariableSource
 from bench.data.climate2gpp.space import require_space
 from bench.data.climate2gpp.stages import StageResult, WorkFolder
 from bench.data.climate2gpp.tiles import Image, files_of
@@ -169,7 +169,7 @@ def _cover_stage(image: Image, regridders: Regridders) -> npt.NDArray[np.float32
 
 def _climate_stage(
     folder: WorkFolder,
-    source: Source,
+    source: VariableSource,
     year: int,
     regridders: Regridders,
     land: npt.NDArray[np.int64],

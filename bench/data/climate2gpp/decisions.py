@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.data.climate2gpp.layers import Layer
-from bench.data.climate2gpp.survey import Survey
+from bench.data.climate2gpp.survey import LayerSurvey
 from bench.data.climate2gpp.unit_option import OPTION, option, options
 from bench.data.climate2gpp.units import (
     STORED_GPP,
@@ -69,7 +69,7 @@ class Said:
 
 
 def decide(
-    variable: Era5LandVariable, layers: Sequence[Layer], survey: Survey, kind: str, given: Unit | None = None
+    variable: Era5LandVariable, layers: Sequence[Layer], survey: LayerSurvey, kind: str, given: Unit | None = None
 ) -> Decision:
     """Decides the unit of all files of a variable.
 

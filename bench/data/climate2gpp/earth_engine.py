@@ -50,7 +50,7 @@ class Collections:
 
 
 @dataclass(frozen=True)
-class Request:
+class ExportRequest:
     """One export.
 
     Attributes:
@@ -87,7 +87,7 @@ class Request:
         return 4 * self.size[0] * self.size[1] * self.n_bands
 
 
-def requests(years: tuple[int, ...], degrees: float, collections: Collections) -> list[Request]:
+def requests(years: tuple[int, ...], degrees: float, collections: Collections) -> list[ExportRequest]:
     """Returns every export that a build needs.
 
     Args:
@@ -108,13 +108,15 @@ def requests(years: tuple[int, ...], degrees: float, collections: Collections) -
     for year in years:
         for name, aggregation, bands in _groups(max(1, LARGEST_EXPORT // per_band)):
             found.append(
-                Request(f"era5_land_{name}_{year}", "era5", collections.era5, bands, year, aggregation, degrees)
+                ExportRequest(f"era5_land_{name}_{year}", "era5", collections.era5, bands, year, aggregation, degrees)
             )
         if year in (years[:-1] or years):
             cover = tuple(f"Land_Cover_Type_1_Percent_Class_{number}" for number in range(17))
-            found.append(Request(f"MCD12C1_{year}", "land_cover", collections.land_cover, cover, year, "none", degrees))
+            found.append(
+                ExportRequest(f"MCD12C1_{year}", "land_cover", collections.land_cover, cover, year, "none", degrees)
+            )
         bands = (collections.gpp_band,)
-        found.append(Request(f"PML_V2_GPP_{year}", "gpp", collections.gpp, bands, year, "mean", degrees))
+        found.append(ExportRequest(f"PML_V2_GPP_{year}", "gpp", collections.gpp, bands, year, "mean", degrees))
     return found
 
 
@@ -139,7 +141,7 @@ def _groups(largest: int) -> Iterator[tuple[str, Literal["mean", "sum"], tuple[s
                 yield title if len(parts) == 1 else f"{title}_{number}", aggregation, part
 
 
-def image(request: Request) -> Any:
+def image(request: ExportRequest) -> Any:
     """Returns the ``ee.Image`` of a request: the graph that the server will compute.
 
     Raises:
@@ -165,13 +167,13 @@ def image(request: Request) -> Any:
     return coarse.updateMask(share.gte(least - _ROUNDING)).unmask(NO_DATA).toFloat()
 
 
-def _cell_means(fine: Any, request: Request) -> Any:
+def _cell_means(fine: Any, request: ExportRequest) -> Any:
     """The mean over the unmasked part of each target cell, however small that is."""
     ee = need("ee", "earthengine-api")
     return fine.reduceResolution(reducer=ee.Reducer.mean(), maxPixels=_FINEST[request.kind])
 
 
-def _step(collection: Any, request: Request, start: str, stop: str, length: int) -> Any:
+def _step(collection: Any, request: ExportRequest, start: str, stop: str, length: int) -> Any:
     """The image of one step, with its date in the names of the bands, masked where any of its images is."""
     images = collection.filterDate(start, stop).select(list(request.bands))
     combined = images.sum() if request.aggregation == "sum" else images.mean()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bench.data.climate2gpp.earth_engine import GRAPH_VERSION, NO_DATA, Request, image
+from bench.data.climate2gpp.earth_engine import GRAPH_VERSION, NO_DATA, ExportRequest, image
 from bench.data.climate2gpp.layers import need
 from bench.errors import BenchError
 from bench.system.disk import disk_errors, write_atomically
@@ -48,7 +48,7 @@ def connect(project: str | None) -> None:
         ) from error
 
 
-def task(request: Request, destination: Destination) -> Any:
+def task(request: ExportRequest, destination: Destination) -> Any:
     """Returns the export task of a request, not yet started.
 
     The target grid is fixed by its transform and size: cells start at 180 W and 90 N.
@@ -87,7 +87,9 @@ class Submission:
     completed: int
 
 
-def submit(requested: list[Request], destination: Destination, work: Path, say: Callable[[str], None]) -> Submission:
+def submit(
+    requested: list[ExportRequest], destination: Destination, work: Path, say: Callable[[str], None]
+) -> Submission:
     """Starts every export that has not been started yet, and again those that came to nothing.
 
     Args:
@@ -123,13 +125,13 @@ def submit(requested: list[Request], destination: Destination, work: Path, say: 
     return Submission(**counts)
 
 
-def _key(request: Request, destination: Destination) -> str:
+def _key(request: ExportRequest, destination: Destination) -> str:
     """What makes an export another one, beside its name: other bands, another grid, another place, other rules."""
     bands, place = ",".join(request.bands), f"{destination.kind}:{destination.place}"
     return f"{request.name} {request.degrees:g} {request.collection} {bands} {place} version {GRAPH_VERSION}"
 
 
-def _start(request: Request, destination: Destination) -> str:
+def _start(request: ExportRequest, destination: Destination) -> str:
     """Starts an export and returns the id of its task."""
     export = task(request, destination)
     try:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.errors import BenchError
 
-Floats = npt.NDArray[np.float64]
 MINIMUM_VALID_AREA = 0.1
 """A target cell has a value if at least this share of its area has one in the source."""
 FINEST_ROWS = 1800
@@ -35,8 +35,8 @@ class RegularGrid:
         lon: (column,) degrees east, ascending, from any meridian.
     """
 
-    lat: Floats
-    lon: Floats
+    lat: Doubles
+    lon: Doubles
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -44,12 +44,12 @@ class RegularGrid:
         return len(self.lat), len(self.lon)
 
     @cached_property
-    def lat_edges(self) -> Floats:
+    def lat_edges(self) -> Doubles:
         """(row + 1,) edges, kept within the poles: the outermost cells of ERA5-Land are halves."""
         return np.clip(_edges(self.lat), -90.0, 90.0)
 
     @cached_property
-    def lon_edges(self) -> Floats:
+    def lon_edges(self) -> Doubles:
         """(column + 1,) edges."""
         return _edges(self.lon)
 
@@ -224,7 +224,7 @@ class Integrals:
         return means
 
 
-def _overlaps(source: Floats, target: Floats, turns: tuple[float, ...]) -> Any:
+def _overlaps(source: Doubles, target: Doubles, turns: tuple[float, ...]) -> Any:
     """Sparse (target cell, source cell) lengths that intervals share, summed over shifts of the source."""
     from scipy import sparse
 
@@ -234,7 +234,7 @@ def _overlaps(source: Floats, target: Floats, turns: tuple[float, ...]) -> Any:
         source, order = source[::-1], order[::-1]
     # What rounding leaves at edges that coincide is no overlap.
     least = 1e-9 * np.abs(np.diff(target)).max()
-    parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]] = []
+    parts: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Doubles]] = []
     for turn in turns:
         low, high = source[:-1] + turn, source[1:] + turn
         for cell, (one, other) in enumerate(zip(target[:-1], target[1:], strict=True)):
@@ -247,16 +247,16 @@ def _overlaps(source: Floats, target: Floats, turns: tuple[float, ...]) -> Any:
     return sparse.csr_matrix((lengths, (rows, columns)), shape=(len(target) - 1, len(order)))
 
 
-def _edges(centres: Floats) -> Floats:
+def _edges(centres: Doubles) -> Doubles:
     step = (centres[-1] - centres[0]) / (len(centres) - 1)
-    edges: Floats = np.append(centres - step / 2, centres[-1] + step / 2)
+    edges: Doubles = np.append(centres - step / 2, centres[-1] + step / 2)
     return np.round(edges, _DECIMALS)
 
 
-def _smooth(axis: Floats) -> Floats:
+def _smooth(axis: Doubles) -> Doubles:
     """Evenly spaced values: the ends rounded to what the spacing of float32 coordinates can tell."""
     step = (axis[-1] - axis[0]) / (len(axis) - 1)
     digits = 4 if abs(step) >= 1e-2 else _DECIMALS
     ends = np.round(axis[[0, -1]], digits)
-    regular: Floats = np.linspace(float(ends[0]), float(ends[1]), len(axis))
+    regular: Doubles = np.linspace(float(ends[0]), float(ends[1]), len(axis))
     return np.round(regular, _DECIMALS)

@@ -13,7 +13,7 @@ from bench.data.climate2gpp import calendar
 from bench.data.climate2gpp.layers import Layer, few_open_files
 from bench.data.climate2gpp.readers import open_layers
 from bench.data.climate2gpp.settle import Choices, settled
-from bench.data.climate2gpp.source import Source, source_of
+from bench.data.climate2gpp.source import VariableSource, source_of
 from bench.data.climate2gpp.tiles import Image, assembled, name_of
 from bench.data.climate2gpp.variables import TARGET, of_hours
 from bench.data.climate2gpp.zips import without_zips
@@ -36,13 +36,13 @@ class Inventory:
         notes: what the report should say of units and the like.
     """
 
-    climate: Mapping[str, Source]
-    target: Source
+    climate: Mapping[str, VariableSource]
+    target: VariableSource
     land_cover: Mapping[int, Image]
     years: tuple[int, ...]
     notes: tuple[str, ...]
 
-    def sources(self) -> dict[str, Source]:
+    def sources(self) -> dict[str, VariableSource]:
         """Every time series by name, the target last."""
         return {**self.climate, self.target.variable.name: self.target}
 
@@ -128,7 +128,7 @@ def take_stock(
     return Inventory(climate, sources[TARGET.name], used, years, tuple(notes))
 
 
-def _era5_sources(images: list[Image], say: Callable[[str], None]) -> dict[str, Source]:
+def _era5_sources(images: list[Image], say: Callable[[str], None]) -> dict[str, VariableSource]:
     layers: dict[str, list[Layer]] = {}
     for count, image in enumerate(images, 1):
         recognised = False

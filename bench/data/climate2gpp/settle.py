@@ -12,9 +12,9 @@ import numpy as np
 from bench.data.climate2gpp.accumulation import HourlyTotals, settled_hours
 from bench.data.climate2gpp.calendar import ranges
 from bench.data.climate2gpp.decisions import decide
-from bench.data.climate2gpp.source import Source
+from bench.data.climate2gpp.source import VariableSource
 from bench.data.climate2gpp.steadiness import require_steady
-from bench.data.climate2gpp.survey import Survey, empty_times, look_at
+from bench.data.climate2gpp.survey import LayerSurvey, empty_times, look_at
 from bench.data.climate2gpp.units import Unit
 from bench.data.climate2gpp.variables import of_hours
 from bench.errors import BenchError
@@ -49,12 +49,12 @@ class Settled:
         empty: what has no value at all, as one text per run of frames.
     """
 
-    source: Source
+    source: VariableSource
     notes: tuple[str, ...]
     empty: tuple[str, ...]
 
 
-def settled(source: Source, years: tuple[int, ...], choices: Choices) -> Settled:
+def settled(source: VariableSource, years: tuple[int, ...], choices: Choices) -> Settled:
     """Decides what the frames are, and looks for those that hold nothing.
 
     Args:
@@ -89,7 +89,7 @@ def settled(source: Source, years: tuple[int, ...], choices: Choices) -> Settled
     return Settled(source, tuple(notes), tuple(_empty(source, survey, years)))
 
 
-def _next_midnight(source: Source, midnight_totals: MidnightTotals | None) -> bool:
+def _next_midnight(source: VariableSource, midnight_totals: MidnightTotals | None) -> bool:
     """Whether daily totals are dated by the following midnight, which a file does not say.
 
     Raises:
@@ -110,7 +110,7 @@ def _next_midnight(source: Source, midnight_totals: MidnightTotals | None) -> bo
     return midnight_totals == "previous-day"
 
 
-def _preliminary(source: Source) -> list[str]:
+def _preliminary(source: VariableSource) -> list[str]:
     months = np.unique(np.concatenate([layer.preliminary for layer in source.layers]).astype("datetime64[M]"))
     if not len(months):
         return []
@@ -120,7 +120,7 @@ def _preliminary(source: Source) -> list[str]:
     ]
 
 
-def _fewer_values(source: Source, survey: Survey) -> list[str]:
+def _fewer_values(source: VariableSource, survey: LayerSurvey) -> list[str]:
     """Says which frames have fewer values than others."""
     there = survey.valid > 0
     if not there.any():
@@ -135,7 +135,7 @@ def _fewer_values(source: Source, survey: Survey) -> list[str]:
     return [f"fewer values than at other times ({share:.0%} at the least) on {', '.join(shown[:3])}{more}"]
 
 
-def _empty(source: Source, survey: Survey, years: tuple[int, ...]) -> list[str]:
+def _empty(source: VariableSource, survey: LayerSurvey, years: tuple[int, ...]) -> list[str]:
     """One text per run of frames of the years that hold no value, as for frames that are not there."""
     needed = np.concatenate([source.needed(year)[0] for year in years])
     positions = [
@@ -150,7 +150,7 @@ def _empty(source: Source, survey: Survey, years: tuple[int, ...]) -> list[str]:
     return found
 
 
-def _time(source: Source, survey: Survey, position: int) -> np.datetime64:
+def _time(source: VariableSource, survey: LayerSurvey, position: int) -> np.datetime64:
     """Of a frame, as the source dates it: daily values are stamped at noon by some."""
     time = survey.times[position]
     return np.datetime64(time if source.kind == "hourly" else time.astype("datetime64[D]"), "h")

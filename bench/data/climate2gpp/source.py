@@ -21,7 +21,7 @@ Kind = Literal["step", "daily", "hourly"]
 
 
 @dataclass(frozen=True)
-class Source:
+class VariableSource:
     """All layers of one variable.
 
     Attributes:
@@ -115,7 +115,7 @@ class Source:
         return found
 
 
-def source_of(variable: Era5LandVariable, layers: Sequence[Layer]) -> Source:
+def source_of(variable: Era5LandVariable, layers: Sequence[Layer]) -> VariableSource:
     """Returns the layers of one variable as a source, its kind told by the dates.
 
     Raises:
@@ -135,7 +135,7 @@ def source_of(variable: Era5LandVariable, layers: Sequence[Layer]) -> Source:
         kind = "hourly"
     elif len(days) and (calendar.step_of(days) * 8 == _day_of_year(days)).all():
         kind = "step"
-    return Source(variable, tuple(layers), kind)
+    return VariableSource(variable, tuple(layers), kind)
 
 
 def _day_of_year(days: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:

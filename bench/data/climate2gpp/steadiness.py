@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.climate2gpp.layers import Layer
-from bench.data.climate2gpp.survey import Survey
+from bench.data.climate2gpp.survey import LayerSurvey
 from bench.data.climate2gpp.units import Unit
 from bench.data.climate2gpp.variables import TARGET
 from bench.data.era5_land import Era5LandVariable
@@ -29,7 +29,7 @@ _NOT_BY_FACTOR = ("K", "Pa", "%")
 """Units whose alternatives have other ranges, so that one look at all values tells them apart."""
 
 
-def require_steady(variable: Era5LandVariable, layers: Sequence[Layer], survey: Survey, unit: Unit) -> None:
+def require_steady(variable: Era5LandVariable, layers: Sequence[Layer], survey: LayerSurvey, unit: Unit) -> None:
     """Refuses files of which some must be in another unit than the rest.
 
     Args:
@@ -62,7 +62,7 @@ def require_steady(variable: Era5LandVariable, layers: Sequence[Layer], survey: 
         _require_steady_images(layers, survey, mean)
 
 
-def _require_steady_images(layers: Sequence[Layer], survey: Survey, mean: npt.NDArray[np.float64]) -> None:
+def _require_steady_images(layers: Sequence[Layer], survey: LayerSurvey, mean: npt.NDArray[np.float64]) -> None:
     days = survey.times.astype("datetime64[D]")
     day_of_year = (days - days.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64)
     in_time = np.arange(len(mean))
@@ -82,7 +82,7 @@ def _require_steady_images(layers: Sequence[Layer], survey: Survey, mean: npt.ND
 
 
 def _apart(
-    variable: Era5LandVariable, layers: Sequence[Layer], survey: Survey, pair: Sequence[int], times: float
+    variable: Era5LandVariable, layers: Sequence[Layer], survey: LayerSurvey, pair: Sequence[int], times: float
 ) -> BenchError:
     (one, when), (other, then) = ((layers[survey.layer[at]].path, str(survey.times[at])[:10]) for at in pair)
     return BenchError(

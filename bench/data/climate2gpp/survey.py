@@ -28,7 +28,7 @@ _BYTES_PER_VALUE = 4  # decoded: 16 or 32 bits
 
 
 @dataclass(frozen=True)
-class Survey:
+class LayerSurvey:
     """What was seen, frame by frame, in the unit of the files.
 
     Attributes:
@@ -68,7 +68,7 @@ class Survey:
         return Size(float(np.nanmin(self.low[of])) / per, float(np.nanmax(self.high[of])) / per, float(mean) / per)
 
 
-def look_at(variable: Era5LandVariable, layers: Sequence[Layer], years: Sequence[int]) -> Survey:
+def look_at(variable: Era5LandVariable, layers: Sequence[Layer], years: Sequence[int]) -> LayerSurvey:
     """Looks at the values of a variable.
 
     Args:
@@ -97,7 +97,7 @@ def look_at(variable: Era5LandVariable, layers: Sequence[Layer], years: Sequence
         low[block], high[block] = np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1)
         mean[block] = np.add.reduce(np.abs(values), axis=1, where=there) / np.maximum(valid[block], 1)
     order = np.lexsort((layer, times))
-    return Survey(
+    return LayerSurvey(
         times[order],
         layer[order],
         frame[order],
@@ -110,7 +110,7 @@ def look_at(variable: Era5LandVariable, layers: Sequence[Layer], years: Sequence
     )
 
 
-def empty_times(variable: Era5LandVariable, layers: Sequence[Layer], survey: Survey) -> list[int]:
+def empty_times(variable: Era5LandVariable, layers: Sequence[Layer], survey: LayerSurvey) -> list[int]:
     """Returns the frames of a survey that have no value at all, though others have some.
 
     Raises:

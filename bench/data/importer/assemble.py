@@ -15,7 +15,7 @@ from bench.data.cube_zarr import CubeWriter
 from bench.data.importer.columns import Columns
 from bench.data.importer.fill import INDICATOR, Overview, filled_block, filled_static, overview
 from bench.data.importer.rectangle import UNKNOWN, Rectangle, read_rectangle
-from bench.data.importer.sources import Source, check_names
+from bench.data.importer.sources import RowSource, check_names
 from bench.data.importer.survey import Survey, survey
 from bench.data.own_split import NEITHER, TESTS, TRAINS
 from bench.errors import BenchError
@@ -28,7 +28,7 @@ _SPARE_DISK = 0.9
 
 
 def import_table(
-    source: Source, columns: Columns, out: Path, name: str, provenance: Mapping[str, str], say: Say
+    source: RowSource, columns: Columns, out: Path, name: str, provenance: Mapping[str, str], say: Say
 ) -> Cube:
     """Makes the cube of a table in a folder, which is what it was before until the cube is complete.
 

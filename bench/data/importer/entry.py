@@ -10,7 +10,7 @@ from bench.data.cube import Cube
 from bench.data.importer.assemble import Say, import_table
 from bench.data.importer.columns import Columns
 from bench.data.importer.findings import findings
-from bench.data.importer.sources import FrameSource, Source, open_table
+from bench.data.importer.sources import FrameSource, RowSource, open_table
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def import_file(path: Path, columns: Columns, out: Path, *, name: str | None = N
 
 
 def _imported(
-    source: Source, columns: Columns, out: Path, name: str, provenance: Mapping[str, str] | None, say: Say
+    source: RowSource, columns: Columns, out: Path, name: str, provenance: Mapping[str, str] | None, say: Say
 ) -> Cube:
     if not source.names:
         raise BenchError(f"{source.what} has no columns.")

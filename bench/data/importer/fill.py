@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles, Mask
 from bench.data.importer.rectangle import Rectangle
 from bench.data.own_split import TESTS
 from bench.errors import BenchError
 
-Doubles = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 INDICATOR = "_missing"
 """Ending of the columns that say what was filled."""
 
@@ -39,7 +38,7 @@ class Overview:
 
     kept: npt.NDArray[np.int64]
     means: Doubles
-    indicated: Bools
+    indicated: Mask
     filled: npt.NDArray[np.int64]
     measured: npt.NDArray[np.int64]
     unmeasured_for_features: int
@@ -148,7 +147,7 @@ def filled_static(rectangle: Rectangle, found: Overview) -> tuple[Doubles, list[
     return np.concatenate(parts, axis=1).astype(np.float64), names
 
 
-def _mean(values: Doubles, usable: Bools) -> Doubles:
+def _mean(values: Doubles, usable: Mask) -> Doubles:
     """(place, 1, feature) mean over time of the usable values, NaN where there is none."""
     total = np.where(usable, values, 0).sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -156,7 +155,7 @@ def _mean(values: Doubles, usable: Bools) -> Doubles:
     return mean
 
 
-def not_testing(rectangle: Rectangle, places: slice) -> Bools:
+def not_testing(rectangle: Rectangle, places: slice) -> Mask:
     """(place, time) which samples do not test."""
     n_times = rectangle.survey.shape[1]
     if rectangle.split is None:

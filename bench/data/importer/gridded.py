@@ -65,9 +65,9 @@ class GridSource:
 
     Attributes:
         dataset: the variables.
-        what: as in `Source`.
-        names: as in `Source`.
-        units: as in `Source`.
+        what: as in `RowSource`.
+        names: as in `RowSource`.
+        units: as in `RowSource`.
         wanted: variable → unit that its values are brought to; empty for its own.
         time: name of the time coordinate, or None.
         seconds: (time,) start of each step; one NaT where there is no time.

@@ -5,19 +5,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.cube import normalised_lon
 from bench.data.importer import values
 from bench.data.importer.columns import Columns
 from bench.data.importer.sources import Batch
 from bench.errors import BenchError
 
-Doubles = npt.NDArray[np.float64]
-
 _SAME_PLACE = 1e-6
 """Coordinates of one place may differ by this share of themselves: they were written with other numbers of digits."""
 
 
-class Places:
+class PlaceIndex:
     """Places in the order in which they appear."""
 
     def __init__(self, columns: Columns, what: str) -> None:

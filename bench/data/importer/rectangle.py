@@ -14,15 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles, Integers
 from bench.data.array_pages import BLOCK_BYTES, release_pages
 from bench.data.importer import values
 from bench.data.importer.columns import Columns
-from bench.data.importer.sources import Batch, Source
+from bench.data.importer.sources import Batch, RowSource
 from bench.data.importer.survey import Survey
 from bench.errors import BenchError
 
-Doubles = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 UNKNOWN = -1
 """Code of a category or split that no row has named yet."""
 _SAME_VALUE = 1e-6
@@ -104,7 +103,7 @@ _LAST_STEP = 0.05
 """A step that lacks this share of another row's length holds that row too: a year holds twelve months."""
 
 
-def read_rectangle(source: Source, columns: Columns, survey: Survey, scratch: Path) -> Rectangle:
+def read_rectangle(source: RowSource, columns: Columns, survey: Survey, scratch: Path) -> Rectangle:
     """Reads every value.
 
     Args:

@@ -52,7 +52,7 @@ class Batch:
         return slice(self.first_row - 1, self.first_row - 1 + len(self))
 
 
-class Source(Protocol):
+class RowSource(Protocol):
     """A table that can be read more than once.
 
     Attributes:
@@ -93,7 +93,7 @@ def check_names(what: str, available: Sequence[str], names: Sequence[str]) -> No
             raise BenchError(f"{what} has two columns {name!r}; rename one.")
 
 
-def open_table(path: Path) -> Source:
+def open_table(path: Path) -> RowSource:
     """The source of a file, by its ending.
 
     Raises:

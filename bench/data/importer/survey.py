@@ -10,17 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles, Integers
 from bench.data import rhythm as rhythms
 from bench.data.array_pages import release_pages
 from bench.data.importer import values
 from bench.data.importer.columns import Columns
-from bench.data.importer.places import Places
-from bench.data.importer.sources import Source
+from bench.data.importer.places import PlaceIndex
+from bench.data.importer.sources import RowSource
 from bench.data.rhythm import Rhythm
 from bench.errors import BenchError
-
-Doubles = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 SECONDS_A_DAY = 86_400
 CROSS_SECTION_DAY = np.datetime64("2000-01-01", "D")
@@ -83,7 +81,7 @@ class Survey:
         return np.asarray((end - day).astype(np.int64))
 
 
-def survey(source: Source, columns: Columns, scratch: Path) -> Survey:
+def survey(source: RowSource, columns: Columns, scratch: Path) -> Survey:
     """Reads place and time of every row.
 
     Args:
@@ -95,7 +93,7 @@ def survey(source: Source, columns: Columns, scratch: Path) -> Survey:
         BenchError: there is no row, a place or date is missing or out of range, a place lies at two positions, two rows
             are of one place and time, or the dates fit no rhythm.
     """
-    places = Places(columns, source.what)
+    places = PlaceIndex(columns, source.what)
     files = {name: (scratch / name).open("wb") for name in ("place", "seconds")}
     days: set[int] = set()
     n_rows = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.importer.sources import MISSING_TEXTS, Batch
 from bench.data.own_split import NEITHER, TESTS, TRAINS
 from bench.errors import BenchError
@@ -16,7 +17,6 @@ from bench.errors import BenchError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Doubles = npt.NDArray[np.float64]
 Seconds = npt.NDArray[np.datetime64]
 
 _LARGEST = float(np.finfo(np.float32).max)

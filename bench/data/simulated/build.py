@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from bench.arrays import Doubles
 from bench.data.cube import Cube
 from bench.data.cube_zarr import CubeWriter
 from bench.data.era5_land import FEATURES
@@ -33,7 +34,6 @@ from bench.data.simulated.weather import (
 )
 from bench.errors import BenchError
 
-Floats = npt.NDArray[np.float64]
 LAST_YEAR = 2020
 LONGEST = 41
 """Years: as far back as the table of CO2 goes."""
@@ -85,12 +85,12 @@ class _World:
     weather: WeatherFields
     disturbance: SmoothField
     time: npt.NDArray[np.datetime64]
-    days: Floats
+    days: Doubles
     seed: int
 
 
 @dataclass(frozen=True)
-class _Tile:
+class _LandTile:
     """The arrays of ``TILE`` cells, float32, as the cube stores them."""
 
     climate: npt.NDArray[np.float32]
@@ -167,7 +167,7 @@ def _describe_world(places: Places, time: npt.NDArray[np.datetime64], seed: int)
     )
 
 
-def _simulate_tile(world: _World, number: int) -> _Tile:
+def _simulate_tile(world: _World, number: int) -> _LandTile:
     """Simulates the ``number``-th run of ``TILE`` cells; past the last cell, the last one is repeated."""
     cells = np.minimum(np.arange(number * TILE, (number + 1) * TILE), len(world.places.lat) - 1)
     places = world.places.take(cells)
@@ -190,7 +190,7 @@ def _simulate_tile(world: _World, number: int) -> _Tile:
     drivers = [climate[..., list(FEATURES).index(name)].astype(np.float64) for name in DRIVERS]
     forcing = forcing_from_drivers(drivers, carbon_dioxide(world.time), world.days)
     potential = gross_primary_productivity(forcing, lai.astype(np.float64), fractions)
-    return _Tile(climate, (traits.capacity[:, None] * potential).astype(np.float32), lai)
+    return _LandTile(climate, (traits.capacity[:, None] * potential).astype(np.float32), lai)
 
 
 def _release(writer: CubeWriter) -> None:

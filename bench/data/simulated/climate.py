@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.simulated.fields import static_fields
 from bench.data.simulated.land import LandCells
 
-Floats = npt.NDArray[np.float64]
 DAYS_PER_YEAR = 365.0
 _SOLAR_CONSTANT = 1367.0  # W m-2 (Allen et al. 1998, equation 21)
 _LAPSE_RATE = 6.0e-3  # K m-1
@@ -39,15 +39,15 @@ class Places:
         unit_vectors: (cell, 3).
     """
 
-    lat: Floats
-    elevation: Floats
-    annual_temperature: Floats
-    seasonal_amplitude: Floats
-    inland: Floats
-    land_to_west: Floats
-    land_to_east: Floats
-    local_moisture: Floats
-    unit_vectors: Floats
+    lat: Doubles
+    elevation: Doubles
+    annual_temperature: Doubles
+    seasonal_amplitude: Doubles
+    inland: Doubles
+    land_to_west: Doubles
+    land_to_east: Doubles
+    local_moisture: Doubles
+    unit_vectors: Doubles
 
     def take(self, cells: npt.NDArray[np.int64]) -> Places:
         """Returns the same for some of the cells."""
@@ -64,9 +64,9 @@ class Normals:
         top_radiation: radiation at the top of the atmosphere, W m-2.
     """
 
-    temperature: Floats
-    wetness: Floats
-    top_radiation: Floats
+    temperature: Doubles
+    wetness: Doubles
+    top_radiation: Doubles
 
 
 def describe_places(cells: LandCells, seed: int) -> Places:
@@ -92,7 +92,7 @@ def describe_places(cells: LandCells, seed: int) -> Places:
     )
 
 
-def normals(places: Places, day: Floats) -> Normals:
+def normals(places: Places, day: Doubles) -> Normals:
     """Returns the average year.
 
     Args:
@@ -113,7 +113,7 @@ def normals(places: Places, day: Floats) -> Normals:
     return Normals(temperature, np.clip(wetness, 0.03, 1.1), top_of_atmosphere(lat, day[None, :]))
 
 
-def top_of_atmosphere(lat: Floats, day: Floats) -> Floats:
+def top_of_atmosphere(lat: Doubles, day: Doubles) -> Doubles:
     """Returns the daily mean radiation on top of the atmosphere, W m-2 (Allen et al. 1998, equation 21).
 
     Args:
@@ -126,10 +126,10 @@ def top_of_atmosphere(lat: Floats, day: Floats) -> Floats:
     phi = np.radians(lat)
     sunset = np.arccos(np.clip(-np.tan(phi) * np.tan(declination), -1.0, 1.0))
     beam = sunset * np.sin(phi) * np.sin(declination) + np.cos(phi) * np.cos(declination) * np.sin(sunset)
-    radiation: Floats = np.maximum(_SOLAR_CONSTANT / np.pi * distance * beam, 0.0)
+    radiation: Doubles = np.maximum(_SOLAR_CONSTANT / np.pi * distance * beam, 0.0)
     return radiation
 
 
-def sigmoid(values: Floats) -> Floats:
+def sigmoid(values: Doubles) -> Doubles:
     """Returns 1 / (1 + exp(-values)) without overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * values))

@@ -13,11 +13,10 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-EARTH_RADIUS = 6371.0
-"""Kilometres."""
+from bench.arrays import Doubles
+from models.sphere import EARTH_RADIUS_KM
+
 N_WAVES = 160
 """Waves in a field: its correlations are those of the kernel to about one over the root of this number."""
 _CELLS_AT_ONCE = 2048
@@ -32,10 +31,10 @@ class SmoothField:
         amplitudes: (2 wave, column) of the cosines, then of the sines.
     """
 
-    wave_vectors: Floats
-    amplitudes: Floats
+    wave_vectors: Doubles
+    amplitudes: Doubles
 
-    def at(self, unit_vectors: Floats) -> Floats:
+    def at(self, unit_vectors: Doubles) -> Doubles:
         """Returns the field, (cell, column), at places given as (cell, 3) unit vectors."""
         values = np.empty((len(unit_vectors), self.amplitudes.shape[1]))
         for start in range(0, len(unit_vectors), _CELLS_AT_ONCE):
@@ -60,7 +59,7 @@ def static_fields(seed: int, purpose: str, length: float, n_fields: int = 1) -> 
         n_fields: number of columns.
     """
     random = generator(seed, purpose)
-    waves = random.standard_normal((3, N_WAVES)) * (EARTH_RADIUS / length)
+    waves = random.standard_normal((3, N_WAVES)) * (EARTH_RADIUS_KM / length)
     return SmoothField(waves, random.standard_normal((2 * N_WAVES, n_fields)) / np.sqrt(N_WAVES))
 
 
@@ -78,7 +77,7 @@ def moving_field(
             sum to 1.
     """
     random = generator(seed, purpose)
-    waves = random.standard_normal((3, N_WAVES)) * (EARTH_RADIUS / length)
+    waves = random.standard_normal((3, N_WAVES)) * (EARTH_RADIUS_KM / length)
     amplitudes = np.zeros((2 * N_WAVES, n_times))
     for share, correlation in memories:
         state = random.standard_normal(2 * N_WAVES)

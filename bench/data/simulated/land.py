@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 
+from bench.arrays import Doubles
 from bench.errors import BenchError
+from models.sphere import unit_sphere
 
-Floats = npt.NDArray[np.float64]
 MINIMUM_CELLS = 64
 """Fewer cells than this leave no neighbourhoods to learn from."""
 _MORTON_BITS = 16
@@ -32,17 +33,16 @@ class LandCells:
         land_to_east: (cell,) the same for easterly winds.
     """
 
-    lon: Floats
-    lat: Floats
-    inland: Floats
-    land_to_west: Floats
-    land_to_east: Floats
+    lon: Doubles
+    lat: Doubles
+    inland: Doubles
+    land_to_west: Doubles
+    land_to_east: Doubles
 
     @property
-    def unit_vectors(self) -> Floats:
+    def unit_vectors(self) -> Doubles:
         """(cell, 3) positions on the unit sphere."""
-        lon, lat = np.radians(self.lon), np.radians(self.lat)
-        return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+        return unit_sphere(self.lon, self.lat)
 
 
 @cache
@@ -63,7 +63,7 @@ def land_mask() -> npt.NDArray[np.bool_]:
     return mask
 
 
-def is_land(lon: Floats, lat: Floats) -> npt.NDArray[np.bool_]:
+def is_land(lon: Doubles, lat: Doubles) -> npt.NDArray[np.bool_]:
     """Returns for each point whether its 0.25-degree cell is land.
 
     Args:
@@ -111,7 +111,7 @@ def choose_cells(n_cells: int) -> LandCells:
     return LandCells(lon=lon, lat=lat, inland=inland, land_to_west=west, land_to_east=east)
 
 
-def _inclusion(area: Floats, n_cells: int) -> Floats:
+def _inclusion(area: Doubles, n_cells: int) -> Doubles:
     """Chances in proportion to the area, at most one, that add up to ``n_cells``."""
     chance = np.zeros_like(area)
     certain = np.zeros(area.shape, dtype=bool)
@@ -125,7 +125,7 @@ def _inclusion(area: Floats, n_cells: int) -> Floats:
         certain |= chance >= 1.0
 
 
-def _draw_evenly(chance: Floats, n_cells: int) -> npt.NDArray[np.int64]:
+def _draw_evenly(chance: Doubles, n_cells: int) -> npt.NDArray[np.int64]:
     """Systematic sampling: the cells in which the running sum of chances passes 0.5, 1.5, 2.5 and so on."""
     running = np.cumsum(chance) * (n_cells / chance.sum())
     drawn = np.searchsorted(running, np.arange(n_cells) + 0.5).astype(np.int64)
@@ -134,7 +134,7 @@ def _draw_evenly(chance: Floats, n_cells: int) -> npt.NDArray[np.int64]:
     return np.minimum(drawn, len(chance) - n_cells + np.arange(n_cells))
 
 
-def _morton_code(lon: Floats, lat: Floats) -> npt.NDArray[np.int64]:
+def _morton_code(lon: Doubles, lat: Doubles) -> npt.NDArray[np.int64]:
     """Place along a Z-curve through the plane of longitude and sine of latitude, in which areas are true."""
     scale = (1 << _MORTON_BITS) - 1
     across = ((lon + 180.0) / 360.0 * scale).astype(np.int64)
@@ -146,7 +146,7 @@ def _morton_code(lon: Floats, lat: Floats) -> npt.NDArray[np.int64]:
 
 
 @cache
-def _surroundings() -> tuple[Floats, Floats, Floats]:
+def _surroundings() -> tuple[Doubles, Doubles, Doubles]:
     """Inland, land to the west and to the east, each (180, 360), 1 degree, from north and from 180 W."""
     land = land_mask().reshape(180, 4, 360, 4).mean(axis=(1, 3))
     degree_of_longitude = np.cos(np.radians(89.5 - np.arange(180)))[:, None]  # in degrees of a great circle
@@ -162,14 +162,14 @@ def _surroundings() -> tuple[Floats, Floats, Floats]:
     return smooth[0], smooth[1], smooth[2]
 
 
-def _convolve(land: Floats, kernel: Floats) -> Floats:
+def _convolve(land: Doubles, kernel: Doubles) -> Doubles:
     """Circular convolution along each parallel, the kernel scaled to a sum of one."""
     spectrum = np.fft.rfft(land, axis=1) * np.fft.rfft(kernel / kernel.sum(axis=1, keepdims=True), axis=1)
     return np.clip(np.fft.irfft(spectrum, n=land.shape[1], axis=1), 0.0, 1.0)
 
 
-def _sample(field: Floats, lon: Floats, lat: Floats) -> Floats:
+def _sample(field: Doubles, lon: Doubles, lat: Doubles) -> Doubles:
     """Bilinear values of a 1-degree field at points."""
     place = np.stack([89.5 - lat, lon + 179.5])
-    values: Floats = map_coordinates(field, place, order=1, mode="grid-wrap")
+    values: Doubles = map_coordinates(field, place, order=1, mode="grid-wrap")
     return values

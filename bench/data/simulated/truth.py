@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles, Integers
 from bench.data.cube import Cube
 from bench.data.pml import (
     Array,
@@ -20,8 +21,6 @@ from bench.data.rhythm import STEPS_PER_YEAR
 from bench.data.simulated.weather import FREEZING, SECONDS_PER_DAY
 from bench.errors import BenchError
 
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
 NAME = "simulated"
 DRIVERS = (
     "temperature_2m",
@@ -41,14 +40,14 @@ def step_dates(first_year: int, n_years: int) -> npt.NDArray[np.datetime64]:
     return dates
 
 
-def days_in_step(time: npt.NDArray[np.datetime64]) -> Floats:
+def days_in_step(time: npt.NDArray[np.datetime64]) -> Doubles:
     """Returns the number of days of each step, (time,): 8, and 5 or 6 for the last of a year."""
     new_year = (time.astype("datetime64[Y]") + 1).astype("datetime64[D]")
-    left: Floats = (new_year - time.astype("datetime64[D]")).astype(np.float64)
+    left: Doubles = (new_year - time.astype("datetime64[D]")).astype(np.float64)
     return np.minimum(left, 8.0)
 
 
-def forcing_from_cube(cube: Cube, cells: Indices, times: Indices) -> PmlForcing:
+def forcing_from_cube(cube: Cube, cells: Integers, times: Integers) -> PmlForcing:
     """Returns the exact input of the equations, recovered from the features of a simulated cube.
 
     Args:
@@ -63,7 +62,7 @@ def forcing_from_cube(cube: Cube, cells: Indices, times: Indices) -> PmlForcing:
     return forcing_from_drivers(_drivers(cube, cells, times), carbon_dioxide(dates), days_in_step(dates))
 
 
-def true_sensitivities(cube: Cube, cells: Indices, times: Indices) -> dict[str, Floats]:
+def true_sensitivities(cube: Cube, cells: Integers, times: Integers) -> dict[str, Doubles]:
     """Returns the exact partial derivative of GPP with respect to each climate feature, by autograd.
 
     They are local: every other feature, the leaf area and the capacity are held. Features that do not enter
@@ -117,7 +116,7 @@ def forcing_from_drivers(drivers: Sequence[Array], co2: Array, days: Array) -> P
     )
 
 
-def _drivers(cube: Cube, cells: Indices, times: Indices) -> list[Floats]:
+def _drivers(cube: Cube, cells: Integers, times: Integers) -> list[Doubles]:
     if cube.name != NAME:
         raise BenchError(f"Data set {cube.name!r} is not simulated: its true forcing is not known from its features.")
     columns = (cube.feature_names.index(name) for name in DRIVERS)

@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.pml import IGBP_CLASSES
 from bench.data.simulated.climate import Normals, Places, sigmoid
 from bench.data.simulated.fields import SmoothField, generator, moving_field, static_fields
 from bench.data.simulated.weather import potential_evaporation, usual_rain
 
-Floats = npt.NDArray[np.float64]
 _TYPICAL_RANGE = np.array(9.6)  # between the warmest and the coldest time of the day, K
 _SMALLEST_FRACTION = 0.01  # land cover below this share of a cell is given to the rest
 
@@ -42,10 +41,10 @@ class HiddenTraits:
         thirst: water in the soil below which leaves grow less, as a share of what the soil can hold.
     """
 
-    capacity: Floats
-    density: Floats
-    lateness: Floats
-    thirst: Floats
+    capacity: Doubles
+    density: Doubles
+    lateness: Doubles
+    thirst: Doubles
 
 
 def hidden_traits(places: Places, seed: int) -> HiddenTraits:
@@ -61,7 +60,7 @@ def hidden_traits(places: Places, seed: int) -> HiddenTraits:
     )
 
 
-def land_cover(places: Places, year: Normals, seed: int) -> Floats:
+def land_cover(places: Places, year: Normals, seed: int) -> Doubles:
     """Returns the fractions of the 17 IGBP classes, (cell, class), adding up to one.
 
     Args:
@@ -101,7 +100,7 @@ def land_cover(places: Places, year: Normals, seed: int) -> Floats:
     fractions = np.exp(logits - logits.max(axis=1, keepdims=True))
     fractions /= fractions.sum(axis=1, keepdims=True)
     fractions[fractions < _SMALLEST_FRACTION] = 0.0
-    normalised: Floats = fractions / fractions.sum(axis=1, keepdims=True)
+    normalised: Doubles = fractions / fractions.sum(axis=1, keepdims=True)
     return normalised
 
 
@@ -111,13 +110,13 @@ def disturbance_field(seed: int, n_times: int) -> SmoothField:
 
 
 def leaf_area_index(
-    fractions: Floats,
+    fractions: Doubles,
     traits: HiddenTraits,
-    temperature: Floats,
-    soil_water: Floats,
-    top_radiation: Floats,
-    disturbance: Floats,
-) -> Floats:
+    temperature: Doubles,
+    soil_water: Doubles,
+    top_radiation: Doubles,
+    disturbance: Doubles,
+) -> Doubles:
     """Returns the leaf area index, (cell, time), m2 m-2.
 
     Leaves follow warmth, water in the soil and day length with a delay of some steps.
@@ -144,15 +143,15 @@ def leaf_area_index(
     for time in (*range(min(46, aim.shape[1])), *range(aim.shape[1])):  # the first year twice: no cold start
         state = state + np.where(aim[:, time] > state, 0.40, 0.30) * (aim[:, time] - state)
         leaves[:, time] = state
-    disturbed: Floats = leaves * np.exp(0.12 * disturbance)
+    disturbed: Doubles = leaves * np.exp(0.12 * disturbance)
     return disturbed
 
 
-def _above(values: Floats, threshold: float, width: float) -> Floats:
+def _above(values: Doubles, threshold: float, width: float) -> Doubles:
     """Logarithm of a soft step up at a threshold."""
     return -np.logaddexp(0.0, -(values - threshold) / width)
 
 
-def _below(values: Floats, threshold: float, width: float) -> Floats:
+def _below(values: Doubles, threshold: float, width: float) -> Doubles:
     """Logarithm of a soft step down at a threshold."""
     return -np.logaddexp(0.0, (values - threshold) / width)

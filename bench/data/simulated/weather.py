@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.data.era5_land import FEATURES
 from bench.data.pml import saturation_vapour_pressure
 from bench.data.simulated.climate import Normals, Places, sigmoid
 from bench.data.simulated.fields import SmoothField, moving_field
 
-Floats = npt.NDArray[np.float64]
 FREEZING = 273.15
 """0 degC in K."""
 SECONDS_PER_DAY = 86400.0
@@ -49,9 +48,9 @@ class Weather:
         features: by the names of ``FEATURES``.
     """
 
-    temperature: Floats
-    soil_water: Floats
-    features: dict[str, Floats]
+    temperature: Doubles
+    soil_water: Doubles
+    features: dict[str, Doubles]
 
 
 def weather_fields(seed: int, n_times: int) -> WeatherFields:
@@ -65,7 +64,7 @@ def weather_fields(seed: int, n_times: int) -> WeatherFields:
 
 
 def simulate_weather(
-    places: Places, normal: Normals, fields: WeatherFields, days: Floats, random: np.random.Generator
+    places: Places, normal: Normals, fields: WeatherFields, days: Doubles, random: np.random.Generator
 ) -> Weather:
     """Returns the weather of some cells over the whole series.
 
@@ -89,7 +88,7 @@ def simulate_weather(
     warmest, coldest = temperature + 0.5 * daily_range, temperature - 0.5 * daily_range
     humidity = 0.20 + 0.72 * sigmoid(4.0 * (normal.wetness - 0.33) + 0.5 * moisture)
     humidity = humidity + (0.9 - humidity) * 0.55 * sigmoid((2.0 - temperature) / 5.0)
-    vapour: Floats = np.minimum(humidity, 0.98) * saturation_vapour_pressure(temperature)
+    vapour: Doubles = np.minimum(humidity, 0.98) * saturation_vapour_pressure(temperature)
     rain = usual_rain(normal.wetness, temperature) * np.exp(0.65 * moisture - 0.21)
     drying = potential_evaporation(temperature, daily_range, normal.top_radiation)
     stores = _integrate(temperature, rain, drying, days)
@@ -136,18 +135,18 @@ def simulate_weather(
     return Weather(temperature, stores["water 2"], {name: features[name] for name in FEATURES})
 
 
-def usual_rain(wetness: Floats, temperature: Floats) -> Floats:
+def usual_rain(wetness: Doubles, temperature: Doubles) -> Doubles:
     """Returns rain and snow in mm d-1; warm air brings more of it.
 
     Args:
         wetness: (cell, time) of the average year.
         temperature: (cell, time) degC.
     """
-    rain: Floats = 9.5 * wetness**1.5 * np.exp(0.035 * np.clip(temperature - 20.0, -40.0, 10.0))
+    rain: Doubles = 9.5 * wetness**1.5 * np.exp(0.035 * np.clip(temperature - 20.0, -40.0, 10.0))
     return rain
 
 
-def potential_evaporation(temperature: Floats, daily_range: Floats, top_radiation: Floats) -> Floats:
+def potential_evaporation(temperature: Doubles, daily_range: Doubles, top_radiation: Doubles) -> Doubles:
     """Returns potential evaporation in mm d-1 (Hargreaves and Samani 1985; Allen et al. 1998, equation 52).
 
     Args:
@@ -156,11 +155,11 @@ def potential_evaporation(temperature: Floats, daily_range: Floats, top_radiatio
         top_radiation: (cell, time) at the top of the atmosphere, W m-2.
     """
     evaporable = top_radiation * SECONDS_PER_DAY / _LATENT_HEAT
-    drying: Floats = np.maximum(0.0023 * (temperature + 17.8) * np.sqrt(daily_range) * evaporable, 0.0)
+    drying: Doubles = np.maximum(0.0023 * (temperature + 17.8) * np.sqrt(daily_range) * evaporable, 0.0)
     return drying
 
 
-def _integrate(temperature: Floats, rain: Floats, drying: Floats, days: Floats) -> dict[str, Floats]:
+def _integrate(temperature: Doubles, rain: Doubles, drying: Doubles, days: Doubles) -> dict[str, Doubles]:
     """Steps snow, soil water and soil heat through time; the first year runs once before, as a warm-up.
 
     Args:

@@ -7,8 +7,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure as Sheet
 from matplotlib.ticker import MaxNLocator
 
+from bench.arrays import Doubles
 from bench.report.figures.model import Drawings, Figure
-from bench.report.figures.stored import Context, Floats, job_ids, mean_predictions, predictions, representatives
+from bench.report.figures.stored import Context, job_ids, mean_predictions, predictions, representatives
 from bench.report.figures.style import PAGE_WIDTH, QUIET, SIZES, SMALL_TEXT_SIZE, columns_for, panels
 from bench.report.results.selection import RowResult
 from bench.scoring.uncertainty import CONFIDENCE
@@ -73,7 +74,7 @@ def observed_and_predicted(context: Context) -> Drawings:
     return Drawings((figure,))
 
 
-def density(context: Context, row: RowResult, edges: Floats) -> tuple[Floats, float]:
+def density(context: Context, row: RowResult, edges: Doubles) -> tuple[Doubles, float]:
     """Samples per bin, averaged over seeds.
 
     Args:
@@ -92,7 +93,7 @@ def density(context: Context, row: RowResult, edges: Floats) -> tuple[Floats, fl
     return total / row.runs, 1.0 - float(total.sum()) / n
 
 
-def _edges(context: Context, chosen: tuple[RowResult, ...]) -> Floats:
+def _edges(context: Context, chosen: tuple[RowResult, ...]) -> Doubles:
     target = mean_predictions(context, chosen[0])["target"].to_numpy(np.float64)
     low, high = min(0.0, float(target.min())), float(target.max())
     margin = 0.04 * (high - low) or 1.0

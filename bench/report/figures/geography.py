@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import ListedColormap
 
+from bench.arrays import Doubles
 from bench.data.simulated.land import land_mask
 from bench.report.figures.style import INK, LAND
 
-Floats = npt.NDArray[np.float64]
 _MASK_DEGREES = 0.25
 _BOXES = (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 7.5, 10.0)
 _FILLED = 0.9  # share of the land's boxes that must hold a cell: fewer leave a map of dots
@@ -38,12 +38,12 @@ class Grid:
 
     size: float
     native: bool
-    lon_edges: Floats
-    lat_edges: Floats
+    lon_edges: Doubles
+    lat_edges: Doubles
     row: npt.NDArray[np.int64]
     column: npt.NDArray[np.int64]
 
-    def field(self, values: Floats) -> Floats:
+    def field(self, values: Doubles) -> Doubles:
         """(n_rows, n_columns) mean of the cells' values in each box; NaN where it holds none."""
         shape = (len(self.lat_edges) - 1, len(self.lon_edges) - 1)
         key = self.row * shape[1] + self.column
@@ -92,8 +92,8 @@ class Points:
         is_planar: whether coordinates are planar.
     """
 
-    east: Floats
-    north: Floats
+    east: Doubles
+    north: Doubles
     is_planar: bool
 
     @property
@@ -130,7 +130,7 @@ class Points:
 CellMap = Grid | Points
 
 
-def map_of(lon: Floats, lat: Floats, is_planar: bool = False) -> CellMap:
+def map_of(lon: Doubles, lat: Doubles, is_planar: bool = False) -> CellMap:
     """How cells are mapped: on their grid where they lie on one, else as points.
 
     Args:
@@ -149,7 +149,7 @@ def _stretch(extent: tuple[float, float, float, float]) -> float:
     return 1.0 if east - west > 180 else float(1.0 / np.cos(np.radians((south + north) / 2)))
 
 
-def grid_of(lon: Floats, lat: Floats) -> Grid:
+def grid_of(lon: Doubles, lat: Doubles) -> Grid:
     """The finest grid on which cells make a map instead of scattered dots.
 
     Args:
@@ -164,7 +164,7 @@ def grid_of(lon: Floats, lat: Floats) -> Grid:
 
 
 def draw_cells(
-    axes: Axes, grid: CellMap, values: Floats, colours: str, limits: tuple[float, float]
+    axes: Axes, grid: CellMap, values: Doubles, colours: str, limits: tuple[float, float]
 ) -> QuadMesh | PathCollection:
     """Draws one value per cell, with land and its outline where places are known on the globe.
 
@@ -237,7 +237,7 @@ def _draw_land(axes: Axes, extent: tuple[float, float, float, float]) -> None:
         axes.contour(*centres, land, levels=[0.5], colors=INK, linewidths=0.5, zorder=2)
 
 
-def _spacing(values: Floats) -> float | None:
+def _spacing(values: Doubles) -> float | None:
     """The distance between neighbouring coordinates, or None where they lie on no regular grid."""
     distinct = np.unique(values.round(6))
     if len(distinct) < 2:
@@ -249,11 +249,11 @@ def _spacing(values: Floats) -> float | None:
     return smallest if np.allclose(steps / smallest, np.round(steps / smallest), atol=0.05) else None
 
 
-def _grid(lon: Floats, lat: Floats, size: float, *, native: bool) -> Grid:
-    def edges_over(values: Floats) -> Floats:
+def _grid(lon: Doubles, lat: Doubles, size: float, *, native: bool) -> Grid:
+    def edges_over(values: Doubles) -> Doubles:
         # Own cells are centred on their coordinates; larger boxes begin at multiples of their size.
         start = values.min() - size / 2 if native else np.floor(values.min() / size) * size
-        edges: Floats = start + size * np.arange(int(np.floor((values.max() - start) / size + 1e-6)) + 2)
+        edges: Doubles = start + size * np.arange(int(np.floor((values.max() - start) / size + 1e-6)) + 2)
         return edges
 
     lon_edges, lat_edges = edges_over(lon), edges_over(lat)
@@ -276,7 +276,7 @@ def _share_filled(grid: Grid) -> float:
     return float(filled[on_land].mean()) if on_land.any() else float(filled.mean())
 
 
-def _land(extent: tuple[float, float, float, float]) -> tuple[Floats, Floats, Floats]:
+def _land(extent: tuple[float, float, float, float]) -> tuple[Doubles, Doubles, Doubles]:
     """Edges east and north (from north to south) and the share of land of the boxes that cover a map."""
     west, east, south, north = extent
     mask = land_mask().astype(np.float64)
@@ -292,11 +292,11 @@ def _land(extent: tuple[float, float, float, float]) -> tuple[Floats, Floats, Fl
     return lon, lat, part
 
 
-def _ticks(low: float, high: float) -> Floats:
+def _ticks(low: float, high: float) -> Doubles:
     span = high - low
     step = next((step for step in (1, 2, 5, 10, 20, 30, 60, 90) if span / step <= 4.5), 90)
     ticks = np.arange(np.ceil(low / step) * step, high + 1e-9, step)
-    inside: Floats = ticks[(ticks > low + 0.03 * span) & (ticks < high - 0.03 * span)]
+    inside: Doubles = ticks[(ticks > low + 0.03 * span) & (ticks < high - 0.03 * span)]
     return inside  # labels at the ends would run into the neighbouring map's
 
 

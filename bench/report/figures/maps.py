@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Sheet
 
+from bench.arrays import Doubles
 from bench.data.climate_classes import TEMPERATURE_NAMES
 from bench.data.rhythm import EIGHT_DAY
 from bench.report.figures.geography import CellMap, draw_cells, map_of
@@ -13,7 +14,6 @@ from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import (
     NO_DATASET,
     Context,
-    Floats,
     explaining,
     job_ids,
     mean_importance,
@@ -167,7 +167,7 @@ def _grid(context: Context, row: RowResult) -> CellMap:
     return map_of(here["lon"].to_numpy(), here["lat"].to_numpy(), context.words.is_planar)
 
 
-def _limit(values: Floats) -> float:
+def _limit(values: Doubles) -> float:
     return float(np.percentile(np.abs(values), _SHOWN_SHARE)) or 1.0
 
 

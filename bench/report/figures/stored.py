@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from bench.errors import BenchError
@@ -20,8 +19,6 @@ from bench.runners.entry import FAMILIES, PROPOSED
 from bench.store.dataset_record import DatasetRecord
 from bench.store.records import Record
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 MOST_SHOWN = 6
 """Models in one figure: more cannot be told apart in print."""
 IMPORTANCE = "importance.parquet"

@@ -8,16 +8,10 @@ from textwrap import fill
 import numpy as np
 from matplotlib.figure import Figure as Sheet
 
+from bench.arrays import Doubles
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.regions import Region, regions
-from bench.report.figures.stored import (
-    NO_DATASET,
-    Context,
-    Floats,
-    explaining,
-    importance,
-    job_ids,
-)
+from bench.report.figures.stored import NO_DATASET, Context, explaining, importance, job_ids
 from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_title, panels
 from bench.report.results.selection import RowResult
 from bench.runners.entry import PROPOSED
@@ -44,7 +38,7 @@ class Courses:
     regions: list[Region]
     steps: list[int]
     features: list[str]
-    weights: Floats
+    weights: Doubles
 
 
 def weight_courses(context: Context) -> Drawings:
@@ -75,7 +69,7 @@ def courses(context: Context, row: RowResult) -> Courses:
     names = list(context.dataset.description.feature_names)
     step_of_time, length = context.dataset.times["step_of_year"].to_numpy(), context.words.rhythm.steps_per_year
     records = explaining(row)
-    total: Floats | None = None
+    total: Doubles | None = None
     for record in records:
         table = importance(context, record, names)
         cell, step = table["cell"].to_numpy(), step_of_time[table["time"].to_numpy()]

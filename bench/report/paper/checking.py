@@ -10,7 +10,7 @@ from bench.report.paper import check, expectations
 from bench.report.paper import implied_variance as audit
 from bench.report.paper.check import Comparison
 from bench.report.paper.data_check import changed_data
-from bench.report.paper.expectations import Outcome, State
+from bench.report.paper.expectations import Judgement, State
 from bench.report.paper.implied_variance import OwnTargets
 from bench.report.paper.rankings import Claim
 from bench.report.results.selection import Selection, StatisticsReader
@@ -24,7 +24,7 @@ _STATES: dict[State, str] = {"holds": "hold", "broken": "broken", "not run": "no
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """What a check found.
 
     Attributes:
@@ -45,7 +45,7 @@ def run(
     reader: StatisticsReader,
     tables: Mapping[str, Table],
     source: Path | None = None,
-) -> Result:
+) -> CheckResult:
     """Checks the tables of a report.
 
     Args:
@@ -80,7 +80,7 @@ def run(
         *data_summary,
     ]
     path = source or expectations.committed(about.dataset, about.profile)
-    outcomes: list[Outcome] = []
+    outcomes: list[Judgement] = []
     if path is None:
         summary.append(f"Expectations: none are committed for {about.dataset}, profile {about.profile}.")
     else:
@@ -90,4 +90,4 @@ def run(
         counted = ", ".join(f"{states.count(state)} {text}" for state, text in _STATES.items())
         summary.append(f"Expectations of {path.name}: {counted}.")
     broken = [item.sentence for item in outcomes if item.state == "broken"]
-    return Result(tuple(made), (*differing, *data_changed, *broken), tuple(summary))
+    return CheckResult(tuple(made), (*differing, *data_changed, *broken), tuple(summary))

@@ -64,7 +64,7 @@ class Expectation(BaseModel):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Judgement:
     """What became of an expectation.
 
     Attributes:
@@ -134,7 +134,7 @@ def load(path: Path) -> list[Expectation]:
     return found
 
 
-def judge(expectations: Sequence[Expectation], tables: Mapping[str, Table]) -> list[Outcome]:
+def judge(expectations: Sequence[Expectation], tables: Mapping[str, Table]) -> list[Judgement]:
     """The outcome of each expectation.
 
     Args:
@@ -147,12 +147,12 @@ def judge(expectations: Sequence[Expectation], tables: Mapping[str, Table]) -> l
     return [_judge(item, tables) for item in expectations]
 
 
-def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Outcome:
+def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Judgement:
     if wanted.table not in ("table1", "table2", "table3"):
         raise BenchError(f"An expectation names table {wanted.table!r}; there are table1, table2 and table3.")
     table = tables.get(wanted.table)
     if table is None:
-        return Outcome(wanted, "not run", None, wanted.row, ())
+        return Judgement(wanted, "not run", None, wanted.row, ())
     keys = [column.key for column in table.columns]
     if wanted.column not in keys and not re.fullmatch(r"[a-z0-9_]+_\d+", wanted.column):  # weeks may not be in a run
         raise BenchError(
@@ -165,11 +165,11 @@ def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Outcome:
     value = None if row is None else row.values.get(wanted.column)
     label = wanted.row if row is None else row.label
     if row is None or value is None or value.value != value.value:
-        return Outcome(wanted, "not run", None, label, ())
+        return Judgement(wanted, "not run", None, label, ())
     other = _row(table, wanted.below) if wanted.below is not None else None
     theirs = None if other is None else other.values.get(wanted.column)
     if wanted.below is not None and theirs is None:
-        return Outcome(wanted, "not run", value.value, label, row.jobs)
+        return Judgement(wanted, "not run", value.value, label, row.jobs)
     found = value.value
     holds = (
         (wanted.value is None or wanted.tolerance is None or abs(found - wanted.value) <= wanted.tolerance)
@@ -177,7 +177,7 @@ def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Outcome:
         and (wanted.at_least is None or found >= wanted.at_least)
         and (theirs is None or found < theirs.value)
     )
-    return Outcome(wanted, "holds" if holds else "broken", found, label, row.jobs)
+    return Judgement(wanted, "holds" if holds else "broken", found, label, row.jobs)
 
 
 def _row(table: Table, name: str) -> Row | None:
@@ -185,7 +185,7 @@ def _row(table: Table, name: str) -> Row | None:
     return next((row for row in table.rows if row.name == name and row.complete), None)
 
 
-def table(outcomes: Sequence[Outcome], source: str, circumstances: str) -> Table:
+def table(outcomes: Sequence[Judgement], source: str, circumstances: str) -> Table:
     """The outcomes as a table."""
     rows = []
     for item in outcomes:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.arrays import Doubles
 from bench.report import published
 from bench.report.results.selection import BlockSums, Selection, StatisticsReader
 from bench.report.table import Column, Row, Table, Value, words
 from bench.scoring.metrics import STATISTICS
-from bench.scoring.uncertainty import Floats
 from bench.store.records import Record
 
 SUMMATION_ROUNDING = 1e-12
@@ -180,9 +180,9 @@ def _equal(first: BlockSums, second: BlockSums) -> bool:
     )
 
 
-def _of_target(sums: BlockSums) -> Floats:
+def _of_target(sums: BlockSums) -> Doubles:
     """(3, blocks) n, Σy and Σy², over all years."""
-    over_years: Floats = sums.values.sum(axis=1)[[STATISTICS.index(name) for name in _TARGET_SUMS]]
+    over_years: Doubles = sums.values.sum(axis=1)[[STATISTICS.index(name) for name in _TARGET_SUMS]]
     return over_years
 
 

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from bench.arrays import Doubles
 from bench.report import published
 from bench.report.paper.scores import Scores
 from bench.report.published import PublishedValue
@@ -21,7 +22,6 @@ from bench.report.table import Value
 from bench.report.tables.numbered import GAP_WEEK, TABLE2_DENOMINATOR
 from bench.runners.entry import DUAL_BRANCH
 from bench.scoring.interval import Interval
-from bench.scoring.uncertainty import Floats
 
 RANK_AGREEMENT = 0.5
 """Spearman's correlation from which on two orders of models count as the same in the large."""
@@ -214,7 +214,7 @@ def _judged(found: Interval, boundary: float, holds: bool) -> Verdict:
     return "reproduced" if holds else "not reproduced"
 
 
-def spearman(theirs: Floats, ours: Floats) -> Floats:
+def spearman(theirs: Doubles, ours: Doubles) -> Doubles:
     """(draws,) rank correlation of (model,) published with (model, draws) own errors; ties have their mean rank."""
     from scipy.stats import rankdata
 

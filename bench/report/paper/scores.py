@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bench.arrays import Doubles
 from bench.data.views import DEFAULT_VIEW
 from bench.report.results import comparison
 from bench.report.results.comparison import Measure, interval_value, paired
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Value
 from bench.scoring.interval import Interval
-from bench.scoring.uncertainty import Floats
 
 
 class Scores:
@@ -62,7 +62,7 @@ class Scores:
         first, second = self._rows.get(runner), self._rows.get(other)
         return None if first is None or second is None else compare(self._reader, first, second, measure)
 
-    def infer(self, function: Callable[..., Floats], runners: Sequence[str], measure: Measure) -> Interval | None:
+    def infer(self, function: Callable[..., Doubles], runners: Sequence[str], measure: Measure) -> Interval | None:
         """A function of one number of each of several runners, or None where not all have results in common.
 
         Args:

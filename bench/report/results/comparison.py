@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bench.arrays import Doubles
 from bench.report.results.selection import RowResult, StatisticsReader, Term
 from bench.report.table import Column, Row, Value
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS
-from bench.scoring.uncertainty import Floats
 from bench.store.records import Record
 
 
@@ -41,11 +41,11 @@ class Measure:
         stored = [row.fitted_part if part == "fitted" else part for part in parts]
         return [Term(row.records, part, self.group) for part in stored]
 
-    def of(self, error: Floats, *subtracted: Floats) -> Floats:
+    def of(self, error: Doubles, *subtracted: Doubles) -> Doubles:
         """The number from the terms' values."""
         return error - subtracted[0] if subtracted else error
 
-    def error_of(self, value: Floats, *subtracted: Floats) -> Floats:
+    def error_of(self, value: Doubles, *subtracted: Doubles) -> Doubles:
         """The number as an error, 0 at best: 1 − R² instead of R²."""
         rest = METRICS[self.metric].lower_is_better is False and not subtracted
         return 1 - value if rest else self.of(value, *subtracted)
@@ -93,7 +93,7 @@ def ratio(
     terms, others = measure.terms(own), measure.terms(other)
     n = len(terms)
 
-    def divided(*values: Floats) -> Floats:
+    def divided(*values: Doubles) -> Doubles:
         below = measure.error_of(*values[n:])
         if measure.minus is not None:
             below = np.where(below > 0, below, np.nan)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from bench.arrays import Doubles, Integers, Reals
 from bench.errors import BenchError
 from bench.runners.entry import Explains
 from bench.scoring.agreement import DOMINANT, SIGN, agreement, negligible
@@ -33,9 +34,6 @@ LEAST_PRODUCTIVITY = 0.3
 """Target (gC m⁻² d⁻¹) above which relative sensitivities are scored: below it they are a ratio of two small numbers."""
 _SAMPLE = ["cell", "time"]
 _DRAWS_AT_ONCE = 1000  # bounds the memory of rank correlations, which are many per draw
-Floats = npt.NDArray[np.floating]
-Doubles = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -62,11 +60,11 @@ class Explanation:
         values: (cell, step, column).
     """
 
-    cells: Indices
-    times: Indices
-    values: Floats
+    cells: Integers
+    times: Integers
+    values: Reals
 
-    def at(self, cells: Indices, times: Indices) -> Floats:
+    def at(self, cells: Integers, times: Integers) -> Reals:
         """(cell, step, column) values of some of its cells and steps."""
         return self.values[np.ix_(np.searchsorted(self.cells, cells), np.searchsorted(self.times, times))]
 
@@ -114,20 +112,20 @@ class TruthReader:
             self._read[name] = truth, negligible(values, counted)
         return self._read[name]
 
-    def counted(self, cells: Indices, times: Indices) -> npt.NDArray[np.bool_]:
+    def counted(self, cells: Integers, times: Integers) -> npt.NDArray[np.bool_]:
         """(cell, step) which samples are scored: all, or those where enough grows for a relative sensitivity."""
         if self._productivity is None or not self.relative:
             return np.ones((len(cells), len(times)), bool)
         return np.asarray(self._productivity.at(cells, times)[:, :, 0] > LEAST_PRODUCTIVITY)
 
-    def last_year(self, cells: Indices, times: Indices) -> Floats | None:
+    def last_year(self, cells: Integers, times: Integers) -> Reals | None:
         """(cell, step) last year's target on the scale of the truth, or None where not all of it is known."""
         if self._productivity is None:
             return None
         grown = self._productivity.at(cells, times)[:, :, 1] / self._target(cells, times)
         return grown if np.isfinite(grown[self.counted(cells, times)]).all() else None
 
-    def _target(self, cells: Indices, times: Indices) -> Floats:
+    def _target(self, cells: Integers, times: Integers) -> Reals:
         """(cell, step) what the truth is relative to."""
         if self._productivity is None or not self.relative:
             return np.ones((len(cells), len(times)))
@@ -160,7 +158,7 @@ def score(store: Store, record: Record, truth: TruthReader, kind: Explains) -> S
     return _agreement(values, known.at(cells, times), truth, cells, times, threshold, kind)
 
 
-def trivial(truth: TruthReader, times: Indices) -> dict[str, Scored]:
+def trivial(truth: TruthReader, times: Integers) -> dict[str, Scored]:
     """Title → the scores of each explainer that knows next to nothing, at some steps of all cells."""
     known, threshold = truth.of("sensitivity")
     values = known.at(known.cells, times)
@@ -198,11 +196,11 @@ def _sample(truth: TruthReader, per_seed: Sequence[Scored], name: str, group: st
 
 
 def _agreement(
-    weights: Floats,
-    known: Floats,
+    weights: Reals,
+    known: Reals,
     truth: TruthReader,
-    cells: Indices,
-    times: Indices,
+    cells: Integers,
+    times: Integers,
     threshold: float,
     kind: Explains,
 ) -> Scored:

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.arrays import Doubles
 from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.places import Blocks
-from bench.scoring.uncertainty import Floats, Sample, block_draws, infer, samples_of
+from bench.scoring.uncertainty import Sample, block_draws, infer, samples_of
 from bench.store.jobs import Job
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
@@ -259,9 +260,9 @@ class BlockSums:
     """
 
     blocks: Blocks
-    values: Floats
+    values: Doubles
 
-    def on(self, blocks: Blocks) -> Floats:
+    def on(self, blocks: Blocks) -> Doubles:
         """The sums on a larger set of blocks, 0 where there are none."""
         values = np.zeros((*self.values.shape[:2], len(blocks)))
         values[:, :, np.searchsorted(blocks, self.blocks)] = self.values
@@ -349,7 +350,7 @@ class StatisticsReader:
 
     def infer(
         self,
-        function: Callable[..., Floats],
+        function: Callable[..., Doubles],
         metric: str,
         terms: Sequence[Term],
         *,

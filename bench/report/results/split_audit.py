@@ -76,7 +76,7 @@ class JobAudit:
 
 
 @dataclass(frozen=True)
-class Grid:
+class SampleGrid:
     """Places and times of a data set, from its record in the store.
 
     Attributes:
@@ -88,7 +88,7 @@ class Grid:
     time: npt.NDArray[np.datetime64]
 
 
-def read_grid(store: Store, dataset_fingerprint: str) -> Grid | None:
+def read_grid(store: Store, dataset_fingerprint: str) -> SampleGrid | None:
     """Places and times of a data set, or None where the store has no readable record of them."""
     try:
         record = read_dataset_record(store, dataset_fingerprint)
@@ -96,7 +96,7 @@ def read_grid(store: Store, dataset_fingerprint: str) -> Grid | None:
         return None
     if record is None:
         return None
-    return Grid(record, record.times["time"].to_numpy().astype("datetime64[D]"))
+    return SampleGrid(record, record.times["time"].to_numpy().astype("datetime64[D]"))
 
 
 class SplitAuditor:
@@ -113,7 +113,7 @@ class SplitAuditor:
         self._rebuilt: dict[str, tuple[Split, SplitAudit]] = {}
 
     @cached_property
-    def grid(self) -> Grid | None:
+    def grid(self) -> SampleGrid | None:
         """Places and times of the data set, where the store has them."""
         return read_grid(self._store, self._selection.jobs[0].dataset_fingerprint)
 
@@ -143,7 +143,7 @@ class SplitAuditor:
                 problem = problem or f"{geometry.shared_samples} samples are in the training and in the test part"
         return JobAudit(samples, problem, geometry, covered)
 
-    def _split(self, parameters: dict[str, Any], grid: Grid) -> tuple[Split, SplitAudit]:
+    def _split(self, parameters: dict[str, Any], grid: SampleGrid) -> tuple[Split, SplitAudit]:
         key = repr(sorted(parameters.items()))
         if key not in self._rebuilt:
             layout = grid.record.layout(parameters.get("target"))

@@ -31,7 +31,7 @@ from bench.data.climate2gpp.layers import OPEN_FILES
 from bench.data.climate2gpp.progress import Silent, Stage
 from bench.data.climate2gpp.readers import open_layers
 from bench.data.climate2gpp.settle import Choices, settled
-from bench.data.climate2gpp.source import Source, source_of
+from bench.data.climate2gpp.source import VariableSource, source_of
 from bench.data.climate2gpp.space import disk_estimate
 from bench.data.climate2gpp.stages import WorkFolder
 from bench.data.climate2gpp.variables import TARGET
@@ -76,13 +76,15 @@ def year_of(path: Path, name: str, year: int = 2019, layers: int = 1) -> np.ndar
     return on_grid(source_of(by_name(name), [layer for layer in open_layers(path)][:layers]), year)
 
 
-def known(source: Source, year: int = 2019, choices: Choices | None = None) -> tuple[Source, tuple[str, ...]]:
+def known(
+    source: VariableSource, year: int = 2019, choices: Choices | None = None
+) -> tuple[VariableSource, tuple[str, ...]]:
     """The source with its unit, and what the report says."""
     found = settled(source, (year,), choices or Choices())
     return found.source, found.notes
 
 
-def on_grid(source: Source, year: int, degrees: float = DEGREES) -> np.ndarray:
+def on_grid(source: VariableSource, year: int, degrees: float = DEGREES) -> np.ndarray:
     """A year in all cells of the target grid: (step, row, column)."""
     grid = target_grid(degrees)
     source = source if source.decision is not None else known(source, year)[0]

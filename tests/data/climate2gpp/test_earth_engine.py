@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from bench.cli.data_build import command
 from bench.data.climate2gpp import calendar, earth_engine_tasks
 from bench.data.climate2gpp.aggregate import Regridders, year_of_steps
-from bench.data.climate2gpp.earth_engine import NO_DATA, Collections, Request, image, requests
+from bench.data.climate2gpp.earth_engine import NO_DATA, Collections, ExportRequest, image, requests
 from bench.data.climate2gpp.earth_engine_tasks import Destination, Submission, connect, submit, task
 from bench.data.climate2gpp.grids import target_grid
 from bench.data.climate2gpp.layers import date_in
@@ -48,7 +48,7 @@ def offline() -> Iterator[None]:
     case.tearDown()
 
 
-def graph(request: Request) -> dict[str, Any]:
+def graph(request: ExportRequest) -> dict[str, Any]:
     return expand(image(request))
 
 
@@ -78,7 +78,7 @@ def constants(encoded: dict[str, Any]) -> list[Any]:
     return found
 
 
-def by_name(name: str) -> Request:
+def by_name(name: str) -> ExportRequest:
     return next(request for request in requests(YEARS, 0.5, Collections()) if request.name == name)
 
 
@@ -98,7 +98,7 @@ def test_every_variable_of_every_year_is_asked_for_once() -> None:
 
 
 @pytest.mark.parametrize("request_", requests((2020,), 0.5, Collections()), ids=lambda item: item.name)
-def test_graphs_use_known_algorithms_and_name_the_collection(offline: None, request_: Request) -> None:
+def test_graphs_use_known_algorithms_and_name_the_collection(offline: None, request_: ExportRequest) -> None:
     encoded = graph(request_)
     used = set(find(encoded, "functionName"))
     assert used <= set(apitestcase.GetAlgorithms())
@@ -135,7 +135,7 @@ def exported(daily: Path, aggregation: Any, without: tuple[str, ...] = ()) -> di
     frames = layer.read(np.arange(len(layer.times)), slice(None))
     images = [(str(time)[:10], {PRECIPITATION: frame}) for time, frame in zip(layer.times, frames, strict=True)]
     server = Server({"daily": [item for item in images if item[0] not in without]}, pixels=4)
-    request = Request("water", "era5", "daily", (PRECIPITATION,), 2019, aggregation, 1.0)
+    request = ExportRequest("water", "era5", "daily", (PRECIPITATION,), 2019, aggregation, 1.0)
     bands: dict[str, np.ndarray] = server(graph(request))
     return bands
 
