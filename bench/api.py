@@ -32,6 +32,7 @@ from bench.runners.entry import Cost, RunnerEntry
 from bench.runners.registry import register
 from bench.scoring.metrics import METRICS
 from bench.store.dataset_record import read_dataset_record
+from bench.store.names import PREDICTIONS
 from bench.store.records import Record
 from bench.store.store import Store, existing_store
 
@@ -191,7 +192,7 @@ def predictions(job: str, store: Path | str | None = None, *, suite: str = "full
     record = _record(opened, job, suite, repetition)
     if record.status != "done":
         raise BenchError(f"Job {record.job_id} is {record.status}, not done: {record.reason}")
-    frame = pd.read_parquet(opened.file(record, "predictions.parquet"))
+    frame = pd.read_parquet(opened.file(record, PREDICTIONS))
     described = read_dataset_record(opened, record.job.dataset_fingerprint)
     if described is None:
         return frame

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.store import names
 from tests.conftest import ROOT
 
 
@@ -98,3 +99,14 @@ def test_the_sphere_is_defined_once() -> None:
         if isinstance(node, ast.FunctionDef) and node.name == "unit_sphere"
     ]
     assert not functions and [place.partition(":")[0] for place in radii] == ["bench/data/folds.py"]
+
+
+def test_the_files_of_a_store_are_named_in_one_module() -> None:
+    files = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
+    named = [
+        f"{module}:{node.lineno}"
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in files and module != "bench/store/names.py"
+    ]
+    assert "history.parquet" in files and not named

@@ -122,7 +122,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     from bench.runners.history import history_table
     from bench.scoring.metrics import evaluate, fitted_statistics, statistics_of
     from bench.store.jobs import Job
-    from bench.store.records import HISTORY, IMPORTANCE, PREDICTIONS, STATISTICS
+    from bench.store.names import HISTORY, IMPORTANCE, PREDICTIONS, STATISTICS
     from bench.system.clock import timed
 
     job = Job.model_validate(task["cell"])

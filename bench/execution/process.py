@@ -18,6 +18,7 @@ import psutil
 from bench.execution.joblog import JobLog
 from bench.execution.result import Result, read_result, what_is_missing
 from bench.store.jobs import Job
+from bench.store.names import LOG
 from bench.store.records import Status
 from bench.system.clock import Stopwatch
 from bench.system.disk import disk_errors, free_bytes
@@ -156,7 +157,7 @@ class JobProcess:
         with disk_errors(f"Work folder {work}", "stored results are untouched"):
             (work / "task.json").write_text(json.dumps(task))
             temporary.mkdir()
-            self._log = JobLog(work / "log.txt")
+            self._log = JobLog(work / LOG)
         self.watch = Stopwatch()
         self._folders, self._disk_checked = (work, checkpoint), Stopwatch()
         self._memory = MemoryWatch()

@@ -16,7 +16,7 @@ from bench.execution.ray_cluster import connect, last_line
 from bench.execution.remote import receive, run_on_worker, task_of
 from bench.runners import registry
 from bench.store.jobs import Job
-from bench.store.store import LOG
+from bench.store.names import LOG
 from bench.system.clock import Stopwatch
 
 ATTEMPTS = 4

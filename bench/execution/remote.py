@@ -25,8 +25,7 @@ from bench.execution.process import JobProcess, Limits, Outcome
 from bench.execution.result import Result
 from bench.runners import registry
 from bench.store.jobs import Job
-from bench.store.records import RESULT_FILES
-from bench.store.store import LOG
+from bench.store.names import LOG, RESULT_FILES
 from bench.system import clock
 from bench.system.host import Host, this_host
 from bench.system.ownership import is_abandoned, owner

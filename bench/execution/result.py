@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.store.records import PREDICTIONS, STATISTICS, Bytes, Samples, Seconds
+from bench.store.names import PREDICTIONS, STATISTICS
+from bench.store.records import Bytes, Samples, Seconds
 from bench.system.text import one_line
 from bench.system.untrusted import NotRegular, is_regular, read_regular
 

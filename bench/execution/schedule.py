@@ -21,7 +21,8 @@ from bench.execution.process import Limits, Outcome
 from bench.execution.progress import Progress
 from bench.runners import registry
 from bench.store.jobs import Job
-from bench.store.records import RESULT_FILES, Record, Status
+from bench.store.names import RESULT_FILES
+from bench.store.records import Record, Status
 from bench.store.store import CorruptRecord, Store
 from bench.system import clock
 from bench.system.disk import sha256

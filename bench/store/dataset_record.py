@@ -26,6 +26,7 @@ from bench.data.cube import Cube
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.data.splits import Layout
 from bench.errors import BenchError
+from bench.store.names import CELLS, DATASET, SAMPLES, TIMES
 from bench.store.records import SCHEMA_VERSION
 from bench.store.store import STORED_STAYS, CorruptRecord, Store
 from bench.system.disk import disk_errors, sha256, write_atomically
@@ -33,11 +34,10 @@ from bench.system.text import one_line
 from bench.system.untrusted import is_regular, read_regular, remove_tree
 
 _TABLES = {
-    "cells.parquet": {"lon": "f", "lat": "f", "land_cover": "O", "climate": "O"},
-    "times.parquet": {"time": "M", "year": "i", "step_of_year": "i"},
+    CELLS: {"lon": "f", "lat": "f", "land_cover": "O", "climate": "O"},
+    TIMES: {"time": "M", "year": "i", "step_of_year": "i"},
 }
 """Columns that the tables have at least, and NumPy's letters for their kinds."""
-_SAMPLES = "samples.parquet"
 _MEASURED = "measured_"
 """Prefix of the column of ``samples.parquet`` that says where a target was measured."""
 _MOST_BYTES = 200_000_000  # of ``dataset.json``
@@ -163,7 +163,7 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
     frames = dict(zip(_TABLES, (_cells(cube), _times(cube)), strict=True))
     samples = _samples(cube)
     if samples is not None:
-        frames[_SAMPLES] = samples
+        frames[SAMPLES] = samples
     tables = {name: _parquet(frame) for name, frame in frames.items()}
     description = DatasetDescription(
         fingerprint=cube.fingerprint,
@@ -189,7 +189,7 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
             remove_tree(folder)  # what is written into this store stays in it
         folder.mkdir(parents=True, exist_ok=True)
         # The description comes last: whoever finds it finds the tables too.
-        for name, content in (tables | {"dataset.json": description.model_dump_json(indent=1).encode()}).items():
+        for name, content in (tables | {DATASET: description.model_dump_json(indent=1).encode()}).items():
             if not is_regular(folder / name):
                 remove_tree(folder / name)
             write_atomically(folder / name, content)
@@ -203,7 +203,7 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
         BenchError: it was written by a newer version.
     """
     folder = dataset_folder(store, fingerprint)
-    path = folder / "dataset.json"
+    path = folder / DATASET
     try:
         content = read_regular(path, _MOST_BYTES)
     except FileNotFoundError:
@@ -223,13 +223,13 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
         if description.fingerprint != fingerprint:
             raise ValueError("it describes another data set")
         tables = {name: _table(folder, name, description.files[name]) for name in _TABLES}
-        if _SAMPLES in description.files:
-            tables[_SAMPLES] = _table(folder, _SAMPLES, description.files[_SAMPLES])
-            if len(tables[_SAMPLES]) != len(tables["cells.parquet"]) * len(tables["times.parquet"]):
-                raise ValueError(f"{_SAMPLES} has another number of rows than it should")
+        if SAMPLES in description.files:
+            tables[SAMPLES] = _table(folder, SAMPLES, description.files[SAMPLES])
+            if len(tables[SAMPLES]) != len(tables[CELLS]) * len(tables[TIMES]):
+                raise ValueError(f"{SAMPLES} has another number of rows than it should")
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise _corrupt(folder, error) from error
-    return DatasetRecord(description, tables["cells.parquet"], tables["times.parquet"], tables.get(_SAMPLES))
+    return DatasetRecord(description, tables[CELLS], tables[TIMES], tables.get(SAMPLES))
 
 
 def _table(folder: Path, name: str, expected: str) -> pd.DataFrame:

@@ -12,10 +12,6 @@ from bench.system.host import Host
 
 SCHEMA_VERSION = 1
 Status = Literal["done", "failed", "timeout", "oom", "skipped"]
-STATISTICS, PREDICTIONS, IMPORTANCE = "statistics.parquet", "predictions.parquet", "importance.parquet"
-HISTORY = "history.parquet"
-RESULT_FILES = (STATISTICS, PREDICTIONS, IMPORTANCE, HISTORY)
-"""Files that may stand beside a record; the first makes the tables and is there whenever a job is done."""
 Seconds = Annotated[float, Field(ge=0, le=1e10)]
 Bytes = Annotated[int, Field(ge=0, lt=1 << 63)]
 Samples = Annotated[int, Field(ge=0, lt=1 << 63)]

@@ -19,12 +19,10 @@ from bench.data.splits import Part
 from bench.runners import registry
 from bench.seeds import SENSITIVITY_SAMPLE_SEED
 from bench.store.dataset_record import dataset_folder
+from bench.store.names import CONTRIBUTIONS, PRODUCTIVITY, SENSITIVITIES
 from bench.store.store import STORED_STAYS, Store
 from bench.system.disk import disk_errors, write_atomically
 
-SENSITIVITIES = "sensitivities.parquet"
-CONTRIBUTIONS = "contributions.parquet"
-PRODUCTIVITY = "productivity.parquet"
 TARGET, LAST_YEAR = "target", "last_year"
 """Columns of `PRODUCTIVITY`."""
 MOST_VALUES = 10_000_000

@@ -20,7 +20,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import BenchError
-from bench.store.records import SCHEMA_VERSION, STATISTICS, Manifest, Record
+from bench.store.names import ARTEFACTS, LOG, RECORD, STATISTICS
+from bench.store.records import SCHEMA_VERSION, Manifest, Record
 from bench.system import paths
 from bench.system.disk import disk_errors, remove_abandoned, sha256, write_atomically
 from bench.system.locks import ProcessLock
@@ -30,9 +31,6 @@ from bench.system.untrusted import is_folder, is_regular, make_readable, read_re
 
 _FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
 STORED_STAYS = "stored results are untouched"
-LOG = "log.txt"
-ARTEFACTS = "artefacts"
-"""Folder beside a record that holds what a runner wrote, if the user asked to keep it; never read by this project."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _ID = re.compile(r"[0-9a-f]{16}")
 _MOST_BYTES = 200_000_000
@@ -108,7 +106,7 @@ class Store:
             BenchError: it was written by a newer version.
         """
         folder = self._folder(job_id)
-        path = folder / "record.json"
+        path = folder / RECORD
         try:
             content = read_regular(path, _MOST_BYTES)
         except FileNotFoundError:
@@ -116,7 +114,7 @@ class Store:
                 if path.exists():
                     return self.record(job_id)  # another run published it between two looks
                 raise CorruptRecord(
-                    f"Stored job {folder} has no record.json; `bench run` sets it aside and repeats it."
+                    f"Stored job {folder} has no {RECORD}; `bench run` sets it aside and repeats it."
                 ) from None
             return None
         except PermissionError as error:
@@ -258,7 +256,7 @@ class Store:
             if artefacts is not None and is_folder(work / artefacts):
                 make_readable(work / artefacts)
                 os.replace(work / artefacts, fresh / ARTEFACTS)
-            write_atomically(fresh / "record.json", record.model_dump_json(indent=1).encode())
+            write_atomically(fresh / RECORD, record.model_dump_json(indent=1).encode())
             if os.path.lexists(target):
                 # Two renames: a kill between them leaves no record, and the next run repeats the job.
                 self._set_aside(target, self.work_dir / f"replaced-{record.job_id}-{owner()}")

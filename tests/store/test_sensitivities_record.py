@@ -13,7 +13,8 @@ from bench.data.physics import gpp_with_lai
 from bench.data.splits import Part
 from bench.store import sensitivities_record
 from bench.store.dataset_record import dataset_folder
-from bench.store.sensitivities_record import CONTRIBUTIONS, SENSITIVITIES, record_sensitivities
+from bench.store.names import CONTRIBUTIONS, SENSITIVITIES
+from bench.store.sensitivities_record import record_sensitivities
 from bench.store.store import Store
 from tests.conftest import make_cube
 from tests.data.test_physics import growing_season

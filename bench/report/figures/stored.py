@@ -17,11 +17,11 @@ from bench.report.results.selection import RowResult, Selection, StatisticsReade
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners.entry import FAMILIES, PROPOSED
 from bench.store.dataset_record import DatasetRecord
+from bench.store.names import IMPORTANCE, PREDICTIONS
 from bench.store.records import Record
 
 MOST_SHOWN = 6
 """Models in one figure: more cannot be told apart in print."""
-IMPORTANCE = "importance.parquet"
 NO_DATASET = "the store does not describe its data set; issue the `bench run` command again, which does"
 
 
@@ -134,7 +134,7 @@ def representatives(context: Context) -> tuple[RowResult, ...]:
 
 def mean_predictions(context: Context, row: RowResult) -> pd.DataFrame:
     """The test part of a row: cell, time, target and the prediction averaged over its seeds."""
-    return _mean_over_records(context, row.records, "predictions.parquet", ("target", "prediction"))
+    return _mean_over_records(context, row.records, PREDICTIONS, ("target", "prediction"))
 
 
 def importance(context: Context, record: Record, features: Sequence[str]) -> pd.DataFrame:
@@ -154,7 +154,7 @@ def explaining(row: RowResult) -> tuple[Record, ...]:
 
 def predictions(context: Context, record: Record) -> pd.DataFrame:
     """The stored predictions of one cell."""
-    return _read(context, record, "predictions.parquet", ("target", "prediction"))
+    return _read(context, record, PREDICTIONS, ("target", "prediction"))
 
 
 def _mean_over_records(context: Context, records: Sequence[Record], name: str, columns: Sequence[str]) -> pd.DataFrame:

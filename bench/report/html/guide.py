@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.report.html.elements import Html, code, definitions, element, join
+from bench.store.names import STATISTICS
 
 
 def guide(weighting: str) -> Html:
@@ -83,7 +84,7 @@ def guide(weighting: str) -> Html:
             element(
                 "p",
                 "The last column of every row links to its jobs. Each job stores sums of its errors in ",
-                code("statistics.parquet"),
+                code(STATISTICS),
                 ", by part (train, test, fitted), group (all, a season, a land cover or other "
                 "category, a step of the year) and block; a number of"
                 " a table is computed from the sums of exactly the jobs that its row names, and nothing else. A "

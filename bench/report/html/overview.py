@@ -24,6 +24,8 @@ from bench.report.html.elements import (
 from bench.report.html.jobs import JobContext
 from bench.report.results.selection import Selection
 from bench.runners import registry
+from bench.store.dataset_record import dataset_folder
+from bench.store.names import DATASET
 from bench.store.store import Store
 
 _NOT_SHOWN = ("schema_version", "fingerprint")
@@ -129,7 +131,7 @@ def dataset_facts(store: Store, selection: Selection) -> Html:
     """What the store's own record of the data set says, and its fingerprint."""
     job = selection.jobs[0]
     facts: list[tuple[str, Child]] = [("Fingerprint", code(job.dataset_fingerprint))]
-    path = store.root / "datasets" / job.dataset_fingerprint / "dataset.json"
+    path = dataset_folder(store, job.dataset_fingerprint) / DATASET
     try:
         described: Any = json.loads(path.read_text())
     except (OSError, ValueError):

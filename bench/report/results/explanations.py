@@ -25,11 +25,11 @@ from bench.scoring.metrics import spatial_block
 from bench.scoring.trivial_explainers import trivial_explainers
 from bench.scoring.uncertainty import BlockDraws, Sample, block_draws, infer
 from bench.store.dataset_record import dataset_folder
+from bench.store.names import CELLS, CONTRIBUTIONS, IMPORTANCE, PREDICTIONS, PRODUCTIVITY, SENSITIVITIES
 from bench.store.records import Record
-from bench.store.sensitivities_record import CONTRIBUTIONS, LAST_YEAR, PRODUCTIVITY, SENSITIVITIES, TARGET
+from bench.store.sensitivities_record import LAST_YEAR, TARGET
 from bench.store.store import Store
 
-IMPORTANCE = "importance.parquet"
 LEAST_PRODUCTIVITY = 0.3
 """Target (gC m⁻² d⁻¹) above which relative sensitivities are scored: below it they are a ratio of two small numbers."""
 _SAMPLE = ["cell", "time"]
@@ -92,7 +92,7 @@ class TruthReader:
         self._folder = dataset_folder(store, fingerprint)
         self._read: dict[str, tuple[Explanation, float]] = {}
         self.features = tuple(frame(self._folder / SENSITIVITIES).columns.drop(_SAMPLE))
-        places = frame(self._folder / "cells.parquet", ["lon", "lat"])
+        places = frame(self._folder / CELLS, ["lon", "lat"])
         ids = spatial_block(places["lon"].to_numpy(np.float64), places["lat"].to_numpy(np.float64))
         names, self.block = np.unique(ids, return_inverse=True)
         self.n_blocks = len(names)
@@ -135,7 +135,7 @@ class TruthReader:
     def exists(store: Store, fingerprint: str) -> bool:
         """Whether the truth and the places of the data set are in the store."""
         folder = dataset_folder(store, fingerprint)
-        return all((folder / name).is_file() for name in (SENSITIVITIES, CONTRIBUTIONS, "cells.parquet"))
+        return all((folder / name).is_file() for name in (SENSITIVITIES, CONTRIBUTIONS, CELLS))
 
 
 def score(store: Store, record: Record, truth: TruthReader, kind: Explains) -> Scored:
@@ -152,7 +152,7 @@ def score(store: Store, record: Record, truth: TruthReader, kind: Explains) -> S
     times = np.intersect1d(weights.times, known.times)
     values = weights.at(cells, times)
     if truth.relative and kind != "share":  # a share has no unit of the target
-        predictions = store.file(record, "predictions.parquet")
+        predictions = store.file(record, PREDICTIONS)
         predicted = explanation(frame(predictions, [*_SAMPLE, "prediction"]), ("prediction",), predictions)
         values = values / np.maximum(predicted.at(cells, times), LEAST_PRODUCTIVITY)
     return _agreement(values, known.at(cells, times), truth, cells, times, threshold, kind)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bench.report.results.selection import RowResult, StatisticsReader
 from bench.store.dataset_record import read_dataset_record
+from bench.store.names import PREDICTIONS
 from bench.store.store import CorruptRecord
 
 WORST_SHARE = 0.01
@@ -16,7 +17,6 @@ FEW_MAKE_IT = 0.5
 """Share of the squared error from which on the worst samples are the reason of its size."""
 ENORMOUS_R2 = -1.0
 """Below it a row errs by more than √2 of what the mean of the tested values errs by: that asks for a reason."""
-PREDICTIONS = "predictions.parquet"
 
 
 def footnote(reader: StatisticsReader, row: RowResult, week: int, r2: float) -> str:

@@ -22,6 +22,7 @@ from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.places import Blocks
 from bench.scoring.uncertainty import Sample, block_draws, infer, samples_of
 from bench.store.jobs import Job
+from bench.store.names import STATISTICS as STATISTICS_FILE
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
 from bench.suites import ablation
@@ -319,7 +320,7 @@ class StatisticsReader:
             BenchError: the file is damaged.
         """
         if record.job_id not in self._tables:
-            frame = pd.read_parquet(self._store.file(record, "statistics.parquet"))
+            frame = pd.read_parquet(self._store.file(record, STATISTICS_FILE))
             if "year" not in frame:  # written before years were told apart
                 frame["year"] = 0
             self._tables[record.job_id] = frame

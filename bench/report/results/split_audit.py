@@ -23,6 +23,7 @@ from bench.data.audit import SplitAudit, audit_places
 from bench.data.splits import Split, split_of_layout
 from bench.report.results.selection import Selection
 from bench.store.dataset_record import DatasetRecord, read_dataset_record
+from bench.store.names import PREDICTIONS
 from bench.store.records import Record
 from bench.store.store import CorruptRecord, Store
 
@@ -121,7 +122,7 @@ class SplitAuditor:
         """What is known about the split of a job that is done."""
         covered = record.job.runner in AUDITED_BY_TESTS
         try:
-            samples = read_samples(self._store.file(record, "predictions.parquet"))
+            samples = read_samples(self._store.file(record, PREDICTIONS))
         except CorruptRecord as error:
             return JobAudit(None, str(error), None, covered)
         problem = None

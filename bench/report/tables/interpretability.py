@@ -16,7 +16,6 @@ from bench.report.results import few_blocks
 from bench.report.results.comparison import interval_value
 from bench.report.results.data_words import suite_title
 from bench.report.results.explanations import (
-    IMPORTANCE,
     LEAST_PRODUCTIVITY,
     Scored,
     TruthReader,
@@ -33,6 +32,7 @@ from bench.runners.entry import FAMILIES, Explains
 from bench.scoring.agreement import DOMINANT, FEATURES, PLACES, SIGN, STEPS
 from bench.scoring.agreement import NEGLIGIBLE as NEGLIGIBLE_SHARE
 from bench.scoring.uncertainty import CONFIDENCE
+from bench.store.names import IMPORTANCE
 from bench.store.store import Store
 
 _NOTES: dict[Explains, str] = {

@@ -12,7 +12,7 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.datasets import open_dataset
 from bench.errors import BenchError
-from bench.report.results.explanations import IMPORTANCE, LEAST_PRODUCTIVITY
+from bench.report.results.explanations import LEAST_PRODUCTIVITY
 from bench.report.results.selection import select
 from bench.report.table import Row, Table
 from bench.report.tables import render
@@ -20,16 +20,9 @@ from bench.report.tables.interpretability import COLUMNS, interpretability
 from bench.runners import registry
 from bench.scoring.agreement import DOMINANT, FEATURES, PLACES, SCORES, SIGN, STEPS
 from bench.store.jobs import Job
+from bench.store.names import CONTRIBUTIONS, IMPORTANCE, PRODUCTIVITY, SENSITIVITIES
 from bench.store.records import Manifest
-from bench.store.sensitivities_record import (
-    CONTRIBUTIONS,
-    LAST_YEAR,
-    PRODUCTIVITY,
-    SENSITIVITIES,
-    TARGET,
-    dataset_folder,
-    record_sensitivities,
-)
+from bench.store.sensitivities_record import LAST_YEAR, TARGET, dataset_folder, record_sensitivities
 from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import Bench
