@@ -2,7 +2,7 @@
 
 `point` is this step's climate and the static features. `located` adds the coordinates and, where the rhythm has
 seasons, the season, so that a tabular model knows where and when, as the proposed model does. `window` adds the climate
-of the L − 1 earlier steps.
+of the L − 1 earlier steps; a lag that would reach before the series repeats the first step.
 Nothing here is fitted, so nothing can leak: scaling is each runner's own work on its training rows.
 """
 
@@ -40,7 +40,7 @@ class FeatureTable:
         return pd.DataFrame(self.values, columns=list(self.columns), copy=False)
 
 
-def view_columns(cube: Cube, view: str, window: int = WINDOW_LENGTH) -> tuple[str, ...]:
+def view_columns(cube: Cube, view: str) -> tuple[str, ...]:
     """Column names of a view, without making its rows.
 
     Raises:
@@ -55,23 +55,22 @@ def view_columns(cube: Cube, view: str, window: int = WINDOW_LENGTH) -> tuple[st
     if view == "located":
         return columns
     if view == "window":
-        return columns + tuple(f"{name}_lag{lag}" for lag in range(1, window) for name in cube.feature_names)
+        return columns + tuple(f"{name}_lag{lag}" for lag in range(1, WINDOW_LENGTH) for name in cube.feature_names)
     raise BenchError(f"Unknown view {view!r}; choose one of {', '.join(VIEWS)}.")
 
 
-def build_view(cube: Cube, part: Part, view: str, window: int = WINDOW_LENGTH) -> FeatureTable:
+def build_view(cube: Cube, part: Part, view: str) -> FeatureTable:
     """Makes the rows of a view for every sample of a part, in its order.
 
     Args:
         cube: the data; its target is not read.
         part: which samples.
         view: `point`, `located` or `window`.
-        window: steps of the `window` view. A lag that would reach before the series repeats the first step.
 
     Raises:
         BenchError: the view is unknown.
     """
-    columns = view_columns(cube, view, window)
+    columns = view_columns(cube, view)
     n_features = len(cube.feature_names)
     values = np.empty((*part.shape, len(columns)), np.float32)
     values[:, :, :n_features] = part.of(cube.climate)
@@ -86,7 +85,7 @@ def build_view(cube: Cube, part: Part, view: str, window: int = WINDOW_LENGTH) -
             values[:, :, end + 1] = np.cos(angle)
             end += 2
     if view == "window":
-        for lag in range(1, window):
+        for lag in range(1, WINDOW_LENGTH):
             start = end + (lag - 1) * n_features
             earlier = Part(part.cells, np.maximum(part.times - lag, 0))
             values[:, :, start : start + n_features] = earlier.of(cube.climate)

@@ -89,26 +89,26 @@ class Sample:
     group: str = ""
 
 
-def block_draws(blocks: Blocks, draws: int = DRAWS, window: int = WINDOW_BLOCKS) -> BlockDraws:
+def block_draws(blocks: Blocks, draws: int = DRAWS) -> BlockDraws:
     """Draws of the blocks of one layout; the same for everybody who asks for the same layout.
 
     Args:
         blocks: (blocks,) ids from `spatial_block`, ascending, each once.
         draws: number of draws.
-        window: edge of a window in blocks.
 
     Raises:
         BenchError: there is no block.
     """
     if not len(blocks):
         raise BenchError("A bootstrap needs at least one spatial block; the selection is empty.")
-    return _block_draws(np.ascontiguousarray(blocks, np.int64).tobytes(), draws, window)
+    return _block_draws(np.ascontiguousarray(blocks, np.int64).tobytes(), draws)
 
 
 @lru_cache(maxsize=16)
-def _block_draws(layout: bytes, draws: int, window: int) -> BlockDraws:
+def _block_draws(layout: bytes, draws: int) -> BlockDraws:
     blocks = np.frombuffer(layout, np.int64)
     row, column = np.divmod(blocks, BLOCK_COLUMNS)
+    window = WINDOW_BLOCKS
     steps = np.arange(window)
     anchor = (row - steps[:, None, None] + window) * BLOCK_COLUMNS + (column - steps[:, None]) % BLOCK_COLUMNS
     windows, position = np.unique(anchor.reshape(window**2, -1), return_inverse=True)

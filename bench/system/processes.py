@@ -13,7 +13,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # of linux/prctl.h
@@ -40,16 +39,11 @@ def adopt_orphans() -> bool:
     return _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
-def end_children(listed: Callable[[], list[int]] | None = None) -> None:
-    """Ends every child of this process, and, if it adopts orphans, their descendants one generation after the other.
-
-    Args:
-        listed: process ids of the present children; None asks the system.
-    """
-    children = listed or _children
+def end_children() -> None:
+    """Ends every child of this process, and, if it adopts orphans, their descendants one generation after the other."""
     deadline = time.monotonic() + END_S
     while time.monotonic() < deadline:
-        for pid in children():
+        for pid in _children():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         try:

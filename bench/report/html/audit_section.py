@@ -1,4 +1,4 @@
-"""The split audit on the page: one row per split, one per runner, and in plain words what is not known."""
+"""The split audit on the page: one row per split, and in plain words what is not known."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def audit_section(selection: Selection, audits: Mapping[str, JobAudit], command:
         if audits[job.id].problem
     ]
     found = element("p", "What does not agree:", class_="warning") if problems else None
-    return join([splits, found, bullets(problems), _runners(audited, audits, command)])
+    return join([splits, found, bullets(problems), _proof(command)])
 
 
 def _split(jobs: list[Job], audits: Mapping[str, JobAudit]) -> list[str]:
@@ -73,18 +73,7 @@ def _split(jobs: list[Job], audits: Mapping[str, JobAudit]) -> list[str]:
     ]
 
 
-def _runners(jobs: list[Job], audits: Mapping[str, JobAudit], command: str) -> Html:
-    """Of which runners the project's tests prove that a fit reads the training part alone, and how to prove it here."""
-    names = {
-        covered: sorted({job.runner for job in jobs if audits[job.id].covered is covered}) for covered in (True, False)
-    }
-    facts = [
-        ("Proved by two fits in the project's tests, in the smoke profile", _names(names[True])),
-        ("No such test", _names(names[False])),
-        ("Command that proves it on these data", code(command)),
-    ]
+def _proof(command: str) -> Html:
+    """How to prove that a fit reads the training part alone."""
+    facts = [("Command that proves it on these data", code(command))]
     return join([element("p", "Does a fit depend on its training part alone? No record can tell:"), definitions(facts)])
-
-
-def _names(names: list[str]) -> Html | None:
-    return join(map(code, names), ", ") if names else None

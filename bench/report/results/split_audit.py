@@ -4,7 +4,7 @@ Known of every job that is done: the parameters of its split, which enter its id
 targets, which lie beside its record. Two jobs with one digest of these samples were scored on the same values. Where
 the store also has the data set's record (places and times), the split is rebuilt from its parameters, compared with
 what was scored, and audited as `bench data audit` does. Whether a fit depends on the training part alone cannot be seen
-from a store: that takes two more fits, and the project's tests do it for the runners in `AUDITED_BY_TESTS`.
+from a store: that takes two more fits, which `bench data audit --runner` makes.
 """
 
 from __future__ import annotations
@@ -26,18 +26,6 @@ from bench.store.dataset_record import DatasetRecord, read_dataset_record
 from bench.store.names import PREDICTIONS
 from bench.store.records import Record
 from bench.store.store import CorruptRecord, Store
-
-AUDITED_BY_TESTS = frozenset(
-    {
-        *("training_mean", "climatology"),
-        *("lightgbm", "lightgbm_xt", "lightgbm_large", "xgboost", "catboost", "random_forest"),
-        *("knn_unif", "knn_dist", "fastai", "tabnet", "excelformer", "resnet", "fttransformer"),
-        *("gwr", "gwr_validated", "gwr_rf", "gtwr", "gtwr_validated", "gnnwr", "gtnnwr"),
-        *("dual_branch", "dual_branch_plus"),
-    }
-)
-"""Runners of which the project's own tests prove, in the smoke profile, that a fit reads its training part alone (the
-counterfactual of `bench.data.audit`). A test compares this list with the tests."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +55,11 @@ class JobAudit:
         samples: its stored test samples, or None where they cannot be read.
         problem: why not, or what does not agree; None if nothing is wrong.
         geometry: of the rebuilt split, or None where the store has no record of the data set.
-        covered: whether the project's tests audit its runner's fit.
     """
 
     samples: TestSamples | None
     problem: str | None
     geometry: SplitAudit | None
-    covered: bool
 
 
 @dataclass(frozen=True)
@@ -120,11 +106,10 @@ class SplitAuditor:
 
     def audit(self, record: Record) -> JobAudit:
         """What is known about the split of a job that is done."""
-        covered = record.job.runner in AUDITED_BY_TESTS
         try:
             samples = read_samples(self._store.file(record, PREDICTIONS))
         except CorruptRecord as error:
-            return JobAudit(None, str(error), None, covered)
+            return JobAudit(None, str(error), None)
         problem = None
         if samples.repeated:
             problem = f"{samples.repeated} test samples are stored twice"
@@ -142,7 +127,7 @@ class SplitAuditor:
                 )
             elif not geometry.passed:
                 problem = problem or f"{geometry.shared_samples} samples are in the training and in the test part"
-        return JobAudit(samples, problem, geometry, covered)
+        return JobAudit(samples, problem, geometry)
 
     def _split(self, parameters: dict[str, Any], grid: SampleGrid) -> tuple[Split, SplitAudit]:
         key = repr(sorted(parameters.items()))
