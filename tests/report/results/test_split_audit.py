@@ -106,7 +106,9 @@ def test_tests_prove_of_every_row_that_suites_plan_that_its_fit_reads_the_traini
         if "assert trained_on_training_only(" in path.read_text():
             module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
             audited |= audited_by(module)
-    fits = {entry.name for entry in CATALOGUE if not entry.by_name and not entry.withheld}  # the latter are equations
+    fits = {
+        entry.name for entry in CATALOGUE if not entry.by_name and not entry.withheld
+    }  # withheld data: not in the test cube
     assert audited >= fits
 
 
