@@ -191,9 +191,10 @@ def _write(
     about = report.about
     facts = {"dataset": about.dataset, "dataset_title": about.title, "profile": about.profile}
     report.write(latex_document.NUMBERS, macros.numbers(contents.numbered(list(report.tables.values()), week), facts))
-    report.write(f"{latex_document.NAME}.tex", latex_document.document(list(report.tables)))
+    shown = [figure for drawn in figures for figure in drawn.figures]
+    printed = [figure for figure in shown if (report.folder / "figures" / f"{figure.name}.pdf").exists()]
+    report.write(f"{latex_document.NAME}.tex", latex_document.document(list(report.tables), printed))
     if options.html:
-        shown = [figure for drawn in figures for figure in drawn.figures]
         not_drawn = [sentence for drawn in figures for sentence in drawn.left_out]
         report.write(
             "report.html", render_page(store, on_page, shown, not_drawn, options.weighting, report.answer).decode()
