@@ -38,7 +38,8 @@ install() {
     local python
     python=$(find_python)
     [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[runners,build,ray,test,docs]'
+    # Several minutes and gigabytes: pip names each package as it comes.
+    "$venv/bin/python" -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '.[runners,build,ray,test,docs]'
     echo "$wanted" >"$stamp"
 }
 
@@ -83,6 +84,6 @@ for suite in full fewshot; do
     [ "$code" -gt "$worst" ] && worst=$code
 done
 stage "report"
-"$venv/bin/bench" report --html
-stage "done"
+if [ "$worst" -ne 0 ]; then echo "Some jobs failed: 'bench ls jobs' names them, 'bench info JOB' says why."; fi
+"$venv/bin/bench" report --html --brief
 exit "$worst"

@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 FIGURES = ("full_figure4_dual_branch_plus.png", "full_figure5_dual_branch_plus.png", "ablation.png")
 """The figures that are committed; `bench report` draws all of them from a store."""
+ANSWER_BEGIN, ANSWER_END = "<!-- answer:begin -->", "<!-- answer:end -->"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
@@ -47,6 +48,7 @@ def main() -> None:
             shutil.copyfile(store / "cells" / job_id / "record.json", folder / "records" / f"{job_id}.json")
     if first["dataset"] == "northchina":
         _update_readme(folder)
+    _update_answers()
 
 
 def _cell_ids(folder: Path, suite: str) -> list[str]:
@@ -56,10 +58,29 @@ def _cell_ids(folder: Path, suite: str) -> list[str]:
 
 def _update_readme(folder: Path) -> None:
     readme = ROOT / "README.md"
-    before, _, rest = readme.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
     table = (folder / "table1.md").read_text().strip()
-    readme.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+    readme.write_text(_between(readme.read_text(), BEGIN, END, table))
+
+
+def _update_answers() -> None:
+    """Repeats the answer of every committed reference in the README and at the head of the findings."""
+    folders = sorted(path.parent for path in (ROOT / "tables" / "reference").glob("*/answer.md"))
+    paragraphs = "\n\n".join((folder / "answer.md").read_text().strip() for folder in folders)
+    for page in (ROOT / "README.md", ROOT / "docs" / "findings.md"):
+        page.write_text(_between(page.read_text(), ANSWER_BEGIN, ANSWER_END, paragraphs))
+
+
+def _between(text: str, begin: str, end: str, new: str) -> str:
+    """A text with what stands between two markers replaced.
+
+    Raises:
+        ValueError: it has not both markers.
+    """
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"the markers {begin} and {end} are missing")
+    return f"{before}{begin}\n{new}\n{end}{after}"
 
 
 if __name__ == "__main__":

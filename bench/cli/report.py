@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.cli.options import json_option, store_option
 from bench.store.store import existing_store
+
+if TYPE_CHECKING:
+    from bench.report.reporting import Report
+
+BRIEF_LINES = 10
+"""Of a terminal that is 80 columns wide and no more than a glance long, each sentence of the answer as one line."""
 
 
 @click.command(
@@ -49,8 +55,9 @@ Examples:
     help="Compare this runner with all others  [default: the proposed model].",
 )
 @click.option("--html", is_flag=True, help="Also write report.html: one self-contained page of everything.")
+@click.option("--brief", is_flag=True, help="Print ten lines: the answer, Table 1 in short, where the page is.")
 @json_option
-def command(store_path: Path | None, as_json: bool, **given: Any) -> int:
+def command(store_path: Path | None, as_json: bool, brief: bool, **given: Any) -> int:
     """Render tables and figures from stored results: LaTeX, CSV and Markdown files, PDF and PNG, and the terminal.
 
     Beside each table stands metrics_<suite>.csv: every metric of every job, train and test, per season, land cover
@@ -65,23 +72,52 @@ def command(store_path: Path | None, as_json: bool, **given: Any) -> int:
     from bench.report.tables.render import print_table
 
     def show(table: Table) -> None:
-        if not as_json:
+        if not as_json and not brief:
             print_table(table)
             click.echo()
 
     options = ReportOptions(**given)
     report = write_report(existing_store(store_path), options, show)
     if as_json:
-        answer: dict[str, object] = {"files": [str(path) for path in report.files], "notes": report.notes}
+        answer: dict[str, object] = {"answer": report.answer.plain}
+        answer |= {"files": [str(path) for path in report.files], "notes": report.notes}
         if report.check is not None:
             answer["check"] = {"summary": report.check.summary, "broken": report.check.broken}
         click.echo(json.dumps(answer, indent=1, ensure_ascii=False))
+    elif brief:
+        click.echo("\n".join(in_short(report)))
     else:
         click.echo("\n".join([*report.notes, f"Written: {', '.join(map(str, report.files))}"]))
         for sentence in report.check.summary if report.check is not None else ():
             click.echo(sentence)
+        click.echo("\n".join(["", *report.answer.plain]))
     for sentence in (*report.complaints, *(f"Broken: {text}" for text in report.broken)):
         click.echo(sentence, err=True)
     if report.no_pdf is not None:
         raise report.no_pdf
     return 1 if report.broken else 0
+
+
+def in_short(report: Report) -> list[str]:
+    """The report in `BRIEF_LINES` lines: the answer, Table 1 in short, and where the page is."""
+    from bench.report.table import Row
+    from bench.report.tables.numbered import TABLE1_DENOMINATOR
+    from bench.report.tables.render import plain_value
+    from bench.runners.entry import FAMILIES, PROPOSED
+
+    page = next((path for path in report.files if path.name == "report.html"), report.folder / "table1.md")
+    lines, table = list(report.answer.plain), report.tables.get("table1")
+    if table is not None:
+        rmse = next(column for column in table.columns if column.key == "rmse")
+        scored = sorted((row for row in table.rows if "rmse" in row.values), key=lambda row: row.values["rmse"].value)
+
+        def first(family: str | None) -> list[Row]:
+            named = (PROPOSED, FAMILIES[0])
+            return [row for row in scored if (row.family == family if family else row.family not in named)][:1]
+
+        chosen = [*first(FAMILIES[0]), *first(None), *(row for row in scored if row.name == TABLE1_DENOMINATOR)]
+        chosen += [row for row in scored if row.family == PROPOSED]
+        rows = list({row.name: row for row in chosen}.values())[: BRIEF_LINES - len(lines) - 2]
+        lines.append(f"Table 1 in short, test RMSE (all {len(scored)} rows: {report.folder / 'table1.md'}):")
+        lines += [f"  {row.label + row.marks:<32} {plain_value(row.values['rmse'], rmse, table)}" for row in rows]
+    return [*lines, f"Page: {page}"]

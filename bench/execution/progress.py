@@ -9,6 +9,7 @@ from typing import Protocol, TextIO
 from bench.execution.executor import RunningJob
 from bench.store.records import Record
 from bench.system.clock import Stopwatch, human_seconds
+from bench.system.text import one_line
 
 HEARTBEAT_S = 30.0
 """Without a terminal: how often running jobs are named."""
@@ -36,8 +37,8 @@ class Progress(Protocol):
 def describe(record: Record) -> str:
     """One line about an ended job."""
     if record.status != "done":
-        return f"{record.job.label}: {record.status} - {record.reason}"
-    test = record.metrics["test"]
+        return f"{record.job.label}: {record.status} - {one_line(record.reason or 'no reason was recorded')}"
+    test = record.metrics.get("test", {})
     parts = [
         f"{name} {test[key]:.3f}" for key, name in (("rmse", "test RMSE"), ("r2", "R²")) if test.get(key) is not None
     ]
@@ -96,7 +97,7 @@ class RichProgress:
             console=Console(),
             transient=True,
         )
-        self._overall = self._bars.add_task("cells", total=total)
+        self._overall = self._bars.add_task("jobs", total=total)
         self._bars.start()
 
     def started(self, label: str) -> None:
@@ -114,7 +115,7 @@ class RichProgress:
     def tick(self, running: Sequence[RunningJob]) -> None:
         """Names the running jobs beside the bar."""
         names = ", ".join(f"{item.job.label} {item.watch.seconds:.0f} s" for item in running)
-        self._bars.update(self._overall, description=f"jobs · {names}" if names else "cells")
+        self._bars.update(self._overall, description=f"jobs · {names}" if names else "jobs")
 
     def close(self) -> None:
         """Removes the bar."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.report.figures.drawn import DrawnFigure
@@ -104,4 +104,10 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
 
 def numbered(tables: Sequence[Table], gap_week: int | None) -> list[tuple[Table, int | None]]:
     """The tables whose numbers become macros, each with the one week that all of it is about, if any."""
-    return [(table, gap_week if table.name == "table3" else None) for table in tables if table.name in NUMBERED]
+    found = []
+    for table in tables:
+        if table.name in NUMBERED:
+            if table.name == "table2":  # its numbers of runs are Table 3's, under the same names
+                table = replace(table, columns=tuple(column for column in table.columns if column.key != "runs"))
+            found.append((table, gap_week if table.name == "table3" else None))
+    return found

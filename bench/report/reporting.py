@@ -9,8 +9,11 @@ from typing import Any
 
 from bench.errors import BenchError, unknown
 from bench.report import contents
+from bench.report.answer import Answer, answer
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.paper import checking
+from bench.report.paper.check import by_published_table
+from bench.report.results.marks import marked
 from bench.report.results.others import remarks
 from bench.report.results.selection import Selection, StatisticsReader, runs, select
 from bench.report.results.subject import Subject, subject
@@ -74,6 +77,7 @@ class Report:
     Attributes:
         about: data set and profile.
         folder: where its files are.
+        answer: to the question of the benchmark, in words.
         tables: name → table, in the order of the report.
         files: every file that was written.
         notes: sentences about what is missing from it.
@@ -84,6 +88,7 @@ class Report:
 
     about: Subject
     folder: Path
+    answer: Answer = Answer(())
     tables: dict[str, Table] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -157,13 +162,15 @@ def _write(
     reader: StatisticsReader,
     on_table: Callable[[Table], None],
 ) -> None:
+    report.answer = answer(chosen, reader)
+    report.write("answer.md", f"{report.answer.markdown}\n")
     on_page: list[SuiteResult] = []
     figures: list[contents.Drawn] = []
     for name, selection in chosen.items():
         made = []
         for table in contents.tables_of(name, selection, reader, options.weighting, options.subject):
-            made.append(report.add(table))
-            on_table(table)
+            made.append(report.add(marked(table, [selection])))
+            on_table(made[-1])
         on_page.append(SuiteResult(selection, tuple(made)))
         report.write(f"metrics_{name}.csv", all_metrics(selection, reader))
         if options.figures:
@@ -173,18 +180,25 @@ def _write(
             report.notes += [f"No figure: {sentence}" for sentence in drawn.left_out]
     if options.check:
         report.check = checking.run(report.about, chosen, reader, report.tables, options.expectations)
-        for table in report.check.tables:
-            on_table(report.add(table))
-        on_page[0] = SuiteResult(on_page[0].selection, (*on_page[0].tables, *report.check.tables))
+        checked = tuple(report.add(marked(table, chosen.values())) for table in report.check.tables)
+        for table in checked:
+            on_table(table)
+        split = (
+            part for table in checked for part in (by_published_table(table) if table.name == "check" else [table])
+        )
+        on_page[0] = SuiteResult(on_page[0].selection, (*on_page[0].tables, *split))
     week = gap_week(chosen["fewshot"]) if "fewshot" in chosen else None
     about = report.about
     facts = {"dataset": about.dataset, "dataset_title": about.title, "profile": about.profile}
     report.write(latex_document.NUMBERS, macros.numbers(contents.numbered(list(report.tables.values()), week), facts))
-    report.write(f"{latex_document.NAME}.tex", latex_document.document(list(report.tables)))
+    shown = [figure for drawn in figures for figure in drawn.figures]
+    printed = [figure for figure in shown if (report.folder / "figures" / f"{figure.name}.pdf").exists()]
+    report.write(f"{latex_document.NAME}.tex", latex_document.document(list(report.tables), printed))
     if options.html:
-        shown = [figure for drawn in figures for figure in drawn.figures]
         not_drawn = [sentence for drawn in figures for sentence in drawn.left_out]
-        report.write("report.html", render_page(store, on_page, shown, not_drawn, options.weighting).decode())
+        report.write(
+            "report.html", render_page(store, on_page, shown, not_drawn, options.weighting, report.answer).decode()
+        )
     if options.pdf:
         try:
             path, complaints = latex_document.compile_pdf(report.folder)

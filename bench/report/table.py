@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from bench.scoring.interval import Interval
 
 Best = Literal["min", "max"]
+
+
+UNTRAINED, FEWER_RUNS = "‡", "§"
+MARKS = {
+    UNTRAINED: "not trained to the end: the training ended with its budget of epochs while its error on held-out "
+    "samples was still falling, so the row could be better than it is (a comparison: one of its two rows)",
+    FEWER_RUNS: "fewer runs than other rows of this table: its number varies more with the seed than theirs",
+}
+"""Mark behind a row's label → what it means."""
+_LETTERS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 
 
 @dataclass(frozen=True)
@@ -41,10 +52,12 @@ class Value(Interval):
     Attributes:
         text: shown instead of the number, for columns of words such as a verdict; the number is then NaN.
         tied: whether it cannot be told from the best of its column, or is the best and cannot be told from the next.
+        footnote: a sentence that a reader needs where the number stands; "" for none.
     """
 
     tied: bool = False
     text: str | None = None
+    footnote: str = ""
 
 
 def words(text: str) -> Value:
@@ -65,6 +78,7 @@ class Row:
         jobs: ids of the jobs that the numbers come from.
         name: name of its runner, with view and sample size where the label has them; "" where a row is no model.
         complete: whether all repetitions that were planned are done.
+        marks: keys of `MARKS`, shown behind the label.
     """
 
     label: str
@@ -75,6 +89,12 @@ class Row:
     jobs: tuple[str, ...] = ()
     name: str = ""
     complete: bool = True
+    marks: str = ""
+
+    @property
+    def shown_label(self) -> str:
+        """The label with its marks and its note, as printed."""
+        return f"{self.label}{self.marks}" + (f" ({self.note})" if self.note else "")
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,7 @@ class Table:
         columns: of numbers.
         rows: grouped by family, in order.
         notes: lines below it: what is missing and why.
+        judged: whether a best row may be marked; not of runs that only test the program.
     """
 
     name: str
@@ -96,6 +117,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
+    judged: bool = True
 
     def families(self) -> list[tuple[str, list[Row]]]:
         """Rows under their family headings, in order of first appearance."""
@@ -104,11 +126,34 @@ class Table:
             grouped.setdefault(row.family, []).append(row)
         return list(grouped.items())
 
+    def footnotes(self) -> list[tuple[str, str]]:
+        """Marks that stand in the table and what they mean: those of rows, then those of single numbers."""
+        used = "".join(row.marks for row in self.rows)
+        return [(mark, text) for mark, text in MARKS.items() if mark in used] + [
+            (mark, text) for text, mark in self._letters.items()
+        ]
+
+    def mark_of(self, value: Value) -> str:
+        """The mark of a number's footnote, or nothing."""
+        return self._letters[value.footnote] if value.footnote else ""
+
+    @cached_property
+    def _letters(self) -> dict[str, str]:
+        """Footnote → its mark, lettered in the order of the rows; after z they begin again with two letters."""
+        found = dict.fromkeys(
+            value.footnote
+            for row in self.rows
+            for column in self.columns
+            if (value := row.values.get(column.key)) is not None and value.footnote
+        )
+        letters = "abcdefghijklmnoprstuvwxyz".translate(_LETTERS)
+        return {text: letters[at % len(letters)] * (1 + at // len(letters)) for at, text in enumerate(found)}
+
 
 def best_values(table: Table) -> dict[str, float]:
     """Column key → best value among ranked rows, compared after rounding; columns whose best is tied have none."""
     best: dict[str, float] = {}
-    for column in table.columns:
+    for column in table.columns if table.judged else ():
         printed = _printed(table.rows, column)
         tied = any(row.values[column.key].tied for row in table.rows if column.key in row.values)
         if column.best and printed and not tied:

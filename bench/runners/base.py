@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,12 @@ class Fitted:
     target: FloatArray
     prediction: FloatArray
     steps: tuple[int, ...]
+
+
+def ended_together(reasons: Iterable[str]) -> str:
+    """Why the trainings of a model's parts ended (see `Runner.training_ended`): short of budget if one of them was."""
+    found = set(reasons)
+    return "budget" if "budget" in found else min(found)
 
 
 class Runner(ABC):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
-from bench.runners.base import Runner
+from bench.runners.base import Runner, ended_together
 from bench.runners.patch import on_sphere
 from bench.runners.resuming import fit_resumably
 
@@ -60,8 +60,7 @@ class DualBranchPlusRunner(Runner):
 
     def training_ended(self) -> str:
         """See `Runner`; an ensemble has converged when all its members have."""
-        reasons = {result.stopped for result in self._estimator.results}
-        return "budget" if "budget" in reasons else min(reasons)
+        return ended_together(result.stopped for result in self._estimator.results)
 
     def _make_panel(self) -> Panel:
         from models.training import Panel
@@ -108,7 +107,7 @@ MOST_NODES = 2000
 
 
 class DualBranchRunner(DualBranchPlusRunner):
-    """The network to the letter; parameters: also ``node_share``, graph nodes as a share of the training cells."""
+    """The paper's network; parameters: also ``node_share``, graph nodes as a share of the training cells."""
 
     def _make_estimator(self) -> Any:
         from dataclasses import replace

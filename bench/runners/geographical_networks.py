@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
-from bench.runners.base import Runner
+from bench.runners.base import Runner, ended_together
 from bench.runners.geographical import Doubles, PerStepRunner, StepMeans, StepMeansRunner, Steps
 from bench.runners.resuming import fit_resumably
 
@@ -31,6 +31,10 @@ class GnnwrRunner(PerStepRunner):
     def trained_on(self) -> tuple[str, str]:
         """See `Runner`; the steps are trained alike."""
         return _trained_on(self._model(self.task.scored_steps[0]))
+
+    def training_ended(self) -> str:
+        """See `Runner`; one step that was short of budget makes a row that was."""
+        return ended_together(_training_ended(self._model(step)) for step in self.task.scored_steps)
 
     def _fit_step(self, step: int) -> Any:
         from models.gnnwr import GNNWR
@@ -71,6 +75,10 @@ class GtnnwrRunner(StepMeansRunner):
         """See `Runner`."""
         return _trained_on(self._model)
 
+    def training_ended(self) -> str:
+        """See `Runner`."""
+        return _training_ended(self._model)
+
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
         moments = [np.full(len(places), float(step)) for step in steps.tolist()]
         columns = [self._model.predict(design[:, index], places, moment) for index, moment in enumerate(moments)]
@@ -88,3 +96,8 @@ def _fit(runner: Runner, name: str, model: Any, *arguments: Doubles) -> Any:
 
 def _trained_on(model: Any) -> tuple[str, str]:
     return model.training_result_.device, model.training_result_.precision
+
+
+def _training_ended(model: Any) -> str:
+    ended: str = model.training_result_.stopped
+    return ended

@@ -32,6 +32,8 @@ PROFILES = {
         Profile("paper", "all cells, the settings of the paper; no time limit", None, None),
     )
 }
+SMOKE = "smoke"
+"""The profile whose numbers nobody judges."""
 DEFAULT_PROFILE = "laptop"
 
 

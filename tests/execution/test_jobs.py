@@ -57,6 +57,15 @@ def test_a_run_stores_records_predictions_and_statistics(bench: Bench, data: str
     assert {job["runner"] for job in manifest["cells"]} == {"climatology", "noise_a"}
 
 
+def test_the_record_says_how_the_training_ended(bench: Bench, data: str, tmp_path: Path) -> None:
+    plugins = "tests.support.runners:UNFINISHED,tests.support.runners:QUICK"
+    run(bench, data, "--only", "unfinished,noise_a", plugins=plugins)
+    assert {name: record.training_ended for name, record in records(tmp_path).items()} == {
+        "unfinished": "budget",
+        "noise_a": None,
+    }
+
+
 def test_a_second_run_has_nothing_to_do_and_failed_cells_wait_for_retry(
     bench: Bench, data: str, tmp_path: Path
 ) -> None:
@@ -247,14 +256,15 @@ def test_a_damaged_manifest_is_set_aside_by_the_next_run(bench: Bench, data: str
     assert list((tmp_path / "runs" / "quarantine").iterdir())
 
 
-def test_a_nan_in_the_data_fails_the_cell_and_names_the_place(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_a_nan_in_the_data_is_refused_by_plan_and_run_and_named(bench: Bench, data: str, tmp_path: Path) -> None:
     chunk = next((Path(data) / "target").rglob("0/0"))
     values = np.fromfile(chunk, "<f4")
     values[92 + 60] = np.nan
     values.tofile(chunk)
-    run(bench, data, "--only", "noise_a", expect=1)
-    record = records(tmp_path)["noise_a"]
-    assert record.status == "failed" and "'target' is NaN or infinite at index (1, 60)" in (record.reason or "")
+    for verb in ("plan", "run"):
+        result = bench(verb, "--suite", "full", "--profile", "smoke", "--dataset", data, plugins=QUICK)
+        assert result.returncode == 2 and "'target' is NaN or infinite at index (1, 60)" in result.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_fewer_cells_run_at_once_where_the_largest_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:

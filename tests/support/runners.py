@@ -28,6 +28,13 @@ class Noise(Runner):
         return (self._mean + generator.normal(size=(len(part.cells), len(part.times)))).astype(np.float32)
 
 
+class Unfinished(Noise):
+    """Says that its training was short of budget."""
+
+    def training_ended(self) -> str:
+        return "budget"
+
+
 class Endless(Noise):
     """Never returns."""
 
@@ -158,6 +165,7 @@ BAD = [
     _entry("not_a_number", "NotANumber"),
     _entry("too_few", "TooFew"),
 ]
+UNFINISHED = _entry("unfinished", "Unfinished")
 CRASHING_AT_EXIT = _entry("crashing_at_exit", "CrashingAtExit")
 PEEKING = _entry("peeking", "Peeking")
 LOOKING = _entry("looking", "Looking", uses_gpu=True)

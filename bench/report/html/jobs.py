@@ -10,6 +10,7 @@ from typing import Any
 from bench.data.split_names import describe
 from bench.report.html.elements import Child, Html, anchor, code, definitions, element, join, link, plain_table, prose
 from bench.report.html.results import row_anchor
+from bench.report.results import marks
 from bench.report.results.selection import Selection
 from bench.report.results.split_audit import JobAudit
 from bench.report.table import Table
@@ -138,6 +139,7 @@ def _recorded(record: Record) -> list[Html]:
         ("Peak memory", None if record.peak_memory_bytes is None else f"{record.peak_memory_bytes / 1e9:.2f} GB"),
         ("Threads", _count(record.threads)),
         ("Trained on", None if record.device is None else f"{record.device}, {record.precision}"),
+        ("Training ended", None if record.training_ended is None else marks.ENDED.get(record.training_ended)),
         ("Ran", f"{record.started} to {record.finished}"),
         ("Machine", machine),
         ("Version of this project", record.bench_version),

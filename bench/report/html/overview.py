@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.data.split_names import describe
+from bench.report.answer import Answer
 from bench.report.html.elements import (
     Child,
     Html,
@@ -33,6 +34,15 @@ SUITE_TITLES = {"full": "Full suite", "fewshot": "Few-shot suite", "ablation": "
 def suite_title(suite: str) -> str:
     """A suite's name as a heading."""
     return SUITE_TITLES.get(suite, f"Suite {suite}")
+
+
+def answer(found: Answer) -> Html:
+    """The answer of the store, one paragraph to a sentence, names of models in italics."""
+    sentences = []
+    for sentence in found.sentences:
+        parts = sentence.split("*")
+        sentences.append(element("p", *(element("em", part) if at % 2 else part for at, part in enumerate(parts))))
+    return element("section", element("h2", "The answer"), *sentences, id="answer", class_="answer")
 
 
 def at_a_glance(selections: Sequence[Selection]) -> Html:

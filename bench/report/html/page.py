@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from bench.report.answer import Answer
 from bench.report.figures.drawn import DrawnFigure
 from bench.report.html import commands, overview
 from bench.report.html.audit_section import audit_section
@@ -21,6 +24,8 @@ from bench.report.html.figure import figure_section
 from bench.report.html.guide import guide
 from bench.report.html.jobs import JobContext, provenance, runner_anchor, state_of, uses_of
 from bench.report.html.results import result_table
+from bench.report.results import marks
+from bench.report.results.data_words import spoken
 from bench.report.results.others import remarks
 from bench.report.results.selection import Selection
 from bench.report.results.split_audit import SplitAuditor
@@ -29,8 +34,17 @@ from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners import registry
 from bench.store.store import Store
 from bench.suites import again
+from bench.suites.profiles import SMOKE
 
 _DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
+_CHAPTERS = (
+    ("results", "Tables 1 to 3", r"table\d"),
+    ("check", "Published against reproduced", r"check_.*"),
+    ("explanations", "Explanations", r"interpretability_.*"),
+    ("time", "Time and memory", r"costs_.*"),
+    ("more", "More tables", r".*"),
+)
+"""Anchor and title of a chapter of tables, and the names of the tables in it; figures follow the first two."""
 MAX_BYTES = 5_000_000
 """Pictures are left out, the last ones first, where the page would become larger than this."""
 
@@ -60,6 +74,8 @@ class _Section:
     body: Html
     entries: tuple[tuple[str, str], ...] = ()
     """Anchors and titles of what is in it, for the contents list."""
+    folded: bool = False
+    """Whether it is shown only when asked for."""
 
 
 def render_page(
@@ -68,6 +84,7 @@ def render_page(
     figures: Sequence[DrawnFigure] = (),
     not_drawn: Sequence[str] = (),
     weighting: str = "plain",
+    answer: Answer | None = None,
 ) -> bytes:
     """The whole page as UTF-8.
 
@@ -77,18 +94,20 @@ def render_page(
         figures: rendered figures, in the order of the page.
         not_drawn: one sentence for each figure that there is none of, and why.
         weighting: of the samples in the tables.
+        answer: to the question of the benchmark, which heads the page.
     """
     contexts = _contexts(store, suites, figures)
-    sections = [
-        _results(suites),
-        _Section("reading", "How to read this", guide(weighting)),
+    sections = [section for section in _of_tables(suites) if section.entries]
+    behind_figures = [at for at, item in enumerate(sections) if item.folded or item.anchor == "explanations"]
+    place = min(behind_figures, default=len(sections))
+    sections += [
+        _Section("reading", "How to read this", guide(weighting), folded=True),
         _coverage(store, suites, contexts),
         _audit(store, suites, contexts),
-        _times(suites),
         _provenance(store, suites, contexts),
     ]
     known = frozenset(contexts)
-    budget = MAX_BYTES - len(_document(store, suites, sections))
+    budget = MAX_BYTES - len(_document(store, suites, sections, answer))
     drawn = []
     for figure in figures:
         written = figure_section(figure, True, known)
@@ -99,11 +118,14 @@ def render_page(
     if figures or not_drawn:
         entries = tuple((f"figure-{anchor(figure.name)}", figure.title) for figure in figures)
         missing = bullets([prose(f"No figure: {sentence}") for sentence in not_drawn], class_="notes")
-        sections.insert(1, _Section("figures", "Figures", join([*drawn, missing]), entries))
-    return _document(store, suites, sections)
+        section = _Section("figures", "Figures", join([*drawn, missing]), entries)
+        sections.insert(place, section)
+    return _document(store, suites, sections, answer)
 
 
-def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_Section]) -> bytes:
+def _document(
+    store: Store, suites: Sequence[SuiteResult], sections: Sequence[_Section], answer: Answer | None
+) -> bytes:
     assets = resources.files("bench.report.html")
     style, script = (Html(assets.joinpath(name).read_text("utf-8")) for name in ("style.css", "sort.js"))
     policy = (
@@ -111,7 +133,9 @@ def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_S
         "form-action 'none'"
     )
     selections = [result.selection for result in suites]
-    title = f"Benchmark report: {', '.join(dict.fromkeys(item.jobs[0].dataset for item in selections))}"
+    names = (spoken(item.jobs[0].dataset, item.manifest.dataset_title) for item in selections)
+    title = f"Benchmark report: {', '.join(dict.fromkeys(names))}"
+    smoke = any(selection.jobs[0].profile == SMOKE for selection in selections)
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -129,16 +153,15 @@ def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_S
             "header",
             element("p", "climate2gpp-bench", class_="running"),
             element("h1", title),
-            overview.at_a_glance(selections),
+            element("p", marks.BANNER, class_="banner", role="note") if smoke else None,
+            overview.answer(answer) if answer is not None else None,
             overview.warnings(selections, told),
+            element("details", element("summary", "What this page shows"), overview.at_a_glance(selections)),
         ),
         _contents(sections),
         element(
             "main",
-            *(
-                element("section", element("h2", item.title), item.body, id=item.anchor, class_="chapter")
-                for item in sections
-            ),
+            *(element("section", *_chapter(item), id=item.anchor, class_="chapter") for item in sections),
             id="main",
         ),
         element(
@@ -156,29 +179,45 @@ def _document(store: Store, suites: Sequence[SuiteResult], sections: Sequence[_S
     return f"<!doctype html>\n{element('html', head, body, lang='en')}\n".encode()
 
 
+def _chapter(section: _Section) -> list[Html]:
+    heading = element("h2", section.title)
+    return (
+        [element("details", element("summary", heading), section.body)] if section.folded else [heading, section.body]
+    )
+
+
 def _contents(sections: Sequence[_Section]) -> Html:
     items = []
+    titles = Counter(title for section in sections for _, title in section.entries)
     for section in sections:
-        inner = [element("li", link(target, title)) for target, title in section.entries]
+        inner = []
+        for target, title in section.entries:
+            if titles[title] > 1:  # the same of two suites, whose name begins or ends the anchor
+                suite = next((name for name in overview.SUITE_TITLES if name in re.split("[-_]", target)), target)
+                title = f"{title} ({overview.suite_title(suite)})"
+            inner.append(element("li", link(target, title)))
         items.append(element("li", link(section.anchor, section.title), element("ol", *inner) if inner else None))
-    return element("nav", element("h2", "Contents"), element("ol", *items), aria_label="Contents")
+    heading = element("summary", element("h2", "Contents"))
+    return element("nav", element("details", heading, element("ol", *items)), aria_label="Contents")
 
 
-def _results(suites: Sequence[SuiteResult]) -> _Section:
-    tables = [(result, table) for result in suites for table in result.tables if not _is_cost(table)]
+def _of_tables(suites: Sequence[SuiteResult]) -> list[_Section]:
+    """The tables in the order of their worth: the paper's, the comparison with it, explanations; the rest is folded."""
     sorting = "A click on a heading sorts by it; a third click restores the order."  # shown by the script that sorts
     body: list[Child] = [
         element("p", link("reading", "How to read this"), class_="hint"),
         element("p", sorting, id="sorting", class_="hint", hidden=True),
     ]
-    body += [result_table(table, _sources(result), _ratio_note(table)) for result, table in tables]
-    return _Section("results", "Results", join(body), tuple((table.name, _title(table)) for _, table in tables))
-
-
-def _times(suites: Sequence[SuiteResult]) -> _Section:
-    tables = [(result, table) for result in suites for table in result.tables if _is_cost(table)]
-    body = join(result_table(table, _sources(result)) for result, table in tables)
-    return _Section("time", "Time and memory", body, tuple((table.name, _title(table)) for _, table in tables))
+    tables = [(result, table) for result in suites for table in result.tables]
+    sections = []
+    for at, (place, title, pattern) in enumerate(_CHAPTERS):
+        chosen = [item for item in tables if re.fullmatch(pattern, item[1].name)]
+        tables = [item for item in tables if item not in chosen]
+        shown = [result_table(table, _sources(result), _ratio_note(table)) for result, table in chosen]
+        entries = tuple((table.name, _title(table)) for _, table in chosen)
+        folded = place in ("more", "time")
+        sections.append(_Section(place, title, join([*(body if at == 0 else ()), *shown]), entries, folded))
+    return sections
 
 
 def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobContext]) -> _Section:
@@ -191,7 +230,7 @@ def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, J
             overview.failures(result.selection, contexts),
         ]
     parts += [element("h3", "Damaged jobs"), overview.damage(store)]
-    return _Section("coverage", "Coverage, and what failed", join(parts))
+    return _Section("coverage", "Coverage, and what failed", join(parts), folded=True)
 
 
 def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobContext]) -> _Section:
@@ -214,7 +253,7 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobC
             element("h3", overview.suite_title(result.suite)),
             audit_section(result.selection, audits, command),
         ]
-    return _Section("audit", "Split audit", join(parts))
+    return _Section("split-audit", "Split audit", join(parts), folded=True)
 
 
 def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobContext]) -> _Section:
@@ -232,7 +271,7 @@ def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str,
                 id=place,
             )
         )
-    return _Section("provenance", "Provenance of every cell", join(parts), tuple(entries))
+    return _Section("provenance", "Provenance of every job", join(parts), tuple(entries), folded=True)
 
 
 def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[DrawnFigure]) -> dict[str, JobContext]:
@@ -276,10 +315,6 @@ def _ratio_note(table: Table) -> list[Child]:
 
 def _sources(result: SuiteResult) -> dict[str, str]:
     return {job.id: runner_anchor(job) for job in result.selection.jobs}
-
-
-def _is_cost(table: Table) -> bool:
-    return table.name.startswith("costs_")
 
 
 def _title(table: Table) -> str:

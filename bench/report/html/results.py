@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.report.html.elements import Child, Html, bullets, element, join, link, prose, scrollable
 from bench.report.table import Column, Row, Table, best_values, is_best
-from bench.report.tables.render import MISSING, plain_value, shown_columns
+from bench.report.tables.shown import MISSING, plain_value, shown_columns
 
 
 def row_anchor(table: Table, index: int) -> str:
@@ -26,6 +26,7 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
     title, _, circumstances = table.caption.partition(". ")
     columns = shown_columns(table)
     best = best_values(table)
+    of_words = {key for row in table.rows for key, value in row.values.items() if value.text is not None}
     anchors = {id(row): row_anchor(table, index) for index, row in enumerate(table.rows)}
     heading = [
         element("th", table.label_heading, scope="col", data_sort="text"),
@@ -34,9 +35,9 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
                 "th",
                 column.label.replace("÷ ", "÷\u00a0"),
                 scope="col",
-                data_sort="number",
+                data_sort="text" if column.key in of_words else "number",
                 data_best=column.best,
-                class_="number",
+                class_="word" if column.key in of_words else "number",
             )
             for column in columns
         ),
@@ -45,10 +46,11 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
     bodies = []
     for family, rows in table.families():
         head = element("tr", element("th", family, scope="rowgroup", colspan=len(columns) + 2), class_="family")
-        body = [_row(row, columns, best, anchors[id(row)], sources) for row in rows]
+        body = [_row(row, columns, table, best, anchors[id(row)], sources) for row in rows]
         bodies.append(element("tbody", head, *body))
     caption = element("caption", element("span", circumstances or title))
-    missing = [join(["Missing: ", prose(note)]) for note in table.notes]
+    missing = [join([f"{mark} ", prose(text)]) for mark, text in table.footnotes()]
+    missing += [join(["Missing: ", prose(note)]) for note in table.notes]
     return element(
         "section",
         element("h3", title),
@@ -62,7 +64,14 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
     )
 
 
-def _row(row: Row, columns: Sequence[Column], best: dict[str, float], anchor: str, sources: Mapping[str, str]) -> Html:
+def _row(
+    row: Row,
+    columns: Sequence[Column],
+    table: Table,
+    best: dict[str, float],
+    anchor: str,
+    sources: Mapping[str, str],
+) -> Html:
     source = next((sources[item] for item in row.jobs if item in sources), None)
     note = element("span", f" ({row.note})", class_="note") if row.note else None
     family = element("span", row.family, class_="family-of")  # seen once the table is sorted across families
@@ -70,19 +79,27 @@ def _row(row: Row, columns: Sequence[Column], best: dict[str, float], anchor: st
     return element(
         "tr",
         element(
-            "th", link(source, row.label) if source else row.label, note, family, scope="row", data_value=row.label
+            "th",
+            link(source, row.label) if source else row.label,
+            row.marks or None,
+            note,
+            family,
+            scope="row",
+            data_value=row.label,
         ),
-        *(_value(row, column, is_best(row, column, best)) for column in columns),
+        *(_value(row, column, table, is_best(row, column, best)) for column in columns),
         element("td", jobs, class_="cells"),
         id=anchor,
     )
 
 
-def _value(row: Row, column: Column, best: bool) -> Html:
+def _value(row: Row, column: Column, table: Table, best: bool) -> Html:
     value = row.values.get(column.key)
+    if value is not None and value.text is not None:  # first: the number of a word is NaN
+        return element("td", value.text, class_="word", data_value=value.text)
     if value is None or math.isnan(value.value):
         return element("td", element("span", MISSING, class_="missing"), class_="number")
-    number, _, interval = plain_value(value, column).replace("-", "−").partition(" ")
+    number, _, interval = plain_value(value, column, table).replace("-", "−").partition(" ")
     mark = element("span", " (best)", class_="unseen") if best else None
     return element(
         "td",

@@ -54,6 +54,14 @@ function makeSortable(table) {
 
 function openTarget() {
   const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (target === null) return;
+  // A folded chapter lies around the target, or begins at it.
+  for (let around = target.parentElement; around; around = around.parentElement) {
+    if (around instanceof HTMLDetailsElement) around.open = true;
+  }
+  const inside = target.matches("section.chapter") ? target.querySelector(":scope > details") : null;
+  if (inside) inside.open = true;
+  target.scrollIntoView();
   if (target instanceof HTMLDetailsElement) {
     target.open = true;
     target.scrollIntoView();

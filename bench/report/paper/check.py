@@ -9,20 +9,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.report import published
-from bench.report.paper.rankings import RANK_AGREEMENT, Claim, claims, jobs_of, stand_ins, title
+from bench.report.paper.rankings import NOT_REACHED, RANK_AGREEMENT, REACHED, Claim, claims, jobs_of, stand_ins, title
 from bench.report.paper.scores import Scores
 from bench.report.published import PublishedValue
 from bench.report.results.comparison import Measure, interval_value
+from bench.report.results.marks import NOT_JUDGED
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Column, Row, Table, Value, words
 from bench.report.tables.numbered import GAP_WEEK, TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners.entry import DUAL_BRANCH
 
-Verdict = Literal["reproduced", "not reproduced", "better", "worse", "cannot say"]
+Verdict = Literal[
+    "reproduced",
+    "not reproduced",
+    "better",
+    "worse",
+    "cannot say",
+    "reached by our variant",
+    "not reached by our variant",
+]
 PAPER_DATASET = "climate2gpp"
 TOLERANCE = 0.05
 """Relative, of errors and of ratios of errors: seeds and versions of packages alone move them by a few per cent. Of R²,
@@ -44,6 +53,7 @@ class Comparison:
         ours: with its interval; None where this store has no such result.
         lower_is_better: None where neither end is better.
         jobs: ids behind ours.
+        of_variant: whether ours is of our variant of the paper's model, which can reach a number but reproduce none.
     """
 
     heading: str
@@ -54,14 +64,18 @@ class Comparison:
     ours: Value | None
     lower_is_better: bool | None
     jobs: tuple[str, ...]
+    of_variant: bool = False
 
     @property
     def verdict(self) -> Verdict:
-        """Reproduced, better, worse, or cannot say; see `verdict`."""
+        """Reproduced, better, worse, or cannot say, see `verdict`; of a variant reached (or better), or not."""
         if self.ours is None or math.isnan(self.ours.value):
             return "cannot say"
         interval = (self.ours.low, self.ours.high) if self.ours.known else None
-        return verdict((self.low, self.high), self.ours.value, interval, self.lower_is_better)
+        found = verdict((self.low, self.high), self.ours.value, interval, self.lower_is_better)
+        if not self.of_variant or found == "cannot say":
+            return found
+        return REACHED if found in ("reproduced", "better") else NOT_REACHED
 
 
 def verdict(
@@ -121,7 +135,8 @@ def _absolute(number: int, values: Sequence[PublishedValue], scores: Scores, siz
             ours = scores.number(runner, _measure(item))
             label = title(scores, runner, item) + _week(item)
             bounds = (item.value - slack, item.value, item.value + slack)
-            yield Comparison(heading, label, *bounds, ours, lower, jobs_of(scores, runner))
+            of_variant = runner != item.runner
+            yield Comparison(heading, label, *bounds, ours, lower, jobs_of(scores, runner), of_variant)
 
 
 def _ratios(number: int, values: Sequence[PublishedValue], scores: Scores, sized: str) -> Iterator[Comparison]:
@@ -149,6 +164,7 @@ def _ratios(number: int, values: Sequence[PublishedValue], scores: Scores, sized
                     None if found is None else interval_value(found),
                     None if item.part == "train" else True,
                     (*jobs_of(scores, runner), *jobs_of(scores, other)),
+                    runner != item.runner,
                 )
 
 
@@ -167,9 +183,14 @@ def _week(item: PublishedValue) -> str:
     return "" if item.week is None else f", week {item.week}"
 
 
-def table(comparisons: Sequence[Comparison], rankings: Sequence[Claim], circumstances: str) -> Table:
-    """The comparison as a table, with a verdict in each row."""
+def table(
+    comparisons: Sequence[Comparison], rankings: Sequence[Claim], circumstances: str, *, judged: bool = True
+) -> Table:
+    """The comparison as a table, with a verdict in each row, unless the runs only test the program."""
     rows = [_row(item) for item in comparisons] + [_claim_row(item) for item in rankings]
+    if not judged:
+        unsaid = {"verdict": words(NOT_JUDGED)}
+        rows = [replace(row, values=row.values | unsaid) for row in rows]
     columns = (
         Column("published", "Published"),
         Column("ours", "This store"),
@@ -179,7 +200,8 @@ def table(comparisons: Sequence[Comparison], rankings: Sequence[Claim], circumst
     caption = (
         f"Published against reproduced. {circumstances} A number is reproduced where ours lies within {TOLERANCE:.0%} "
         "of the published one and its rounding; better or worse where our whole interval lies outside; otherwise: "
-        "cannot say. A ranking is decided by the ratio of two errors, the paper's better model first (below 1: the "
+        f"cannot say. Rows of our variant of the paper's model say {REACHED} or {NOT_REACHED} instead. A ranking is "
+        "decided by the ratio of two errors, the paper's better model first (below 1: the "
         "paper's order), that of gaps by their difference (below 0), and a rank correlation by itself "
         f"({RANK_AGREEMENT:g} or more); where the interval holds both answers: cannot say. Numbers, ratios and "
         "intervals are those of the tables (docs/uncertainty.md). Ratios are taken to the paper's best baseline of "
@@ -188,8 +210,25 @@ def table(comparisons: Sequence[Comparison], rankings: Sequence[Claim], circumst
     return Table("check", caption, "Row", columns, tuple(rows))
 
 
-def counts(comparisons: Sequence[Comparison], rankings: Sequence[Claim]) -> str:
+def by_published_table(found: Table) -> list[Table]:
+    """The comparison as one table for each table of the paper, for readers of the page."""
+    numbers = sorted({family.partition(",")[0] for family, _ in found.families()})
+    title, _, rest = found.caption.partition(". ")
+    return [
+        replace(
+            found,
+            name=f"{found.name}_{number.lower().replace(' ', '')}",
+            caption=f"{title}, {number}. {rest}",
+            rows=tuple(row for row in found.rows if row.family.partition(",")[0] == number),
+        )
+        for number in numbers
+    ]
+
+
+def counts(comparisons: Sequence[Comparison], rankings: Sequence[Claim], *, judged: bool = True) -> str:
     """How many rows have which verdict: ``7 reproduced, 3 better, …``."""
+    if not judged:
+        return NOT_JUDGED
     found: list[str] = [*(item.verdict for item in comparisons), *(item.verdict for item in rankings)]
     return ", ".join(f"{found.count(name)} {name}" for name in dict.fromkeys(sorted(found)))
 

@@ -7,9 +7,9 @@ paired ratio of two errors, of gaps of their difference. Where that interval hol
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -27,7 +27,10 @@ RANK_AGREEMENT = 0.5
 """Spearman's correlation from which on two orders of models count as the same in the large."""
 FEWEST_RANKED = 4
 """Models below which a rank correlation says nothing."""
-Verdict = Literal["reproduced", "not reproduced", "cannot say"]
+Verdict = Literal["reproduced", "not reproduced", "cannot say", "reached by our variant", "not reached by our variant"]
+REACHED: Final = "reached by our variant"
+NOT_REACHED: Final = "not reached by our variant"
+"""Verdicts on rows of our variant of the paper's model: it is another model, which cannot reproduce anything."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Claim:
         ours: ours; None where results are missing.
         decides: what the verdict is taken from: the ratio of the errors of two models, the better one in the paper
             first, the difference of their gaps, or the rank correlation; None where results are missing.
-        verdict: whether it is reproduced.
+        verdict: whether it is reproduced; of our variant of the paper's model, whether it is reached.
         jobs: ids behind ours.
     """
 
@@ -58,7 +61,7 @@ def claims(suite: str, scores: Scores, sized: str = "") -> list[Claim]:
     """The rankings of a suite's tables; once with the paper's model, and once with each of our variants of it."""
     found: list[Claim] = []
     for proposed in stand_ins(scores, DUAL_BRANCH):
-        with_variant = f"{_with(scores, proposed)}{sized}"
+        with_variant, own = f"{_with(scores, proposed)}{sized}", len(found)
         if suite == "full":
             values = [item for item in published.load(1) if item.metric == "rmse"]
             found += _of_table(f"Table 1, rankings{with_variant}", "", values, scores, proposed)
@@ -69,7 +72,14 @@ def claims(suite: str, scores: Scores, sized: str = "") -> list[Claim]:
                 in_week = [item for item in values if item.week == week]
                 found += _of_table(f"Table 2, rankings{with_variant}", f", week {week}", in_week, scores, proposed)
             found.append(_gap(f"Table 3, rankings{with_variant}", scores, proposed))
+        if proposed != DUAL_BRANCH:
+            found[own:] = map(_of_variant, found[own:])
     return found
+
+
+def _of_variant(claim: Claim) -> Claim:
+    words: dict[Verdict, Verdict] = {"reproduced": REACHED, "not reproduced": NOT_REACHED}
+    return replace(claim, verdict=words.get(claim.verdict, claim.verdict))
 
 
 def _of_table(

@@ -29,6 +29,11 @@ class Scores:
         self._reader = reader
         self._rows = {row.key.runner: row for row in found if row.key.view in (None, self.view)}
 
+    @property
+    def rows(self) -> list[RowResult]:
+        """All rows, in the order of the registry."""
+        return list(self._rows.values())
+
     def row(self, runner: str) -> RowResult | None:
         """The row of a runner, or None where it has no result."""
         return self._rows.get(runner)

@@ -78,3 +78,25 @@ def words_of(store: Store, selection: Selection) -> DataWords:
     )
     split = f"test year {job.split['test_year']}" if "test_year" in job.split else describe(job.split, unit)
     return DataWords(rhythm, split, of_paper, planar, unit)
+
+
+def suite_title(suite: str) -> str:
+    """A suite in words, within a sentence."""
+    return {"fewshot": "few-shot suite"}.get(suite, f"{suite} suite")
+
+
+def spoken(dataset: str, title: str) -> str:
+    """A data set in words that a sentence can hold, instead of the text that opens it.
+
+    Args:
+        dataset: its name, of simulated data with options: ``simulated:cells=800,years=2,seed=0``.
+        title: its title; what follows a colon is left out.
+    """
+    name, _, options = dataset.partition(":")
+    if name != "simulated":
+        return title.partition(": ")[0].strip() or dataset
+    given = dict(item.split("=", 1) for item in options.split(",") if "=" in item)
+    cells = f" of {int(given['cells']):,} cells" if given.get("cells", "").isdecimal() else ""
+    years = f", {given['years']} years" if "years" in given else ""
+    seed = f", seed {given['seed']}" if given.get("seed", "0") != "0" else ""
+    return f"a simulated world{cells}{years}{seed}"

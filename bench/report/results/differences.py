@@ -62,8 +62,8 @@ def differences(
     what = "proposed model" if subject is None else own_rows[0].title
     caption = (
         f"Paired differences, {what} − {'baseline' if subject is None else 'other rows'}, "
-        f"{f'few-shot by {words.week}' if weeks else 'full suite'} (RMSE, MAE below 0 and R² above 0: "
-        f"the {what} is better) and ratios of RMSE. Data set {first.dataset} "
+        f"{f'few-shot by {words.week}' if weeks else 'full suite'}. RMSE, MAE below 0 and R² above 0: "
+        f"the {what} is better; beside them ratios of RMSE. Data set {first.dataset} "
         f"({selection.manifest.dataset_title}); {selection.manifest.target_name} in {selection.manifest.target_units}; "
         f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
         f"{'samples of cells (and seeds), the same for both,' if weeks else 'seeds'} and places "

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from bench.report.results import few_blocks
 from bench.report.results.comparison import interval_value
+from bench.report.results.data_words import suite_title
 from bench.report.results.explanations import (
     IMPORTANCE,
     LEAST_PRODUCTIVITY,
@@ -160,8 +161,8 @@ def _caption(selection: Selection, truth: TruthReader) -> str:
         "adds it), so that what says how much grows agrees with them."
     )
     return (
-        f"Agreement of importance weights with the true sensitivities, suite {first.suite}. Data set {first.dataset} "
-        f"({selection.manifest.dataset_title}); {selection.manifest.target_name}; test year "
+        f"Agreement of importance weights with the true sensitivities, {suite_title(first.suite)}. Data set "
+        f"{first.dataset} ({selection.manifest.dataset_title}); {selection.manifest.target_name}; test year "
         f"{first.split['test_year']}; profile {first.profile}; seeds {', '.join(map(str, repetitions))}. {scale} "
         f"Sign: share of equal signs where the truth is above {NEGLIGIBLE_SHARE:.0%} of the root mean square of its "
         "largest feature. Rank: mean Spearman correlation over places, over steps, and over features of a sample "

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bench.report import published
-from bench.report.results import few_blocks
+from bench.report.results import extrapolation, few_blocks
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
-from bench.report.results.data_words import DataWords, words_of
+from bench.report.results.data_words import DataWords, suite_title, words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
@@ -86,7 +87,7 @@ def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plai
     )
     gpus = {record.device for record in selection.done if record.device not in (None, "cpu")}
     processors = sorted({record.host.processor for record in selection.done} | gpus)
-    caption = f"Time and memory, suite {selection.jobs[0].suite}, profile {selection.jobs[0].profile}"
+    caption = f"Time and memory, {suite_title(selection.jobs[0].suite)}. Profile {selection.jobs[0].profile}"
     caption += f", on {', '.join(processors)}. Predict: the test part; process: with imports and training predictions."
     return Table(f"costs_{selection.jobs[0].suite}", caption, "Method", columns, _in_family_order(table_rows))
 
@@ -104,6 +105,7 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
             for metric in ("rmse", "r2"):
                 measure = Measure(metric, f"week:{week}")
                 values |= _shown(f"{metric}_{week}", number(reader, row, measure, weighting))
+            values |= _explained(reader, row, week, values)
             if below is not None:
                 measure = Measure("rmse", f"week:{week}")
                 values |= _shown(f"ratio_{week}", ratio(reader, row, below, measure, weighting))
@@ -113,10 +115,10 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
                 values[f"paper_ratio_{week}"] = Value(ours / gnnwr)
         table_rows.append(_row(row, _sized(row, found), values))
     table_rows += _unplanned(found, paper)
-    columns: list[Column] = []
+    columns: list[Column] = [Column("runs", "Runs", digits=0)]
     for week in weeks:
         columns.append(Column(f"rmse_{week}", f"{words.short_step(week)} RMSE", best="min"))
-        columns.append(Column(f"r2_{week}", "R²", 2, "max", interval=False))
+        columns.append(Column(f"r2_{week}", f"{words.short_step(week)} R²", 2, "max", interval=False))
     for week in weeks:
         label = f"{words.short_step(week)} ÷ GNNWR"
         columns.append(Column(f"ratio_{week}", label, in_latex=False, on_terminal=False, interval=False))
@@ -199,6 +201,14 @@ def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> Row
     ]
     alike = [other for other in candidates if other.key.view == row.key.view]
     return next(iter(alike or (candidates if len(candidates) == 1 else [])), None)
+
+
+def _explained(reader: StatisticsReader, row: RowResult, week: int, values: dict[str, Value]) -> dict[str, Value]:
+    """The error of a week with the reason of its size, where it is enormous."""
+    error, share = (values.get(f"{metric}_{week}") for metric in ("rmse", "r2"))
+    if error is None or share is None or row.family == _REFERENCE:
+        return {}
+    return {f"rmse_{week}": replace(error, footnote=extrapolation.footnote(reader, row, week, share.value))}
 
 
 def _shown(key: str, found: Interval | None) -> dict[str, Value]:

@@ -16,7 +16,10 @@ from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, make_split
 from bench.report.figures.drawn import DrawnFigure
 from bench.report.html.page import SuiteResult, render_page
+from bench.report.paper import checking
+from bench.report.paper.check import by_published_table
 from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.subject import subject
 from bench.report.tables.numbered import costs, table1, table2, table3
 from bench.runners import registry
 from bench.scoring.metrics import statistics_of
@@ -162,11 +165,19 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def suites_of(store: Store) -> list[SuiteResult]:
     reader = StatisticsReader(store)
     makers = {"full": (table1, costs), "fewshot": (table2, table3, costs)}
-    found = []
+    found: list[SuiteResult] = []
     for suite, made in makers.items():
         if any(manifest.suite == suite for manifest in store.manifests()):
             selection = select(store, suite)
             found.append(SuiteResult(selection, tuple(make(selection, reader) for make in made)))
+    if len({result.selection.jobs[0].dataset_fingerprint for result in found}) > 1:
+        return found  # nothing of the paper is compared with several data sets at once
+    about = subject(store, {result.suite: result.selection for result in found})
+    tables = {table.name: table for result in found for table in result.tables}
+    checked = checking.run(about, {result.suite: result.selection for result in found}, reader, tables)
+    found[0] = SuiteResult(
+        found[0].selection, (*found[0].tables, *by_published_table(checked.tables[0]), *checked.tables[1:])
+    )
     return found
 
 

@@ -9,10 +9,11 @@ import re
 import numpy as np
 import pytest
 
+from bench.report.answer import Answer
 from bench.report.figures.drawn import DrawnFigure
-from bench.report.html.page import MAX_BYTES
+from bench.report.html.page import MAX_BYTES, render_page
 from bench.report.table import best_values, is_best
-from bench.report.tables.render import shown_columns
+from bench.report.tables.render import markdown, shown_columns
 from bench.store.store import Store
 from tests.conftest import make_cube
 from tests.report.html.conftest import PageReader, describe_dataset, page_of, suites_of
@@ -72,19 +73,38 @@ def test_every_number_stands_at_full_precision_with_its_interval_and_the_best_ma
     filled: Store, page: bytes
 ) -> None:
     read = PageReader(page)
-    values = [found["data-value"] for tag, found in read.tags if tag == "td" and "data-value" in found]
+    cells = [found for tag, found in read.tags if tag == "td" and "data-value" in found]
+    values = [found["data-value"] for found in cells if found["class"] == "number"]
     expected, marked = [], 0
     tables = [table for result in suites_of(filled) for table in result.tables]
-    for table in sorted(tables, key=lambda table: table.name.startswith("costs_")):
+    for table in sorted(tables, key=lambda table: page.index(f'<section id="{table.name}"'.encode())):
         best = best_values(table)
         for row in table.rows:
             for column in shown_columns(table):
-                if column.key in row.values:
+                if column.key in row.values and row.values[column.key].text is None:
                     expected.append(repr(float(row.values[column.key].value)))
                     marked += is_best(row, column, best)
     assert values == expected and len(values) > 50
     assert [tag for tag, _ in read.tags].count("strong") == marked > 5
     assert re.search(r"\[[−\d.]+, [−\d.]+\]", read.text)
+
+
+def test_every_table_of_the_page_says_what_its_markdown_says(filled: Store, page: bytes) -> None:
+    tables = {table.name: table for result in suites_of(filled) for table in result.tables}
+    assert {"table1", "check_table2", "audit"} <= set(tables)
+    in_words = 0
+    for name, table in tables.items():
+        [section] = re.findall(rf'<section id="{name}" class="table">.*?</section>', page.decode(), re.DOTALL)
+        rows = re.findall(rf'<tr id="{name}-row-\d+">(.*?)</tr>', section, re.DOTALL)
+        shown = [re.findall(r"<td class=\"(?:number|word)\".*?</td>", row) for row in rows]
+        lines = [line for line in markdown(table).splitlines()[2:] if line.startswith("| ")]
+        written = [line.strip("| ").split(" | ")[1:] for line in lines if not line.startswith("| *")]
+        assert len(shown) == len(written) == len(table.rows)
+        for ours, theirs in zip(shown, written, strict=True):
+            texts = [PageReader(cell.encode()).text.replace(" (best)", "").replace("−", "-") for cell in ours]
+            assert texts == [text.replace("*", "").replace("−", "-") for text in theirs], name
+            in_words += sum(not re.search(r"\d", text) and text != "–" for text in texts)
+    assert in_words > 20
 
 
 def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: bytes) -> None:
@@ -108,6 +128,34 @@ def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: by
             "Table 1 of the paper): LightGBM",
         ):
             assert part in told, part
+
+
+def test_the_answer_comes_first_and_what_is_not_asked_for_is_folded(filled: Store) -> None:
+    said = Answer(("The paper claims <much>.", "*A model* reaches it."))
+    figures = [DrawnFigure(f"{suite}_map", "A map", "", PNG, ()) for suite in ("full", "fewshot")]
+    page = render_page(filled, suites_of(filled), figures, answer=said).decode()
+    assert "<p>The paper claims &lt;much&gt;.</p><p><em>A model</em> reaches it.</p>" in page
+    places = [
+        "answer",
+        "table1",
+        "table2",
+        "table3",
+        "check_table1",
+        "check_table2",
+        "figures",
+        "time",
+        "more",
+        "reading",
+    ]
+    order = [page.index(f' id="{place}"') for place in places]
+    assert order == sorted(order)
+    read = PageReader(page.encode())
+    headings = [element for element in re.findall(r"<details><summary>(.*?)</summary>", page) if "<h2>" in element]
+    assert len(headings) == 7 and not any("Tables 1 to 3" in element or "Figures" in element for element in headings)
+    [contents] = re.findall(r"<nav.*?</nav>", page, re.DOTALL)
+    entries = re.findall(r">([^<>]+)</a>", contents)
+    assert len(entries) == len(set(entries)) > 10 and "A map (Few-shot suite)" in entries
+    assert "not judged (smoke)" in read.text and read.text.index("Not judged (smoke)") < read.text.index("Contents")
 
 
 def test_what_is_not_done_is_named_with_its_reason(page: bytes) -> None:

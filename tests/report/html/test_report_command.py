@@ -78,3 +78,13 @@ def test_suites_of_different_data_sets_are_not_to_be_compared(tmp_path: Path) ->
         publish(store, job, cube, 1.0)
     told = PageReader(page_of(store)).text
     assert "run on different data sets or profiles: do not compare across them." in told
+
+
+def test_in_short_are_ten_lines_with_the_answer_the_table_and_the_page(filled: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    lines = report(filled, "--out", str(folder), "--brief").stdout.splitlines()
+    assert len(lines) <= 10 and lines[-1] == f"Page: {folder / 'report.html'}"
+    assert any("LightGBM Large" in line and "[" in line for line in lines)
+    paragraph = (folder / "answer.md").read_text().strip().replace("*", "")
+    assert " ".join(lines).startswith(paragraph) and "not judged (smoke)" in paragraph
+    assert report(filled, "--out", str(folder)).stdout.rstrip().endswith(paragraph.rpartition(": ")[2])

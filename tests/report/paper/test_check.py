@@ -11,7 +11,7 @@ import pytest
 from bench.data.splits import fewshot_parameters
 from bench.report.paper import check
 from bench.report.paper.check import Comparison, compare, verdict
-from bench.report.paper.rankings import Claim, spearman
+from bench.report.paper.rankings import NOT_REACHED, REACHED, Claim, spearman
 from bench.report.paper.scores import Scores
 from bench.report.results.comparison import Measure
 from bench.report.results.differences import differences
@@ -79,7 +79,7 @@ def test_on_other_data_only_ratios_and_rankings_are_compared(tmp_path: Path) -> 
     assert numbers["Table 1, ratio of test RMSE: Dual-branch (paper) ÷ TabNet"].published == pytest.approx(
         0.886, abs=5e-4
     )
-    assert numbers["Table 1, ratio of test RMSE: Dual-branch plus ÷ LightGBM Large"].verdict == "better"
+    assert numbers["Table 1, ratio of test RMSE: Dual-branch plus ÷ LightGBM Large"].verdict == REACHED
     assert numbers["Table 1, ratio of test RMSE: LightGBM ÷ LightGBM Large"].verdict == "worse"
     missing = numbers["Table 1, ratio of test RMSE: CatBoost ÷ LightGBM Large"]
     assert missing.ours is None and missing.verdict == "cannot say"
@@ -107,6 +107,29 @@ def test_models_that_are_alike_leave_the_ranking_open(tmp_path: Path) -> None:
     assert lowest.decides.low < 1 < lowest.decides.high
 
 
+def test_our_variant_reaches_or_does_not_but_reproduces_nothing(tmp_path: Path) -> None:
+    numbers, claims = compared(make_store(tmp_path, NOISES | {"dual_branch_plus": 3.0}, dataset="climate2gpp"))
+    verdicts = [item.verdict for key, item in (numbers | claims).items() if "Dual-branch plus" in key]
+    assert NOT_REACHED in verdicts and set(verdicts) <= {REACHED, NOT_REACHED, "cannot say"}
+    others = [item.verdict for key, item in (numbers | claims).items() if "Dual-branch plus" not in key]
+    assert not {REACHED, NOT_REACHED} & set(others) and "reproduced" in others
+
+
+def test_the_smoke_profile_has_no_verdict(tmp_path: Path) -> None:
+    numbers, claims = compare(select(make_store(tmp_path, NOISES), "full"), StatisticsReader(Store(tmp_path / "runs")))
+    table = check.table(numbers, claims, "Data set toy.", judged=False)
+    assert {row.values["verdict"].text for row in table.rows} == {"not judged (smoke)"}
+    assert check.counts(numbers, claims, judged=False) == "not judged (smoke)"
+
+
+def test_the_page_has_one_comparison_for_each_table_of_the_paper(tmp_path: Path) -> None:
+    store = make_store(tmp_path, {"gnnwr": 1.0, "dual_branch": 0.838}, suite="fewshot")
+    whole = check.table(*compare(select(store, "fewshot"), StatisticsReader(store)), "Data set toy.")
+    parts = check.by_published_table(whole)
+    assert [part.name for part in parts] == ["check_table2", "check_table3"]
+    assert sorted(row.label for part in parts for row in part.rows) == sorted(row.label for row in whole.rows)
+
+
 def test_rankings_of_models_that_did_not_run_cannot_be_said(tmp_path: Path) -> None:
     _, claims = compared(make_store(tmp_path, {"lightgbm_large": 1.0, "lightgbm": 1.1}))
     assert {item.verdict for item in claims.values()} == {"cannot say"}
@@ -118,7 +141,7 @@ def test_on_the_papers_data_absolute_numbers_are_compared_too(tmp_path: Path) ->
     assert numbers["Table 1, test RMSE: LightGBM Large"].verdict == "reproduced"
     assert numbers["Table 1, test RMSE: LightGBM Large"].low == pytest.approx(1.063 * 0.95 - 0.0005)
     assert numbers["Table 1, test RMSE: LightGBM"].verdict == "worse"
-    assert numbers["Table 1, test RMSE: Dual-branch plus"].verdict == "better"
+    assert numbers["Table 1, test RMSE: Dual-branch plus"].verdict == REACHED
     share = 1 - 0.886
     assert numbers["Table 1, test R²: LightGBM Large"].high == pytest.approx(0.886 + 0.1 * share + 0.0005)
     assert len([item for item in numbers.values() if item.heading == "Table 1, test R²"]) == 15
@@ -197,7 +220,7 @@ def test_the_table_has_a_verdict_in_every_row_and_every_form(tmp_path: Path) -> 
     table = check.table(numbers, claims, "Data set toy.")
     assert len(table.rows) == len(numbers) + len(claims)
     assert all(row.values["verdict"].text for row in table.rows)
-    assert "| better |" in render.markdown(table) and "& reproduced" in render.latex(table)
+    assert f"| {REACHED} |" in render.markdown(table) and "& reproduced" in render.latex(table)
     assert ",verdict,cannot say,,,,no result," in render.as_csv(table)
     counted = check.counts(numbers, claims)
     assert sum(int(part.split()[0]) for part in counted.split(", ")) == len(table.rows)

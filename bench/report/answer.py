@@ -1,0 +1,247 @@
+"""The answer in three sentences: what the paper claims, what its network reaches here, and what our variant reaches.
+
+Everything is computed from the store as the tables compute it (`bench.report.results.comparison`), with the tables'
+intervals; only the paper's own number is copied, from ``tables/published``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.report import published
+from bench.report.paper.check import TOLERANCE
+from bench.report.paper.rankings import NOT_REACHED, REACHED
+from bench.report.paper.scores import Scores
+from bench.report.results import marks
+from bench.report.results.comparison import Measure, ratio
+from bench.report.results.data_words import DataWords, spoken, words_of
+from bench.report.results.selection import RowResult, Selection, StatisticsReader
+from bench.report.tables.numbered import TABLE1_DENOMINATOR
+from bench.runners import registry
+from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, FAMILIES, PROPOSED
+from bench.scoring.interval import Interval
+from bench.suites.profiles import SMOKE
+
+RMSE = Measure("rmse")
+_REFERENCE = FAMILIES[0]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a store answers to the question of the benchmark.
+
+    Attributes:
+        sentences: in order; names of models stand between asterisks.
+    """
+
+    sentences: tuple[str, ...]
+
+    @property
+    def markdown(self) -> str:
+        """One paragraph, with names in italics."""
+        return " ".join(self.sentences)
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The sentences without markup."""
+        return tuple(sentence.replace("*", "") for sentence in self.sentences)
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """The comparisons of one suite: rows of one view and, few-shot, of the most training cells."""
+
+    scores: Scores
+    reader: StatisticsReader
+    words: DataWords
+    weeks: tuple[int, ...]
+
+    def ratio(self, first: RowResult, second: RowResult, measure: Measure = RMSE) -> Interval | None:
+        return ratio(self.reader, first, second, measure)
+
+    def ordered(self, measure: Measure = RMSE) -> list[RowResult]:
+        """All rows with results but those of the reference rules, the least error first."""
+        errors = {
+            row.key.runner: found.value
+            for row in self.scores.rows
+            if row.family != _REFERENCE and (found := self.scores.number(row.key.runner, measure)) is not None
+        }
+        return sorted((row for row in self.scores.rows if row.key.runner in errors), key=lambda r: errors[r.key.runner])
+
+    def best_baseline(self, measure: Measure = RMSE) -> RowResult | None:
+        """The row with the least error that is neither a rule nor of the proposed family."""
+        return next((row for row in self.ordered(measure) if row.family != PROPOSED), None)
+
+
+def answer(selections: Mapping[str, Selection], reader: StatisticsReader) -> Answer:
+    """The answer of a store.
+
+    Args:
+        selections: suite → its jobs, all of one data set and profile.
+        reader: of the same store.
+    """
+    suites = {name: _suite(chosen, reader) for name, chosen in selections.items() if name in ("full", "fewshot")}
+    first = next(iter(selections.values()))
+    where = spoken(first.jobs[0].dataset, first.manifest.dataset_title)
+    of_paper = any(suite.words.of_paper for suite in suites.values())
+    claim = (_claim(),) if of_paper else ()
+    if first.jobs[0].profile == SMOKE:
+        return Answer((*claim, f"This run, on {where}, is {marks.NOT_JUDGED}: {marks.BANNER.partition(': ')[2]}"))
+    if not of_paper:
+        return Answer((*_of_other_data(suites, where),))
+    return Answer((*claim, _network(suites.get("full"), where), _variant(suites)))
+
+
+def _suite(selection: Selection, reader: StatisticsReader) -> _Suite:
+    sizes = {record.job.split.get("train_cells") for record in selection.done}
+    largest = max(sizes, key=lambda size: size or 0, default=None)
+    weeks = tuple(selection.jobs[0].split.get("weeks", ()))
+    return _Suite(Scores(selection, reader, largest), reader, words_of(reader.store, selection), weeks)
+
+
+def _published_ratio() -> float:
+    values = published.load(1)
+    ours = published.find(values, DUAL_BRANCH, "rmse")
+    theirs = published.find(values, TABLE1_DENOMINATOR, "rmse")
+    assert ours is not None and theirs is not None, "tables/published/table1.csv has both rows"
+    return ours.value / theirs.value
+
+
+def _claim() -> str:
+    values = [item for item in published.load(2) if item.metric == "rmse"]
+    weeks = dict.fromkeys(item.week for item in values)
+    led = sum(
+        min((item for item in values if item.week == week), key=lambda item: item.value).runner == DUAL_BRANCH
+        for week in weeks
+    )
+    return (
+        f"The paper claims that its network errs {_published_ratio():.2f} times as much as {_title(TABLE1_DENOMINATOR)}"
+        f", its best gradient boosting, and least of all models in {led} of {len(weeks)} weeks when few places train."
+    )
+
+
+def _network(full: _Suite | None, where: str) -> str:
+    row = None if full is None else full.scores.row(DUAL_BRANCH)
+    name = f"*{_title(DUAL_BRANCH)}*"
+    if full is None or row is None:
+        return f"On {where} this store has no result of that network, {name}, on the full suite."
+    below = full.scores.row(TABLE1_DENOMINATOR)
+    found = None if below is None else full.ratio(row, below)
+    if found is None:
+        reached = f"has an error, but there is none of {_title(TABLE1_DENOMINATOR)} to compare it with"
+    else:
+        reached = f"errs {_times(found)} times as much as {_title(TABLE1_DENOMINATOR)} ({_apart(found)}; {_runs(row)})"
+    return f"Here, on {where}, that network, {name}, {reached}; {_ended(row)}."
+
+
+def _ended(row: RowResult) -> str:
+    """Whether the trainings of a row came to an end, in words."""
+    reasons = {record.training_ended for record in row.records}
+    if "budget" in reasons:
+        return "it is not trained to the end (its error on held-out samples was still falling), so it could be better"
+    if reasons == {"converged"}:
+        return "it is trained to the end (its error on held-out samples had stopped falling)"
+    return "whether it is trained to the end was not measured"
+
+
+def _variant(suites: Mapping[str, _Suite]) -> str:
+    name = f"*{_title(DUAL_BRANCH_PLUS)}*, this project's variant of it,"
+    parts = [*_on_full(suites.get("full")), *_on_weeks(suites.get("fewshot"))]
+    return f"{name} {'; '.join(parts)}." if parts else f"{name} has no result in this store."
+
+
+def _on_full(full: _Suite | None) -> Iterator[str]:
+    row = None if full is None else full.scores.row(DUAL_BRANCH_PLUS)
+    if full is None or row is None:
+        return
+    below = full.scores.row(TABLE1_DENOMINATOR)
+    against = None if below is None else full.ratio(row, below)
+    if against is not None:
+        yield (
+            f"errs {_times(against)} times as much as {_title(TABLE1_DENOMINATOR)} ({_runs(row)}): "
+            f"the paper's ratio is {reached_by_variant(against.value, _published_ratio())}"
+        )
+    best = full.best_baseline()
+    found = None if best is None else full.ratio(row, best)
+    if best is not None and found is not None:
+        place = "leads" if found.value < 1 else "is behind"
+        yield f"it {place} the best baseline, *{best.title}*, with {_times(found)} times its error ({_apart(found)})"
+
+
+def _on_weeks(fewshot: _Suite | None) -> Iterator[str]:
+    row = None if fewshot is None else fewshot.scores.row(DUAL_BRANCH_PLUS)
+    if fewshot is None or row is None:
+        return
+    led, apart, lost, compared = 0, 0, [], 0
+    for week in fewshot.weeks:
+        measure = Measure("rmse", f"week:{week}")
+        best = fewshot.best_baseline(measure)
+        found = None if best is None else fewshot.ratio(row, best, measure)
+        if best is None or found is None:
+            continue
+        compared += 1
+        if found.value < 1:
+            led += 1
+            apart += found.excludes(1)
+        else:
+            lost.append(f"{fewshot.words.week} {week} (*{best.title}*: {_times(found)} times its error)")
+    if compared:
+        unit = f"{fewshot.words.week}{'s' if compared > 1 else ''}"
+        told = f", told apart from the best baseline in {apart} of them" if led else ""
+        behind = f"; it is behind in {', '.join(lost)}" if lost else ""
+        yield f"when few places train it leads in {led} of {compared} {unit}{told} ({_runs(row)}){behind}"
+
+
+def reached_by_variant(ours: float, theirs: float) -> str:
+    """Whether our variant of a published model comes to its ratio; a variant reproduces nothing."""
+    return REACHED if ours <= theirs * (1 + TOLERANCE) else NOT_REACHED
+
+
+def _of_other_data(suites: Mapping[str, _Suite], where: str) -> Iterator[str]:
+    """The best rows of data that the paper has no numbers for."""
+    yield f"The paper has no numbers for {where}."
+    for name, suite in suites.items():
+        what = "when all places train" if name == "full" else "when few places train"
+        order = suite.ordered()
+        if not order:
+            yield f"No model has a result {what}."
+            continue
+        best = order[0]
+        error = suite.scores.number(best.key.runner, RMSE)
+        assert error is not None, "ordered rows have errors"
+        runner_up = f", and no other model has a result ({_runs(best)})"
+        found = suite.ratio(best, order[1]) if len(order) > 1 else None
+        if found is not None:
+            runner_up = f", {_times(found)} times that of the next, *{order[1].title}* ({_apart(found)}; {_runs(best)})"
+        proposed = [row for row in order if row.family == PROPOSED]
+        own = "" if best.family == PROPOSED else _behind(suite, proposed, best)
+        yield f"{what.capitalize()}, *{best.title}* has the least error, {_with_interval(error)}{runner_up}{own}."
+
+
+def _behind(suite: _Suite, proposed: Sequence[RowResult], best: RowResult) -> str:
+    found = suite.ratio(proposed[0], best) if proposed else None
+    if found is None:
+        return ""
+    return f"; *{proposed[0].title}* has {_times(found)} times its error ({_apart(found)})"
+
+
+def _title(runner: str) -> str:
+    return registry.get(runner).title
+
+
+def _times(found: Interval) -> str:
+    return _with_interval(found, 2)
+
+
+def _with_interval(found: Interval, digits: int = 3) -> str:
+    interval = f" [{found.low:.{digits}f}, {found.high:.{digits}f}]" if found.known else ""
+    return f"{found.value:.{digits}f}{interval}"
+
+
+def _apart(found: Interval) -> str:
+    return "told apart" if found.excludes(1) else "not told apart"
+
+
+def _runs(row: RowResult) -> str:
+    return f"{row.runs} run{'s' if row.runs != 1 else ''}"

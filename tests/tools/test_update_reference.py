@@ -1,0 +1,24 @@
+"""The README and the findings have the places that the tool writes the answers and the table into."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import ROOT
+from tools.update_reference import ANSWER_BEGIN, ANSWER_END, BEGIN, END, _between
+
+
+def test_what_stands_between_two_markers_is_replaced_and_nothing_else() -> None:
+    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert _between(text, BEGIN, END, "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    for broken in ("nothing", f"only {BEGIN}"):
+        with pytest.raises(ValueError, match="missing"):
+            _between(broken, BEGIN, END, "new")
+
+
+def test_readme_and_findings_repeat_the_answers_of_the_committed_results() -> None:
+    answers = [path.read_text().strip() for path in sorted((ROOT / "tables" / "reference").glob("*/answer.md"))]
+    for name in ("README.md", "docs/findings.md"):
+        text = (ROOT / name).read_text()
+        assert _between(text, ANSWER_BEGIN, ANSWER_END, "\n\n".join(answers)) == text or not answers
+        assert text.index(ANSWER_BEGIN) < text.index(ANSWER_END)
