@@ -19,7 +19,7 @@ from bench.errors import BenchError
 from bench.execution.executor import Executor, RunningJob
 from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedJob
 from bench.execution.process import Limits, Outcome
-from bench.execution.progress import Progress
+from bench.execution.progress import Progress, TimeLeft
 from bench.runners import registry
 from bench.store.jobs import Job
 from bench.store.records import Record, Status
@@ -101,6 +101,8 @@ def run_jobs(
     counts: dict[Status, int] = {}
     running: list[_Running] = []
     store.clean_work()
+    expected = {item.job.id: item.estimate.seconds for item in waiting if item.state not in REFUSED}
+    progress.planned(TimeLeft(expected, executor.room()))
 
     def finish(record: Record, work: Path) -> None:
         if keep_artefacts and (work / "scratch").is_dir():

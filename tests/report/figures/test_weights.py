@@ -44,5 +44,5 @@ def test_what_is_drawn_are_the_courses(full_store: Store) -> None:
         title = axes.get_title(loc="left").replace("\n", " ")
         assert found.regions[index].title in title and f"({len(found.regions[index].cells)}" in title
     legend = [text.get_text() for text in sheet.legends[0].get_texts()]
-    assert legend == found.features
+    assert legend == [named[feature] for feature in found.features]
     assert "gC m⁻² d⁻¹ per standard deviation" in sheet.get_supylabel()
