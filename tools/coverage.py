@@ -107,7 +107,9 @@ SCENARIOS = (
     Scenario("northchina", 0.5, seeds=1, claimed=False),
     Scenario("northchina", 0.5, seeds=2, spread=0.1, claimed=False),
     Scenario("northchina", 0.5, seeds=3, spread=0.1),
-    *(Scenario("simulated", length, uneven) for length, uneven in ((1.0, False), (4.0, True), (12.0, False))),
+    Scenario("simulated", 1.0),
+    Scenario("simulated", 4.0, True, single=False),
+    Scenario("simulated", 12.0),
 )
 
 

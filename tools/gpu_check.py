@@ -7,8 +7,8 @@ It needs this repository's `models`, torch, NumPy and SciPy and reads no data: a
 climate variables, and lie on the device. It answers, for *Dual-branch plus*, *Dual-branch (paper)* in both readings and
 GNNWR:
 
-- `difference`: do GPU and CPU predict the same with the same weights, in float32? The largest difference, over the
-  spread of the predictions; `agrees` says whether all are within 1e-5.
+- `difference`: do GPU and CPU predict the same with the same weights, in float32 without TF32? The largest
+  difference, over the spread of the predictions; `agrees` says whether all are within 1e-5.
 - `samples_per_second` of the training itself, and its `share_of_matrix_rate`: the operations of its matrix products,
   over what the device does in large square products of the same precision.
 - `hours`: for the paper's 20 passes over 52 million samples at that rate.
@@ -177,7 +177,7 @@ def matrix_rate(device: torch.device, dtype: torch.dtype) -> float:
 def _difference(made: Checked, device: torch.device) -> float:
     """Largest difference of the predictions of device and CPU over their spread, before training."""
     module = made.task.module.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):  # or its LSTM keeps 10 bits only
         there = made.predictions(module, device).cpu()
         here = made.predictions(module.to("cpu"), torch.device("cpu"))
     module.to(device)

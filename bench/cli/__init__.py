@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from typing import Any
 
 import click
 
 from bench.errors import BenchError
+from bench.system.terminal import ensure_standard_streams, flush_or_give_up, go_on_without_reader
+from bench.system.text import plain
 from bench.version import __version__
 
 _VERBS = {
@@ -53,6 +56,8 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(_VERBS.items()))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] == "run":
+            go_on_without_reader()
         if args and args[0] in ("run", "plan"):
             args = [args[0], *map(_present_spelling, args[1:])]
         if args and args[0] not in _VERBS and not args[0].startswith("-"):
@@ -82,6 +87,8 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of `bench`."""
+    ensure_standard_streams()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, by exit code 130
     call(cli, "bench")
 
 
@@ -94,8 +101,9 @@ def call(command: click.Command, name: str) -> None:
     """
     try:
         code = command.main(prog_name=name, standalone_mode=False)
+        flush_or_give_up()
     except BenchError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {plain(str(error))}", err=True)
         sys.exit(2)
     except click.ClickException as error:
         error.show()
@@ -108,9 +116,7 @@ def call(command: click.Command, name: str) -> None:
         sys.exit(0)
     except OSError as error:
         # Whatever a folder or disk refuses that no place nearer to it has words for.
-        click.echo(
-            f"Error: {error.filename or 'A file'}: {error.strerror or error}; check the path and its permissions.",
-            err=True,
-        )
+        said = f"{error.filename or 'A file'}: {error.strerror or error}"
+        click.echo(f"Error: {plain(said)}; check the path and its permissions.", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

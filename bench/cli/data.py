@@ -1,4 +1,4 @@
-"""`bench data`: fetch, build, describe, verify and audit data sets."""
+"""`bench data`: fetch, build, import, describe, verify and audit data sets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Any
 import click
 
 from bench.cli.data_build import command as build_command
+from bench.cli.data_import import command as import_command
 from bench.cli.options import json_option
 from bench.errors import BenchError
+
+_MOST_LINES = 20
+"""More files than this are named by their number."""
 
 
 @click.group(
@@ -21,14 +25,16 @@ Examples:
   bench data info simulated:cells=2000
   bench data verify northchina
   bench data build climate2gpp --help
+  bench data import towers.csv --out my/towers --target GPP:'gC m-2 d-1' --features temp:degC --time date
   bench data audit northchina --suite fewshot --weeks 40 --runner climatology
   bench data audit northchina --split blocks:3,1/5""",
 )
 def command() -> None:
-    """Fetch, build, describe, verify and audit data sets."""
+    """Fetch, build, import, describe, verify and audit data sets."""
 
 
 command.add_command(build_command)
+command.add_command(import_command)
 
 
 @command.command()
@@ -41,7 +47,7 @@ def fetch(name: str) -> int:
     parsed, _ = datasets.parse_spec(name)
     source = datasets.entries()[parsed].source
     if source is None:
-        click.echo(f"{parsed} needs no download: it is made on this machine.")
+        click.echo(f"{parsed} needs no download: {datasets.at_hand(datasets.entries()[parsed]).reason}.")
         return 0
     location = locate(source)
     folder = location.folder
@@ -156,4 +162,7 @@ def _verify_files(name: str) -> None:
         return
     for relative, digest in source.sha256.items():
         verify_file(folder / relative, digest)
-        click.echo(f"{relative}: SHA-256 OK")
+        if len(source.sha256) <= _MOST_LINES:
+            click.echo(f"{relative}: SHA-256 OK")
+    if len(source.sha256) > _MOST_LINES:
+        click.echo(f"{len(source.sha256)} files in {folder}: SHA-256 OK")

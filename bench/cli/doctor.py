@@ -122,7 +122,10 @@ def _data() -> list[Finding]:
             continue
         # What only a command of its own builds is no defect of the machine.
         found = location.folder is not None or entry.command is not None
-        remedy = None if found else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR"
+        fetch = (
+            f"pip install {entry.package}" if entry.package else f"bench data fetch {entry.name}, or set BENCH_DATA_DIR"
+        )
+        remedy = None if found else fetch
         findings.append(Finding(f"data set {entry.name}", found, location.reason, remedy))
     return findings
 

@@ -17,6 +17,7 @@ from bench.data.cube import Cube
 from bench.data.own_split import TESTS, TRAINS
 from bench.errors import BenchError, unknown
 from bench.store.store import existing_store
+from bench.system.text import plain
 
 
 @click.command(
@@ -51,7 +52,7 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        click.echo("\n".join(_lines(found)))
+        click.echo(plain("\n".join(_lines(found))))
     return 0
 
 

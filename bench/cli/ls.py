@@ -11,7 +11,7 @@ import click
 from bench.cli.options import json_option, store_option
 from bench.errors import unknown
 from bench.store.store import existing_store
-from bench.system.terminal import console
+from bench.system.terminal import cell, console
 
 Rows = list[dict[str, object]]
 
@@ -25,6 +25,8 @@ def _suites(store: Path | None) -> Rows:
 def _runners(store: Path | None) -> Rows:
     from bench.runners import registry
 
+    for problem in registry.problems():
+        click.echo(f"A plug-in was skipped. {problem}", err=True)
     return [
         {
             "name": entry.name,
@@ -115,7 +117,6 @@ def command(what: str, store_path: Path | None, as_json: bool) -> int:
         click.echo(json.dumps(rows, indent=1))
         return 0
     from rich.table import Table
-    from rich.text import Text
 
     columns = list(dict.fromkeys(key for row in rows for key in row))
     columns = [column for column in columns if any(row.get(column) not in (None, {}) for row in rows)]
@@ -123,7 +124,7 @@ def command(what: str, store_path: Path | None, as_json: bool) -> int:
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*(Text(_text(row.get(column))) for column in columns))
+        table.add_row(*(cell(_text(row.get(column))) for column in columns))
     console().print(table)
     return 0
 

@@ -13,6 +13,7 @@ from bench.store.jobs import Job, differences
 from bench.store.records import Record
 from bench.store.store import existing_store
 from bench.suites.again import planned_now
+from bench.system.text import one_line
 
 
 @click.command(
@@ -55,11 +56,11 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
         click.echo(json.dumps(answers, indent=1))
         return 0
     for answer in answers:
-        click.echo(f"{answer['id']} {answer['job']}: {answer['state']}: {answer['because']}")
+        click.echo(one_line(f"{answer['id']} {answer['job']}: {answer['state']}: {answer['because']}"))
         changes = answer.get("changes", {})
         assert isinstance(changes, dict)
         for key, (old, new) in changes.items():
-            click.echo(f"    {key}: {old} → {new}")
+            click.echo("    " + one_line(f"{key}: {old} → {new}"))
     return 0
 
 

@@ -217,6 +217,22 @@ class Cube:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over names, units, shapes and every value: two cubes with one fingerprint give the same numbers."""
+        return self._digest()
+
+    def examined(self) -> str:
+        """Checks the cube as `validate` does and returns the fingerprint of what was read.
+
+        Raises:
+            BenchError: it is none, or it has gaps and says that it has not, or the other way round.
+        """
+        self.validate()
+        if dataclasses.replace(self).has_gaps != self.has_gaps:
+            raise BenchError(
+                f"Data set {self.name!r} is described wrongly: its target has gaps or not; build it again."
+            )
+        return self._digest()
+
+    def _digest(self) -> str:
         digest = hashlib.sha256(json.dumps(self.schema(), sort_keys=True).encode())
         for name, array in sorted(self.arrays().items()):
             digest.update(f"{name}{array.dtype.str}{array.shape}".encode())

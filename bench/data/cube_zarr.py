@@ -6,7 +6,6 @@ nothing to open. A cube is written block by block into a temporary folder and ap
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data import rhythm as rhythms
-from bench.data.cube import Cube, normalised_lon
+from bench.data.cube import Cube, FloatArray, normalised_lon
+from bench.data.cube_metadata import CUBE_FORMAT, REBUILD, chunk_file, dates, map_array, read_attributes
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.errors import BenchError
 from bench.system.ownership import is_abandoned, owner
@@ -25,8 +25,6 @@ from bench.system.ownership import is_abandoned, owner
 if TYPE_CHECKING:
     from zarr.core.common import JSON
 
-CUBE_FORMAT = 1
-"""Version of the on-disk layout, stored in the Zarr attributes as ``bench_cube_format``."""
 _TIME_UNITS = "days since 1970-01-01"
 
 
@@ -181,7 +179,7 @@ class CubeWriter:
             else self._DIMENSIONS.get(name, ("cell", "time")),
             attributes=attributes,
         )
-        chunk = _chunk_file(self._partial, name, len(shape))
+        chunk = chunk_file(self._partial, name, len(shape))
         chunk.parent.mkdir(parents=True, exist_ok=True)
         if hasattr(os, "posix_fallocate"):
             # Without its blocks reserved, a write through the map to a full disk would end the process by SIGBUS.
@@ -263,14 +261,11 @@ def open_cube(path: Path) -> Cube:
         BenchError: the folder is no cube, was written by a newer version, or lacks a variable.
     """
     cube = _open(path)
-    attributes = _read_json(path / "zarr.json")["attributes"]
-    stored = attributes.get("fingerprint")
-    if not isinstance(stored, str):
-        raise BenchError(
-            f"Cube {path} carries no fingerprint: its build was cut short; delete the folder and build it again."
-        )
-    # Trusted here; `bench data verify` recomputes the fingerprint, which covers the gaps too.
-    cube.__dict__.update(fingerprint=stored, has_gaps=bool(attributes.get("has_gaps", False)))
+    attributes = read_attributes(path)
+    if attributes.fingerprint is None:
+        raise BenchError(f"Cube {path} carries no fingerprint: its build was cut short; {REBUILD}.")
+    # `bench.data.cube_seal` compares both with the bytes.
+    cube.__dict__.update(fingerprint=attributes.fingerprint, has_gaps=attributes.has_gaps)
     return cube
 
 
@@ -280,93 +275,48 @@ def verify_cube(path: Path) -> str:
     Raises:
         BenchError: a value is not finite, or the bytes differ from those that were written.
     """
-    stored, actual = open_cube(path).fingerprint, _open(path).validate().fingerprint
+    stored, actual = open_cube(path).fingerprint, _examined(path)
     if stored != actual:
-        raise BenchError(
-            f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; delete the folder and "
-            "build it again."
-        )
+        raise BenchError(f"Cube {path} is damaged: fingerprint {actual[:12]} instead of {stored[:12]}; {REBUILD}.")
     return actual
 
 
+def _examined(path: Path) -> str:
+    cube = _open(path)
+    cube.__dict__["has_gaps"] = read_attributes(path).has_gaps
+    return cube.examined()
+
+
 def _open(path: Path) -> Cube:
-    try:
-        attributes = _read_json(path / "zarr.json")["attributes"]
-        version = attributes["bench_cube_format"]
-        schema = attributes["schema"]
-    except (KeyError, TypeError) as error:
-        raise BenchError(
-            f"{path} is no cube of this project (missing {error}); name another folder or build it again."
-        ) from error
-    if not isinstance(version, int) or version > CUBE_FORMAT:
-        raise BenchError(
-            f"Cube {path} has format {version}, this version reads up to {CUBE_FORMAT}; update climate2gpp-bench."
-        )
-    try:
-        days = np.asarray(_map(path, "time"))
-        crs = schema.get("crs")
-        first, second = ("lon", "lat") if crs is None else ("x", "y")
-        has_static, has_split = bool(schema["static_names"]), bool(attributes.get("has_split", False))
-        return Cube(
-            name=schema["name"],
-            climate=_map(path, "climate"),
-            static=_map(path, "static") if has_static else np.empty((len(_map(path, first)), 0), np.float32),
-            target=_map(path, "target"),
-            lon=np.asarray(_map(path, first)),
-            lat=np.asarray(_map(path, second)),
-            time=days.astype("datetime64[D]"),
-            feature_names=tuple(schema["feature_names"]),
-            feature_units=tuple(schema["feature_units"]),
-            static_names=tuple(schema["static_names"]),
-            static_units=tuple(schema["static_units"]),
-            n_land_cover=int(schema["n_land_cover"]),
-            target_name=schema["target_name"],
-            target_units=schema["target_units"],
-            provenance=attributes["provenance"],
-            withheld={name: _map(path, f"withheld/{name}") for name in attributes["withheld"]},
-            rhythm=rhythms.get(schema["rhythm"]) if "rhythm" in schema else EIGHT_DAY,
-            split=_map(path, "split") if has_split else None,
-            several_targets={name: units for name, units in schema.get("several_targets", ())},
-            crs=crs,
-            place_names=tuple(schema["place_names"]) if "place_names" in schema else None,
-            groupings=tuple(schema.get("groupings", ())),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BenchError(
-            f"The metadata of cube {path} is damaged ({error!r}); delete the folder and build it again."
-        ) from error
+    attributes = read_attributes(path)
+    schema = attributes.schema_
+    first, second = ("lon", "lat") if schema.crs is None else ("x", "y")
+    lon = np.asarray(map_array(path, first), np.float64)
+    return Cube(
+        name=schema.name,
+        climate=_floats(path, "climate"),
+        static=_floats(path, "static") if schema.static_names else np.empty((len(lon), 0), np.float32),
+        target=_floats(path, "target"),
+        lon=lon,
+        lat=np.asarray(map_array(path, second), np.float64),
+        time=dates(path, map_array(path, "time")),
+        feature_names=schema.feature_names,
+        feature_units=schema.feature_units,
+        static_names=schema.static_names,
+        static_units=schema.static_units,
+        n_land_cover=schema.n_land_cover,
+        target_name=schema.target_name,
+        target_units=schema.target_units,
+        provenance=attributes.provenance,
+        withheld={name: _floats(path, f"withheld/{name}") for name in attributes.withheld},
+        rhythm=rhythms.get(schema.rhythm) if schema.rhythm is not None else EIGHT_DAY,
+        split=cast("npt.NDArray[np.int8]", map_array(path, "split")) if attributes.has_split else None,
+        several_targets=dict(schema.several_targets),
+        crs=schema.crs,
+        place_names=schema.place_names,
+        groupings=schema.groupings,
+    )
 
 
-def _chunk_file(root: Path, name: str, n_dimensions: int) -> Path:
-    return root.joinpath(name, "c", *["0"] * n_dimensions)
-
-
-def _map(root: Path, name: str) -> npt.NDArray[Any]:
-    metadata_file = root / name / "zarr.json"
-    if not metadata_file.exists():
-        raise BenchError(f"Cube {root} lacks the variable {name!r}; delete the folder and build it again.")
-    metadata = _read_json(metadata_file)
-    shape, dtype = tuple(metadata["shape"]), np.dtype(metadata["data_type"])
-    chunk = _chunk_file(root, name, len(shape))
-    expected = int(np.prod(shape)) * dtype.itemsize
-    actual = chunk.stat().st_size if chunk.exists() else 0
-    if actual != expected:
-        raise BenchError(
-            f"Cube {root}: variable {name!r} holds {actual} bytes instead of {expected}; delete the folder and "
-            "build it again."
-        )
-    return cast("npt.NDArray[Any]", np.memmap(chunk, dtype=dtype, mode="r", shape=shape))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return cast("dict[str, Any]", json.loads(path.read_text()))
-    except FileNotFoundError as error:
-        raise BenchError(
-            f"{path.parent} is no cube of this project (there is no {path.name}); name another folder or build it "
-            "again."
-        ) from error
-    except PermissionError as error:
-        raise BenchError(f"{path} may not be read; grant read permission on it.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} is damaged ({error}); delete the folder and build it again.") from error
+def _floats(path: Path, name: str) -> FloatArray:
+    return cast("FloatArray", map_array(path, name))

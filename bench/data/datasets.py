@@ -7,6 +7,7 @@ once, under a lock, and is published by one rename.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from bench.data import fetch
 from bench.data.cube import Cube
+from bench.data.cube_seal import require_unchanged
 from bench.data.cube_zarr import open_cube, write_cube
 from bench.errors import BenchError, unknown
 from bench.system import paths
@@ -38,6 +40,7 @@ class DatasetEntry:
         build: writes the cube to a path, given the options.
         source: public files that it needs, if any.
         command: what makes its cube, where that takes more than opening it.
+        package: installed package that its files come with, if any.
     """
 
     name: str
@@ -46,6 +49,7 @@ class DatasetEntry:
     options: Mapping[str, int] = field(default_factory=dict)
     source: fetch.Source | None = None
     command: str | None = None
+    package: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,10 +77,7 @@ class OpenedDataset:
 def _build_northchina(path: Path, options: Mapping[str, int]) -> Cube:
     from bench.data import northchina
 
-    folder = fetch.locate(northchina.SOURCE).folder
-    if folder is None:
-        folder = fetch.download(northchina.SOURCE)
-    return write_cube(path, northchina.build(folder))
+    return write_cube(path, northchina.build(_files_of(northchina.SOURCE)))
 
 
 def _build_simulated(path: Path, options: Mapping[str, int]) -> Cube:
@@ -85,6 +86,34 @@ def _build_simulated(path: Path, options: Mapping[str, int]) -> Cube:
     return build_simulated(
         path, SimulatedOptions(n_cells=options["cells"], n_years=options["years"], seed=options["seed"])
     )
+
+
+def _build_towers(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data.towers import fluxval, sources
+
+    return fluxval.build(path, _files_of(sources.fluxval()))
+
+
+def _build_metaflux(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data.towers import metaflux, sources
+
+    return metaflux.build(path, _files_of(sources.metaflux()), vegetation=bool(options["vegetation"]))
+
+
+def _build_georgia(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data import cross_sections
+
+    return cross_sections.build_georgia(path)
+
+
+def _build_baltimore(path: Path, options: Mapping[str, int]) -> Cube:
+    from bench.data import cross_sections
+
+    return cross_sections.build_baltimore(path)
+
+
+def _files_of(source: fetch.Source) -> Path:
+    return fetch.locate(source).folder or fetch.download(source)
 
 
 def _refuse_climate2gpp(path: Path, options: Mapping[str, int]) -> Cube:
@@ -98,6 +127,7 @@ def _refuse_climate2gpp(path: Path, options: Mapping[str, int]) -> Cube:
 def entries() -> dict[str, DatasetEntry]:
     """All data sets by name."""
     from bench.data import northchina
+    from bench.data.towers import sources
 
     listed = (
         DatasetEntry(
@@ -105,6 +135,32 @@ def entries() -> dict[str, DatasetEntry]:
             "real: North China 2019–2020, 0.25°, 8-day; GLDAS/MODIS forcing, GPP recomputed by the PML_V2 equations",
             _build_northchina,
             source=northchina.SOURCE,
+        ),
+        DatasetEntry(
+            "towers",
+            "real: 204 FLUXNET2015 towers, monthly 2001-2016, measured GPP, RECO and NEE (CARDAMOM-FLUXVAL)",
+            _build_towers,
+            source=sources.fluxval(),
+        ),
+        DatasetEntry(
+            "metaflux",
+            "real: 206 FLUXNET2015 towers, monthly 1991-2014, tower weather, measured GPP, RECO and NEE; vegetation=1 "
+            "adds LAI and EVI",
+            _build_metaflux,
+            options={"vegetation": 0},
+            source=sources.metaflux(),
+        ),
+        DatasetEntry(
+            "georgia",
+            "real: 159 counties of Georgia, census of 1990, share of bachelor's degrees; one step (libpysal)",
+            _build_georgia,
+            package="libpysal",
+        ),
+        DatasetEntry(
+            "baltimore",
+            "real: 211 houses sold in Baltimore, 1978, price; one step (libpysal)",
+            _build_baltimore,
+            package="libpysal",
         ),
         DatasetEntry(
             "simulated",
@@ -133,6 +189,11 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     name, _, rest = spec.partition(":")
     known = entries()
     if name not in known:
+        if name == "auto":
+            raise BenchError(
+                f"Data set {spec!r}: auto takes no options, it chooses between northchina and simulated; write auto, "
+                "or the one that you want with its options."
+            )
         raise unknown(
             "data set",
             name,
@@ -142,6 +203,8 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     options = dict(known[name].options)
     for item in filter(None, rest.split(",")):
         key, _, value = item.partition("=")
+        if not options:
+            raise BenchError(f"Data set {name!r} takes no options, but {item!r} is one; write {name}.")
         if key not in options:
             raise unknown(f"option of data set {name!r}", key, list(options), f"write {name}:option=value")
         try:
@@ -166,21 +229,26 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
     if spec == "auto":
         return _open_auto(say)
     if _names_a_folder(spec):
-        folder = Path(spec)
-        return OpenedDataset(open_cube(folder), folder, spec, "named by its folder")
+        return _opened(Path(spec), spec, "named by its folder", say)
     name, options = parse_spec(spec)
     entry = entries()[name]
     path = _cube_path(entry, options)
     canonical = name + (":" + ",".join(f"{key}={value}" for key, value in options.items()) if options else "")
     if (path / "zarr.json").exists():
-        return OpenedDataset(open_cube(path), path, canonical, f"cube built before ({path})")
+        return _opened(path, canonical, f"cube built before ({path})", say)
     with disk_errors(f"Cache {paths.cache_dir()} (BENCH_CACHE_DIR)", "nothing stored is lost"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with ProcessLock(path.with_name(path.name + ".lock")):
             if not (path / "zarr.json").exists():
                 say(f"Building data set {canonical} (once; kept in the cache).")
                 entry.build(path, options)
-    return OpenedDataset(open_cube(path), path, canonical, "built now")
+    return _opened(path, canonical, "built now", say)
+
+
+def _opened(path: Path, spec: str, reason: str, say: Callable[[str], None]) -> OpenedDataset:
+    cube = open_cube(path)
+    require_unchanged(path, cube, say)
+    return OpenedDataset(cube, path, spec, reason)
 
 
 def _names_a_folder(spec: str) -> bool:
@@ -208,6 +276,10 @@ def at_hand(entry: DatasetEntry) -> fetch.Location:
     if entry.command is not None:
         built = (cube / "zarr.json").exists()
         return fetch.Location(cube if built else None, "built" if built else f"made by `{entry.command}`")
+    if entry.package is not None:
+        found = importlib.util.find_spec(entry.package) is not None
+        why = f"comes with {entry.package}" + ("" if found else ", which is not installed")
+        return fetch.Location(cube if found else None, why)
     if entry.source is None:
         return fetch.Location(cube, "made on this machine")
     location = fetch.locate(entry.source)

@@ -161,6 +161,8 @@ def _own_split(cube: Cube, kind: str, where: str) -> dict[str, Any]:
 
 def text_of(parameters: Mapping[str, Any]) -> str:
     """The name that gives these parameters, its fold included: what ``--split`` takes."""
+    if "test_year" in parameters:
+        return "last-year"
     kind = parameters["kind"]
     fold = f"{parameters['fold']}/{parameters['folds']}" if "folds" in parameters else ""
     if kind == "share":
@@ -169,7 +171,7 @@ def text_of(parameters: Mapping[str, Any]) -> str:
         return f"blocks:{parameters['block_size']!r},{fold}"
     if kind == "places":
         return f"places:{fold},{parameters['near']!r}"
-    return "last-year" if "test_year" in parameters else str(kind)
+    return str(kind)
 
 
 def describe(parameters: Mapping[str, Any], distance_unit: str = "km") -> str:

@@ -7,7 +7,7 @@ name) and from what `Layout` knows of the data, so that a report can do it witho
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ from bench.errors import BenchError
 FEWSHOT_SMALL_GRID = 20_000
 FEWSHOT_CELLS = 6_000
 FEWSHOT_SHARE = 0.3
+_LAST_YEAR = 9999
+_MOST_STEPS = 366
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,60 @@ def ablation_parameters(
     size = n_cells if train_cells is None else min(train_cells, n_cells)
     sample = fewshot_parameters(cube, weeks, size, sample_seed, max_cells)
     return sample | {"kind": "ablation", "step_stride": step_stride, "train_years": train_years}
+
+
+def require_parameters(parameters: Mapping[str, Any]) -> None:
+    """Checks that parameters that were read from a file can make a split of some cube.
+
+    Raises:
+        ValueError: one is missing, or its value is of another kind; the message names it.
+    """
+    kind = parameters.get("kind")
+    needed = _PARAMETERS.get(kind) if isinstance(kind, str) else None
+    if needed is None:
+        raise ValueError(f"its split is of no known kind ({', '.join(_PARAMETERS)})")
+    for name, fits in needed.items():
+        if (name not in parameters and name != "target") or not fits(parameters.get(name)):
+            raise ValueError(f"parameter {name!r} of its split is missing or makes no sense")
+
+
+def _is_count(value: object, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 1 << 40
+
+
+def _is_count_or_none(value: object) -> bool:
+    return value is None or _is_count(value)
+
+
+def _are_weeks(value: object) -> bool:
+    return isinstance(value, list) and all(_is_count(week) and week <= _MOST_STEPS for week in value)
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+_ANY = {"max_cells": _is_count_or_none, "target": lambda value: value is None or isinstance(value, str)}
+_FULL = {**_ANY, "test_year": lambda value: _is_count(value) and value in range(_LAST_YEAR + 1)}
+_FEWSHOT = {
+    **_FULL,
+    "weeks": _are_weeks,
+    "train_cells": _is_count,
+    "sample_seed": lambda value: _is_count(value, 0),
+}
+_FOLDS = {**_ANY, "fold": lambda value: _is_count(value, 0), "folds": _is_count}
+_PARAMETERS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
+    "full": _FULL,
+    "fewshot": _FEWSHOT,
+    "ablation": {**_FEWSHOT, "step_stride": _is_count, "train_years": _is_count_or_none},
+    "last-year-of-each-place": _ANY,
+    "column": _ANY,
+    "published": _ANY,
+    "share": {**_ANY, "share": _is_positive, "share_seed": lambda value: _is_count(value, 0)},
+    "blocks": {**_FOLDS, "block_size": _is_positive},
+    "places": {**_FOLDS, "near": lambda value: value is None or _is_positive(value)},
+}
+"""What each kind of split needs; a target is named only where there are several."""
 
 
 def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:

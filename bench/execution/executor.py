@@ -32,6 +32,9 @@ class RunningJob(Protocol):
     def poll(self) -> Outcome | None:
         """The outcome if the job has ended, else None."""
 
+    def log(self) -> bytes:
+        """What the job printed, once it has ended."""
+
     def kill(self) -> None:
         """Ends the job."""
 

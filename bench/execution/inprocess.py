@@ -72,14 +72,23 @@ def build_runner(
 
 
 def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) -> FloatArray:
-    """A runner's predictions of a part, (n_cells, n_times), after checking their number and that they are finite.
+    """A runner's predictions of a part, (n_cells, n_times), after checking their type, number and that they are finite.
 
     Only samples are checked; where the part's rectangle has none, anything may stand.
 
     Raises:
-        BenchError: the shape is wrong or a value is NaN or infinite.
+        BenchError: they are no real numbers or partly masked, the shape is wrong, or a value is NaN or infinite.
     """
-    prediction = np.asarray(runner.predict(part), np.float32)
+    given = runner.predict(part)
+    kind = np.asarray(given).dtype
+    if kind.kind not in "fiub" or np.ma.is_masked(given):
+        what = "masked values" if np.ma.is_masked(given) else f"values of type {kind}"
+        raise BenchError(
+            f"Runner {runner_name!r} returned {what} as predictions of the {name} part; real numbers are needed, "
+            "correct its predict()."
+        )
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
+        prediction = np.asarray(given, np.float32)
     if prediction.shape != part.shape:
         raise BenchError(
             f"Runner {runner_name!r} returned {prediction.shape} predictions of the {name} part instead of "

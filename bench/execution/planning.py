@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import resource
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +49,9 @@ REFUSED: tuple[State, ...] = ("unavailable", "unsuited", "too large", "too long"
 """States that a run records as skipped, with the reason."""
 _ABOUT_TO_RUN: tuple[State, ...] = (*PENDING, "failed", "timeout", "oom")
 RETRYABLE = ("failed", "timeout", "oom")
+MOST_MEMORY_GB = 1_000_000
+"""A thousand times what the largest machines have: more is a slip of the keyboard."""
+_LEAST_MEMORY_BYTES = 500_000_000
 _RESERVE_BYTES = 1_500_000_000  # for the system and the harness
 _SCORED_BYTES = 8
 """Of a scored sample: its prediction and its target, float32; `bench.scoring.metrics` sums them block by block."""
@@ -107,15 +112,29 @@ def limits_for(at_once: int, memory_gb: float | None, timeout_s: float | None, p
     """
     if at_once < 1:
         raise BenchError(f"--jobs is {at_once}; it must be at least 1.")
-    if memory_gb is not None and not 0 < memory_gb < math.inf:
-        raise BenchError(f"--memory is {memory_gb:g} GB; it must be a positive number.")
+    if memory_gb is not None and not 0 < memory_gb <= MOST_MEMORY_GB:
+        raise BenchError(f"--memory is {memory_gb:g} GB; it must be positive and at most {MOST_MEMORY_GB:,}.")
     if timeout_s is not None and not 0 < timeout_s < math.inf:
         raise BenchError(f"--timeout is {timeout_s:g} s; it must be a positive number.")
     if processes < 1:
         raise BenchError(f"--processes-per-job is {processes}; it must be at least 1.")
     share = max(0, available_memory() - _RESERVE_BYTES) // at_once
-    memory_bytes = int(memory_gb * 1e9) if memory_gb is not None else max(share, 500_000_000)
+    memory_bytes = int(memory_gb * 1e9) if memory_gb is not None else max(share, _LEAST_MEMORY_BYTES)
+    most = _data_limit()
+    if memory_bytes > most:
+        if memory_gb is not None or most < _LEAST_MEMORY_BYTES:
+            raise BenchError(
+                f"A job is to have {memory_bytes / 1e9:g} GB, but this shell allows a process {most / 1e9:g} GB "
+                "of data (ulimit -d); raise that limit or name a lower --memory."
+            )
+        memory_bytes = most
     return Limits(max(1, available_cores() // at_once), memory_bytes, timeout_s, processes)
+
+
+def _data_limit() -> int:
+    """Bytes of data that a process started from here can have at most."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
 def available_memory() -> int:

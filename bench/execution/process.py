@@ -8,18 +8,23 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from bench.execution.joblog import JobLog
+from bench.execution.result import Result, read_result, what_is_missing
 from bench.store.jobs import Job
 from bench.store.records import Status
 from bench.system.clock import Stopwatch
-from bench.system.disk import disk_errors
+from bench.system.disk import disk_errors, free_bytes
 from bench.system.host import Host
+from bench.system.memory import MemoryWatch
+from bench.system.processes import END_S
+from bench.system.untrusted import is_folder, size_of_tree
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -40,8 +45,13 @@ GROUP_VARIABLES = (
 """Of torchrun and of cluster operators: a job that inherited them would wait for processes of another job."""
 DISK_FULL_EXIT = 28
 """Exit code of a job that found the disk full (ENOSPC); a result file could not be written then."""
-MEMORY_CHECK_S = 0.1
-"""How often memory is measured: at 2 GB/s of page faults a job overshoots its cap by about 0.2 GB."""
+MOST_DISK_BYTES = 50_000_000_000
+"""What a job may write into its own folders, unless told otherwise: more than any fitted model of this project."""
+_DISK_CHECK_S = 2.0
+_DISK_SHARE = 20
+"""How much more time must pass than the last look at the folders took."""
+_FULL_BYTES = 1_000_000
+"""A job that failed on a disk with less room than this failed because of it."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +63,14 @@ class Limits:
         memory_bytes: resident memory of the process and its children.
         timeout_s: wall-clock limit, or None.
         processes: that train the job together, each with these threads, where its runner can use several.
+        disk_bytes: of its work folder and its checkpoint.
     """
 
     threads: int
     memory_bytes: int
     timeout_s: float | None
     processes: int = 1
+    disk_bytes: int = MOST_DISK_BYTES
 
 
 @dataclass(frozen=True)
@@ -69,9 +81,11 @@ class Outcome:
         status: as in the record.
         reason: one sentence, unless done.
         interrupted: killed from outside.
-        result: what the child left in ``result.json``.
+        result: what the process said of itself, if it did.
         wall_seconds: lifetime of the process.
-        peak_memory_bytes: largest resident memory seen.
+        peak_memory_bytes: the most memory that it held.
+        obstacle: what is in the way of every other job too (a full disk, data that are gone), as the start of a
+            sentence; the run ends then, and nothing is recorded.
         started: UTC, where another machine started it.
         host: that machine.
     """
@@ -79,16 +93,12 @@ class Outcome:
     status: Status
     reason: str | None
     interrupted: bool
-    result: dict[str, Any]
+    result: Result | None
     wall_seconds: float
     peak_memory_bytes: int
     started: str | None = None
     host: Host | None = None
-
-    @property
-    def disk_full(self) -> bool:
-        """Whether the job ended because nothing more could be written."""
-        return bool(self.result.get("disk_full"))
+    obstacle: str | None = None
 
 
 def environment_of_job(threads: int, temporary: Path, gpus: Sequence[str] | None) -> dict[str, str]:
@@ -97,12 +107,15 @@ def environment_of_job(threads: int, temporary: Path, gpus: Sequence[str] | None
     Args:
         threads: numeric threads.
         temporary: folder for temporary files.
-        gpus: as for `CellProcess`.
+        gpus: as for `JobProcess`.
     """
     environment = {name: value for name, value in os.environ.items() if name not in GROUP_VARIABLES}
     environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     environment |= {"PYTHONHASHSEED": "0", "TMPDIR": str(temporary.resolve()), "PYTHONUNBUFFERED": "1"}
     environment["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # read when cuBLAS is loaded: without it its sums vary
+    root = str(Path(__file__).resolve().parents[2])
+    if not root.endswith("-packages"):  # run from its source: the job must find the same
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     if gpus is not None:
         environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
     return environment
@@ -137,26 +150,27 @@ class JobProcess:
             "threads": limits.threads,
             "processes": limits.processes,
             "memory_bytes": limits.memory_bytes,
-            "parent": os.getpid(),
+            "path": [str(Path(entry).resolve()) for entry in sys.path],
         }
         temporary = work / "tmp"
         with disk_errors(f"Work folder {work}", "stored results are untouched"):
             (work / "task.json").write_text(json.dumps(task))
-            (work / "log.txt").touch()
             temporary.mkdir()
+            self._log = JobLog(work / "log.txt")
         self.watch = Stopwatch()
-        self._checked_at = -MEMORY_CHECK_S
-        self._peak = 0
-        with (work / "log.txt").open("wb") as log:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-m", "bench.execution.child", str(work.resolve())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment_of_job(limits.threads, temporary, gpus),
-                start_new_session=True,  # a process group of its own: it can be ended with all its children
-            )
+        self._folders, self._disk_checked = (work, checkpoint), Stopwatch()
+        self._memory = MemoryWatch()
+        # Without -P a folder `bench` or `models` where the user stands would be imported in place of this package.
+        self._popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", "bench.execution.child", str(work.resolve()), str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log.stream,
+            stderr=subprocess.STDOUT,
+            env=environment_of_job(limits.threads, temporary, gpus),
+            start_new_session=True,  # a process group of its own: it can be ended with all its children
+        )
         self._process = psutil.Process(self._popen.pid)
+        self._members: list[psutil.Process] = []
 
     @property
     def pid(self) -> int:
@@ -168,83 +182,110 @@ class JobProcess:
         """Whether it had not ended when it was last looked at."""
         return self._popen.returncode is None
 
+    def log(self) -> bytes:
+        """What the job printed, whatever it did to the file."""
+        return self._log.content()
+
     def poll(self) -> Outcome | None:
         """The outcome if the process has ended or had to be ended, else None."""
         code = self._popen.poll()
         if code is not None:
+            self.kill()  # what outlived it, where its guard was killed
             return self._ended(code)
-        seconds = self.watch.seconds
-        if self.limits.timeout_s is not None and seconds > self.limits.timeout_s:
+        if self.limits.timeout_s is not None and self.watch.seconds > self.limits.timeout_s:
             self.kill()
             return self._outcome(
                 "timeout", f"no result within {self.limits.timeout_s:g} s; raise --timeout or use a smaller profile"
             )
-        if seconds - self._checked_at >= MEMORY_CHECK_S:
-            self._checked_at = seconds
-            if self._measure() > self.limits.memory_bytes:
+        if self._memory.due():
+            self._members = self._descendants()
+            pids = [self._popen.pid, *(member.pid for member in self._members)]
+            if self._memory.measure(pids) > self.limits.memory_bytes:
                 self.kill()
                 return self._outcome("oom", self._memory_reason())
+            self._log.hold()
+        if self._disk_checked.seconds > _DISK_CHECK_S:
+            watch = Stopwatch()
+            used = sum(size_of_tree(folder, self.limits.disk_bytes) for folder in self._folders)
+            if used > self.limits.disk_bytes:
+                self.kill()
+                return self._outcome("failed", self._disk_reason())
+            self._disk_checked = Stopwatch(-_DISK_SHARE * watch.seconds)
         return None
 
     def kill(self) -> None:
-        """Ends the process and all its children, at once, and waits for it."""
-        children = self._children()
-        with contextlib.suppress(ProcessLookupError):
+        """Ends the process and everything that it started, at once, and waits for it."""
+        deadline = time.monotonic() + END_S
+        # Its guard is ended last: as long as that lives, no process can leave the family by losing its parent.
+        while (members := [*self._descendants(), *self._members]) and time.monotonic() < deadline:
+            self._members = [member for member in members if _end(member)]
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
-        for child in children:  # those that left the process group
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
         self._popen.wait()
 
-    def _children(self) -> list[psutil.Process]:
+    def _descendants(self) -> list[psutil.Process]:
         try:
             return list(self._process.children(recursive=True))
         except psutil.NoSuchProcess:
             return []
 
-    def _measure(self) -> int:
-        total = 0
-        for process in (self._process, *self._children()):
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                memory = process.memory_info()
-                # Mapped file pages (the cube) can be taken back at any time: they are nobody's memory.
-                total += memory.rss - getattr(memory, "shared", 0)
-        self._peak = max(self._peak, total)
-        return total
-
     def _ended(self, code: int) -> Outcome:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._popen.pid, signal.SIGKILL)  # children that outlived it
-        result = self._result()
+        result = read_result(self.work) if is_folder(self.work) else None  # what a link leads to is not the job's
         if code == DISK_FULL_EXIT:
-            return self._outcome("failed", "the disk is full", interrupted=True, result={"disk_full": True})
-        self._peak = max(self._peak, int(result.get("max_rss_bytes", 0)))
-        if result.get("status") == "done":
-            return self._outcome("done", None, result=result)  # whole and last to be written: how it exits is no matter
-        if result:
-            return self._outcome(result["status"], result.get("reason"), result=result)
-        if code == -signal.SIGKILL and self._peak > 0.9 * self.limits.memory_bytes:
+            return self._outcome("failed", "the disk is full", obstacle="found the disk full; free some space")
+        if result is not None and result.data_gone:
+            obstacle = f"did not find the data of the plan ({(result.reason or '').rstrip('.')}); see to them"
+            return self._outcome("failed", result.reason, result=result, obstacle=obstacle)
+        if result is not None and result.status == "done":
+            # Whole and last to be written: how the process exits after that is no matter.
+            missing = what_is_missing(result, self.work)
+            return self._outcome("failed" if missing else "done", missing, result=result)
+        if free_bytes(self.work) < _FULL_BYTES:
+            return self._outcome("failed", "the disk is full", obstacle="found the disk full; free some space")
+        if result is not None:
+            return self._outcome(result.status, result.reason, result=result)
+        if code == -signal.SIGKILL and self._memory.peak > 0.9 * self.limits.memory_bytes:
             return self._outcome("oom", self._memory_reason())
         if code < 0:
-            name = signal.Signals(-code).name
             outside = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
             return self._outcome(
-                "failed", f"the process ended by {name}; the job's log has its last words", interrupted=outside
+                "failed", f"the process ended by {_name(-code)}; the job's log has its last words", interrupted=outside
             )
         return self._outcome("failed", f"the process ended with exit code {code} and no result; see the job's log")
 
-    def _result(self) -> dict[str, Any]:
-        try:
-            loaded = json.loads((self.work / "result.json").read_text())
-        except (OSError, ValueError):
-            return {}  # killed before or while writing: the exit code says the rest
-        return loaded if isinstance(loaded, dict) else {}
-
     def _memory_reason(self) -> str:
-        used, cap = self._peak / 1e9, self.limits.memory_bytes / 1e9
+        used, cap = self._memory.peak / 1e9, self.limits.memory_bytes / 1e9
         return f"used {used:.1f} GB, more than its cap of {cap:.1f} GB; raise --memory or use fewer --jobs"
 
+    def _disk_reason(self) -> str:
+        return (
+            f"wrote more than {self.limits.disk_bytes / 1e9:g} GB into its folders; use a runner that keeps less there"
+        )
+
     def _outcome(
-        self, status: Status, reason: str | None, *, interrupted: bool = False, result: dict[str, Any] | None = None
+        self,
+        status: Status,
+        reason: str | None,
+        *,
+        interrupted: bool = False,
+        result: Result | None = None,
+        obstacle: str | None = None,
     ) -> Outcome:
-        return Outcome(status, reason, interrupted, result or {}, self.watch.seconds, self._peak)
+        peak = max(self._memory.peak, result.max_rss_bytes if result else 0)
+        return Outcome(status, reason, interrupted, result, self.watch.seconds, peak, obstacle=obstacle)
+
+
+def _end(member: psutil.Process) -> bool:
+    """Ends a process and says whether it may still be there."""
+    try:
+        member.kill()
+        return bool(member.is_running() and member.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"  # a real-time signal

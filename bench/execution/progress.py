@@ -9,6 +9,10 @@ from typing import Protocol, TextIO
 from bench.execution.executor import RunningJob
 from bench.store.records import Record
 from bench.system.clock import Stopwatch, human_seconds
+from bench.system.text import one_line
+
+HEARTBEAT_S = 30.0
+"""Without a terminal: how often running jobs are named."""
 
 
 class TimeLeft:
@@ -48,10 +52,6 @@ class TimeLeft:
         return f"about {human_seconds(self.seconds(running))} left" if self._left else ""
 
 
-HEARTBEAT_S = 30.0
-"""Without a terminal: how often running jobs are named."""
-
-
 class Progress(Protocol):
     """What the scheduler tells whoever watches."""
 
@@ -77,8 +77,8 @@ class Progress(Protocol):
 def describe(record: Record) -> str:
     """One line about an ended job."""
     if record.status != "done":
-        return f"{record.job.label}: {record.status} - {record.reason}"
-    test = record.metrics["test"]
+        return f"{record.job.label}: {record.status} - {one_line(record.reason or 'no reason was recorded')}"
+    test = record.metrics.get("test", {})
     parts = [
         f"{name} {test[key]:.3f}" for key, name in (("rmse", "test RMSE"), ("r2", "R²")) if test.get(key) is not None
     ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +12,17 @@ from bench.errors import BenchError
 from bench.execution.executor import OnLost
 from bench.execution.planning import Estimate
 from bench.execution.process import Limits, Outcome
+from bench.execution.ray_cluster import connect, last_line
 from bench.execution.remote import receive, run_on_worker, task_of
 from bench.runners import registry
 from bench.store.jobs import Job
+from bench.store.store import LOG
 from bench.system.clock import Stopwatch
 
 ATTEMPTS = 4
 """How often a job is sent out before a lost worker is held to be its own fault."""
 CANCEL_S = 15.0
 """How long jobs may take to end after Ctrl-C before their workers are ended."""
-CONNECT_S = 10.0
-"""How long the cluster's address may take to answer."""
 GRACE_S = 600.0
 """How long a job waits for a node that can hold it: a cluster that grows by itself may be about to bring one."""
 _LOOK_S = 2.0  # between two looks at the nodes of the cluster
@@ -88,7 +86,7 @@ class RayExecutor:
         gpus: int = 0,
         keep_artefacts: bool = False,
     ) -> None:
-        self.ray = _connect(address)
+        self.ray = connect(address)
         self.dataset, self.gpus, self.keep_artefacts = dataset, gpus, keep_artefacts
         self._at_once, self._threads, self._capped = at_once, 1, False
         self.remote = self.ray.remote(max_retries=0)(run_on_worker)
@@ -160,7 +158,7 @@ class RayExecutor:
 
 
 class RayJob:
-    """A job that was sent to the cluster; see `RunningCell`."""
+    """A job that was sent to the cluster; see `RunningJob`."""
 
     def __init__(
         self,
@@ -193,7 +191,7 @@ class RayJob:
             answer = ray.get(self.reference)
         except ray.exceptions.RayTaskError as error:
             raise BenchError(
-                f"A worker of the Ray cluster cannot run jobs ({_last_line(error)}); install this package and its "
+                f"A worker of the Ray cluster cannot run jobs ({last_line(error)}); install this package and its "
                 "runners on every node and run the same command again."
             ) from error
         except ray.exceptions.RayError as error:  # worker, node or result is lost
@@ -203,7 +201,7 @@ class RayJob:
                 self._send()
                 return None
             reason = f"its worker was lost {ATTEMPTS} times, at last by {why}; look at the nodes, then --retry failed"
-            return Outcome("failed", reason, False, {}, self.watch.seconds, 0)
+            return Outcome("failed", reason, False, None, self.watch.seconds, 0)
         return receive(answer, self.work)
 
     def _given_up(self) -> Outcome | None:
@@ -220,46 +218,18 @@ class RayJob:
             f"no node of the Ray cluster can hold it (cores: {cores}, GPUs: {gpus}, memory: {memory / 1e9:.1f} GB) and "
             f"none came within {GRACE_S / 60:g} minutes; add one, then --retry failed"
         )
-        return Outcome("failed", reason, False, {}, self.watch.seconds, 0)
+        return Outcome("failed", reason, False, None, self.watch.seconds, 0)
+
+    def log(self) -> bytes:
+        """See `RunningJob`."""
+        path = self.work / LOG
+        return path.read_bytes() if path.exists() else b""
 
     def kill(self) -> None:
-        """Takes the job back; `RayEngine.close` waits until it has ended."""
+        """Takes the job back; `RayExecutor.close` waits until it has ended."""
         self._executor.ray.cancel(self.reference, force=False)
         self._executor.cancelled.append(self.reference)
 
     def _send(self) -> None:
         self._attempts += 1
         self.reference = self._executor.remote.options(name=self.job.label, **self._demand).remote(self._task)
-
-
-def _connect(address: str | None) -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
-    try:
-        import ray
-    except ImportError as error:
-        raise BenchError(
-            "--executor ray needs the package ray: pip install 'climate2gpp-bench[ray]' --constraint constraints.txt."
-        ) from error
-    where = address or os.environ.get("RAY_ADDRESS")
-    try:
-        if where:
-            _require_answer(where)
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BenchError(
-            f"No Ray cluster answers at {where or 'this machine'} ({_last_line(error)}); start one with "
-            "`ray start --head` or correct --address."
-        ) from error
-    return ray
-
-
-def _require_answer(address: str) -> None:
-    """Raises where nobody listens; Ray itself would try for minutes."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
-
-
-def _last_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip().rstrip(".") if lines else type(error).__name__

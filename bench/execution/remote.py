@@ -6,10 +6,11 @@ shared; where it is, a training goes on from the store's checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import shutil
 import socket
+import stat
 import tempfile
 import time
 from dataclasses import asdict
@@ -21,15 +22,21 @@ import numpy as np
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
 from bench.execution.process import JobProcess, Limits, Outcome
+from bench.execution.result import Result
 from bench.runners import registry
 from bench.store.jobs import Job
+from bench.store.records import RESULT_FILES
+from bench.store.store import LOG
 from bench.system import clock
 from bench.system.host import Host, this_host
 from bench.system.ownership import is_abandoned, owner
+from bench.system.untrusted import is_regular, make_readable, remove_tree
 from bench.version import __version__
 
 _POLL_S = 0.1
-_KEPT = ("log.txt", "statistics.parquet", "predictions.parquet", "importance.parquet")
+_SCRATCH = "scratch"
+_PLAIN = ("status", "reason", "interrupted", "wall_seconds", "peak_memory_bytes", "obstacle")
+"""Of an `Outcome`, what travels as it is."""
 
 
 def task_of(
@@ -68,15 +75,24 @@ def receive(answer: dict[str, Any], work: Path) -> Outcome:
         work: folder of the job.
 
     Raises:
-        BenchError: the worker has other data or other packages than the driver.
+        BenchError: the worker has other data or other packages than the driver, or names files outside the folder.
     """
     if "error" in answer:
         raise BenchError(answer["error"])
     for name, content in answer["files"].items():
         path = work / name
+        parts = Path(name).parts
+        if name not in (LOG, *RESULT_FILES) and (parts[:1] != (_SCRATCH,) or ".." in parts):
+            raise BenchError(f"A worker of the Ray cluster sent a file named {name!r}; run on workers that you trust.")
         path.parent.mkdir(parents=True, exist_ok=True)
         content.tofile(path)
-    return Outcome(**answer["outcome"], started=answer["started"], host=Host.model_validate(answer["host"]))
+    said = answer["result"]
+    return Outcome(
+        **answer["outcome"],
+        result=None if said is None else Result.model_validate(said),
+        started=answer["started"],
+        host=Host.model_validate(answer["host"]),
+    )
 
 
 def run_on_worker(task: dict[str, Any]) -> dict[str, Any]:
@@ -97,11 +113,11 @@ def run_on_worker(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _run(job: Job, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, Any]:
-    root = Path(tempfile.gettempdir()) / f"climate2gpp-bench-{os.getuid()}"
+    root = _own_folder(Path(tempfile.gettempdir()) / f"climate2gpp-bench-{os.getuid()}")
     _remove_abandoned(root)
     work = root / f"{job.id}-{owner()}"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    remove_tree(work)
+    work.mkdir()
     # The driver made its folder for this job a moment ago: a worker that sees it shares the store with it.
     shared = Path(task["work"]).is_dir()
     origin = hashlib.sha256(f"{task['driver']}\0{task['checkpoint']}".encode()).hexdigest()[:12]
@@ -115,27 +131,51 @@ def _run(job: Job, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, An
         while (outcome := process.poll()) is None:
             time.sleep(_POLL_S)
         if outcome.status == "done" and not shared:
-            shutil.rmtree(checkpoint, ignore_errors=True)
-        kept = [work / name for name in _KEPT if outcome.status == "done" or name == "log.txt"]
+            remove_tree(checkpoint)
+        kept = [work / name for name in RESULT_FILES if outcome.status == "done"]
         if task["scratch"]:
-            kept += (work / "scratch").rglob("*")
-        files = {path.relative_to(work).as_posix(): np.fromfile(path, np.uint8) for path in kept if path.is_file()}
+            kept += (work / _SCRATCH).rglob("*")
+        kept = [path for path in kept if is_regular(path)]
+        for path in kept:
+            make_readable(path)
+        files = {path.relative_to(work).as_posix(): np.fromfile(path, np.uint8) for path in kept}
         return {
-            "outcome": {name: value for name, value in asdict(outcome).items() if name not in ("host", "started")},
+            "outcome": {name: getattr(outcome, name) for name in _PLAIN},
+            "result": None if outcome.result is None else outcome.result.model_dump(),
             "started": started,
             "host": this_host().model_dump(),
-            "files": files,
+            "files": {LOG: np.frombuffer(process.log(), np.uint8)} | files,
         }
     finally:
         process.kill()  # also when the driver takes the job back
-        shutil.rmtree(work, ignore_errors=True)
+        remove_tree(work)
+
+
+def _own_folder(folder: Path) -> Path:
+    """A folder of this user that nobody else can look or write into, made if it is not there.
+
+    Its name can be guessed, and everybody may write into the folder for temporary files.
+
+    Raises:
+        BenchError: somebody else made it, or others could write into it.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise BenchError(
+            f"{folder} is not a folder of this user alone (owner {found.st_uid}, mode "
+            f"{stat.S_IMODE(found.st_mode):o}); remove it or set TMPDIR to a folder of your own."
+        )
+    folder.chmod(0o700)
+    return folder
 
 
 def _remove_abandoned(root: Path) -> None:
     """Removes the folders of workers that were killed."""
     for folder in root.glob("*-*"):
         if is_abandoned(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
 
 
 def _require_same_packages(job: Job, version: str) -> None:

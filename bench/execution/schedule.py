@@ -6,7 +6,6 @@ by one rename, and the lock that says who runs it vanishes with the process that
 
 from __future__ import annotations
 
-import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -22,16 +21,16 @@ from bench.execution.process import Limits, Outcome
 from bench.execution.progress import Progress, TimeLeft
 from bench.runners import registry
 from bench.store.jobs import Job
-from bench.store.records import Record, Status
-from bench.store.store import ARTEFACTS, CorruptRecord, Store
+from bench.store.records import RESULT_FILES, Record, Status
+from bench.store.store import CorruptRecord, Store
 from bench.system import clock
 from bench.system.disk import sha256
 from bench.system.host import Host, this_host
 from bench.system.locks import ProcessLock
+from bench.system.untrusted import is_regular, make_readable, remove_tree
 from bench.version import __version__
 
 POLL_S = 0.03
-_FILES = ("statistics.parquet", "predictions.parquet", "importance.parquet")
 
 
 class Interrupted(Exception):
@@ -104,10 +103,8 @@ def run_jobs(
     expected = {item.job.id: item.estimate.seconds for item in waiting if item.state not in REFUSED}
     progress.planned(TimeLeft(expected, executor.room()))
 
-    def finish(record: Record, work: Path) -> None:
-        if keep_artefacts and (work / "scratch").is_dir():
-            (work / "scratch").rename(work / ARTEFACTS)
-        store.publish(work, record)
+    def finish(record: Record, process: RunningJob) -> None:
+        store.publish(process.work, record, log=process.log(), artefacts="scratch" if keep_artefacts else None)
         if record.status == "done":
             store.remove_checkpoint(record.job_id)
         counts[record.status] = counts.get(record.status, 0) + 1
@@ -136,15 +133,14 @@ def run_jobs(
                         running.append(started)
                 for job in list(running):
                     outcome = job.process.poll()
-                    if outcome is not None and outcome.disk_full:
+                    if outcome is not None and outcome.obstacle is not None:
                         raise BenchError(
-                            f"Job {job.process.job.label} found the disk full; free some space and run the same "
-                            "command again; "
-                            "stored results are untouched."
+                            f"Job {job.process.job.label} {outcome.obstacle} and run the same command again; stored "
+                            "results are untouched."
                         )
                     if outcome is not None:
                         running.remove(job)
-                        finish(_record(job, outcome), job.process.work)
+                        finish(_record(job, outcome), job.process)
                         job.lock.release()
                 progress.tick([job.process for job in running])
                 if running:
@@ -152,14 +148,14 @@ def run_jobs(
         finally:
             for job in running:
                 job.process.kill()
-                shutil.rmtree(job.process.work, ignore_errors=True)
+                remove_tree(job.process.work)
                 job.lock.release()
             progress.close()
     return Summary(counts, already_done, left)
 
 
 def _first_taken(waiting: Sequence[PlannedJob], executor: Executor, limits: Limits) -> int | None:
-    """Place of the first job that the engine takes now, if any: others may wait for a GPU."""
+    """Place of the first job that the executor takes now, if any: others may wait for a GPU."""
     return next((place for place, item in enumerate(waiting) if executor.takes(item.job, limits)), None)
 
 
@@ -245,28 +241,34 @@ def _ended_since_planned(item: PlannedJob, store: Store) -> Record | None:
 
 def _record(job: _Running, outcome: Outcome) -> Record:
     process, result = job.process, outcome.result
-    done = outcome.status == "done"
-    times = result.get("times", {})
+    done = result is not None and outcome.status == "done"
+    times = result.times if result is not None else {}
     return _base(process.job, outcome.status, outcome.reason, outcome.started or job.started, outcome.host).model_copy(
         update={
             "interrupted": outcome.interrupted,
-            "metrics": result["metrics"] if done else {},
-            "n_train": result.get("n_train"),
-            "n_test": result.get("n_test"),
+            "metrics": dict(result.metrics) if result is not None and done else {},
+            "n_train": result.n_train if result is not None else None,
+            "n_test": result.n_test if result is not None else None,
             "fit_seconds": times.get("fit"),
             "predict_seconds": times.get("predict"),
             "wall_seconds": outcome.wall_seconds,
             "peak_memory_bytes": outcome.peak_memory_bytes,
             "threads": process.limits.threads,
             "processes": process.limits.processes,
-            "device": result.get("device"),
-            "precision": result.get("precision"),
-            "training_ended": result.get("training_ended"),
-            "files": {name: sha256(process.work / name) for name in _FILES if (process.work / name).exists()}
-            if done
-            else {},
+            "device": result.device if result is not None else None,
+            "precision": result.precision if result is not None else None,
+            "training_ended": result.training_ended if result is not None else None,
+            "files": _hashes(process.work) if done else {},
         }
     )
+
+
+def _hashes(work: Path) -> dict[str, str]:
+    """Name → SHA-256 of the files that a job left for its record."""
+    found = [name for name in RESULT_FILES if is_regular(work / name)]
+    for name in found:
+        make_readable(work / name)  # a job may have set any umask
+    return {name: sha256(work / name) for name in found}
 
 
 def _base(job: Job, status: Status, reason: str | None, started: str, host: Host | None = None) -> Record:

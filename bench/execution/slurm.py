@@ -103,6 +103,12 @@ def job_array(
     command += ["--memory", f"{math.ceil(cap / 1e6) / 1e3:g}"]
     variables = {name: os.environ[name] for name in (*_FOLDERS, registry.PLUGINS_VARIABLE) if os.environ.get(name)}
     variables |= {name: str(Path(variables[name]).resolve()) for name in _FOLDERS if name in variables}
+    for text in (*map(str, headers.values()), *command, str(Path.cwd()), *variables.values()):
+        if not text.isprintable():  # a new line would end an #SBATCH line, and the rest of it would be run
+            raise BenchError(
+                f"{text!r} holds control characters, which have no place in a SLURM script; rename that folder or "
+                "option."
+            )
     lines = [
         "#!/usr/bin/env bash",
         *(f"#SBATCH --{name}={value}" for name, value in headers.items()),

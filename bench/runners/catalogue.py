@@ -164,7 +164,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         "lightgbm_shap",
         "LightGBM, TreeSHAP",
         "GBM",
-        "the same LightGBM with its TreeSHAP contributions in a random part of the jobs; only by name",
+        "the same LightGBM with its TreeSHAP contributions in a random part of the cells; only by name",
         Cost(150, 30),
         _TREES,
         smoke={"num_boost_round": 30},

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner, ended_together
+from bench.runners.patch import on_sphere
 from bench.runners.resuming import fit_resumably
 
 if TYPE_CHECKING:
@@ -69,7 +70,8 @@ class DualBranchPlusRunner(Runner):
         if early:  # a series shorter than the window repeats its first step
             climate = np.concatenate([np.repeat(climate[:, :1], early, axis=1), climate], axis=1)
             steps = np.concatenate([np.repeat(steps[:1], early), steps])
-        return Panel(climate, np.asarray(cube.static), *_on_sphere(cube), steps)
+        lon, lat = on_sphere(cube).T
+        return Panel(climate, np.asarray(cube.static), lon, lat, steps)
 
     def _samples(self, part: Part) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """(sample,) cell and time, in the panel, of every sample of a part."""
@@ -100,13 +102,12 @@ class DualBranchGradientRunner(DualBranchPlusRunner):
         return part.spread(gradients)
 
 
-_PATCH_DEGREES = 2.0
 MOST_NODES = 2000
 """Beyond it the graph costs more than the samples; the paper names no number."""
 
 
 class DualBranchRunner(DualBranchPlusRunner):
-    """The network to the letter; parameters: also ``node_share``, graph nodes as a share of the training cells."""
+    """The paper's network; parameters: also ``node_share``, graph nodes as a share of the training cells."""
 
     def _make_estimator(self) -> Any:
         from dataclasses import replace
@@ -124,17 +125,3 @@ class DualBranchRunner(DualBranchPlusRunner):
 def _of_rhythm(cube: Cube) -> dict[str, Any]:
     """Options that follow from the data's rhythm."""
     return {"steps_per_year": cube.steps_per_year}
-
-
-def _on_sphere(cube: Cube) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """(cell,) degrees east and north; planar coordinates are laid as a small patch around (0°, 0°).
-
-    The networks ask which cells are near and how their distances compare, never for a length: on a patch of
-    `_PATCH_DEGREES` the sphere is plane to 2 in 10,000.
-    """
-    if not cube.is_planar:
-        return cube.lon, cube.lat
-    middle = (cube.places.max(axis=0) + cube.places.min(axis=0)) / 2
-    extent = float(np.ptp(cube.places, axis=0).max())
-    patch = (cube.places - middle) * (_PATCH_DEGREES / extent if extent > 0 else 0.0)
-    return patch[:, 0], patch[:, 1]

@@ -39,11 +39,13 @@ class StepMeans:
 
     Args:
         runner: the runner whose training part is averaged.
+        coordinates: (cell, 2) of all cells; None for the cube's.
     """
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, coordinates: Doubles | None = None) -> None:
         task = runner.task
         self._cube = task.cube
+        self._coordinates = task.cube.places if coordinates is None else coordinates
         cells, n_steps = task.train.cells, task.cube.steps_per_year
         self._static_kept = design_columns(task.cube, cells)
         climate = np.zeros((len(cells), n_steps, len(task.cube.feature_names)))
@@ -57,7 +59,7 @@ class StepMeans:
                 self.target[:, index] = target.mean(axis=1, dtype=np.float64)
             else:
                 climate[:, index], self.target[:, index] = _masked_means(values, target, task.train.mask[:, columns])
-        self.places = task.cube.places[cells]
+        self.places = self._coordinates[cells]
         everything = self._join(climate, task.cube.static[cells].astype(np.float64))
         measured = ~np.isnan(self.target)
         flat = everything[measured]
@@ -87,7 +89,7 @@ class StepMeans:
 
     def at(self, part: Part) -> Doubles:
         """(n_cells, 2) coordinates of a part's cells."""
-        return self._cube.places[part.cells]
+        return self._coordinates[part.cells]
 
     def weights(self, per_column: npt.NDArray[Any]) -> FloatArray:
         """What a model says of its design's columns, in the layout of `Runner.explain`.
@@ -188,10 +190,14 @@ class PerStepRunner(StepMeansRunner):
 
     def fit(self) -> None:
         """Fits the models of the steps that will be scored, on the training years' means."""
-        self._means = StepMeans(self)
+        self._means = StepMeans(self, self._coordinates())
         self._models: dict[int, Any] = {}
         for step in self.task.scored_steps:
             self._model(step)
+
+    def _coordinates(self) -> Doubles | None:
+        """(cell, 2) coordinates for the models; None for the cube's own."""
+        return None
 
     @abstractmethod
     def _fit_step(self, step: int) -> Any:

@@ -9,7 +9,8 @@ import numpy as np
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
-from bench.runners.geographical import PerStepRunner
+from bench.runners.geographical import Doubles, PerStepRunner
+from bench.runners.patch import on_sphere
 
 
 class GeographicalForestRunner(PerStepRunner):
@@ -20,6 +21,9 @@ class GeographicalForestRunner(PerStepRunner):
         places, steps = self._means.at(part), self._steps(part)
         shares = {step: self._model(step).importances(places) for step in set(steps.tolist())}
         return self._means.weights(np.stack([shares[step] for step in steps.tolist()], axis=1))
+
+    def _coordinates(self) -> Doubles:
+        return on_sphere(self.task.cube)  # the forests know no plane
 
     def _fit_step(self, step: int) -> Any:
         from models.geographical_forest import GeographicalForest

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from bench.data import climate_classes
 from bench.data import rhythm as rhythms
@@ -28,11 +29,19 @@ from bench.errors import BenchError
 from bench.store.records import SCHEMA_VERSION
 from bench.store.store import STORED_STAYS, CorruptRecord, Store
 from bench.system.disk import disk_errors, sha256, write_atomically
+from bench.system.text import one_line
+from bench.system.untrusted import is_regular, read_regular, remove_tree
 
-_TABLES = ("cells.parquet", "times.parquet")
+_TABLES = {
+    "cells.parquet": {"lon": "f", "lat": "f", "land_cover": "O", "climate": "O"},
+    "times.parquet": {"time": "M", "year": "i", "step_of_year": "i"},
+}
+"""Columns that the tables have at least, and NumPy's letters for their kinds."""
 _SAMPLES = "samples.parquet"
 _MEASURED = "measured_"
 """Prefix of the column of ``samples.parquet`` that says where a target was measured."""
+_MOST_BYTES = 200_000_000  # of ``dataset.json``
+_MOST_TABLE_BYTES = 2_000_000_000
 
 
 class DatasetDescription(BaseModel):
@@ -132,7 +141,13 @@ class DatasetRecord:
 
 
 def dataset_folder(store: Store, fingerprint: str) -> Path:
-    """Where a store describes a data set."""
+    """Where a store describes a data set.
+
+    Raises:
+        BenchError: the fingerprint, which becomes part of a path, is none.
+    """
+    if not re.fullmatch("[0-9a-f]{1,64}", fingerprint):
+        raise BenchError(f"{fingerprint!r} is no fingerprint of a data set (64 hexadecimal digits); build it again.")
     return store.root / "datasets" / fingerprint
 
 
@@ -170,9 +185,13 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
         files={name: hashlib.sha256(content).hexdigest() for name, content in tables.items()},
     )
     with disk_errors(f"The record of the data set in store {store.root}", STORED_STAYS):
+        if folder.is_symlink():
+            remove_tree(folder)  # what is written into this store stays in it
         folder.mkdir(parents=True, exist_ok=True)
         # The description comes last: whoever finds it finds the tables too.
         for name, content in (tables | {"dataset.json": description.model_dump_json(indent=1).encode()}).items():
+            if not is_regular(folder / name):
+                remove_tree(folder / name)
             write_atomically(folder / name, content)
 
 
@@ -186,9 +205,13 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
     folder = dataset_folder(store, fingerprint)
     path = folder / "dataset.json"
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _MOST_BYTES)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise BenchError(f"{path} may not be read; grant read permission on it.") from error
+    except OSError as error:
+        raise _corrupt(folder, error) from error
     try:
         version = json.loads(content)["schema_version"]
         if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -199,17 +222,39 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
         description = DatasetDescription.model_validate_json(content)
         if description.fingerprint != fingerprint:
             raise ValueError("it describes another data set")
-        named = (*_TABLES, *(name for name in (_SAMPLES,) if name in description.files))
-        for name in named:
-            if sha256(folder / name) != description.files[name]:
-                raise ValueError(f"{name} has changed")
-        tables = {name: pd.read_parquet(folder / name) for name in named}
-    except (ValueError, KeyError, TypeError, FileNotFoundError, ValidationError) as error:
-        raise CorruptRecord(
-            f"The data set's record {folder} is damaged ({str(error).splitlines()[0]}); issue the `bench run` command "
-            "again, which writes it anew."
-        ) from error
-    return DatasetRecord(description, tables[_TABLES[0]], tables[_TABLES[1]], tables.get(_SAMPLES))
+        tables = {name: _table(folder, name, description.files[name]) for name in _TABLES}
+        if _SAMPLES in description.files:
+            tables[_SAMPLES] = _table(folder, _SAMPLES, description.files[_SAMPLES])
+            if len(tables[_SAMPLES]) != len(tables["cells.parquet"]) * len(tables["times.parquet"]):
+                raise ValueError(f"{_SAMPLES} has another number of rows than it should")
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+        raise _corrupt(folder, error) from error
+    return DatasetRecord(description, tables["cells.parquet"], tables["times.parquet"], tables.get(_SAMPLES))
+
+
+def _table(folder: Path, name: str, expected: str) -> pd.DataFrame:
+    """A table of the record.
+
+    Raises:
+        ValueError: its content is another than when it was described, or has other columns.
+        OSError: it is no file that can be read.
+    """
+    if (folder / name).stat().st_size > _MOST_TABLE_BYTES:
+        raise ValueError(f"{name} is larger than the table of any data set")
+    if sha256(folder / name) != expected:
+        raise ValueError(f"{name} has changed")
+    frame = pd.read_parquet(folder / name)
+    wanted = _TABLES.get(name, {})
+    if any(column not in frame or frame[column].dtype.kind != kind for column, kind in wanted.items()):
+        raise ValueError(f"{name} has other columns than it should")
+    return frame
+
+
+def _corrupt(folder: Path, error: Exception) -> CorruptRecord:
+    why = one_line(str(error).partition("\n")[0], 200)
+    return CorruptRecord(
+        f"The data set's record {folder} is damaged ({why}); issue the `bench run` command again, which writes it anew."
+    )
 
 
 def _is_readable(store: Store, fingerprint: str) -> bool:

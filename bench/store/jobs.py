@@ -5,17 +5,35 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from bench.data.splits import require_parameters
+from bench.system.text import is_name, one_line
 
 if TYPE_CHECKING:
     from bench.data.datasets import OpenedDataset
 
+MOST_REPETITION = 1_000_000_000
+"""Largest number of a repetition."""
 EVALUATION_VERSION = 1
 """Raise it when the stored statistics change their meaning; all stored jobs then count as stale."""
 
 
+def _title(text: str) -> str:
+    if not is_name(text):
+        raise ValueError("a data set's name is printable, without a slash and at most 200 characters long")
+    return text
+
+
+def _split(parameters: dict[str, Any]) -> dict[str, Any]:
+    require_parameters(parameters)
+    return parameters
+
+
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+"""Becomes part of a file's name, and so does a fingerprint."""
 _OF_ADDRESS = ("train_cells", "weeks", "sample_seed", "fold", "folds", "target")
 """Parameters of a split by which people tell its jobs apart."""
 
@@ -43,16 +61,16 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    suite: str
-    dataset: str
-    dataset_fingerprint: str
-    split: dict[str, Any]
-    runner: str
+    suite: _Name
+    dataset: Annotated[str, AfterValidator(_title)]
+    dataset_fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{1,64}$")]
+    split: Annotated[dict[str, Any], AfterValidator(_split)]
+    runner: _Name
     runner_version: int
     parameters: dict[str, Any]
-    view: str | None
-    profile: str
-    repetition: int
+    view: _Name | None
+    profile: _Name
+    repetition: Annotated[int, Field(ge=0, le=MOST_REPETITION)]
     seed: int | None
     packages: dict[str, str]
     evaluation: int = EVALUATION_VERSION
@@ -89,7 +107,7 @@ class Job(BaseModel):
     @property
     def label(self) -> str:
         """Short text for people: ``lightgbm [located] #0``, or ``gwr #0, NEE, fold 2/5``."""
-        detail = ", ".join(filter(None, (self.view, self.variant)))
+        detail = one_line(", ".join(filter(None, (self.view, self.variant))), 100)
         fold = f"fold {self.split['fold']}/{self.split['folds']}" if "fold" in self.split else None
         of_split = "".join(f", {part}" for part in (self.target, fold) if part)
         return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}{of_split}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bench.store.jobs import Job
 from bench.system.host import Host
 
 SCHEMA_VERSION = 1
 Status = Literal["done", "failed", "timeout", "oom", "skipped"]
+STATISTICS, PREDICTIONS, IMPORTANCE = "statistics.parquet", "predictions.parquet", "importance.parquet"
+RESULT_FILES = (STATISTICS, PREDICTIONS, IMPORTANCE)
+"""Files that may stand beside a record; the first makes the tables and is there whenever a job is done."""
+Seconds = Annotated[float, Field(ge=0, le=1e10)]
+Bytes = Annotated[int, Field(ge=0, lt=1 << 63)]
+Samples = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class Record(BaseModel):
@@ -44,7 +51,12 @@ class Record(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+        frozen=True,
+        extra="forbid",
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        allow_inf_nan=False,
     )
 
     schema_version: int = SCHEMA_VERSION
@@ -54,12 +66,12 @@ class Record(BaseModel):
     reason: str | None = None
     interrupted: bool = False
     metrics: dict[str, dict[str, float | None]] = {}
-    n_train: int | None = None
-    n_test: int | None = None
-    fit_seconds: float | None = None
-    predict_seconds: float | None = None
-    wall_seconds: float | None = None
-    peak_memory_bytes: int | None = None
+    n_train: Samples | None = None
+    n_test: Samples | None = None
+    fit_seconds: Seconds | None = None
+    predict_seconds: Seconds | None = None
+    wall_seconds: Seconds | None = None
+    peak_memory_bytes: Bytes | None = None
     threads: int | None = None
     processes: int | None = None
     device: str | None = None
@@ -70,6 +82,13 @@ class Record(BaseModel):
     files: dict[str, str] = {}
     host: Host
     bench_version: str
+
+    @field_validator("files")
+    @classmethod
+    def _plain_names(cls, files: dict[str, str]) -> dict[str, str]:
+        if any(not re.fullmatch(r"[a-z]\w*\.parquet", name, re.ASCII) for name in files):
+            raise ValueError("a file beside a record has another name than name.parquet")
+        return files
 
 
 class Manifest(BaseModel):

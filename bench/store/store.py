@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -21,18 +20,23 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import BenchError
-from bench.store.records import SCHEMA_VERSION, Manifest, Record
+from bench.store.records import SCHEMA_VERSION, STATISTICS, Manifest, Record
 from bench.system import paths
-from bench.system.disk import disk_errors, sha256, write_atomically
+from bench.system.disk import disk_errors, remove_abandoned, sha256, write_atomically
 from bench.system.locks import ProcessLock
 from bench.system.ownership import is_abandoned, owner
+from bench.system.text import one_line
+from bench.system.untrusted import is_folder, is_regular, make_readable, read_regular, remove_tree
 
 _FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
 STORED_STAYS = "stored results are untouched"
+LOG = "log.txt"
 ARTEFACTS = "artefacts"
 """Folder beside a record that holds what a runner wrote, if the user asked to keep it; never read by this project."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _ID = re.compile(r"[0-9a-f]{16}")
+_MOST_BYTES = 200_000_000
+"""Of a record or manifest; the largest manifest of this project's suites has less than a thousandth."""
 
 
 class CorruptRecord(BenchError):
@@ -66,18 +70,18 @@ class Store:
                     "--store."
                 )
             with disk_errors(f"Store {root}", STORED_STAYS):
-                for name in _FOLDERS:
-                    (root / name).mkdir(parents=True, exist_ok=True)
+                root.mkdir(parents=True, exist_ok=True)
+                self._make_folders()
                 write_atomically(marker, json.dumps({"schema_version": SCHEMA_VERSION}).encode())
         try:
-            version = json.loads(marker.read_text())["schema_version"]
+            version = json.loads(read_regular(marker, _MOST_BYTES))["schema_version"]
         except FileNotFoundError as error:
             raise BenchError(
                 f"There is no result store in {root}; run `bench run` first or name the store with --store."
             ) from error
         except PermissionError as error:
             raise BenchError(f"{marker} may not be read; grant read permission on it.") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
             raise BenchError(
                 f'{marker} is damaged; write {{"schema_version": {SCHEMA_VERSION}}} into it, the results beside it '
                 "are untouched."
@@ -87,6 +91,14 @@ class Store:
                 f"Store {root} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); "
                 "update climate2gpp-bench."
             )
+        if create:
+            self._make_folders()
+
+    def _make_folders(self) -> None:
+        """Makes the folders that are missing, be the store new or somebody has removed an empty one."""
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            for name in _FOLDERS:
+                (self.root / name).mkdir(exist_ok=True)
 
     def record(self, job_id: str) -> Record | None:
         """The record of a job, or None if it never ended.
@@ -98,9 +110,9 @@ class Store:
         folder = self._folder(job_id)
         path = folder / "record.json"
         try:
-            content = path.read_bytes()
+            content = read_regular(path, _MOST_BYTES)
         except FileNotFoundError:
-            if folder.exists():
+            if os.path.lexists(folder):
                 if path.exists():
                     return self.record(job_id)  # another run published it between two looks
                 raise CorruptRecord(
@@ -109,13 +121,18 @@ class Store:
             return None
         except PermissionError as error:
             raise BenchError(f"{path} may not be read; grant read permission on it.") from error
+        except OSError as error:  # a folder, link or pipe in place of one of the two
+            raise CorruptRecord(
+                f"{path} is damaged ({error.strerror}); `bench run` sets a damaged job aside and repeats it."
+            ) from error
         record = _parse(Record, content, path)
         if record.job_id != job_id or record.job.id != job_id:
             raise CorruptRecord(
                 f"Record {path} describes another job ({record.job.id}); `bench run` sets it aside and repeats it."
             )
-        for name in record.files:
-            if not (folder / name).is_file():
+        needed = {STATISTICS} if record.status == "done" else set()
+        for name in sorted({*record.files, *needed}):
+            if name not in record.files or not is_regular(folder / name):
                 raise CorruptRecord(f"Stored job {folder} lacks {name}; `bench run` sets it aside and repeats it.")
         return record
 
@@ -127,12 +144,14 @@ class Store:
         """
         path = self._folder(record.job_id) / name
         expected = record.files.get(name)
-        if expected is None or not path.is_file() or sha256(path) != expected:
+        if expected is None or not is_regular(path) or sha256(path) != expected:
             raise CorruptRecord(f"File {path} is missing or damaged; `bench run` sets the job aside and repeats it.")
         return path
 
     def ids(self) -> list[str]:
         """Ids of all stored jobs, in order."""
+        if not self.jobs_dir.is_dir():
+            return []
         return sorted(item.name for item in self.jobs_dir.iterdir() if _ID.fullmatch(item.name))
 
     def records(self) -> Iterator[Record]:
@@ -169,15 +188,14 @@ class Store:
 
     def manifests(self) -> list[Manifest]:
         """All manifests, oldest first."""
-        paths = sorted((self.root / "manifests").glob("*.json"))
-        return [_parse(Manifest, path.read_bytes(), path) for path in paths]
+        return [_manifest(path) for path in sorted((self.root / "manifests").glob("*.json"))]
 
     def set_damaged_manifests_aside(self) -> list[Path]:
         """Moves unreadable manifests into quarantine, so that they block no table; returns where they lay."""
         moved = []
         for path in sorted((self.root / "manifests").glob("*.json")):
             try:
-                _parse(Manifest, path.read_bytes(), path)
+                _manifest(path)
             except CorruptRecord:
                 with disk_errors(f"Store {self.root}", STORED_STAYS):
                     os.replace(path, self.root / "quarantine" / f"{path.stem}-{time.time_ns()}.json")
@@ -196,7 +214,7 @@ class Store:
         """An empty folder for a job in progress."""
         folder = self.work_dir / f"{_checked(job_id)}-{owner()}"
         with disk_errors(f"Store {self.root}", STORED_STAYS):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
             folder.mkdir(parents=True)
         return folder
 
@@ -209,28 +227,45 @@ class Store:
 
     def remove_checkpoint(self, job_id: str) -> None:
         """Removes a finished job's checkpoint folder."""
-        shutil.rmtree(self.root / "checkpoints" / _checked(job_id), ignore_errors=True)
+        remove_tree(self.root / "checkpoints" / _checked(job_id))
 
-    def publish(self, work: Path, record: Record) -> None:
-        """Turns a work folder into the stored job: files and record are on disk before the one rename that shows them.
+    def publish(self, work: Path, record: Record, *, log: bytes | None = None, artefacts: str | None = None) -> None:
+        """Stores a job: files and record are on disk before the one rename that shows them.
+
+        They are moved into a fresh folder first: what else a job made of its work folder, or still does, is no matter.
+
+        Args:
+            work: folder of the job; it is removed.
+            record: its record, which names the files to keep.
+            log: what it printed; None for the work folder's ``log.txt``.
+            artefacts: name of the folder in the work folder that is kept beside the record, if it is there.
 
         Raises:
             BenchError: the disk is full or may not be written; what was stored before is untouched.
         """
         target = self._folder(record.job_id)
+        fresh = self.work_dir / f"publish-{record.job_id}-{owner()}"
         with disk_errors(f"Store {self.root}", STORED_STAYS):
-            for item in work.iterdir():
-                if item.name not in (*record.files, "log.txt", ARTEFACTS):
-                    shutil.rmtree(item) if item.is_dir() else item.unlink()
+            remove_tree(fresh)
+            fresh.mkdir(parents=True)
             for name in record.files:
-                _sync(work / name)
-            write_atomically(work / "record.json", record.model_dump_json(indent=1).encode())
-            if target.exists():
+                os.replace(work / name, fresh / name)
+                _sync(fresh / name)
+            if log is not None:
+                (fresh / LOG).write_bytes(log)
+            elif is_regular(work / LOG):
+                os.replace(work / LOG, fresh / LOG)
+            if artefacts is not None and is_folder(work / artefacts):
+                make_readable(work / artefacts)
+                os.replace(work / artefacts, fresh / ARTEFACTS)
+            write_atomically(fresh / "record.json", record.model_dump_json(indent=1).encode())
+            if os.path.lexists(target):
                 # Two renames: a kill between them leaves no record, and the next run repeats the job.
                 self._set_aside(target, self.work_dir / f"replaced-{record.job_id}-{owner()}")
-            os.replace(work, target)
+            os.replace(fresh, target)
             _sync(self.jobs_dir)
-        shutil.rmtree(self.work_dir / f"replaced-{record.job_id}-{owner()}", ignore_errors=True)
+        remove_tree(self.work_dir / f"replaced-{record.job_id}-{owner()}")
+        remove_tree(work)
 
     def quarantine(self, job_id: str) -> Path:
         """Moves a damaged job out of the way, keeping its files."""
@@ -242,15 +277,18 @@ class Store:
     def clean_work(self) -> None:
         """Removes what killed runs left: work folders of processes that are surely gone, their jobs' locks free.
 
-        A free lock alone does not tell: some file systems keep locks from other machines.
+        A free lock alone does not tell: some file systems keep locks from other machines. Files that were being written
+        go too.
         """
+        for place in (self.root, self.root / "manifests", *(self.root / "datasets").glob("*"), self.root / "report"):
+            remove_abandoned(place)
         for folder in self.work_dir.iterdir():
             match = re.search(r"[0-9a-f]{16}", folder.name)
             if match is None:
                 continue
             with self.try_lock(match[0]) as free:
                 if free and is_abandoned(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    remove_tree(folder)
 
     @contextmanager
     def try_lock(self, job_id: str) -> Iterator[bool]:
@@ -273,7 +311,7 @@ class Store:
 
     @staticmethod
     def _set_aside(folder: Path, target: Path) -> None:
-        shutil.rmtree(target, ignore_errors=True)
+        remove_tree(target)
         os.replace(folder, target)
 
 
@@ -293,6 +331,16 @@ def _checked(job_id: str) -> str:
     return job_id
 
 
+def _manifest(path: Path) -> Manifest:
+    try:
+        content = read_regular(path, _MOST_BYTES)
+    except PermissionError as error:
+        raise BenchError(f"{path} may not be read; grant read permission on it.") from error
+    except OSError as error:
+        raise CorruptRecord(f"{path} is damaged ({error.strerror}); `bench run` sets it aside.") from error
+    return _parse(Manifest, content, path)
+
+
 def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
     try:
         version = json.loads(content)["schema_version"]
@@ -302,8 +350,8 @@ def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
                 "climate2gpp-bench."
             )
         return model.model_validate_json(content)
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        first = str(error).splitlines()[0]
+    except (ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
+        first = one_line(str(error).partition("\n")[0], 200)
         raise CorruptRecord(
             f"{path} is damaged ({first}); `bench run` sets a damaged job aside and repeats it."
         ) from error

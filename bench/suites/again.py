@@ -48,10 +48,9 @@ def command(job: Job, dataset_spec: str) -> str:
     words = ["bench", "run", "--suite", job.suite, "--dataset", dataset_spec, "--profile", job.profile]
     if job.suite != ablation.SUITE:
         words += ["--only", job.runner]
-    if job.suite == "fewshot":  # only what the suite has not by itself needs --with, which does no harm to the others
-        words += ["--with", job.runner]
-    elif job.suite == "full" and text_of(job.split) != "last-year":
-        words += ["--split", text_of(job.split)]
+        words += ["--with", job.runner]  # needed by what the suite has not by itself, and no harm to the others
+    if job.suite == "full":
+        words += ["--split", text_of(job.split)]  # the default depends on the data
     if "weeks" in job.split:
         words += ["--weeks", ",".join(map(str, job.split["weeks"]))]
     if "train_cells" in job.split:

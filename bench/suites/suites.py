@@ -15,13 +15,15 @@ from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.runners.entry import FAMILIES, PROPOSED, RunnerEntry
 from bench.seeds import derive_seed
-from bench.store.jobs import Job, name_of
+from bench.store.jobs import MOST_REPETITION, Job, name_of
 from bench.suites import profiles
 from bench.suites.ablation import SUITE as ABLATION
 from bench.suites.ablation import ablation
 from bench.suites.options import SuiteOptions, refuse_split
 from bench.suites.settings import parse_settings, with_settings
 
+MOST_REPETITIONS = 10_000
+"""In one run: intervals stop growing narrower long before."""
 TABULAR = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", PROPOSED}
 SPATIAL = {"Spatial", "Spatiotemporal"}
 
@@ -102,14 +104,25 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
     for view in options.views:
         if view not in VIEWS:
             raise unknown("view", view, VIEWS, "see `bench run --help`")
-    if options.repetitions < 1 or options.first_repetition < 0:
-        raise BenchError("--repeats must be at least 1 and --first-repeat at least 0.")
+    require_repetitions(options)
     jobs = SUITES[suite](dataset, options)
     if not jobs:
         raise BenchError(
             f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
         )
     return jobs
+
+
+def require_repetitions(options: SuiteOptions) -> None:
+    """Checks the numbers of repetitions.
+
+    Raises:
+        BenchError: one is out of range.
+    """
+    if not 1 <= options.repetitions <= MOST_REPETITIONS:
+        raise BenchError(f"--repeats must be at least 1 and at most {MOST_REPETITIONS:,}.")
+    if not 0 <= options.first_repetition <= MOST_REPETITION - MOST_REPETITIONS:
+        raise BenchError(f"--first-repeat must be at least 0 and at most {MOST_REPETITION - MOST_REPETITIONS:,}.")
 
 
 def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[str]) -> list[RunnerEntry]:

@@ -14,10 +14,14 @@ def now() -> str:
 
 
 class Stopwatch:
-    """Wall-clock seconds since it was made."""
+    """Wall-clock seconds since it was made.
 
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
+    Args:
+        seconds: what it shows at first.
+    """
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._start = time.perf_counter() - seconds
 
     @property
     def seconds(self) -> float:

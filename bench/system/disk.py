@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.system.ownership import owner
+from bench.system.ownership import is_abandoned, owner
+from bench.system.untrusted import is_regular, open_regular
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -20,6 +24,8 @@ _REMEDIES = {
     errno.EACCES: "there is no write permission; grant it or name another folder",
     errno.EPERM: "there is no write permission; grant it or name another folder",
 }
+_TEMPORARY = re.compile(r"\..+\.\w+-\d{1,9}", re.ASCII)
+"""Names of the files that `write_atomically` makes: the file's own, machine and process."""
 
 
 @contextmanager
@@ -57,7 +63,29 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def remove_abandoned(folder: Path) -> None:
+    """Removes what killed processes left of files that they were writing into a folder."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob(".*-*"):
+            if _TEMPORARY.fullmatch(path.name) and is_regular(path) and is_abandoned(path):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes that this user may still write on a folder's file system; many where nobody can tell."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return sys.maxsize
+    return found.f_bavail * found.f_frsize
+
+
 def sha256(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as stream:
+    """SHA-256 of a regular file's content.
+
+    Raises:
+        OSError: it is something else, is not there or may not be read.
+    """
+    with os.fdopen(open_regular(path), "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
 from models.training.group import own_gpu
 from models.training.processor import fast_bfloat16
 
-Schedule = Literal["step", "one_cycle", "plateau"]
+Schedule = Literal["step", "one_cycle", "plateau", "halving"]
 Precision = Literal["auto", "float32", "bfloat16"]
 WARM_UP_SHARE = 0.1
 """Part of a one-cycle training in which the learning rate rises."""
@@ -29,8 +29,9 @@ class TrainingOptions:
         learning_rate: of AdamW; the peak where ``schedule`` is ``one_cycle``.
         late_learning_rate: the second one of ``step`` and ``plateau``.
         decay_after: number of epochs at ``learning_rate`` in the ``step`` schedule.
-        schedule: ``step`` (the paper's), ``one_cycle`` (linear warm-up, then a cosine to zero) or ``plateau`` (the
-            paper's two rates; the second comes when the held-out error has stopped falling).
+        schedule: ``step`` (the paper's), ``one_cycle`` (linear warm-up, then a cosine to zero), ``plateau`` (the
+            paper's two rates; the second comes when the held-out error has stopped falling) or ``halving`` (halved
+            after each epoch).
         least_steps: optimiser steps that a training has at least: where samples are few, it makes more passes over
             them, and a schedule is stretched alike.
         patience: epochs without a better error on the held-out part after which a training ends, or takes its second
@@ -71,8 +72,9 @@ class TrainingOptions:
         for name in ("learning_rate", "late_learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"TrainingOptions.{name} is {getattr(self, name)}; it must be positive.")
-        if self.schedule not in ("step", "one_cycle", "plateau"):
-            raise ValueError(f"TrainingOptions.schedule is {self.schedule!r}; choose 'step', 'one_cycle' or 'plateau'.")
+        if self.schedule not in get_args(Schedule):
+            known = ", ".join(map(repr, get_args(Schedule)))
+            raise ValueError(f"TrainingOptions.schedule is {self.schedule!r}; choose one of {known}.")
         if self.least_steps < 0:
             raise ValueError(f"TrainingOptions.least_steps is {self.least_steps}; it must not be negative.")
         if self.patience is not None and self.patience < 1:
@@ -102,6 +104,8 @@ class TrainingOptions:
         """
         if self.schedule == "plateau":
             return self.late_learning_rate if late else self.learning_rate
+        if self.schedule == "halving":
+            return float(self.learning_rate * 0.5 ** (step // steps_per_epoch))
         total = self.epochs_of(steps_per_epoch) * steps_per_epoch
         if self.schedule == "step":
             early = self.decay_after * total / self.epochs

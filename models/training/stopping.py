@@ -44,7 +44,15 @@ class Watch:
         Args:
             error: on the held-out part, in any unit.
             module: what was trained.
+
+        Raises:
+            FloatingPointError: the error is NaN or infinite.
         """
+        if not math.isfinite(error):
+            raise FloatingPointError(
+                f"The error on the held-out part became NaN or infinite after epoch {len(self.errors) + 1}; lower the "
+                "learning rate or look for extreme values in the data."
+            )
         self.errors.append(error)
         if error < self._best:
             self._best, self._since = error, 0

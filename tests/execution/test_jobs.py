@@ -256,14 +256,15 @@ def test_a_damaged_manifest_is_set_aside_by_the_next_run(bench: Bench, data: str
     assert list((tmp_path / "runs" / "quarantine").iterdir())
 
 
-def test_a_nan_in_the_data_fails_the_cell_and_names_the_place(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_a_nan_in_the_data_is_refused_by_plan_and_run_and_named(bench: Bench, data: str, tmp_path: Path) -> None:
     chunk = next((Path(data) / "target").rglob("0/0"))
     values = np.fromfile(chunk, "<f4")
     values[92 + 60] = np.nan
     values.tofile(chunk)
-    run(bench, data, "--only", "noise_a", expect=1)
-    record = records(tmp_path)["noise_a"]
-    assert record.status == "failed" and "'target' is NaN or infinite at index (1, 60)" in (record.reason or "")
+    for verb in ("plan", "run"):
+        result = bench(verb, "--suite", "full", "--profile", "smoke", "--dataset", data, plugins=QUICK)
+        assert result.returncode == 2 and "'target' is NaN or infinite at index (1, 60)" in result.stderr
+    assert not (tmp_path / "runs").exists()
 
 
 def test_fewer_cells_run_at_once_where_the_largest_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import bench
 from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
-from bench.execution import ray_executor, remote
+from bench.execution import ray_cluster, ray_executor, remote
 from bench.execution.executors import open_executor
 from bench.execution.planning import Estimate
 from bench.execution.process import Limits
@@ -61,7 +62,7 @@ def test_a_cell_runs_on_the_worker_and_its_files_come_back(
     work = tmp_path / "work"
     work.mkdir()
     outcome = remote.receive(answer, work)
-    assert outcome.status == "done" and outcome.result["n_test"] == 30 * 46
+    assert outcome.result is not None and (outcome.status, outcome.result.n_test) == ("done", 30 * 46)
     assert outcome.host is not None and outcome.started is not None and outcome.peak_memory_bytes > 0
     assert {path.name for path in work.iterdir()} == {"log.txt", "statistics.parquet", "predictions.parquet"}
 
@@ -187,7 +188,7 @@ def test_a_cell_asks_for_no_more_than_one_living_node_has(
 
 
 def executor_of(ray: FakeRay, dataset: OpenedDataset, monkeypatch: pytest.MonkeyPatch) -> ray_executor.RayExecutor:
-    monkeypatch.setattr(ray_executor, "_connect", lambda address: ray)
+    monkeypatch.setattr(ray_executor, "connect", lambda address: ray)
     monkeypatch.setattr(ray_executor, "_LOOK_S", -1.0)
     executor = ray_executor.RayExecutor(dataset, gpus=2)
     executor.limits(Limits(1, 1, None, processes=2), capped=False)
@@ -267,3 +268,57 @@ def test_an_address_without_a_cluster_is_one_sentence(dataset: OpenedDataset) ->
 def test_the_dual_branch_networks_are_trained_by_several_processes_if_asked() -> None:
     assert registry.get("dual_branch").several_processes and registry.get("dual_branch_plus").several_processes
     assert not registry.get("lightgbm").several_processes
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "writable", "somebody else's"])
+def test_a_folder_that_somebody_else_prepared_is_not_used(
+    job: Job, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "worker"))
+    place = tmp_path / "worker" / f"climate2gpp-bench-{os.getuid()}"
+    place.parent.mkdir()
+    if kind == "link":
+        (tmp_path / "theirs").mkdir()
+        place.symlink_to(tmp_path / "theirs")
+    elif kind == "file":
+        place.touch()
+    else:
+        place.mkdir()
+        place.chmod(0o777 if kind == "writable" else 0o755)
+    if kind == "somebody else's":
+        found = os.getuid()
+        monkeypatch.setattr(os, "getuid", lambda: found + 1)
+        place.rename(place.with_name(f"climate2gpp-bench-{found + 1}"))
+    with pytest.raises(BenchError, match="is not a folder of this user alone"):
+        remote.receive(remote.run_on_worker(task(job, dataset, tmp_path)), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../../outside", "/outside", "record.json", "scratch/../../outside", "task.json"])
+def test_a_worker_writes_nowhere_but_into_its_jobs_folder(tmp_path: Path, name: str) -> None:
+    work = tmp_path / "a" / "b"
+    work.mkdir(parents=True)
+    with pytest.raises(BenchError, match="run on workers that you trust"):
+        remote.receive({"files": {name: np.zeros(1, np.uint8)}}, work)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_cluster_of_ones_own_is_on_loopback_and_asks_for_a_token(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {}
+    services = types.SimpleNamespace(get_node_ip_address=lambda: "192.0.2.1")
+
+    def init(**options: Any) -> None:
+        token = os.environ.get("RAY_AUTH_TOKEN", "")
+        asked.update(options, node=services.get_node_ip_address(), token=token, mode=os.environ.get("RAY_AUTH_MODE"))
+
+    private = types.SimpleNamespace(services=services)
+    monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(init=init, _private=private))
+    monkeypatch.setitem(sys.modules, "ray._private", private)
+    for name in ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    ray_cluster.connect(None)
+    assert (asked["address"], asked["_node_ip_address"], asked["node"]) == ("local", "127.0.0.1", "127.0.0.1")
+    assert asked["mode"] == "token" and len(asked["token"]) == 64
+    assert services.get_node_ip_address() == "192.0.2.1"

@@ -11,9 +11,14 @@ from pathlib import Path
 import pytest
 
 from bench.data.cube_zarr import write_cube
+from bench.data.datasets import OpenedDataset
 from bench.errors import BenchError
-from bench.execution.slurm import ArrayOptions
+from bench.execution.planning import plan
+from bench.execution.process import Limits
+from bench.execution.slurm import ArrayOptions, job_array
 from bench.store.store import Store
+from bench.suites.options import SuiteOptions
+from bench.suites.suites import make_jobs
 from tests.conftest import Bench, bench_environment, make_cube
 
 PLUGINS = "tests.support.runners:QUICK"
@@ -101,3 +106,27 @@ def test_mistakes_are_one_sentence(bench: Bench, data: str) -> None:
         ArrayOptions(partition="a b")
     result = bench("run", *CHOSEN, "--dataset", f"./{data}", "--job", "0" * 16, plugins=PLUGINS)
     assert result.returncode == 2 and f"has no job {'0' * 16}" in result.stderr
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x1b", "\x7f", "\u2028"])
+@pytest.mark.parametrize("place", ["store", "logs", "arguments", "variable"])
+def test_control_characters_never_enter_a_script(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sign: str, place: str
+) -> None:
+    hostile = f"x{sign}touch pwned"
+    if place == "variable":
+        monkeypatch.setenv("BENCH_DATA_DIR", str(tmp_path / hostile))
+    cube = make_cube()
+    options = SuiteOptions(profile="smoke", only=("climatology",))
+    jobs = make_jobs("full", OpenedDataset(cube, tmp_path, "toy", ""), options)
+    limits = Limits(1, 10**10, 60.0)
+    with pytest.raises(BenchError, match="holds control characters"):
+        job_array(
+            plan(jobs, cube, None, limits),
+            [hostile if place == "arguments" else "--suite=full"],
+            tmp_path / (hostile if place == "store" else "runs"),
+            limits,
+            ArrayOptions(),
+            tmp_path / (hostile if place == "logs" else "logs"),
+            1000,
+        )

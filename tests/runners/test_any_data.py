@@ -180,11 +180,12 @@ def test_fewshot_on_months_is_scored_on_its_own_steps(tmp_path: Path) -> None:
     assert np.isfinite(runner.predict(split.test)).all()
 
 
-def test_planar_distances_reach_the_models(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["gwr", "gwr_rf"])
+def test_planar_distances_reach_the_models(name: str, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     houses = make_houses()
     split = split_of(houses, "share:0.25")
-    plain = fitted("gwr", houses, split, tmp_path / "a").predict(split.test)
-    # Moving and turning the plane changes no distance; degrees on a sphere would change all of them.
-    moved = dataclasses.replace(houses, lon=houses.lat + 7e6, lat=houses.lon - 5e5)
-    np.testing.assert_allclose(fitted("gwr", moved, split, tmp_path / "b").predict(split.test), plain, rtol=1e-4)
+    plain = fitted(name, houses, split, tmp_path / "a").predict(split.test)
+    # Moving the plane changes no distance; degrees on a sphere would change all of them, or leave their range.
+    moved = dataclasses.replace(houses, lon=houses.lon + 7e6, lat=houses.lat - 5e5)
+    np.testing.assert_allclose(fitted(name, moved, split, tmp_path / "b").predict(split.test), plain, rtol=1e-4)

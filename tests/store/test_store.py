@@ -227,7 +227,7 @@ def test_work_of_another_machine_is_kept_though_its_lock_is_not_seen_here(
     store.clean_work()
     assert work.exists() and store.new_work_folder(job.id) != work
     monkeypatch.setattr("socket.gethostname", lambda: "node-1")
-    store.publish(work, make_record(job))
+    store.publish(work, make_record(job, status="failed"))
     assert store.record(job.id) is not None
 
 

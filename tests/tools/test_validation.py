@@ -45,7 +45,7 @@ def test_parts_of_a_year_do_not_overlap_and_unseen_cells_are_never_trained_on() 
 
 
 def test_every_committed_trial_has_a_value_per_column() -> None:
-    for path in sorted(validation.FOLDER.glob("*.csv")):
+    for path in (validation.FOLDER / f"{name}.csv" for name in ("northchina", "simulated")):
         with path.open(newline="") as file:
             header, *rows = csv.reader(file)
         assert tuple(header) == validation.COLUMNS and rows

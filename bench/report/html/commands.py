@@ -15,7 +15,7 @@ def audit(job: Job, dataset_spec: str, runner: str) -> str:
     if suite == "fewshot":
         words += ["--weeks", ",".join(map(str, job.split["weeks"]))]
         words += ["--train-cells", str(job.split["train_cells"])]
-    elif text_of(job.split) != "last-year":
+    else:
         words += ["--split", text_of(job.split)]
     if job.target is not None:
         words += ["--target", job.target]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from bench.report.answer import Answer
-from bench.report.figures.drawn import DrawnFigure
+from bench.report.drawn import DrawnFigure
 from bench.report.html import commands, overview
 from bench.report.html.audit_section import audit_section
 from bench.report.html.elements import Child, Html, anchor, bullets, code, element, join, link, prose

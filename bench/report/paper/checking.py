@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.report.paper import check, expectations
 from bench.report.paper import implied_variance as audit
 from bench.report.paper.check import Comparison
+from bench.report.paper.data_check import changed_data
 from bench.report.paper.expectations import Outcome, State
 from bench.report.paper.implied_variance import OwnTargets
 from bench.report.paper.rankings import Claim
@@ -28,7 +29,8 @@ class Result:
 
     Attributes:
         tables: check, audit and, where there are any, expectations.
-        broken: one sentence for each broken expectation and each cell that was scored on other values.
+        broken: one sentence for each broken expectation, each job that was scored on other values and each data set
+            that has changed since.
         summary: sentences for the terminal.
     """
 
@@ -67,11 +69,15 @@ def run(
     judged = about.profile != SMOKE
     made = [check.table(comparisons, rankings, about.circumstances, judged=judged), audit.table(own)]
     differing = [sentence for targets in own for sentence in targets.problems]
+    data_changed, data_summary = changed_data(
+        reader.store, (job.dataset_fingerprint for selection in selections.values() for job in selection.jobs)
+    )
     compared = sum(targets.jobs for targets in own)
     summary = [
         f"Against the paper: {check.counts(comparisons, rankings, judged=judged)}.",
         audit.families_of_table_1(),
         f"Scored values of this store: {len(own)} groups, {compared} comparisons, {len(differing)} differ.",
+        *data_summary,
     ]
     path = source or expectations.committed(about.dataset, about.profile)
     outcomes: list[Outcome] = []
@@ -84,4 +90,4 @@ def run(
         counted = ", ".join(f"{states.count(state)} {text}" for state, text in _STATES.items())
         summary.append(f"Expectations of {path.name}: {counted}.")
     broken = [item.sentence for item in outcomes if item.state == "broken"]
-    return Result(tuple(made), (*differing, *broken), tuple(summary))
+    return Result(tuple(made), (*differing, *data_changed, *broken), tuple(summary))

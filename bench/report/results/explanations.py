@@ -8,6 +8,7 @@ scored on absolute sensitivities.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ IMPORTANCE = "importance.parquet"
 LEAST_PRODUCTIVITY = 0.3
 """Target (gC m⁻² d⁻¹) above which relative sensitivities are scored: below it they are a ratio of two small numbers."""
 _SAMPLE = ["cell", "time"]
+_DRAWS_AT_ONCE = 1000  # bounds the memory of rank correlations, which are many per draw
 Floats = npt.NDArray[np.floating]
 Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -206,9 +208,11 @@ def _agreement(
 ) -> Scored:
     counted, block = truth.counted(cells, times), truth.block[cells]
     resampling = np.concatenate([np.ones((1, truth.n_blocks)), truth.draws.weights, truth.draws.nudged])
+    parts = np.array_split(resampling, math.ceil(len(resampling) / _DRAWS_AT_ONCE))
     sums = agreement(weights, known, counted, block, truth.n_blocks, threshold, signed=kind != "share")
     n = np.bincount(block, weights=counted.sum(axis=1), minlength=truth.n_blocks)
-    return Scored({name: score.of(resampling) for name, score in sums.items()}, n / max(n.sum(), 1.0))
+    scores = {name: np.concatenate([score.of(part) for part in parts]) for name, score in sums.items()}
+    return Scored(scores, n / max(n.sum(), 1.0))
 
 
 def frame(path: object, columns: list[str] | None = None) -> pd.DataFrame:

@@ -28,9 +28,9 @@ class Finding:
         result: what is stored of it.
         rmse: of the test part.
         difference: its RMSE − that of the base, paired; None for the base and where nothing can be paired.
-        border: RMSE of the jobs at the border.
-        border_difference: as `difference`, of the jobs at the border.
-        inner: RMSE of all other jobs.
+        border: RMSE of the cells at the border.
+        border_difference: as `difference`, of the cells at the border.
+        inner: RMSE of all other cells.
         fit_seconds: mean over the runs.
         is_base: whether its settings are those of the base, which also holds for a variant that was capped at them.
     """

@@ -72,7 +72,7 @@ def latex(table: Table) -> str:
     written = " ".join(filter(None, [escape(table.caption), *map(escape, below)]))
     caption = rf"\caption{{{written}}}" + "\n" + rf"\label{{tab:{table.name}}}"
     template = Template((paths.tables_dir() / "templates" / "table.tex").read_text())
-    found = []
+    found: list[str] = []
     for at, part in enumerate(parts(table)):
         labels = (len(row.label) + len(row.marks) for row in table.rows)
         broken = max(labels, default=0) > _LABEL_CHARACTERS

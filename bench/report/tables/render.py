@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from bench.report.table import MARKS, Column, Table, best_values, is_best
 from bench.report.tables.latex import latex
+from bench.report.tables.markdown_text import escape as markdown_escape
 from bench.report.tables.shown import plain_value, shown_columns
-from bench.system.terminal import console
+from bench.system.terminal import cell, console
+from bench.system.text import one_line
 
 _GAP = 2
 """Blanks between two columns on a terminal."""
@@ -44,21 +46,22 @@ def markdown(table: Table) -> str:
     """The table in Markdown, with intervals, for READMEs."""
     best = best_values(table)
     columns = shown_columns(table)
-    lines = ["| " + " | ".join([table.label_heading, *(column.label for column in columns)]) + " |"]
+    heading = (markdown_escape(text) for text in (table.label_heading, *(column.label for column in columns)))
+    lines = ["| " + " | ".join(heading) + " |"]
     lines.append("| --- |" + " ---: |" * len(columns))
     for family, family_rows in table.families():
-        lines.append(f"| *{family}* |" + " |" * len(columns))
+        lines.append(f"| *{markdown_escape(family)}* |" + " |" * len(columns))
         for row in family_rows:
-            jobs = []
+            cells = []
             for column in columns:
-                text = plain_value(row.values.get(column.key), column, table)
-                jobs.append(f"**{text}**" if is_best(row, column, best) else text)
-            lines.append("| " + " | ".join([row.shown_label, *jobs]) + " |")
+                text = markdown_escape(plain_value(row.values.get(column.key), column, table))
+                cells.append(f"**{text}**" if is_best(row, column, best) else text)
+            lines.append("| " + " | ".join([markdown_escape(row.shown_label), *cells]) + " |")
     below = (
-        *(f"- {mark}: {text}" for mark, text in table.footnotes()),
-        *(f"- missing: {note}" for note in table.notes),
+        *(f"- {mark}: {markdown_escape(text)}" for mark, text in table.footnotes()),
+        *(f"- missing: {markdown_escape(note)}" for note in table.notes),
     )
-    return "\n".join([*lines, "", table.caption, *below, ""])
+    return "\n".join([*lines, "", markdown_escape(table.caption), *below, ""])
 
 
 def print_table(table: Table) -> None:
@@ -67,7 +70,6 @@ def print_table(table: Table) -> None:
     On a terminal that is too narrow intervals give way first, then the last columns; names stay whole.
     """
     from rich.table import Table as RichTable
-    from rich.text import Text
 
     out = console()
     best = best_values(table)
@@ -77,26 +79,26 @@ def print_table(table: Table) -> None:
     while len(columns) > 1 and _width(table, columns, with_interval=with_interval) > out.width:
         columns.pop()
     grid = RichTable(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    grid.add_column(table.label_heading, no_wrap=True)
+    grid.add_column(cell(table.label_heading), no_wrap=True)
     for column in columns:
-        grid.add_column(Text(column.label), justify="right")
+        grid.add_column(cell(column.label), justify="right")
     for family, family_rows in table.families():
-        grid.add_row(Text(family, style="italic", no_wrap=False, overflow="fold"))
+        grid.add_row(cell(family, style="italic"))
         for row in family_rows:
-            jobs = [
-                Text(
+            cells = [
+                cell(
                     plain_value(row.values.get(column.key), column, table, with_interval=with_interval),
                     style="bold" if is_best(row, column, best) else "",
                 )
                 for column in columns
             ]
-            grid.add_row(Text(f"  {row.shown_label}"), *jobs)
+            grid.add_row(cell(f"  {row.shown_label}"), *cells)
     out.print(grid)
-    out.print(table.caption, markup=False, highlight=False)
+    out.print(one_line(table.caption), markup=False, highlight=False)
     for mark, text in table.footnotes():
-        out.print(f"{mark}: {text}", markup=False, highlight=False)
+        out.print(f"{mark}: {one_line(text)}", markup=False, highlight=False)
     for problem in table.notes:
-        out.print(f"missing: {problem}", markup=False, highlight=False)
+        out.print(f"missing: {one_line(problem)}", markup=False, highlight=False)
     left = [column.label for column in every if column not in columns]
     if left or not with_interval:
         gone = ["the intervals"] * (not with_interval) + left

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.report.answer import Answer
-from bench.report.figures.drawn import DrawnFigure
+from bench.report.drawn import DrawnFigure
 from bench.report.html.page import MAX_BYTES, render_page
 from bench.report.table import best_values, is_best
 from bench.report.tables.render import markdown, shown_columns

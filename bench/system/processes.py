@@ -1,0 +1,84 @@
+"""Processes that belong together: whoever dies first takes the others along, and none gets away.
+
+Linux has two settings for that (prctl): a signal at the parent's death, which reaches a process in a long C call too,
+and becoming the parent of all orphans among one's descendants, so that a detached process can still be found.
+Elsewhere a thread watches the parent, and process groups are all there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # of linux/prctl.h
+_WATCH_S = 0.2
+END_S = 10.0
+"""How long processes may take to vanish after SIGKILL; one that hangs in the kernel may take for ever."""
+
+
+def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """Has this process get a signal when its parent is gone, however it went.
+
+    Args:
+        parent: process id of the parent; if it is gone already, the signal comes at once.
+        by: the signal. SIGKILL also ends the process group where a thread has to watch.
+    """
+    if not _prctl(_SET_PDEATHSIG, by):
+        threading.Thread(target=_watch, args=(parent, by), daemon=True).start()
+    if os.getppid() != parent:
+        os.kill(os.getpid(), by)
+
+
+def adopt_orphans() -> bool:
+    """Makes this process the parent of every orphan among its descendants, and says whether the system can."""
+    return _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def end_children(listed: Callable[[], list[int]] | None = None) -> None:
+    """Ends every child of this process, and, if it adopts orphans, their descendants one generation after the other.
+
+    Args:
+        listed: process ids of the present children; None asks the system.
+    """
+    children = listed or _children
+    deadline = time.monotonic() + END_S
+    while time.monotonic() < deadline:
+        for pid in children():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if ended == 0:
+            time.sleep(0.002)
+
+
+def _children() -> list[int]:
+    with contextlib.suppress(OSError, ValueError):
+        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+    import psutil  # a kernel without that file, or another system
+
+    return [child.pid for child in psutil.Process().children()]
+
+
+def _prctl(option: int, value: int) -> bool:
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0)
+
+
+def _watch(parent: int, by: signal.Signals) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_S)
+    if by == signal.SIGKILL:
+        os.killpg(os.getpgid(0), by)
+    os.kill(os.getpid(), by)

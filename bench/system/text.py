@@ -1,0 +1,39 @@
+"""Text that came from outside, made fit for a terminal or a line of a log."""
+
+from __future__ import annotations
+
+import re
+
+_UNFIT = re.compile(
+    "["
+    "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters: escape sequences begin with one of them
+    "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"  # what turns the direction of a line, or ends it
+    "\ud800-\udfff"  # halves of characters: bytes of a file name that are no UTF-8
+    "\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f"  # invisible tags
+    "]"
+)
+
+
+def plain(text: str) -> str:
+    r"""Text without anything that a terminal would obey or could not print; such characters are shown as ``\x1b``.
+
+    Tabs and ends of lines stay; `one_line` has none.
+    """
+    return _UNFIT.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str, most: int | None = None) -> str:
+    """`plain` text on a single line, cut after so many characters.
+
+    Args:
+        text: any text.
+        most: characters to keep; None for all.
+    """
+    line = " ".join(plain(text).split())
+    return line if most is None or len(line) <= most else line[: most - 1] + "…"
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name something in a table, a label and a folder: printable, on one line, without a slash."""
+    return 0 < len(text) <= 200 and text.isprintable() and "/" not in text
