@@ -17,7 +17,13 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-FIGURES = ("full_figure4_dual_branch_plus.png", "full_figure5_dual_branch_plus.png", "ablation.png")
+FIGURES = (
+    "full_figure4_dual_branch.png",
+    "full_figure5_dual_branch.png",
+    "full_figure4_dual_branch_plus.png",
+    "full_figure5_dual_branch_plus.png",
+    "ablation.png",
+)
 """The figures that are committed; `bench report` draws all of them from a store."""
 ANSWER_BEGIN, ANSWER_END = "<!-- answer:begin -->", "<!-- answer:end -->"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"

@@ -310,7 +310,7 @@ def _ratio_note(table: Table) -> list[Child]:
         if row.label.startswith(entry.title) and row.family == entry.family
         for job_id in row.jobs
     ]
-    return [join([f"Ratios divide by {entry.title}, cells ", join(jobs, ", "), "."])]
+    return [join([f"Ratios divide by {entry.title}, jobs ", join(jobs, ", "), "."])]
 
 
 def _sources(result: SuiteResult) -> dict[str, str]:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError, unknown
+from bench.report.table import UNTRAINED
 from bench.runners import registry
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
@@ -87,6 +88,11 @@ class RowResult:
     planned: int
     records: tuple[Record, ...]
     problems: tuple[str, ...]
+
+    @property
+    def marked_title(self) -> str:
+        """The title, with the mark of a training that its budget ended, as figures show it."""
+        return self.title + (UNTRAINED if any(item.training_ended == "budget" for item in self.records) else "")
 
     @property
     def runs(self) -> int:
