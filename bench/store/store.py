@@ -274,6 +274,15 @@ class Store:
             self._set_aside(self._folder(job_id), target)
         return target
 
+    def remove(self, job_id: str) -> None:
+        """Removes a stored job and its checkpoint: by one rename, so that a reader sees all of it or nothing."""
+        gone = self.work_dir / f"removed-{_checked(job_id)}-{owner()}"
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            self.work_dir.mkdir(exist_ok=True)
+            self._set_aside(self._folder(job_id), gone)
+        remove_tree(gone)
+        self.remove_checkpoint(job_id)
+
     def clean_work(self) -> None:
         """Removes what killed runs left: work folders of processes that are surely gone, their jobs' locks free.
 
@@ -324,9 +333,14 @@ def existing_store(path: Path | str | None) -> Store:
     return Store(Path(path) if path is not None else paths.default_store())
 
 
+def is_job_id(text: str) -> bool:
+    """Whether a text has the form of a job's id."""
+    return _ID.fullmatch(text) is not None
+
+
 def _checked(job_id: str) -> str:
     """A name from outside never becomes a path unchecked."""
-    if not _ID.fullmatch(job_id):
+    if not is_job_id(job_id):
         raise BenchError(f"{job_id!r} is no job id (16 hexadecimal digits); `bench ls jobs` lists them.")
     return job_id
 
