@@ -104,9 +104,9 @@ def as_table(predictions: Predictions) -> pd.DataFrame:
 
     Returns:
         ``job`` (its id), ``runner``, ``view``, ``variant``, ``train_cells``, ``repetition``, ``fold`` (empty where a
-        job has none); ``cell`` and ``time`` (indices of the cube); ``lon`` and ``lat`` (degrees; ``x`` and ``y``
-        of planar coordinates); ``date`` (first day of the step; not of data without time); ``target`` and ``prediction`` in the
-        target's unit.
+        job has none); ``cell`` and ``time`` (indices of the cube); ``lon`` and ``lat`` (degrees; of planar coordinates
+        ``x`` and ``y``); ``date`` (first day of the step; not of data without time); ``target`` and ``prediction`` in
+        the target's unit.
     """
     east, north = _axes(predictions.dataset.description)
     cells, times = predictions.dataset.cells, predictions.dataset.times
