@@ -18,6 +18,7 @@ _VERBS = {
     "run": "Run a suite; re-issued, it finishes the remainder.",
     "plan": "Show what a run would do: state, expected time, memory and disk.",
     "report": "Render the tables from stored results (LaTeX, CSV, terminal).",
+    "compare": "Compare two stores row by row: what is new, what changed its number, and why.",
     "export": "Write predictions for other programs: Parquet, or NetCDF by the CF conventions.",
     "ls": "List suites, runners, data sets, profiles, views or stored jobs.",
     "info": "Show everything known of a runner, a data set or a stored job.",
