@@ -22,6 +22,7 @@ from bench.report.tables import latex_document, macros, render
 from bench.report.tables.metrics_file import all_metrics
 from bench.report.tables.numbered import gap_week
 from bench.scoring.metrics import WEIGHTINGS
+from bench.store.results import Results
 from bench.store.store import Store, existing_store
 from bench.suites.suites import SUITES
 from bench.system.disk import disk_errors, write_atomically
@@ -114,7 +115,7 @@ class Report:
         return table
 
 
-def selections(store: Store, options: ReportOptions) -> dict[str, Selection]:
+def selections(store: Results, options: ReportOptions) -> dict[str, Selection]:
     """Suite → the jobs of its tables, of the suites that are asked for.
 
     Raises:
