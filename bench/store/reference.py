@@ -54,11 +54,11 @@ class Reference:
             )
         self._sums: dict[str, dict[str, pd.DataFrame]] = {}
 
-    @property
-    def commands(self) -> list[str]:
-        """The commands that made it; none where nobody wrote them down."""
+    def commands_of(self, suite: str) -> list[str]:
+        """The commands that made its numbers of a suite; none where nobody wrote them down."""
         path = self.root / COMMANDS
-        return path.read_text().splitlines() if is_regular(path) else []
+        lines = path.read_text().splitlines() if is_regular(path) else []
+        return [line for line in lines if f" --suite {suite} " in line]
 
     def manifests(self) -> list[Manifest]:
         """All manifests, oldest first."""

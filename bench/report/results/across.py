@@ -159,15 +159,16 @@ def _both(first: Side, second: Side, old: RowResult, new: RowResult, metric: str
         return Compared(new.key, new.title, "no result", None, None, None, 0, ("no repetition is in both",))
     difference, _ = difference_across(first, second, earlier, later, metric, weighting)
     pairs = list(zip(earlier.records, later.records, strict=True))
-    old_value, new_value = (_value(side, row, metric, weighting) for side, row in ((first, earlier), (second, later)))
+    old_value, new_value = _value(first, earlier, metric, weighting), _value(second, later, metric, weighting)
     why = list(dict.fromkeys(sentence for before, after in pairs for sentence in _why(before, after)))
     state: State = "changed"
     if all(before.job_id == after.job_id for before, after in pairs):
         unchanged = difference is not None and difference.value == 0
         unchanged = unchanged and all(before.metrics == after.metrics for before, after in pairs)
         state = "same" if unchanged else "repeated"
-    reasons = () if state == "same" else tuple(why)
-    return Compared(new.key, new.title, state, old_value, new_value, difference, later.runs, reasons)
+    return Compared(
+        new.key, new.title, state, old_value, new_value, difference, later.runs, () if state == "same" else tuple(why)
+    )
 
 
 def _why(before: Record, after: Record) -> list[str]:
