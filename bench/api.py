@@ -32,9 +32,11 @@ from bench.runners.entry import Cost, RunnerEntry
 from bench.runners.registry import register
 from bench.scoring.metrics import METRICS
 from bench.store.dataset_record import read_dataset_record
-from bench.store.names import PREDICTIONS
+from bench.store.export import gather, stored_predictions
+from bench.store.export import write as write_predictions
 from bench.store.records import Record
-from bench.store.store import Store, existing_store
+from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id
+from bench.system.disk import disk_errors
 
 __all__ = [
     "BenchError",
@@ -45,6 +47,7 @@ __all__ = [
     "RunOptions",
     "Runner",
     "RunnerEntry",
+    "export",
     "open_dataset",
     "plan",
     "predictions",
@@ -190,9 +193,7 @@ def predictions(job: str, store: Path | str | None = None, *, suite: str = "full
     """
     opened = existing_store(store)
     record = _record(opened, job, suite, repetition)
-    if record.status != "done":
-        raise BenchError(f"Job {record.job_id} is {record.status}, not done: {record.reason}")
-    frame = pd.read_parquet(opened.file(record, PREDICTIONS))
+    frame = stored_predictions(opened, record)
     described = read_dataset_record(opened, record.job.dataset_fingerprint)
     if described is None:
         return frame
@@ -200,6 +201,56 @@ def predictions(job: str, store: Path | str | None = None, *, suite: str = "full
     frame.insert(3, "lat", described.cells["lat"].to_numpy()[frame["cell"]])
     frame.insert(4, "date", described.times["time"].to_numpy()[frame["time"]])
     return frame
+
+
+def export(
+    names: str | Iterable[str],
+    out: Path | str,
+    store: Path | str | None = None,
+    *,
+    suite: str = "full",
+    dataset: str | None = None,
+    profile: str | None = None,
+    target: str | None = None,
+) -> list[Record]:
+    """Writes the test predictions of jobs or rows into one file that other programs read.
+
+    Args:
+        names: ids of jobs, or names of runners: all finished jobs of their rows in the suite's table.
+        out: the file; its ending names the format: ``.parquet`` or ``.nc`` (NetCDF by the CF conventions).
+        store: the result store; None for ``$BENCH_STORE`` or ``./runs``.
+        suite: where a runner is named: of which suite.
+        dataset: where a runner is named: of which data set; None for that of the newest run.
+        profile: where a runner is named: of which profile; None for that of the newest run.
+        target: where a runner is named, of data with several; None for the first.
+
+    Returns:
+        The records of the jobs in the file.
+
+    Raises:
+        BenchError: there is no such job or row with results, they are of different data, a stored file is damaged, or
+            the file cannot be written.
+    """
+    opened, out = existing_store(store), Path(out)
+    records: dict[str, Record] = {}
+    for name in [names] if isinstance(names, str) else names:
+        found = [opened.record(name)] if is_job_id(name) else []
+        if found == [None]:
+            raise BenchError(f"Store {opened.root} has no job {name}; `bench ls jobs` lists what is stored.")
+        if not found:
+            options = ReportOptions(suite=suite, dataset=dataset, profile=profile, target=target)
+            of_rows = rows(selections(opened, options)[suite])
+            known = sorted({row.key.runner for row in of_rows if row.records})
+            if name not in known:
+                raise unknown(f"job or runner with results in suite {suite}", name, known, "`bench ls jobs` lists jobs")
+            found = [record for row in of_rows if row.key.runner == name for record in row.records]
+        records |= {record.job_id: record for record in found if record is not None}
+    if not records:
+        raise BenchError("Nothing is named; name jobs or runners, such as `bench export lightgbm --out gpp.nc`.")
+    chosen = list(records.values())
+    with disk_errors(f"File {out}", STORED_STAYS):
+        write_predictions(gather(opened, chosen), out)
+    return chosen
 
 
 def _record(store: Store, job: str, suite: str, repetition: int) -> Record:

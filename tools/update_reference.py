@@ -2,23 +2,42 @@
 
     python tools/update_reference.py runs
 
-Everything that the README's results table says comes from the files written here: the rendered tables, every metric of
-every cell, the manifest, each cell's record, and a few figures. Predictions stay in the store (a megabyte a cell).
+Everything that the README's results table says comes from the files written here: the rendered tables, the metrics over
+all samples of every job, the sums from which all others follow, the newest manifest of each suite, each job's record,
+the commands that made them, and a few figures. Predictions stay in the store (a megabyte a job).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
+from bench.report.reporting import ReportOptions, selections
+from bench.report.results.selection import Selection
+from bench.store.records import Manifest
+from bench.store.reference import COMMANDS, SUMS, sums_file
+from bench.store.reference import name_of as reference_name
+from bench.store.store import Store
+from bench.suites.again import command_of_run
+
 ROOT = Path(__file__).parent.parent
-FIGURES = ("full_figure4_dual_branch_plus.png", "full_figure5_dual_branch_plus.png", "ablation.png")
+FIGURES = (
+    "full_figure4_dual_branch.png",
+    "full_figure5_dual_branch.png",
+    "full_figure4_dual_branch_plus.png",
+    "full_figure5_dual_branch_plus.png",
+    "ablation.png",
+)
 """The figures that are committed; `bench report` draws all of them from a store."""
+MOST_BYTES = 3_000_000
+"""Of a file of sums in the repository."""
 ANSWER_BEGIN, ANSWER_END = "<!-- answer:begin -->", "<!-- answer:end -->"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -27,33 +46,75 @@ def main() -> None:
     """Renders the store's tables and replaces the reference folder of its data set and profile."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path, help="a store whose last runs are complete")
-    store = parser.parse_args().store
-    manifests = [json.loads(path.read_text()) for path in sorted((store / "manifests").glob("*.json"))]
-    newest = {manifest["suite"]: manifest for manifest in manifests}
-    first = next(iter(newest.values()))["cells"][0]
-    data = re.sub(r"[^a-z0-9]+", "-", first["dataset"])  # simulated:cells=20000 is no name for a folder
-    folder = ROOT / "tables" / "reference" / f"{data}-{first['profile']}"
+    root = parser.parse_args().store
+    store = Store(root)
+    newest = {manifest.suite: manifest for manifest in store.manifests() if manifest.jobs}
+    first = next(iter(newest.values())).jobs[0]
+    folder = ROOT / "tables" / "reference" / reference_name(first.dataset, first.profile)
     shutil.rmtree(folder, ignore_errors=True)
-    (folder / "records").mkdir(parents=True)
-    report = [sys.executable, "-m", "bench", "report", "--check", "--store", str(store), "--out", str(folder)]
+    folder.mkdir(parents=True)
+    report = [sys.executable, "-m", "bench", "report", "--check", "--store", str(root), "--out", str(folder)]
     subprocess.run(report, check=True)
     for path in (folder / "figures").iterdir():
         if path.name not in FIGURES:
             path.unlink()
-    (folder / "manifests").mkdir()
-    for path in (store / "manifests").glob("*.json"):  # why a data set was chosen may name a folder of this machine
-        (folder / "manifests" / path.name).write_text(re.sub(r" \(/[^)\"]*\)", "", path.read_text()))
-    for suite in newest:
-        for job_id in _cell_ids(folder, suite):
-            shutil.copyfile(store / "cells" / job_id / "record.json", folder / "records" / f"{job_id}.json")
-    if first["dataset"] == "northchina":
+    write_numbers(store, selections(store, ReportOptions(dataset=first.dataset, profile=first.profile)), folder)
+    if first.dataset == "northchina":
         _update_readme(folder)
     _update_answers()
 
 
-def _cell_ids(folder: Path, suite: str) -> list[str]:
-    lines = (folder / f"metrics_{suite}.csv").read_text().splitlines()[1:]
-    return sorted({line.split(",", 1)[0] for line in lines})
+def write_numbers(store: Store, chosen: Mapping[str, Selection], folder: Path) -> None:
+    """Writes what `bench.store.reference` reads of a store, and shortens the files of metrics to the group ``all``.
+
+    Args:
+        store: where the results are.
+        chosen: suite → the jobs of its tables.
+        folder: of the reference.
+
+    Raises:
+        ValueError: the file of a suite's sums is larger than a repository should hold.
+    """
+    for name in ("records", "manifests"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    commands: list[str] = []
+    for suite, selection in chosen.items():
+        done = selection.done
+        content = sums_file({record.job_id: store.statistics(record) for record in done})
+        if len(content) > MOST_BYTES:
+            raise ValueError(
+                f"the sums of suite {suite} take {len(content) / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:g}"
+            )
+        (folder / SUMS.format(suite=suite)).write_bytes(content)
+        for record in done:
+            name = f"{record.job_id}.json"
+            shutil.copyfile(store.jobs_dir / record.job_id / "record.json", folder / "records" / name)
+        for manifest in _needed(store, suite, selection):
+            # Why a data set was chosen may name a folder of this machine.
+            told = manifest.model_copy(update={"dataset_reason": _without_paths(manifest.dataset_reason)})
+            stamp = re.sub(r"[^0-9TZ]", "", manifest.created)
+            (folder / "manifests" / f"{stamp}-{suite}.json").write_text(told.model_dump_json(indent=1) + "\n")
+            commands.append(command_of_run(manifest))
+        metrics = folder / f"metrics_{suite}.csv"
+        if metrics.exists():
+            lines = pd.read_csv(metrics, dtype=str, keep_default_na=False)
+            lines[lines["group"] == "all"].to_csv(metrics, index=False, lineterminator="\n")
+    (folder / COMMANDS).write_text("".join(f"{command}\n" for command in commands))
+
+
+def _needed(store: Store, suite: str, selection: Selection) -> list[Manifest]:
+    """The newest manifest of a suite, and as few older ones as it takes to have all jobs of the table; oldest first."""
+    missing, chosen = {record.job_id for record in selection.done}, []
+    for manifest in reversed([known for known in store.manifests() if known.suite == suite]):
+        own = {job.id for job in manifest.jobs} & missing
+        if own:
+            chosen.append(manifest)
+            missing -= own
+    return chosen[::-1]
+
+
+def _without_paths(reason: str) -> str:
+    return re.sub(r" \(/[^)]*\)", "", reason)
 
 
 def _update_readme(folder: Path) -> None:

@@ -25,6 +25,7 @@ Examples:
   bench report --suite full --out tables/out
   bench report --weighting area --dataset northchina --profile laptop
   bench report --check                          # against the paper; exit code 1 when an expectation is broken
+  bench report --with-reference                 # own rows beside the committed ones, with paired differences
   bench report --html                           # also report.html: everything on one page, offline
   bench report --pdf                            # also tables.pdf; needs TeX"""
 )
@@ -53,6 +54,14 @@ Examples:
     metavar="RUNNER",
     default=None,
     help="Compare this runner with all others  [default: the proposed model].",
+)
+@click.option(
+    "--with-reference",
+    is_flag=False,
+    flag_value="auto",
+    default=None,
+    metavar="[NAME]",
+    help="Set the rows beside those of a committed reference  [default: that of the data set and profile].",
 )
 @click.option("--html", is_flag=True, help="Also write report.html: one self-contained page of everything.")
 @click.option("--brief", is_flag=True, help="Print ten lines: the answer, Table 1 in short, where the page is.")
@@ -102,7 +111,7 @@ def in_short(report: Report) -> list[str]:
     """The report in `BRIEF_LINES` lines: the answer, Table 1 in short, and where the page is."""
     from bench.report.table import Row
     from bench.report.tables.numbered import TABLE1_DENOMINATOR
-    from bench.report.tables.render import plain_value
+    from bench.report.tables.shown import plain_value
     from bench.runners.entry import FAMILIES, PROPOSED
 
     page = next((path for path in report.files if path.name == "report.html"), report.folder / "table1.md")

@@ -19,6 +19,7 @@ from bench.data.parts import Split
 from bench.data.splits import make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
+from bench.execution import learned
 from bench.execution.process import Limits
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
@@ -178,7 +179,9 @@ def default_at_once(jobs: Sequence[Job], cube: Cube, processes: int = 1) -> int:
 
 
 def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits | None = None) -> Estimate:
-    """What a job will need, from its runner's cost and, better, from stored runs of the same runner and size.
+    """What a job will need, from its runner's cost and, better, from stored runs of the same runner.
+
+    Runs of the same size are taken as they are, others are scaled (`bench.execution.learned`).
 
     Args:
         job: the job.
@@ -191,7 +194,8 @@ def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits 
     columns = len(view_columns(cube, job.view)) if job.view else 1
     n_train, n_test = len(split.train), len(split.test)
     n_fitted = min(n_train, job.parameters.get(TRAINING_ROWS, n_train))
-    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_fitted * columns / 1e6 * (
+    of_usual = learned.epochs_of(job.parameters) / learned.DEFAULT_EPOCHS if entry.several_processes else 1.0
+    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_fitted * columns / 1e6 * of_usual * (
         0.1 if job.profile == "smoke" else 1.0
     )
     pairs = len(split.train.cells) ** 2 * len(split.test.times)
@@ -202,6 +206,7 @@ def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits 
     memory += _SCORED_BYTES * (len(split.scored_train) + n_test) + _STORED_BYTES * n_test
     if entry.explains:
         memory += _EXPLAINED_BYTES * n_test * (len(cube.feature_names) + len(cube.static_names))
+    known = list(known)
     measured = [
         record.wall_seconds
         for record in known
@@ -211,6 +216,10 @@ def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits 
     ]
     if measured:
         seconds = sum(measured) / len(measured)
+    else:
+        size = learned.JobSize(n_train, n_test)
+        scaled = learned.seconds(job, size, entry.cost, known, trains_in_epochs=entry.several_processes)
+        seconds = seconds if scaled is None else scaled
     return Estimate(seconds, int(memory), _RECORD_BYTES + 10 * n_test)
 
 

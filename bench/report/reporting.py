@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from bench.report.answer import Answer, answer
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.paper import checking
 from bench.report.paper.check import by_published_table
+from bench.report.results.across import Side
+from bench.report.results.beside import beside
 from bench.report.results.marks import marked
 from bench.report.results.others import remarks
 from bench.report.results.selection import Selection, StatisticsReader, runs, select
@@ -22,9 +24,15 @@ from bench.report.tables import latex_document, macros, render
 from bench.report.tables.metrics_file import all_metrics
 from bench.report.tables.numbered import gap_week
 from bench.scoring.metrics import WEIGHTINGS
+from bench.store.reference import Reference, open_reference
+from bench.store.reference import name_of as reference_name
+from bench.store.results import Results
 from bench.store.store import Store, existing_store
 from bench.suites.suites import SUITES
 from bench.system.disk import disk_errors, write_atomically
+
+AUTO = "auto"
+"""In place of a reference's name: that of the data set and profile."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class ReportOptions:
         figures: draw the figures.
         html: also write the page.
         subject: runner whose rows are compared with all others; None for the proposed model.
+        with_reference: set the rows beside those of this committed reference, by name or folder; ``auto`` for that of
+            the data set and profile; None for none.
     """
 
     suite: str | None = None
@@ -58,6 +68,7 @@ class ReportOptions:
     figures: bool = True
     html: bool = False
     subject: str | None = None
+    with_reference: str | None = None
 
     def __post_init__(self) -> None:
         if self.suite is not None and self.suite not in SUITES:
@@ -114,7 +125,7 @@ class Report:
         return table
 
 
-def selections(store: Store, options: ReportOptions) -> dict[str, Selection]:
+def selections(store: Results, options: ReportOptions) -> dict[str, Selection]:
     """Suite → the jobs of its tables, of the suites that are asked for.
 
     Raises:
@@ -162,6 +173,7 @@ def _write(
     reader: StatisticsReader,
     on_table: Callable[[Table], None],
 ) -> None:
+    committed = _reference(report.about, options.with_reference)
     report.answer = answer(chosen, reader)
     report.write("answer.md", f"{report.answer.markdown}\n")
     on_page: list[SuiteResult] = []
@@ -171,6 +183,10 @@ def _write(
         for table in contents.tables_of(name, selection, reader, options.weighting, options.subject):
             made.append(report.add(marked(table, [selection])))
             on_table(made[-1])
+        if committed is not None:
+            for table in _beside(report, Side(selection, reader), committed, options):
+                made.append(table)
+                on_table(table)
         on_page.append(SuiteResult(selection, tuple(made)))
         report.write(f"metrics_{name}.csv", all_metrics(selection, reader))
         if options.figures:
@@ -191,9 +207,10 @@ def _write(
     about = report.about
     facts = {"dataset": about.dataset, "dataset_title": about.title, "profile": about.profile}
     report.write(latex_document.NUMBERS, macros.numbers(contents.numbered(list(report.tables.values()), week), facts))
-    report.write(f"{latex_document.NAME}.tex", latex_document.document(list(report.tables)))
+    shown = [figure for drawn in figures for figure in drawn.figures]
+    printed = [figure for figure in shown if (report.folder / "figures" / f"{figure.name}.pdf").exists()]
+    report.write(f"{latex_document.NAME}.tex", latex_document.document(_in_print(report.tables), printed))
     if options.html:
-        shown = [figure for drawn in figures for figure in drawn.figures]
         not_drawn = [sentence for drawn in figures for sentence in drawn.left_out]
         report.write(
             "report.html", render_page(store, on_page, shown, not_drawn, options.weighting, report.answer).decode()
@@ -205,6 +222,29 @@ def _write(
             report.complaints = tuple(complaints)
         except BenchError as error:
             report.no_pdf = error
+
+
+def _in_print(names: Iterable[str]) -> list[str]:
+    """Names of tables for a document: the paper's first, so that they have the paper's numbers."""
+    return sorted(names, key=lambda name: name not in contents.NUMBERED)
+
+
+def _reference(about: Subject, name: str | None) -> Reference | None:
+    if name is None:
+        return None
+    return open_reference(reference_name(about.dataset, about.profile) if name == AUTO else name)
+
+
+def _beside(report: Report, own: Side, committed: Reference, options: ReportOptions) -> list[Table]:
+    """The table of own and committed rows of a suite, if there can be one; else the notes say why not."""
+    suite = own.selection.jobs[0].suite
+    if not runs(committed, suite):
+        report.notes.append(f"Reference {committed.root.name} has no run of suite {suite}.")
+        return []
+    theirs = select(committed, suite, target=options.target)
+    found = beside(own, Side(theirs, StatisticsReader(committed)), committed, options.weighting)
+    report.notes += found.notes
+    return [report.add(marked(found.table, [own.selection, theirs]))] if found.table is not None else []
 
 
 def report(options: ReportOptions | None = None, /, *, store: Path | str | None = None, **fields: Any) -> Report:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -28,6 +28,9 @@ from bench.system.locks import ProcessLock
 from bench.system.ownership import is_abandoned, owner
 from bench.system.text import one_line
 from bench.system.untrusted import is_folder, is_regular, make_readable, read_regular, remove_tree
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
 STORED_STAYS = "stored results are untouched"
@@ -123,11 +126,7 @@ class Store:
             raise CorruptRecord(
                 f"{path} is damaged ({error.strerror}); `bench run` sets a damaged job aside and repeats it."
             ) from error
-        record = _parse(Record, content, path)
-        if record.job_id != job_id or record.job.id != job_id:
-            raise CorruptRecord(
-                f"Record {path} describes another job ({record.job.id}); `bench run` sets it aside and repeats it."
-            )
+        record = _record(content, path, job_id)
         needed = {STATISTICS} if record.status == "done" else set()
         for name in sorted({*record.files, *needed}):
             if name not in record.files or not is_regular(folder / name):
@@ -145,6 +144,19 @@ class Store:
         if expected is None or not is_regular(path) or sha256(path) != expected:
             raise CorruptRecord(f"File {path} is missing or damaged; `bench run` sets the job aside and repeats it.")
         return path
+
+    def statistics(self, record: Record) -> pd.DataFrame:
+        """The sums of a done job, as `docs/results-format.md` describes them; always with the column ``year``.
+
+        Raises:
+            CorruptRecord: the file is missing or its SHA-256 differs.
+        """
+        import pandas as pd
+
+        frame = pd.read_parquet(self.file(record, STATISTICS))
+        if "year" not in frame:  # written before years were told apart
+            frame["year"] = 0
+        return frame
 
     def ids(self) -> list[str]:
         """Ids of all stored jobs, in order."""
@@ -186,14 +198,14 @@ class Store:
 
     def manifests(self) -> list[Manifest]:
         """All manifests, oldest first."""
-        return [_manifest(path) for path in sorted((self.root / "manifests").glob("*.json"))]
+        return [read_manifest(path) for path in sorted((self.root / "manifests").glob("*.json"))]
 
     def set_damaged_manifests_aside(self) -> list[Path]:
         """Moves unreadable manifests into quarantine, so that they block no table; returns where they lay."""
         moved = []
         for path in sorted((self.root / "manifests").glob("*.json")):
             try:
-                _manifest(path)
+                read_manifest(path)
             except CorruptRecord:
                 with disk_errors(f"Store {self.root}", STORED_STAYS):
                     os.replace(path, self.root / "quarantine" / f"{path.stem}-{time.time_ns()}.json")
@@ -272,6 +284,15 @@ class Store:
             self._set_aside(self._folder(job_id), target)
         return target
 
+    def remove(self, job_id: str) -> None:
+        """Removes a stored job and its checkpoint: by one rename, so that a reader sees all of it or nothing."""
+        gone = self.work_dir / f"removed-{_checked(job_id)}-{owner()}"
+        with disk_errors(f"Store {self.root}", STORED_STAYS):
+            self.work_dir.mkdir(exist_ok=True)
+            self._set_aside(self._folder(job_id), gone)
+        remove_tree(gone)
+        self.remove_checkpoint(job_id)
+
     def clean_work(self) -> None:
         """Removes what killed runs left: work folders of processes that are surely gone, their jobs' locks free.
 
@@ -322,14 +343,45 @@ def existing_store(path: Path | str | None) -> Store:
     return Store(Path(path) if path is not None else paths.default_store())
 
 
+def is_job_id(text: str) -> bool:
+    """Whether a text has the form of a job's id."""
+    return _ID.fullmatch(text) is not None
+
+
 def _checked(job_id: str) -> str:
     """A name from outside never becomes a path unchecked."""
-    if not _ID.fullmatch(job_id):
+    if not is_job_id(job_id):
         raise BenchError(f"{job_id!r} is no job id (16 hexadecimal digits); `bench ls jobs` lists them.")
     return job_id
 
 
-def _manifest(path: Path) -> Manifest:
+def read_record(path: Path, job_id: str) -> Record:
+    """The record of a job in a file.
+
+    Raises:
+        CorruptRecord: it is damaged, or that of another job.
+        BenchError: it was written by a newer version.
+        OSError: it is no regular file, or may not be read.
+    """
+    return _record(read_regular(path, _MOST_BYTES), path, job_id)
+
+
+def _record(content: bytes, path: Path, job_id: str) -> Record:
+    record = _parse(Record, content, path)
+    if record.job_id != job_id or record.job.id != job_id:
+        raise CorruptRecord(
+            f"Record {path} describes another job ({record.job.id}); `bench run` sets it aside and repeats it."
+        )
+    return record
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        CorruptRecord: it is damaged.
+        BenchError: it may not be read, or was written by a newer version.
+    """
     try:
         content = read_regular(path, _MOST_BYTES)
     except PermissionError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from typing import Any
 
@@ -9,7 +10,9 @@ from bench.data.split_names import text_of
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
 from bench.store.jobs import EVALUATION_VERSION, Job
+from bench.store.records import Manifest
 from bench.suites import ablation
+from bench.suites.options import SuiteOptions
 from bench.suites.settings import with_settings
 
 
@@ -36,6 +39,43 @@ def parameters_now(job: Job) -> dict[str, Any]:
     most = entry.most_rows.get(job.profile)
     sampled = TRAINING_ROWS in job.parameters and most is not None
     return with_settings(entry.parameters_for(job.profile, most + 1 if sampled and most else 0), override, job.runner)
+
+
+def command_of_run(manifest: Manifest) -> str:
+    """The command of a whole run, as its manifest has it; what was left at its default is left out."""
+    words = ["bench", "run", "--suite", manifest.suite, "--dataset", manifest.dataset_spec]
+    words += ["--profile", str(manifest.options.get("profile", manifest.jobs[0].profile))]
+    for field in dataclasses.fields(SuiteOptions):
+        value = manifest.options.get(field.name)
+        if field.name not in _OPTIONS or value in (None, [], ()) or _plain(value) == _plain(field.default):
+            continue
+        if field.name == "settings":
+            words += [word for item in value for word in ("--set", str(item))]
+        else:
+            words += [
+                _OPTIONS[field.name],
+                ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value),
+            ]
+    return shlex.join(words)
+
+
+_OPTIONS = {
+    "only": "--only",
+    "skip": "--skip",
+    "extra": "--with",
+    "views": "--view",
+    "first_repetition": "--first-repeat",
+    "repetitions": "--repeats",
+    "weeks": "--weeks",
+    "train_cells": "--train-cells",
+    "split": "--split",
+    "settings": "--set",
+}
+"""Fields of `SuiteOptions` but the profile, and their spelling on the command line."""
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def command(job: Job, dataset_spec: str) -> str:

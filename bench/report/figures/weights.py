@@ -12,7 +12,7 @@ from bench.arrays import Doubles
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.regions import Region, regions
 from bench.report.figures.stored import NO_DATASET, Context, explaining, importance, job_ids
-from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_title, panels
+from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_words, panels
 from bench.report.results.selection import RowResult
 from bench.runners.entry import PROPOSED
 
@@ -108,6 +108,9 @@ def _of_paper(context: Context) -> str:
 
 
 def _figure(context: Context, row: RowResult) -> Figure:
+    assert context.dataset is not None
+    described = context.dataset.description
+    unit_of = dict(zip(described.feature_names, described.feature_units, strict=True))
     unit, rhythm = f"{context.target_units} per standard deviation", context.words.rhythm
 
     def draw() -> Sheet:
@@ -124,7 +127,7 @@ def _figure(context: Context, row: RowResult) -> Figure:
                     linestyle=stroke.dashes,
                     marker=stroke.marker,
                     markevery=(2 + feature, 8),
-                    label=feature_title(found.features[feature]),
+                    label=feature_words(found.features[feature], unit_of[found.features[feature]]),
                 )
             noun = "cell" if len(region.cells) == 1 else "cells"
             title = f"{'abcdef'[index]}  {region.title} ({len(region.cells):,}\N{NO-BREAK SPACE}{noun})"
@@ -145,6 +148,6 @@ def _figure(context: Context, row: RowResult) -> Figure:
         "of the feature (Eq. 17). Regions: the paper's on global data, bounded by this project; else the largest "
         f"classes of land cover and climate. {context.circumstances([row])}"
     )
-    title = f"Importance weights over the year, {row.title}"
+    title = f"Importance weights over the year, {row.marked_title}"
     name = f"{context.suite}_figure4_{row.key.runner}"
     return Figure(name, title, caption, job_ids([row]), context.about([row]), draw)

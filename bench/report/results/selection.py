@@ -16,14 +16,15 @@ import pandas as pd
 
 from bench.arrays import Doubles
 from bench.errors import BenchError, unknown
+from bench.report.table import UNTRAINED
 from bench.runners import registry
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.places import Blocks
 from bench.scoring.uncertainty import Sample, block_draws, infer, samples_of
 from bench.store.jobs import Job
-from bench.store.names import STATISTICS as STATISTICS_FILE
 from bench.store.records import Manifest, Record
+from bench.store.results import Results
 from bench.store.store import Store
 from bench.suites import ablation
 
@@ -91,6 +92,11 @@ class RowResult:
     problems: tuple[str, ...]
 
     @property
+    def marked_title(self) -> str:
+        """The title, with the mark of a training that its budget ended, as figures show it."""
+        return self.title + (UNTRAINED if any(item.training_ended == "budget" for item in self.records) else "")
+
+    @property
     def runs(self) -> int:
         """Number of whole repetitions: the folds of one make one run."""
         return len({record.job.repetition for record in self.records})
@@ -101,7 +107,7 @@ class RowResult:
         return "fitted" if self.step_means else "train"
 
 
-def runs(store: Store, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
+def runs(store: Results, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
     """Manifests of a suite's runs of a data set (with or without its options) and a profile, oldest first."""
     return [
         manifest
@@ -114,7 +120,7 @@ def runs(store: Store, suite: str, dataset: str | None = None, profile: str | No
 
 
 def select(
-    store: Store, suite: str, dataset: str | None = None, profile: str | None = None, target: str | None = None
+    store: Results, suite: str, dataset: str | None = None, profile: str | None = None, target: str | None = None
 ) -> Selection:
     """The jobs of a suite's table, of one target.
 
@@ -302,16 +308,17 @@ class Term:
 class StatisticsReader:
     """Reads the stored sums of jobs and turns them into intervals; keeps what it has read."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, results: Results) -> None:
+        self._results = results
         self._tables: dict[str, pd.DataFrame] = {}
         self._sums: dict[tuple[str, str], BlockSums] = {}
         self._samples: dict[tuple[Any, ...], dict[str, Sample]] = {}
 
     @property
     def store(self) -> Store:
-        """The store that it reads."""
-        return self._store
+        """The store that it reads; a reference has sums and no other files."""
+        assert isinstance(self._results, Store)
+        return self._results
 
     def table(self, record: Record) -> pd.DataFrame:
         """The statistics table of a job.
@@ -320,9 +327,7 @@ class StatisticsReader:
             BenchError: the file is damaged.
         """
         if record.job_id not in self._tables:
-            frame = pd.read_parquet(self._store.file(record, STATISTICS_FILE))
-            if "year" not in frame:  # written before years were told apart
-                frame["year"] = 0
+            frame = self._results.statistics(record)
             self._tables[record.job_id] = frame
             keys = frame["part"] + "/" + frame["group"] + "/" + frame["weighting"]
             blocks, years = frame["block"].to_numpy(np.int64), frame["year"].to_numpy(np.int64)
@@ -370,12 +375,7 @@ class StatisticsReader:
         Returns:
             None where a term has no results.
         """
-        sums = [self._of(term, weighting) for term in terms]
-        if not all(sums):
-            return None
-        blocks = np.unique(np.concatenate([item.blocks for own in sums for item in own]))
-        drawn = [self._drawn(term, weighting, own, blocks)[metric] for term, own in zip(terms, sums, strict=True)]
-        return infer(function, drawn, block_draws(blocks), positive=positive)
+        return infer_across(function, metric, [(self, term) for term in terms], weighting=weighting, positive=positive)
 
     def estimate(
         self,
@@ -420,3 +420,30 @@ class StatisticsReader:
             every = [item.on(blocks) for item in sums]
             self._samples[key] = samples_of(every, block_draws(blocks), term.repetitions)
         return self._samples[key]
+
+
+def infer_across(
+    function: Callable[..., Doubles],
+    metric: str,
+    terms: Sequence[tuple[StatisticsReader, Term]],
+    *,
+    weighting: str = "plain",
+    positive: bool = False,
+) -> Interval | None:
+    """As `StatisticsReader.infer`, of terms that are read from different places.
+
+    Args:
+        function: of the metric's mean over the repetitions of each term.
+        metric: name in `METRICS`.
+        terms: what the function is of, and who reads it.
+        weighting: plain or area.
+        positive: as in `bench.scoring.uncertainty.infer`.
+    """
+    sums = [reader._of(term, weighting) for reader, term in terms]
+    if not all(sums):
+        return None
+    blocks = np.unique(np.concatenate([item.blocks for own in sums for item in own]))
+    drawn = [
+        reader._drawn(term, weighting, own, blocks)[metric] for (reader, term), own in zip(terms, sums, strict=True)
+    ]
+    return infer(function, drawn, block_draws(blocks), positive=positive)

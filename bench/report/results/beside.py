@@ -1,0 +1,149 @@
+"""The table of `bench report --with-reference`: own rows beside the committed ones, with paired differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bench.report.results.across import Side, common_runs, difference_across, disagreements
+from bench.report.results.comparison import Measure, interval_value, number
+from bench.report.results.data_words import words_of
+from bench.report.results.selection import RowResult, rows
+from bench.report.table import Column, Row, Table, Value
+from bench.scoring.uncertainty import CONFIDENCE, holm
+from bench.store.reference import Reference
+
+_METRICS = ("rmse", "r2", "mae")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What came of it for one suite.
+
+    Attributes:
+        table: own rows against those of the reference; None where they cannot be compared.
+        notes: what made the reference, or why there is no table.
+    """
+
+    table: Table | None
+    notes: tuple[str, ...]
+
+
+def beside(own: Side, reference: Side, committed: Reference, weighting: str = "plain") -> Beside:
+    """Own − reference for each own row that the reference has not, and each row of the reference.
+
+    Where the reference has all own rows in the same jobs, all of them are compared.
+
+    Args:
+        own: the user's jobs of a suite.
+        reference: the committed ones of the same suite.
+        committed: where these come from.
+        weighting: plain or area.
+    """
+    suite, name = own.selection.jobs[0].suite, committed.root.name
+    made = tuple(f"Reference {name} was made by: {command}" for command in committed.commands_of(suite))
+    clash = disagreements(reference.selection, own.selection)
+    if clash:
+        return Beside(
+            None,
+            (
+                f"Suite {suite} cannot be set beside reference {name}, because these do not agree (reference → here): "
+                f"{'; '.join(clash)}.",
+                *made,
+            ),
+        )
+    theirs = [row for row in rows(reference.selection) if row.records]
+    known = {record.job_id for row in theirs for record in row.records}
+    mine = [row for row in rows(own.selection) if row.records]
+    fresh = [row for row in mine if not {record.job_id for record in row.records} <= known]
+    weeks = list(own.selection.jobs[0].split.get("weeks", ()))
+    groups = {f"_{week}": f"week:{week}" for week in weeks} or {"": "all"}
+    lines: list[Row] = []
+    for ours in fresh or mine:
+        lines += _rows(own, reference, ours, theirs, groups, weighting)
+    if not lines:
+        return Beside(None, (f"Suite {suite} has no row of the sample sizes of reference {name}.", *made))
+    words, first = words_of(own.reader.store, own.selection), own.selection.jobs[0]
+    columns: list[Column] = []
+    for after, group in groups.items():
+        week = f"{words.short_step(int(group.partition(':')[2]))} " if after else ""
+        columns += [
+            Column(f"value{after}", f"{week}RMSE", in_latex=not after, on_terminal=not after),
+            Column(f"rmse{after}", f"{week}Δ RMSE"),
+            Column(f"ratio{after}", f"{week}÷ RMSE", in_latex=False, on_terminal=not after),
+            Column(f"p{after}", "p", 4, in_latex=False, on_terminal=False),
+            Column(f"p_holm{after}", "p, Holm", in_latex=not after, on_terminal=not after),
+            Column(f"r2{after}", f"{week}Δ R²", in_latex=not after, on_terminal=not after),
+            Column(f"mae{after}", f"{week}Δ MAE", in_latex=False, on_terminal=False),
+        ]
+    columns.append(Column("runs", "Runs", 0))
+    caption = (
+        f"Own rows beside the committed reference {name}, suite {suite}: own − reference, under the same draws of "
+        f"places; below 0 (R²: above 0) the own row is better. RMSE is that of the row that the line names; the first "
+        f"line of a block is the own row itself. Data set {first.dataset} ({own.selection.manifest.dataset_title}); "
+        f"{own.selection.manifest.target_name} in {own.selection.manifest.target_units}; {words.split}; profile "
+        f"{first.profile}. In brackets: {CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio "
+        "is 1; Holm: corrected for the number of rows of the reference."
+    )
+    return Beside(Table(f"reference_{suite}", caption, "Row", tuple(columns), tuple(lines)), made)
+
+
+def _rows(
+    own: Side,
+    reference: Side,
+    ours: RowResult,
+    theirs: list[RowResult],
+    groups: dict[str, str],
+    weighting: str,
+) -> list[Row]:
+    """The block of one own row: itself, then every row of the reference with the same size of the sample."""
+    family = f"{_label(ours)} − reference"
+    others = [row for row in theirs if row.key.train_cells == ours.key.train_cells]
+    lines = [Row(_label(ours), family, _values(own, ours, groups, weighting), False, "own row", _jobs(ours))]
+    for row in others:
+        values = _values(reference, row, groups, weighting)
+        before, after = common_runs(row, ours) if _is_paired(row, ours) else (row, ours)
+        for suffix, group in groups.items() if before.records and after.records else ():
+            for metric in _METRICS:
+                difference, ratio = difference_across(reference, own, before, after, metric, weighting, group)
+                if difference is not None:
+                    values[metric + suffix] = interval_value(difference)
+                if ratio is not None and metric == "rmse":
+                    values[f"ratio{suffix}"] = interval_value(ratio)
+                    values[f"p{suffix}"] = Value(ratio.p)
+        lines.append(Row(_label(row), family, values, False, "", (*_jobs(ours), *_jobs(row))))
+    return _with_holm(lines, list(groups)) if others else []
+
+
+def _is_paired(row: RowResult, ours: RowResult) -> bool:
+    """Whether a repetition of one is the same as that of the other: a sample of cells, or a seed of the same runner."""
+    same_runner = (row.key.runner, row.key.view) == (ours.key.runner, ours.key.view)
+    return same_runner or "sample_seed" in row.records[0].job.split
+
+
+def _values(side: Side, row: RowResult, groups: dict[str, str], weighting: str) -> dict[str, Value]:
+    found = {
+        f"value{suffix}": number(side.reader, row, Measure("rmse", group), weighting)
+        for suffix, group in groups.items()
+    }
+    values = {name: interval_value(value) for name, value in found.items() if value is not None}
+    return values | {"runs": Value(row.runs)}
+
+
+def _with_holm(lines: list[Row], suffixes: list[str]) -> list[Row]:
+    for suffix in suffixes:
+        compared = [index for index, row in enumerate(lines) if f"p{suffix}" in row.values]
+        corrected = holm([lines[index].values[f"p{suffix}"].value for index in compared])
+        for index, p in zip(compared, corrected, strict=True):
+            values = lines[index].values | {f"p_holm{suffix}": Value(p)}
+            lines[index] = replace(lines[index], values=values)
+    return lines
+
+
+def _label(row: RowResult) -> str:
+    size = f"{row.key.train_cells} cells" if row.key.train_cells else None
+    detail = ", ".join(filter(None, (row.key.view, size, row.key.variant)))
+    return f"{row.title} ({detail})" if detail else row.title
+
+
+def _jobs(row: RowResult) -> tuple[str, ...]:
+    return tuple(record.job_id for record in row.records)

@@ -1,0 +1,29 @@
+"""What tables of numbers are made from: jobs, their records and their sums, wherever these are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from bench.store.records import Manifest, Record
+
+
+class Results(Protocol):
+    """Finished jobs that can be read: of a store, or of a committed reference (`bench.store.reference`).
+
+    Attributes:
+        root: the folder.
+    """
+
+    root: Path
+
+    def manifests(self) -> list[Manifest]:
+        """All manifests, oldest first."""
+
+    def record(self, job_id: str) -> Record | None:
+        """The record of a job, or None if it never ended."""
+
+    def statistics(self, record: Record) -> pd.DataFrame:
+        """The sums of a done job, as `docs/results-format.md` describes them; always with the column ``year``."""
