@@ -12,7 +12,8 @@ import xarray as xr
 from bench.errors import BenchError
 from bench.store.dataset_record import write_dataset_record
 from bench.store.export import as_dataset, as_table, gather, write
-from bench.store.records import PREDICTIONS, STATISTICS, Record
+from bench.store.names import PREDICTIONS, STATISTICS
+from bench.store.records import Record
 from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import make_cube
