@@ -56,7 +56,7 @@ def observed_and_predicted(context: Context) -> Drawings:
         return sheet
 
     if not chosen:
-        return Drawings(left_out=(f"Observed against predicted ({context.suite}): no cell is done.",))
+        return Drawings(left_out=(f"Observed against predicted ({context.suite}): no job is done.",))
     caption = (
         f"Observed against predicted {context.selection.manifest.target_name} of all samples of the test part, "
         f"{BINS} × {BINS} bins over the range of the observed values (outside: share of samples beyond it); grey: "

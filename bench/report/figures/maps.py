@@ -38,7 +38,7 @@ def weight_maps(context: Context) -> Drawings:
     """Figure 5 of every proposed model that has stored its importance weights."""
     proposed = [row for row in context.shown if row.family == PROPOSED]
     if not proposed:
-        return Drawings(left_out=(f"Figure 5 ({context.suite}): no cell of the proposed model is done.",))
+        return Drawings(left_out=(f"Figure 5 ({context.suite}): no job of the proposed model is done.",))
     drawings = Drawings()
     for row in proposed:
         reason = _why_not(context, row)
@@ -55,7 +55,7 @@ def residual_maps(context: Context) -> Drawings:
     if context.dataset is None:
         return Drawings(left_out=(f"Residual maps ({context.suite}): {NO_DATASET}.",))
     if not chosen:
-        return Drawings(left_out=(f"Residual maps ({context.suite}): no cell is done.",))
+        return Drawings(left_out=(f"Residual maps ({context.suite}): no job is done.",))
     grid = _grid(context, chosen[0])
 
     def draw() -> Sheet:
@@ -96,7 +96,7 @@ def _why_not(context: Context, row: RowResult) -> str | None:
     if context.dataset is None:
         return NO_DATASET
     if not explaining(row):
-        return "its cells hold no importance weights"
+        return "its jobs hold no importance weights"
     if temperature_of(context.dataset.description.feature_names) is None:
         return f"no climate feature is called {', '.join(TEMPERATURE_NAMES)}"
     split, steps = context.selection.jobs[0].split, _steps(context)

@@ -46,13 +46,13 @@ def weight_courses(context: Context) -> Drawings:
     drawings = Drawings()
     proposed = [row for row in context.shown if row.family == PROPOSED]
     if not proposed:
-        return Drawings(left_out=(f"Figure 4 ({context.suite}): no cell of the proposed model is done.",))
+        return Drawings(left_out=(f"Figure 4 ({context.suite}): no job of the proposed model is done.",))
     for row in proposed:
         what = f"Figure 4 ({context.suite}, {row.title})"
         if context.dataset is None:
             drawings += Drawings(left_out=(f"{what}: {NO_DATASET}.",))
         elif not explaining(row):
-            drawings += Drawings(left_out=(f"{what}: its cells hold no importance weights.",))
+            drawings += Drawings(left_out=(f"{what}: its jobs hold no importance weights.",))
         elif "test_year" not in context.selection.jobs[0].split:
             drawings += Drawings(left_out=(f"{what}: a course over the year needs a test year.",))
         elif (steps := len(_test_steps(context))) < FEWEST_STEPS:
