@@ -7,7 +7,7 @@ import json
 import math
 import resource
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -59,6 +59,10 @@ _STORED_BYTES = 32
 _EXPLAINED_BYTES = 10
 """Of an importance weight on its way to `importance.parquet`, measured: float32, its column and Arrow's buffers."""
 _RECORD_BYTES = 60_000  # record, statistics and log of a small job
+
+
+Measured = Mapping[tuple[str, str, int | None], float]
+"""(runner, profile, training samples) → mean wall-clock seconds of stored jobs."""
 
 
 @dataclass(frozen=True)
@@ -177,13 +181,13 @@ def default_at_once(jobs: Sequence[Job], cube: Cube, processes: int = 1) -> int:
     return at_once
 
 
-def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits | None = None) -> Estimate:
+def estimate(job: Job, cube: Cube, known: Measured | None = None, splits: Splits | None = None) -> Estimate:
     """What a job will need, from its runner's cost and, better, from stored runs of the same runner and size.
 
     Args:
         job: the job.
         cube: the data.
-        known: records of its runner.
+        known: what stored jobs took.
         splits: of these data, where several jobs are estimated.
     """
     entry = registry.get(job.runner)
@@ -202,16 +206,19 @@ def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits 
     memory += _SCORED_BYTES * (len(split.scored_train) + n_test) + _STORED_BYTES * n_test
     if entry.explains:
         memory += _EXPLAINED_BYTES * n_test * (len(cube.feature_names) + len(cube.static_names))
-    measured = [
-        record.wall_seconds
-        for record in known
-        if record.status == "done"
-        and record.wall_seconds
-        and (record.job.profile, record.n_train) == (job.profile, n_train)
-    ]
-    if measured:
-        seconds = sum(measured) / len(measured)
+    measured = (known or {}).get((job.runner, job.profile, n_train))
+    seconds = measured if measured is not None else seconds
     return Estimate(seconds, int(memory), _RECORD_BYTES + 10 * n_test)
+
+
+def _measured(records: Iterable[Record]) -> Measured:
+    """The mean seconds of stored jobs of one runner, profile and size."""
+    seconds: dict[tuple[str, str, int | None], list[float]] = {}
+    for record in records:
+        if record.status == "done" and record.wall_seconds:
+            key = record.job.runner, record.job.profile, record.n_train
+            seconds.setdefault(key, []).append(record.wall_seconds)
+    return {key: sum(own) / len(own) for key, own in seconds.items()}
 
 
 def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -> list[PlannedJob]:
@@ -225,14 +232,12 @@ def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -
             that is refused after some time and would need it are `too long`.
     """
     stored, damaged = store.survey({job.id for job in jobs}) if store else ({}, {})
-    by_runner: dict[str, list[Record]] = {}
-    for record in stored.values():
-        by_runner.setdefault(record.job.runner, []).append(record)
+    measured = _measured(stored.values())
     addresses = {record.job.address: record.job_id for record in stored.values()}
     planned = []
     splits = Splits(cube)
     for job in jobs:
-        expected = estimate(job, cube, by_runner.get(job.runner, ()), splits)
+        expected = estimate(job, cube, measured, splits)
         if registry.get(job.runner).several_processes:  # each of them opens the data and keeps a copy of the model
             expected = replace(expected, memory_bytes=expected.memory_bytes * limits.processes)
         old = stored.get(job.id)
