@@ -26,6 +26,7 @@ import pandas as pd
 from bench.data.splits import make_split
 from bench.execution.request import RunOptions, resolve
 from bench.scoring.metrics import METRICS, statistics_of
+from bench.scoring.metrics import STATISTICS as STATISTICS_COLUMNS
 from bench.store.dataset_record import write_dataset_record
 from bench.store.records import PREDICTIONS, STATISTICS, Manifest, Record
 from bench.store.store import Store
@@ -127,7 +128,7 @@ def measure(root: Path, repetitions: int, dataset: str = DATASET) -> dict[str, A
 
 def _metrics(sums: pd.DataFrame, part: str) -> dict[str, float | None]:
     own = sums[(sums["part"] == part) & (sums["group"] == "all") & (sums["weighting"] == "plain")]
-    total = {name: float(own[name].sum()) for name in own.columns if own[name].dtype.kind in "fi"}
+    total = {name: np.asarray(own[name].sum(), np.float64) for name in STATISTICS_COLUMNS}
     return {name: float(metric.of(total)) for name, metric in METRICS.items()}
 
 

@@ -171,7 +171,7 @@ def write(predictions: Predictions, path: Path) -> None:
         return
     found = as_dataset(predictions)
     encoding: dict[str, dict[str, Any]] = {
-        name: {"zlib": True, "complevel": 4} for name in found.data_vars if found[name].dtype.kind == "f"
+        str(name): {"zlib": True, "complevel": 4} for name in found.data_vars if found[name].dtype.kind == "f"
     }
     if "time" in found.variables:
         encoding["time"] = {"units": _TIME_UNITS, "calendar": _CALENDAR, "dtype": "int32", "_FillValue": None}

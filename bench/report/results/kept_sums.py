@@ -118,9 +118,10 @@ def _layout(frame: pd.DataFrame) -> Layout:
     keys = frame[list(_KEYS)].astype(dict.fromkeys(_TEXTS, object)).reset_index(drop=True)
     names = keys["part"] + "/" + keys["group"] + "/" + keys["weighting"]
     blocks, years = keys["block"].to_numpy(np.int64), keys["year"].to_numpy(np.int64)
-    groups = {}
-    for name, rows in names.groupby(names, sort=False).indices.items():
+    groups: dict[str, tuple[Rows, Blocks, Rows, int, Rows]] = {}
+    for name, found in names.groupby(names, sort=False).indices.items():
+        rows = np.asarray(found, np.int64)
         own, column = np.unique(blocks[rows], return_inverse=True)
         of_year, year = np.unique(years[rows], return_inverse=True)
-        groups[str(name)] = (rows, own, column, len(of_year), year)
+        groups[str(name)] = (rows, own, column.astype(np.int64), len(of_year), year.astype(np.int64))
     return Layout(keys, groups)

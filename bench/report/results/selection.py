@@ -28,7 +28,7 @@ from bench.store.results import Results
 from bench.store.store import Store
 from bench.suites import ablation
 
-_MOST_SAMPLE_BYTES = 100_000_000
+_MOST_SAMPLE_BYTES = 50_000_000
 """Of samples of metrics that are kept for the next table."""
 
 
