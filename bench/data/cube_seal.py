@@ -24,6 +24,7 @@ from bench.system.untrusted import open_regular, read_regular
 
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
 _MOST_BYTES = 1_000_000  # of a seal
+_MOST_METADATA = 200_000_000  # of the cube's own description, which names every place
 _SLOW_BYTES = 2_000_000_000  # a cube of this size takes seconds to read
 
 
@@ -38,7 +39,8 @@ def require_unchanged(path: Path, cube: Cube, say: Callable[[str], None] = lambd
     Raises:
         BenchError: a value is not finite, coordinates or names make no sense, or the bytes are others.
     """
-    looks = {"fingerprint": cube.fingerprint, "files": _looks(path, cube)}
+    described = hashlib.sha256(read_regular(path / METADATA, _MOST_METADATA)).hexdigest()
+    looks = {"fingerprint": cube.fingerprint, "metadata": described, "files": _looks(path, cube)}
     seal = _seal_of(path)
     with contextlib.suppress(OSError, ValueError, RecursionError):
         if json.loads(read_regular(seal, _MOST_BYTES)) == looks:

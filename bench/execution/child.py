@@ -79,7 +79,7 @@ def _contained(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Re
         return Result(status="failed", reason=one_line(str(error), MOST_REASON), data_gone=True)
     except BenchError as error:
         return Result(status="failed", reason=one_line(str(error), MOST_REASON))
-    except Exception as error:  # noqa: BLE001 - whatever a model raises becomes this job's status, with its trace in the log
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever a model raises becomes this job's status, with its trace in the log
         _log_trace()
         if _in_chain(error, lambda cause: isinstance(cause, OSError) and cause.errno in _DISK_FULL):
             return None

@@ -14,12 +14,27 @@ import numpy.typing as npt
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.data.views import FeatureTable, build_view
+from bench.errors import BenchError
 from bench.runners.entry import TRAINING_ROWS
 from bench.runners.history import Epoch
 from bench.seeds import ROW_SAMPLE_SEED
 
 _BLOCK_ROWS = 500_000
 """Rows of a feature view that are made at once: with 33 columns 66 MB."""
+
+
+def real_numbers(given: Any) -> FloatArray:
+    """Predictions as float32, as long as they are real numbers: nothing is dropped or made up on the way.
+
+    Raises:
+        BenchError: they are complex, masked, dates, texts or objects.
+    """
+    kind = np.asarray(given).dtype
+    if kind.kind not in "fiub" or np.ma.is_masked(given):
+        what = "masked values" if np.ma.is_masked(given) else f"values of type {kind}"
+        raise BenchError(f"The model returned {what} as predictions; real numbers are needed, correct its predict().")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused later
+        return np.asarray(given, np.float32)
 
 
 @dataclass(frozen=True)
@@ -73,9 +88,12 @@ class Task:
 
         Returns:
             (n_cells, n_times) float32, NaN where the part's rectangle has no sample.
+
+        Raises:
+            BenchError: the predictions are no real numbers, or partly masked.
         """
         blocks = [
-            block.spread(predict(table).astype(np.float32).reshape(-1)) if len(block) else np.full(block.shape, np.nan)
+            block.spread(real_numbers(predict(table)).reshape(-1)) if len(block) else np.full(block.shape, np.nan)
             for block, table in self.tables(part)
         ]
         return np.concatenate(blocks).astype(np.float32)

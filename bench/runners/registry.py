@@ -21,6 +21,7 @@ from typing import Any
 
 from bench.errors import BenchError, unknown
 from bench.runners.entry import Cost, RunnerEntry
+from bench.system.text import one_line, text_of
 
 ENTRY_POINT_GROUP = "climate2gpp_bench.runners"
 PLUGINS_VARIABLE = "BENCH_PLUGINS"
@@ -136,7 +137,18 @@ def named(name: str) -> str:
     Raises:
         BenchError: the class cannot be used.
     """
-    return register(name.removeprefix(SKLEARN_PREFIX)).name if name.startswith(SKLEARN_PREFIX) else name
+    if not name.startswith(SKLEARN_PREFIX):
+        return name
+    from bench.runners.sklearn import entry_of
+
+    entry = entry_of(name.removeprefix(SKLEARN_PREFIX), None, None, {})
+    known = {item.name: item for item in _registered()}.get(entry.name, entry)
+    if known.parameters != entry.parameters:
+        raise BenchError(
+            f"{name} would be called {entry.name}, as another regressor is; give one of them a name of its own from "
+            "Python: bench.register(..., name=...)."
+        )
+    return register(entry).name
 
 
 def _registered() -> list[RunnerEntry]:
@@ -162,7 +174,8 @@ def _imported(target: str, origin: str) -> Any:
     try:
         return getattr(importlib.import_module(module_name), attribute)
     except (Exception, SystemExit) as error:  # whatever code of others does at import
-        raise _Skipped(f"The {origin} cannot be imported ({type(error).__name__}: {error})") from error
+        why = one_line(f"{type(error).__name__}: {text_of(error)}", 300)
+        raise _Skipped(f"The {origin} cannot be imported ({why})") from error
 
 
 def _add(collected: dict[str, RunnerEntry], found: object, origin: str) -> None:

@@ -8,13 +8,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Runner
 from bench.runners.entry import Cost, RunnerEntry
+from bench.system.text import one_line, text_of
 
 ESTIMATOR = "estimator"
 """Parameter of a job that names the class; all others are the class's own."""
@@ -40,13 +39,16 @@ class SklearnRunner(Runner):
             settings["n_jobs"] = self.task.threads
         table, target = self.task.training_table()
         self._scaler = StandardScaler().fit(table.values)
-        self._model = make(**settings).fit(self._scaler.transform(table.values), target)
+        model = make(**settings)
+        if not (hasattr(model, "fit") and hasattr(model, "predict")):
+            raise BenchError(
+                f"{self.task.parameters[ESTIMATOR]} returned a {type(model).__name__}, which is no regressor."
+            )
+        self._model = model.fit(self._scaler.transform(table.values), target)
 
     def predict(self, part: Part) -> FloatArray:
         """(n_cells, n_times) in the target's units, some cells at a time."""
-        return self.task.predict_rows(
-            part, lambda table: np.asarray(self._model.predict(self._scaler.transform(table.values)))
-        )
+        return self.task.predict_rows(part, lambda table: self._model.predict(self._scaler.transform(table.values)))
 
 
 def regressor_class(path: str) -> Any:
@@ -58,14 +60,17 @@ def regressor_class(path: str) -> Any:
     module, _, name = path.replace(":", ".").rpartition(".")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # whatever code of others does at import
         raise BenchError(
-            f"There is no regressor {path!r} ({error}); name a class as in sklearn:sklearn.linear_model.Ridge."
+            f"There is no regressor {path!r} ({one_line(f'{type(error).__name__}: {text_of(error)}', 200)}); name a "
+            "class as in sklearn:sklearn.linear_model.Ridge."
         ) from error
-    if not callable(found) or (inspect.isclass(found) and not (hasattr(found, "fit") and hasattr(found, "predict"))):
+    if not (inspect.isclass(found) or inspect.isfunction(found)) or (
+        inspect.isclass(found) and not (hasattr(found, "fit") and hasattr(found, "predict"))
+    ):
         raise BenchError(f"{path} is no regressor: it has no fit and predict; name a class that has both.")
-    if inspect.isclass(found) and _classifies(found):
-        raise BenchError(f"{path} is a classifier; the target is a number, name a regressor.")
+    if inspect.isclass(found) and not _is_regressor(found):
+        raise BenchError(f"{path} is no regressor by its own word (RegressorMixin); name one, the target is a number.")
     if inspect.isclass(found) and _needed(found):
         needed = ", ".join(_needed(found))
         raise BenchError(f"{path} cannot be made without {needed}; name a function of yours that makes it.")
@@ -123,27 +128,35 @@ def entry_of(estimator: Any, name: str | None, title: str | None, settings: Mapp
     )
 
 
-def _classifies(kind: Any) -> bool:
-    return any(base.__name__ == "ClassifierMixin" for base in kind.__mro__)
+def _is_regressor(kind: Any) -> bool:
+    says = getattr(kind, "_estimator_type", None) == "regressor"
+    return says or any(base.__name__ == "RegressorMixin" for base in kind.__mro__)
 
 
 def _needed(kind: Any) -> list[str]:
     """Settings without a default that a class takes by name."""
-    parameters = list(inspect.signature(kind).parameters.values())
+    parameters = list(_signature(kind).parameters.values())
     named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return [item.name for item in parameters if item.kind in named and item.default is item.empty]
 
 
+def _signature(make: Any) -> inspect.Signature:
+    try:
+        return inspect.signature(make)
+    except Exception as error:  # noqa: BLE001 - a class of others may answer with anything
+        raise BenchError(f"{make!r} does not say what settings it takes; name another class.") from error
+
+
 def _settings_of(make: Any) -> dict[str, Any]:
     """Name → default of what a class takes."""
-    parameters = inspect.signature(make).parameters.values()
+    parameters = _signature(make).parameters.values()
     return {
         item.name: item.default for item in parameters if item.kind in (item.KEYWORD_ONLY, item.POSITIONAL_OR_KEYWORD)
     }
 
 
 def _takes_any(make: Any) -> bool:
-    return any(item.kind is item.VAR_KEYWORD for item in inspect.signature(make).parameters.values())
+    return any(item.kind is item.VAR_KEYWORD for item in _signature(make).parameters.values())
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -144,12 +144,13 @@ def samples_of(sums: Sequence[Doubles], blocks: BlockDraws, group: str = "") -> 
     )
     nudged = [own.sum(axis=(1, 2))[:, None] + _NUDGE * own.sum(axis=1) for own in sums]
     weight = sums[0][STATISTICS.index("weight")].sum(axis=0)
+    # (statistics, repetitions, …): all repetitions at once.
+    stacked = [np.moveaxis(np.array(table), 1, 0) if table else np.array([]) for table in (*tables, nudged)]
     found = {}
     for name, metric in METRICS.items():
         with np.errstate(divide="ignore", invalid="ignore"):
             values, under_blocks, under_years, under_nudge = (
-                np.array([metric.of(dict(zip(STATISTICS, own, strict=True))) for own in table])
-                for table in (*tables, nudged)
+                metric.of(dict(zip(STATISTICS, table, strict=True))) if len(table) else table for table in stacked
             )
         under = under_years if n_years > 1 else None
         found[name] = Sample(values, under_blocks, under_nudge, weight / weight.sum(), under, n_years, group)

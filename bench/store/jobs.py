@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -76,13 +77,19 @@ class Job(BaseModel):
     evaluation: int = EVALUATION_VERSION
     override: dict[str, Any] | None = None
 
-    @property
+    @cached_property
     def id(self) -> str:
         """16 hexadecimal digits, the same on every machine."""
         canonical = json.dumps(
             self.model_dump(mode="json", exclude={"override"}), sort_keys=True, separators=(",", ":")
         )
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with changed fields, and an id of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("id", None)  # what is cached of the original is no field, and may be wrong of the copy
+        return copied
 
     @property
     def address(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +72,15 @@ class Reference:
         """
         path = self.root / "records" / f"{job_id}.json"
         return read_record(path, job_id) if is_regular(path) else None
+
+    def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
+        """The records of those of some jobs that are in the reference, by id.
+
+        Raises:
+            CorruptRecord: at the first damaged one.
+        """
+        found = ((job_id, self.record(job_id)) for job_id in ids)
+        return {job_id: record for job_id, record in found if record is not None}
 
     def statistics(self, record: Record) -> pd.DataFrame:
         """The sums of a job.

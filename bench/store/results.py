@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -24,6 +25,9 @@ class Results(Protocol):
 
     def record(self, job_id: str) -> Record | None:
         """The record of a job, or None if it never ended."""
+
+    def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
+        """The records of those of some jobs that ended, by id."""
 
     def statistics(self, record: Record) -> pd.DataFrame:
         """The sums of a done job, as `docs/results-format.md` describes them; always with the column ``year``."""

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import BenchError
+from bench.store.index import FEWEST, Entry, Stamp, read_index, stamp_of, stamp_of_file, write_index
 from bench.store.names import ARTEFACTS, LOG, RECORD, STATISTICS
 from bench.store.records import SCHEMA_VERSION, Manifest, Record
 from bench.system import paths
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
 STORED_STAYS = "stored results are untouched"
 ModelT = TypeVar("ModelT", bound=BaseModel)
+_CHANGES = 50
+"""The index is written again once more than a fiftieth of its entries is out of date."""
 _ID = re.compile(r"[0-9a-f]{16}")
 _MOST_BYTES = 200_000_000
 """Of a record or manifest; the largest manifest of this project's suites has less than a thousandth."""
@@ -58,6 +61,7 @@ class Store:
     def __init__(self, root: Path, *, create: bool = False) -> None:
         self.root = root
         self.jobs_dir, self.work_dir = root / "cells", root / "work"
+        self._manifests: dict[Path, tuple[Stamp, Manifest]] = {}
         marker = root / "store.json"
         if root.exists() and not root.is_dir():
             raise BenchError(f"{root} is a file, not a folder; name another place with --store.")
@@ -148,12 +152,16 @@ class Store:
     def statistics(self, record: Record) -> pd.DataFrame:
         """The sums of a done job, as `docs/results-format.md` describes them; always with the column ``year``.
 
+        Returns:
+            A row per key; ``part``, ``group`` and ``weighting`` are categories, which are read in a third of the time.
+
         Raises:
             CorruptRecord: the file is missing or its SHA-256 differs.
         """
-        import pandas as pd
+        import pyarrow.parquet as pq
 
-        frame = pd.read_parquet(self.file(record, STATISTICS))
+        path = self.file(record, STATISTICS)
+        frame: pd.DataFrame = pq.read_table(path, read_dictionary=["part", "group", "weighting"]).to_pandas()
         if "year" not in frame:  # written before years were told apart
             frame["year"] = 0
         return frame
@@ -183,22 +191,86 @@ class Store:
         """
         records: dict[str, Record] = {}
         damaged: dict[str, str] = {}
-        for job_id in self.ids():
-            try:
-                record = self.record(job_id)
-                if record is None:
-                    continue
-                for name in record.files if job_id in check_files_of else ():
-                    self.file(record, name)
-            except CorruptRecord as error:
-                damaged[job_id] = str(error)
+        for job_id, found in self._look_up(self.ids(), frozenset(check_files_of), prune=True):
+            if isinstance(found, CorruptRecord):
+                damaged[job_id] = str(found)
             else:
-                records[job_id] = record
+                records[job_id] = found
         return records, damaged
 
+    def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
+        """The records of those of some jobs that ended, by id.
+
+        Raises:
+            CorruptRecord: at the first damaged one.
+        """
+        records = {}
+        for job_id, found in self._look_up(list(ids)):
+            if isinstance(found, CorruptRecord):
+                raise found
+            records[job_id] = found
+        return records
+
+    def _look_up(
+        self, ids: Sequence[str], check_files_of: Collection[str] = (), *, prune: bool = False
+    ) -> Iterator[tuple[str, Record | CorruptRecord]]:
+        """The records of jobs, or what is wrong with them: by the index as far as it holds; it is brought up to date.
+
+        Args:
+            ids: of the jobs; those that never ended are left out.
+            check_files_of: ids of jobs whose files are also checked by their hashes, unless that was done before and
+                nothing has touched them since.
+            prune: `ids` are all there are: what else the index has may go.
+        """
+        indexed = len(ids) >= FEWEST
+        entries = read_index(self.root, ids) if indexed else {}
+        fresh = {} if prune or not indexed else entries
+        changed = 0
+        for job_id in ids:
+            stamp, entry = stamp_of(self._folder(job_id)), entries.get(job_id)
+            try:
+                if entry is None or entry.stamp != stamp:
+                    record = self.record(job_id)
+                    if record is None:
+                        continue
+                    entry, changed = Entry(stamp or (), record, {}), changed + 1
+                if job_id in check_files_of:
+                    checked = self._checked_files(entry)
+                    changed += checked != entry.files
+                    entry = Entry(entry.stamp, entry.record, checked)
+            except CorruptRecord as error:
+                yield job_id, error
+                continue
+            if indexed and entry.stamp:
+                fresh[job_id] = entry
+            yield job_id, entry.record
+        if indexed and changed > len(ids) // _CHANGES:
+            write_index(self.root, fresh)
+
+    def _checked_files(self, entry: Entry) -> dict[str, Stamp]:
+        """The stamps of a job's files, each of which has the hash that the record says.
+
+        Raises:
+            CorruptRecord: one has another.
+        """
+        stamps = {}
+        for name in entry.record.files:
+            stamp = stamp_of_file(self._folder(entry.record.job_id) / name)
+            if stamp is None or entry.files.get(name) != stamp:
+                self.file(entry.record, name)
+            stamps[name] = stamp or ()
+        return stamps
+
     def manifests(self) -> list[Manifest]:
-        """All manifests, oldest first."""
-        return [read_manifest(path) for path in sorted((self.root / "manifests").glob("*.json"))]
+        """All manifests, oldest first; one that is unchanged is read once."""
+        found = []
+        for path in sorted((self.root / "manifests").glob("*.json")):
+            stamp = stamp_of_file(path)
+            known = self._manifests.get(path)
+            if known is None or stamp is None or known[0] != stamp:
+                known = self._manifests[path] = stamp or (), read_manifest(path)
+            found.append(known[1])
+        return found
 
     def set_damaged_manifests_aside(self) -> list[Path]:
         """Moves unreadable manifests into quarantine, so that they block no table; returns where they lay."""
@@ -232,6 +304,8 @@ class Store:
         """A folder for a job's unfinished training; it outlives the process and is the job's own."""
         folder = self.root / "checkpoints" / _checked(job_id)
         with disk_errors(f"Store {self.root}", STORED_STAYS):
+            if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+                remove_tree(folder)  # what a job made of its folder
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -34,6 +34,14 @@ def one_line(text: str, most: int | None = None) -> str:
     return line if most is None or len(line) <= most else line[: most - 1] + "…"
 
 
+def text_of(error: BaseException) -> str:
+    """The text of an exception of others, which may itself fail to be had."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - code of others
+        return "no message"
+
+
 def is_name(text: str) -> bool:
     """Whether a text can name something in a table, a label and a folder: printable, on one line, without a slash."""
     return 0 < len(text) <= 200 and text.isprintable() and "/" not in text

@@ -7,6 +7,7 @@ earlier runs of the same data, split and profile. Jobs that were planned but are
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,11 @@ import pandas as pd
 from bench.arrays import Doubles
 from bench.data.datasets import parse_spec
 from bench.errors import BenchError, unknown
+from bench.report.results.kept_sums import KeptSums
 from bench.report.table import UNTRAINED
 from bench.runners import registry
 from bench.scoring.interval import Interval
-from bench.scoring.metrics import METRICS, STATISTICS
+from bench.scoring.metrics import METRICS
 from bench.scoring.places import Blocks
 from bench.scoring.uncertainty import Sample, block_draws, infer, samples_of
 from bench.store.jobs import Job
@@ -29,6 +31,9 @@ from bench.store.records import Manifest, Record, RowTitle
 from bench.store.results import Results
 from bench.store.store import Store
 from bench.suites import ablation
+
+_MOST_SAMPLE_BYTES = 50_000_000
+"""Of samples of metrics that are kept for the next table."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,7 @@ def select(
                 current[_row_of(job)] = _variant(job)
     order = {name: index for index, name in enumerate(registry.entries())}
     jobs = sorted(wanted.values(), key=lambda job: (order.get(job.runner, len(order)), job.view or "", job.repetition))
-    records = {job.id: record for job in jobs for record in [store.record(job.id)] if record is not None}
+    records = store.records_of(job.id for job in jobs)
     stale = frozenset(job.id for job in jobs if _variant(job) != current[_row_of(job)])
     titles = {name: row for manifest in fitting for name, row in manifest.rows.items()}
     return Selection(newest, tuple(jobs), records, stale, titles)
@@ -326,13 +331,19 @@ class Term:
 
 
 class StatisticsReader:
-    """Reads the stored sums of jobs and turns them into intervals; keeps what it has read."""
+    """Reads the stored sums of jobs and turns them into intervals.
+
+    It keeps the sums that it has read, as `KeptSums`, and the latest samples of metrics.
+
+    Args:
+        results: where the sums are.
+    """
 
     def __init__(self, results: Results) -> None:
         self._results = results
-        self._tables: dict[str, pd.DataFrame] = {}
-        self._sums: dict[tuple[str, str], BlockSums] = {}
-        self._samples: dict[tuple[Any, ...], dict[str, Sample]] = {}
+        self._kept = KeptSums()
+        self._samples: OrderedDict[tuple[Any, ...], dict[str, Sample]] = OrderedDict()
+        self._sample_bytes = 0
 
     @property
     def store(self) -> Store:
@@ -341,24 +352,12 @@ class StatisticsReader:
         return self._results
 
     def table(self, record: Record) -> pd.DataFrame:
-        """The statistics table of a job.
+        """The statistics table of a job, made anew by each call.
 
         Raises:
             BenchError: the file is damaged.
         """
-        if record.job_id not in self._tables:
-            frame = self._results.statistics(record)
-            self._tables[record.job_id] = frame
-            keys = frame["part"] + "/" + frame["group"] + "/" + frame["weighting"]
-            blocks, years = frame["block"].to_numpy(np.int64), frame["year"].to_numpy(np.int64)
-            values = frame[list(STATISTICS)].to_numpy(np.float64).T
-            for key, rows in keys.groupby(keys, sort=False).indices.items():
-                own, column = np.unique(blocks[rows], return_inverse=True)
-                of_year, year = np.unique(years[rows], return_inverse=True)
-                sums = np.zeros((len(STATISTICS), len(of_year), len(own)))
-                sums[:, year, column] = values[:, rows]
-                self._sums[record.job_id, str(key)] = BlockSums(own, sums)
-        return self._tables[record.job_id]
+        return self._kept.of(record.job_id, lambda: self._results.statistics(record)).frame()
 
     def test_blocks(self, records: Sequence[Record]) -> int:
         """Number of spatial blocks that the test cells of some jobs lie in.
@@ -372,8 +371,9 @@ class StatisticsReader:
 
     def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
         """Sums per spatial block, or None where the job has no such group."""
-        self.table(record)
-        return self._sums.get((record.job_id, f"{part}/{group}/{weighting}"))
+        own = self._kept.of(record.job_id, lambda: self._results.statistics(record))
+        found = own.of_group(part, group, weighting)
+        return BlockSums(*found) if found is not None else None
 
     def infer(
         self,
@@ -437,10 +437,21 @@ class StatisticsReader:
     def _drawn(self, term: Term, weighting: str, sums: Sequence[BlockSums], blocks: Blocks) -> dict[str, Sample]:
         jobs = tuple(record.job_id for record in term.records)
         key = (jobs, term.part, term.group, weighting, blocks.tobytes())
-        if key not in self._samples:
-            every = [item.on(blocks) for item in sums]
-            self._samples[key] = samples_of(every, block_draws(blocks), term.repetitions)
-        return self._samples[key]
+        if key in self._samples:
+            self._samples.move_to_end(key)
+            return self._samples[key]
+        made = samples_of([item.on(blocks) for item in sums], block_draws(blocks), term.repetitions)
+        self._samples[key] = made
+        self._sample_bytes += _bytes_of(made)
+        while self._sample_bytes > _MOST_SAMPLE_BYTES and len(self._samples) > 1:
+            _, dropped = self._samples.popitem(last=False)
+            self._sample_bytes -= _bytes_of(dropped)
+        return made
+
+
+def _bytes_of(samples: Mapping[str, Sample]) -> int:
+    arrays = [value for sample in samples.values() for value in vars(sample).values() if isinstance(value, np.ndarray)]
+    return sum(array.nbytes for array in arrays)
 
 
 def infer_across(
