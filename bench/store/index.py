@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from bench.store.names import RECORD
 from bench.store.records import Record
 from bench.system.disk import write_atomically
 from bench.system.untrusted import read_regular
@@ -47,7 +48,7 @@ class Entry:
 def stamp_of(folder: Path) -> Stamp | None:
     """What changes whenever a job is replaced or a file of it comes or goes; None where there is no whole job."""
     try:
-        outer, inner = folder.lstat(), (folder / "record.json").lstat()
+        outer, inner = folder.lstat(), (folder / RECORD).lstat()
     except OSError:
         return None
     if not stat.S_ISDIR(outer.st_mode) or not stat.S_ISREG(inner.st_mode):

@@ -122,7 +122,7 @@ def test_a_registered_runner_is_known_to_other_processes(monkeypatch: pytest.Mon
         ("sklearn.linear_model.Ridge", {"alhpa": 1}, "has no setting 'alhpa'"),
         ("sklearn.preprocessing.StandardScaler", {}, "no fit and predict"),
         ("sklearn.svm.SVC", {}, "no regressor by its own word"),
-        ("sklearn.pipeline.Pipeline", {}, "cannot be made without steps"),
+        ("sklearn.pipeline.Pipeline", {}, "no regressor by its own word"),
         ("os.system", {"x": 1}, "no regressor"),
         ("sklearn.linear_model.Ridge", {"alpha": np.ones(3)}, "JSON cannot hold"),
         (3, {}, "cannot be registered"),

@@ -26,7 +26,7 @@ Rows = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Layout:
+class SumsLayout:
     """Which part, group, weighting, block and year each row of a table of sums is of.
 
     Attributes:
@@ -48,7 +48,7 @@ class JobSums:
         columns: one array per name in `STATISTICS`, with a number per row.
     """
 
-    layout: Layout
+    layout: SumsLayout
     columns: tuple[Doubles, ...]
 
     def frame(self) -> pd.DataFrame:
@@ -73,7 +73,7 @@ class KeptSums:
 
     def __init__(self) -> None:
         self._jobs: dict[str, JobSums] = {}
-        self._layouts: dict[bytes, Layout] = {}
+        self._layouts: dict[bytes, SumsLayout] = {}
         self._shared: dict[bytes, Doubles] = {}
 
     def of(self, job_id: str, read: Callable[[], pd.DataFrame]) -> JobSums:
@@ -114,7 +114,7 @@ def _digest(frame: pd.DataFrame) -> bytes:
     return found.digest()
 
 
-def _layout(frame: pd.DataFrame) -> Layout:
+def _layout(frame: pd.DataFrame) -> SumsLayout:
     keys = frame[list(_KEYS)].astype(dict.fromkeys(_TEXTS, object)).reset_index(drop=True)
     names = keys["part"] + "/" + keys["group"] + "/" + keys["weighting"]
     blocks, years = keys["block"].to_numpy(np.int64), keys["year"].to_numpy(np.int64)
@@ -124,4 +124,4 @@ def _layout(frame: pd.DataFrame) -> Layout:
         own, column = np.unique(blocks[rows], return_inverse=True)
         of_year, year = np.unique(years[rows], return_inverse=True)
         groups[str(name)] = (rows, own, column.astype(np.int64), len(of_year), year.astype(np.int64))
-    return Layout(keys, groups)
+    return SumsLayout(keys, groups)
