@@ -10,6 +10,8 @@ The command line is a thin shell over the same options (`RunOptions`, `ReportOpt
 from __future__ import annotations
 
 import dataclasses
+import operator
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -128,7 +130,7 @@ def results(
     options = ReportOptions(suite=suite, dataset=dataset, profile=profile, weighting=weighting)
     opened = existing_store(store)
     reader = StatisticsReader(opened)
-    wanted = None if groups is None else set(groups)
+    wanted = None if groups is None else {groups} if isinstance(groups, str) else set(groups)
     lines = []
     for name, selection in selections(opened, options).items():
         for row in rows(selection):
@@ -273,6 +275,8 @@ def _record(store: Store, job: str, suite: str, repetition: int) -> Record:
 def _options(options: RunOptions | str, fields: dict[str, Any]) -> RunOptions:
     if isinstance(options, str):
         options = RunOptions(suite=options)
+    if not isinstance(options, RunOptions):
+        raise BenchError(f"Options are a {type(options).__name__}; give the name of a suite or a RunOptions.")
     known = {field.name: field for field in dataclasses.fields(RunOptions)}
     given = {}
     for name, value in fields.items():
@@ -283,20 +287,38 @@ def _options(options: RunOptions | str, fields: dict[str, Any]) -> RunOptions:
 
 
 _NUMBERS = ("weeks", "train_cells")
+_PLAIN: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("first_repetition", "repetitions", "jobs_at_once", "processes_per_job", "gpus_per_job"), (int,)),
+    **dict.fromkeys(("memory_gb", "timeout_s"), (int, float)),
+    "keep_artefacts": (bool,),
+}
+"""Kinds of options that are no texts."""
 
 
 def _as_field(value: Any, name: str, is_tuple: bool) -> Any:
     """A value as the option has it: a folder becomes a path, and a text with commas or a single value a tuple."""
-    if name == "store" and value is not None:
-        return Path(value)
+    if name in ("store", "dataset") and isinstance(value, os.PathLike | str):
+        return Path(value) if name == "store" else os.fspath(value)
     if not is_tuple:
+        kinds = _PLAIN.get(name, (str,))
+        if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
+            raise BenchError(f"Option {name} is {value!r}, a {type(value).__name__}; see `help(bench.RunOptions)`.")
         return value
     items = [item.strip() for item in value.split(",")] if isinstance(value, str) else value
     items = list(items) if isinstance(items, Iterable) else [items]
+    items = list(dict.fromkeys(item for item in items if item != ""))
+    if name not in _NUMBERS:
+        if not all(isinstance(item, str) for item in items):
+            raise BenchError(f"Option {name} is {value!r}; give texts, such as {name}=['a', 'b'].")
+        return tuple(items)
     try:
-        return tuple(int(item) if name in _NUMBERS else str(item) for item in items if item != "")
+        numbers = tuple(item if isinstance(item, str) else operator.index(item) for item in items)
+        whole = tuple(sorted({int(number) for number in numbers}) if name == "weeks" else map(int, numbers))
     except (TypeError, ValueError) as error:
         raise BenchError(f"Option {name} is {value!r}; give whole numbers, such as {name}=[1, 10].") from error
+    if any(isinstance(item, bool) for item in items):
+        raise BenchError(f"Option {name} is {value!r}; give whole numbers, such as {name}=[1, 10].")
+    return whole
 
 
 class _Silent(PlainProgress):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,7 +217,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     return name, options
 
 
-def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None) -> OpenedDataset:
+def open_dataset(spec: str | os.PathLike[str] = "auto", say: Callable[[str], None] = lambda _: None) -> OpenedDataset:
     """Opens a data set, building its cube in the cache first if need be.
 
     Args:
@@ -226,6 +227,7 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
     Raises:
         BenchError: unknown name, bad files, no permission, or no answer from the network.
     """
+    spec = os.fspath(spec)
     if spec == "auto":
         return _open_auto(say)
     if _names_a_folder(spec):

@@ -18,6 +18,7 @@ from bench.data.folds import NEAR_KM
 from bench.data.own_split import TESTS, TRAINS
 from bench.errors import BenchError, unknown
 
+_LARGEST = 2**53  # whole numbers up to here are exact as floats
 KINDS = ("last-year", "last-year-of-each-place", "column", "share", "blocks", "places", "published")
 """All names; what each takes after a colon stands in `FORMS`."""
 FORMS = {
@@ -91,6 +92,8 @@ def parse_split(text: str) -> SplitName:
 def _check_numbers(text: str, kind: str, numbers: tuple[float, ...], fold: int | None, folds: int | None) -> None:
     if not all(math.isfinite(number) for number in numbers):
         raise BenchError(f"Split {text!r} holds a number that is not finite; correct --split.")
+    if any(abs(number) >= _LARGEST for number in (*numbers, fold or 0, folds or 0)):
+        raise BenchError(f"Split {text!r} holds a number that is too large; correct --split.")
     if folds is not None and (folds < 2 or (fold is not None and not 1 <= fold <= folds)):
         raise BenchError(f"Split {text!r}: there must be at least 2 folds, counted from 1; correct --split.")
     if kind == "share" and not 0 < numbers[0] < 1:

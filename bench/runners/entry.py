@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,22 @@ class Cost:
     bytes_per_value: float = 12.0
     seconds_per_million_pairs: float = 0.0
     seconds_per_billion_comparisons: float = 0.0
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "title": str,
+    "summary": str,
+    "target": str,
+    "version": int,
+    "requires": (tuple, list),
+    "withheld": (tuple, list),
+    "only_profiles": (tuple, list),
+    "parameters": Mapping,
+    "profiles": Mapping,
+    "most_rows": Mapping,
+    "cost": Cost,
+}
+"""What fields of an entry must be: plug-ins are not type-checked."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +137,23 @@ class RunnerEntry:
             raise unknown("family", self.family, FAMILIES, f"runner {self.name!r} must name one of these")
         if self.explains is not None and self.explains not in get_args(Explains):
             raise unknown("kind of explanation", self.explains, get_args(Explains), f"correct runner {self.name!r}")
+        for name, kind in _KINDS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise BenchError(
+                    f"{name} of runner {self.name!r} is a {type(getattr(self, name)).__name__}; correct it."
+                )
+        words = (*self.requires, *self.withheld, *self.only_profiles)
+        if not all(isinstance(word, str) for word in words):
+            raise BenchError(f"Runner {self.name!r} names something that is no text among {words!r}; correct it.")
+        try:
+            plain = json.loads(json.dumps([self.parameters, self.profiles], allow_nan=False))
+            same = plain == json.loads(json.dumps(plain))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BenchError(
+                f"Parameters of runner {self.name!r} do not fit into JSON ({error}); correct them."
+            ) from error
+        if not same or not all(isinstance(key, str) for key in (*self.parameters, *self.profiles)):
+            raise BenchError(f"Parameters of runner {self.name!r} have keys that are no texts; correct them.")
         if ":" not in self.target:
             raise BenchError(
                 f"Target {self.target!r} of runner {self.name!r} is not of the form module:object; correct it."

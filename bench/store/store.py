@@ -68,7 +68,8 @@ class Store:
         if create and not marker.exists():
             # Another run may be making the same store at this moment: its marker and the marker's forerunner are ours.
             present = {item.name for item in root.iterdir()} if root.exists() else set()
-            foreign = sorted(name for name in present - {*_FOLDERS} if not name.lstrip(".").startswith("store.json"))
+            known = {*_FOLDERS, "datasets", "report"}  # of a store whose marker is gone
+            foreign = sorted(name for name in present - known if not name.lstrip(".").startswith("store.json"))
             if foreign:
                 raise BenchError(
                     f"{root} is no result store but holds other files ({foreign[0]}, …); name an empty folder with "

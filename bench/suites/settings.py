@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.errors import BenchError, unknown
 from bench.runners import registry
+from bench.runners.entry import TRAINING_ROWS
+
+_LONGEST = 10_000  # characters of a setting
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -27,14 +31,28 @@ def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise BenchError(f"--set {word!r} is not of the form runner.key=value, such as ridge.alpha=2.")
         if runner not in registry.entries():
             raise unknown("runner", runner, list(registry.entries()), f"--set {word} must begin with one")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text.strip()
-        if isinstance(value, float) and value != value or value in (float("inf"), float("-inf")):
-            raise BenchError(f"--set {word!r} has a value that is no number; give a finite one.")
-        found.setdefault(runner, {})[key] = value
+        if not word.isprintable() or len(word) > _LONGEST:
+            raise BenchError(f"--set {word[:80]!r} holds signs that cannot be stored, or is too long; correct it.")
+        if key.split(".")[0] == TRAINING_ROWS:
+            raise BenchError(f"--set {word!r}: {TRAINING_ROWS} follows from the runner's limit; set another parameter.")
+        found.setdefault(runner, {})[key] = _value(word, text)
     return found
+
+
+def _value(word: str, text: str) -> Any:
+    def refuse(constant: str) -> Any:
+        raise BenchError(f"--set {word!r} has a value that is no number; give a finite one.")
+
+    def finite(number: str) -> float:
+        value = float(number)
+        return value if math.isfinite(value) else refuse(number)
+
+    try:
+        return json.loads(text, parse_constant=refuse, parse_float=finite)
+    except RecursionError as error:
+        raise BenchError(f"--set {word[:80]!r} is nested too deeply; correct it.") from error
+    except ValueError:
+        return text.strip()
 
 
 def with_settings(parameters: Mapping[str, Any], settings: Mapping[str, Any], runner: str) -> dict[str, Any]:
