@@ -3,7 +3,7 @@
 #
 #   ./run_all.sh                     both suites, laptop profile, best data at hand, tables and report.html in runs/report
 #   ./run_all.sh --profile smoke     the same in a few minutes
-#   ./run_all.sh --test              set up and pass the tests
+#   ./run_all.sh --test              set up and pass the tests; --test --all: the long ones too, as every push of main must
 #   ./run_all.sh --dataset simulated --jobs 1        further words go to `bench run` of both suites
 #
 # Environment: BENCH_VENV (default .venv), BENCH_STORE (default runs), BENCH_DATA_DIR, BENCH_CACHE_DIR, PYTHON (default python3.11, python3).
@@ -52,15 +52,17 @@ run_tests() {
     # One process per core for most tests, each with one numeric thread: more would wait for each other.
     # Those that measure time or memory run alone afterwards.
     export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
-    "$venv/bin/python" -m pytest --quiet --numprocesses "${BENCH_TEST_JOBS:-2}" --dist loadfile -m "not alone"
-    "$venv/bin/python" -m pytest --quiet -m alone
+    local short=" and not long"
+    [ "${1:-}" = "--all" ] && short=""
+    "$venv/bin/python" -m pytest --quiet --numprocesses "${BENCH_TEST_JOBS:-2}" --dist loadfile -m "not alone$short"
+    "$venv/bin/python" -m pytest --quiet -m "alone$short"
     stage "done"
 }
 
 stage "install"
 install
 if [ "${1:-}" = "--test" ]; then
-    run_tests
+    run_tests "${2:-}"
     exit
 fi
 

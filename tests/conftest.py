@@ -53,6 +53,16 @@ def make_cube(n_cells: int = 30, n_years: int = 2, seed: int = 0) -> Cube:
     ).validate()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what `tests/long.txt` lists: files or single tests, one a line, with what they took."""
+    lines = (ROOT / "tests" / "long.txt").read_text(encoding="utf-8").splitlines()
+    listed = tuple(line.split()[0] for line in lines if line and not line.startswith("#"))
+    for item in items:
+        name = item.nodeid.partition("[")[0]
+        if name in listed or name.partition("::")[0] in listed:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture
 def cube() -> Cube:
     return make_cube()

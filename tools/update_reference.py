@@ -28,7 +28,13 @@ from bench.store.store import Store
 from bench.suites.again import command_of_run
 
 ROOT = Path(__file__).parent.parent
-FIGURES = ("full_figure4_dual_branch_plus.png", "full_figure5_dual_branch_plus.png", "ablation.png")
+FIGURES = (
+    "full_figure4_dual_branch.png",
+    "full_figure5_dual_branch.png",
+    "full_figure4_dual_branch_plus.png",
+    "full_figure5_dual_branch_plus.png",
+    "ablation.png",
+)
 """The figures that are committed; `bench report` draws all of them from a store."""
 MOST_BYTES = 3_000_000
 """Of a file of sums in the repository."""

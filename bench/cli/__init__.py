@@ -22,7 +22,7 @@ _VERBS = {
     "export": "Write predictions for other programs: Parquet, or NetCDF by the CF conventions.",
     "ls": "List suites, runners, data sets, profiles, views or stored jobs.",
     "info": "Show everything known of a runner, a data set or a stored job.",
-    "why": "Say why a cell is done, missing, failed or stale.",
+    "why": "Say why a job is done, missing, failed or stale.",
     "clean": "Remove stale, failed and quarantined jobs; asks first.",
     "data": "Fetch, build, describe, verify and audit data sets.",
     "doctor": "Say what of this machine and its packages will not work, and what to do.",

@@ -83,7 +83,7 @@ def suite_options(function: CommandT) -> CommandT:
             default="auto",
             show_default=True,
             metavar="SPEC",
-            help="auto, northchina, simulated[:cells=N,years=N,seed=N], or a folder that holds a cube.",
+            help="auto, a name of `bench ls datasets`, such as simulated:cells=N,years=N, or a folder with a cube.",
         ),
         click.option(
             "--profile",
@@ -97,7 +97,7 @@ def suite_options(function: CommandT) -> CommandT:
             type=NAMES,
             metavar="A,B",
             default="",
-            help="Keep these runners or families; ablation: experiments.",
+            help="Keep these runners or families (also sklearn:module.Class); ablation: experiments.",
         ),
         click.option("--skip", type=NAMES, metavar="A,B", default="", help="Leave these out."),
         click.option(

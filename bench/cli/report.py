@@ -111,7 +111,7 @@ def in_short(report: Report) -> list[str]:
     """The report in `BRIEF_LINES` lines: the answer, Table 1 in short, and where the page is."""
     from bench.report.table import Row
     from bench.report.tables.numbered import TABLE1_DENOMINATOR
-    from bench.report.tables.render import plain_value
+    from bench.report.tables.shown import plain_value
     from bench.runners.entry import FAMILIES, PROPOSED
 
     page = next((path for path in report.files if path.name == "report.html"), report.folder / "table1.md")

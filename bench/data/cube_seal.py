@@ -62,10 +62,15 @@ def _seal_of(path: Path) -> Path:
 
 
 def _looks(path: Path, cube: Cube) -> dict[str, list[Any]]:
-    """Per array: size (bytes), times of change (ns) and SHA-256 of evenly spaced samples of its file."""
+    """Per array: size (bytes), times of change (ns) and SHA-256 of evenly spaced samples of its file.
+
+    Planar coordinates are called x and y on disk, and a cube without static features has no file for them.
+    """
+    stored = {"lon": "x", "lat": "y"} if cube.is_planar else {}
     return {
-        name: _look(chunk_file(path, name, array.ndim), (path / name / METADATA))
+        name: _look(chunk_file(path, stored.get(name, name), array.ndim), path / stored.get(name, name) / METADATA)
         for name, array in sorted(cube.arrays().items())
+        if name != "static" or cube.static_names
     }
 
 

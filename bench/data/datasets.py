@@ -231,6 +231,11 @@ def open_dataset(spec: str = "auto", say: Callable[[str], None] = lambda _: None
     if _names_a_folder(spec):
         return _opened(Path(spec), spec, "named by its folder", say)
     name, options = parse_spec(spec)
+    if spec == name and (Path(spec) / "zarr.json").is_file():
+        raise BenchError(
+            f"{spec!r} is a data set of this project and also a folder with a cube here; write ./{spec} for the "
+            "folder, or rename it to use the data set."
+        )
     entry = entries()[name]
     path = _cube_path(entry, options)
     canonical = name + (":" + ",".join(f"{key}={value}" for key, value in options.items()) if options else "")

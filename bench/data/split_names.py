@@ -104,8 +104,10 @@ def _check_numbers(text: str, kind: str, numbers: tuple[float, ...], fold: int |
 
 
 def default_split(cube: Cube) -> str:
-    """The split of a cube where none is named: its own if it brings one, else the last year."""
-    return "column" if cube.split is not None else "last-year"
+    """The split where none is named: the cube's own, else a seeded share where there is no time, else the last year."""
+    if cube.split is not None:
+        return "column"
+    return "share:0.2" if cube.rhythm.name == "none" else "last-year"
 
 
 def split_parameters(cube: Cube, name: SplitName, max_cells: int | None = None) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from bench.data.parts import Split
 from bench.data.splits import make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
+from bench.execution import learned
 from bench.execution.process import Limits
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
@@ -181,21 +182,31 @@ def default_at_once(jobs: Sequence[Job], cube: Cube, processes: int = 1) -> int:
     return at_once
 
 
-def estimate(job: Job, cube: Cube, known: Measured | None = None, splits: Splits | None = None) -> Estimate:
-    """What a job will need, from its runner's cost and, better, from stored runs of the same runner and size.
+def estimate(
+    job: Job,
+    cube: Cube,
+    known: Sequence[Record] = (),
+    splits: Splits | None = None,
+    measured: Measured | None = None,
+) -> Estimate:
+    """What a job will need, from its runner's cost and, better, from stored runs of the same runner.
+
+    Runs of the same size are taken as they are, others are scaled (`bench.execution.learned`).
 
     Args:
         job: the job.
         cube: the data.
-        known: what stored jobs took.
+        known: records of its runner.
         splits: of these data, where several jobs are estimated.
+        measured: what stored jobs of one size took, of all runners; None to take it from `known`.
     """
     entry = registry.get(job.runner)
     split = (splits or Splits(cube)).of(job)
     columns = len(view_columns(cube, job.view)) if job.view else 1
     n_train, n_test = len(split.train), len(split.test)
     n_fitted = min(n_train, job.parameters.get(TRAINING_ROWS, n_train))
-    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_fitted * columns / 1e6 * (
+    of_usual = learned.epochs_of(job.parameters) / learned.DEFAULT_EPOCHS if entry.several_processes else 1.0
+    seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_fitted * columns / 1e6 * of_usual * (
         0.1 if job.profile == "smoke" else 1.0
     )
     pairs = len(split.train.cells) ** 2 * len(split.test.times)
@@ -206,8 +217,13 @@ def estimate(job: Job, cube: Cube, known: Measured | None = None, splits: Splits
     memory += _SCORED_BYTES * (len(split.scored_train) + n_test) + _STORED_BYTES * n_test
     if entry.explains:
         memory += _EXPLAINED_BYTES * n_test * (len(cube.feature_names) + len(cube.static_names))
-    measured = (known or {}).get((job.runner, job.profile, n_train))
-    seconds = measured if measured is not None else seconds
+    exact = (_measured(known) if measured is None else measured).get((job.runner, job.profile, n_train))
+    if exact is not None:
+        seconds = exact
+    else:
+        size = learned.Size(n_train, n_test)
+        scaled = learned.seconds(job, size, entry.cost, known, trains_in_epochs=entry.several_processes)
+        seconds = seconds if scaled is None else scaled
     return Estimate(seconds, int(memory), _RECORD_BYTES + 10 * n_test)
 
 
@@ -233,11 +249,14 @@ def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -
     """
     stored, damaged = store.survey({job.id for job in jobs}) if store else ({}, {})
     measured = _measured(stored.values())
+    by_runner: dict[str, list[Record]] = {}
+    for record in stored.values():
+        by_runner.setdefault(record.job.runner, []).append(record)
     addresses = {record.job.address: record.job_id for record in stored.values()}
     planned = []
     splits = Splits(cube)
     for job in jobs:
-        expected = estimate(job, cube, measured, splits)
+        expected = estimate(job, cube, by_runner.get(job.runner, ()), splits, measured)
         if registry.get(job.runner).several_processes:  # each of them opens the data and keeps a copy of the model
             expected = replace(expected, memory_bytes=expected.memory_bytes * limits.processes)
         old = stored.get(job.id)

@@ -13,8 +13,9 @@ from bench.execution.planning import RETRYABLE, PlannedJob, select_jobs
 from bench.execution.progress import Progress
 from bench.execution.request import Request, RunOptions, resolve
 from bench.execution.schedule import Summary, run_jobs, to_run
+from bench.runners import registry
 from bench.store.dataset_record import write_dataset_record
-from bench.store.records import Manifest
+from bench.store.records import Manifest, RowTitle
 from bench.store.sensitivities_record import record_sensitivities
 from bench.store.store import Store
 from bench.suites.options import SuiteOptions
@@ -106,6 +107,11 @@ def run(
     return RunResult(summary, request.store_path, watch.seconds)
 
 
+def _row_title(name: str) -> RowTitle:
+    entry = registry.get(name)
+    return RowTitle(title=entry.title, family=entry.family, step_means=entry.step_means)
+
+
 def _add_manifest(store: Store, request: Request, planned: list[PlannedJob]) -> None:
     """Writes what this run set out to do; not again for each index of a job array that is in the store already."""
     ids = {item.job.id for item in planned}
@@ -124,6 +130,7 @@ def _add_manifest(store: Store, request: Request, planned: list[PlannedJob]) -> 
             target_units=cube.target_units,
             several_targets=dict(cube.several_targets),
             options=chosen,
+            rows={name: _row_title(name) for name in sorted({item.job.runner for item in planned})},
             jobs=[item.job for item in planned],
         )
     )

@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.execution.executor import Executor, RunningJob
 from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedJob
 from bench.execution.process import Limits, Outcome
-from bench.execution.progress import Progress
+from bench.execution.progress import Progress, TimeLeft
 from bench.runners import registry
 from bench.store.jobs import Job
 from bench.store.records import RESULT_FILES, Record, Status
@@ -100,6 +100,8 @@ def run_jobs(
     counts: dict[Status, int] = {}
     running: list[_Running] = []
     store.clean_work()
+    expected = {item.job.id: item.estimate.seconds for item in waiting if item.state not in REFUSED}
+    progress.planned(TimeLeft(expected, executor.room()))
 
     def finish(record: Record, process: RunningJob) -> None:
         store.publish(process.work, record, log=process.log(), artefacts="scratch" if keep_artefacts else None)

@@ -185,7 +185,7 @@ def _on_weeks(fewshot: _Suite | None) -> Iterator[str]:
             led += 1
             apart += found.excludes(1)
         else:
-            lost.append(f"{fewshot.words.week} {week} (*{best.title}*: {_times(found)} times its error)")
+            lost.append(f"{fewshot.words.week} {week} ({_times(found)} times *{best.title}*)")
     if compared:
         unit = f"{fewshot.words.week}{'s' if compared > 1 else ''}"
         told = f", told apart from the best baseline in {apart} of them" if led else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.report.figures.drawn import DrawnFigure
+from bench.report.drawn import DrawnFigure
 from bench.report.results.differences import differences
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -207,9 +207,10 @@ def _write(
     about = report.about
     facts = {"dataset": about.dataset, "dataset_title": about.title, "profile": about.profile}
     report.write(latex_document.NUMBERS, macros.numbers(contents.numbered(list(report.tables.values()), week), facts))
-    report.write(f"{latex_document.NAME}.tex", latex_document.document(list(report.tables)))
+    shown = [figure for drawn in figures for figure in drawn.figures]
+    printed = [figure for figure in shown if (report.folder / "figures" / f"{figure.name}.pdf").exists()]
+    report.write(f"{latex_document.NAME}.tex", latex_document.document(_in_print(report.tables), printed))
     if options.html:
-        shown = [figure for drawn in figures for figure in drawn.figures]
         not_drawn = [sentence for drawn in figures for sentence in drawn.left_out]
         report.write(
             "report.html", render_page(store, on_page, shown, not_drawn, options.weighting, report.answer).decode()
@@ -221,6 +222,11 @@ def _write(
             report.complaints = tuple(complaints)
         except BenchError as error:
             report.no_pdf = error
+
+
+def _in_print(names: Iterable[str]) -> list[str]:
+    """Names of tables for a document: the paper's first, so that they have the paper's numbers."""
+    return sorted(names, key=lambda name: name not in contents.NUMBERED)
 
 
 def _reference(about: Subject, name: str | None) -> Reference | None:

@@ -32,7 +32,8 @@ class Cost:
 
     Attributes:
         seconds: start-up and other fixed time.
-        seconds_per_million: time on one core per million training values (samples × columns).
+        seconds_per_million: time on one core per million training values (samples × columns); of what `models.training`
+            trains, for its usual number of epochs.
         memory_gb: fixed memory.
         bytes_per_value: memory per value (samples × columns, training and test).
         seconds_per_million_pairs: time on one core per million pairs of training cells and scored step, for models

@@ -64,6 +64,11 @@ def regressor_class(path: str) -> Any:
         ) from error
     if not callable(found) or (inspect.isclass(found) and not (hasattr(found, "fit") and hasattr(found, "predict"))):
         raise BenchError(f"{path} is no regressor: it has no fit and predict; name a class that has both.")
+    if inspect.isclass(found) and _classifies(found):
+        raise BenchError(f"{path} is a classifier; the target is a number, name a regressor.")
+    if inspect.isclass(found) and _needed(found):
+        needed = ", ".join(_needed(found))
+        raise BenchError(f"{path} cannot be made without {needed}; name a function of yours that makes it.")
     if inspect.isclass(found) and inspect.isabstract(found):
         raise BenchError(f"{path} is abstract; name a class that can be fitted.")
     return found
@@ -116,6 +121,17 @@ def entry_of(estimator: Any, name: str | None, title: str | None, settings: Mapp
         parameters={ESTIMATOR: path, **chosen},
         cost=_COST,
     )
+
+
+def _classifies(kind: Any) -> bool:
+    return any(base.__name__ == "ClassifierMixin" for base in kind.__mro__)
+
+
+def _needed(kind: Any) -> list[str]:
+    """Settings without a default that a class takes by name."""
+    parameters = list(inspect.signature(kind).parameters.values())
+    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [item.name for item in parameters if item.kind in named and item.default is item.empty]
 
 
 def _settings_of(make: Any) -> dict[str, Any]:

@@ -91,6 +91,22 @@ class Record(BaseModel):
         return files
 
 
+class RowTitle(BaseModel):
+    """How a runner's row is printed, for reports by a process that does not know the runner.
+
+    Attributes:
+        title: first column.
+        family: heading that it stands under.
+        step_means: whether it is fitted on means over the training years.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Annotated[str, Field(max_length=200)]
+    family: Annotated[str, Field(max_length=100)]
+    step_means: bool = False
+
+
 class Manifest(BaseModel):
     """What one `bench run` set out to do; written before anything starts.
 
@@ -105,6 +121,7 @@ class Manifest(BaseModel):
         target_units: for example gC m-2 d-1.
         several_targets: name → units of every target, where the data have several.
         options: what the command line chose.
+        rows: runner → how its row is printed; empty in manifests of version 0.1.
         jobs: all jobs, whether done before or not.
     """
 
@@ -122,4 +139,5 @@ class Manifest(BaseModel):
     target_units: str
     several_targets: dict[str, str] = {}
     options: dict[str, Any]
+    rows: dict[str, RowTitle] = {}
     jobs: list[Job] = Field(validation_alias="cells", serialization_alias="cells")

@@ -142,7 +142,7 @@ REDUCTIONS: Mapping[str, Reduction] = {
             DUAL_BRANCH: {"width": 8, "blocks": 1},
             DUAL_BRANCH_PLUS: {"members": [{"harmonics": 3, "hidden": 16}], "rank": 4, "layers": 1},
         },
-        training={DUAL_BRANCH: {"epochs": 1, "decay_after": 1}, DUAL_BRANCH_PLUS: {"epochs": 2}},
+        training={DUAL_BRANCH: {"epochs": 1, "decay_after": 1}, DUAL_BRANCH_PLUS: {"epochs": 2, "least_steps": 0}},
     ),
     "laptop": Reduction(
         train_cells=2000,

@@ -72,7 +72,8 @@ LAST_YEAR_LAI = "pml_last_year_lai"
 def _chosen(families: set[str], options: SuiteOptions) -> list[RunnerEntry]:
     """Runners of some families, in the registry's order, and those that are added by name."""
     chosen = [entry for entry in registry.entries().values() if entry.family in families]
-    return chosen + [registry.get(name) for name in options.extra if registry.get(name) not in chosen]
+    named = [name for name in (*options.extra, *options.only) if name in registry.entries() or name in options.extra]
+    return chosen + [entry for entry in map(registry.get, dict.fromkeys(named)) if entry not in chosen]
 
 
 def _of_each_target(dataset: OpenedDataset, splits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -137,7 +137,14 @@ def test_a_store_of_failed_cells_only_is_one_sentence(tmp_path: Path) -> None:
     ],
 )
 def test_two_data_sets_or_profiles_never_share_a_report(store: Store, other: dict[str, object], message: str) -> None:
-    split = {"kind": "fewshot", "test_year": 2020, "weeks": [40], "train_cells": 12, "sample_seed": 0}
+    split = {
+        "kind": "fewshot",
+        "test_year": 2020,
+        "weeks": [40],
+        "train_cells": 12,
+        "sample_seed": 0,
+        "max_cells": None,
+    }
     job = make_cell(suite="fewshot", split=split, **other)
     add_manifest(store, "2026-02-01T00:00:00Z", [job], suite="fewshot")
     with pytest.raises(BenchError) as error:
@@ -147,7 +154,14 @@ def test_two_data_sets_or_profiles_never_share_a_report(store: Store, other: dic
 
 
 def test_naming_the_data_set_leaves_out_suites_that_have_no_run_of_it(store: Store) -> None:
-    split = {"kind": "fewshot", "test_year": 2020, "weeks": [40], "train_cells": 12, "sample_seed": 0}
+    split = {
+        "kind": "fewshot",
+        "test_year": 2020,
+        "weeks": [40],
+        "train_cells": 12,
+        "sample_seed": 0,
+        "max_cells": None,
+    }
     job = make_cell(suite="fewshot", split=split, dataset="moon", dataset_fingerprint="0" * 64)
     add_manifest(store, "2026-02-01T00:00:00Z", [job], suite="fewshot")
     assert report(store, "--dataset", "toy") == 0

@@ -95,6 +95,7 @@ def test_the_data_s_own_split_is_taken_as_it_is() -> None:
     own = (np.indices(cube.target.shape).sum(axis=0) % 3).astype(np.int8)
     cube = dataclasses.replace(cube, split=own)
     assert default_split(cube) == "column" and default_split(make_months()) == "last-year"
+    assert default_split(make_houses()) == "share:0.2"
     [split] = splits_of(cube, "column")
     for part, code in ((split.train, TRAINS), (split.test, TESTS)):
         assert samples(part) == {(cell, time) for cell, time in measured(cube) if own[cell, time] == code}

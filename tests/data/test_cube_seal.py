@@ -16,6 +16,7 @@ from bench.data.cube import Cube
 from bench.data.cube_zarr import open_cube, write_cube
 from bench.data.datasets import open_dataset
 from bench.errors import BenchError
+from tests.support.cubes import make_houses, make_months, make_towers
 
 
 @pytest.fixture
@@ -137,3 +138,22 @@ def test_a_cube_that_is_not_of_the_format_is_refused_in_a_sentence(stored: Path,
     STRANGE[name](stored)
     with pytest.raises(BenchError):
         open_dataset(str(stored))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [make_houses(), make_houses(planar=False), make_towers(several=True), make_months()],
+    ids=["planar", "no static feature", "several targets", "months"],
+)
+def test_every_kind_of_cube_is_opened_and_a_change_noticed(
+    kind: Cube, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path / "cache"))
+    write_cube(tmp_path / "c.zarr", kind)
+    assert open_dataset(str(tmp_path / "c.zarr")).cube.fingerprint == kind.fingerprint
+    monkeypatch.setattr(Cube, "examined", lambda self: pytest.fail("read whole"))
+    open_dataset(str(tmp_path / "c.zarr"))
+    [chunk] = [path for path in (tmp_path / "c.zarr" / kind.coordinate_names[0] / "c").rglob("*") if path.is_file()]
+    chunk.write_bytes(bytes(len(chunk.read_bytes())))
+    with pytest.raises(pytest.fail.Exception):
+        open_dataset(str(tmp_path / "c.zarr"))

@@ -13,7 +13,7 @@ import pytest
 
 from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
-from bench.execution import child, executor
+from bench.execution import child
 from bench.execution.local_executor import LocalExecutor
 from bench.execution.planning import Estimate, plan
 from bench.execution.process import Limits, environment_of_job
@@ -76,7 +76,7 @@ class FakeProcess:
 
 
 def test_each_process_of_a_cell_has_a_gpu_and_an_ended_cell_gives_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executor, "CellProcess", FakeProcess)
+    monkeypatch.setattr("bench.execution.local_executor.JobProcess", FakeProcess)
     single, together, blind = jobs_of("seeing_a", "seeing_together", "seeing_nothing")
     two = Limits(1, 10**9, None, processes=2)
 

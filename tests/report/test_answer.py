@@ -67,7 +67,7 @@ def test_three_sentences_claim_network_and_variant(tmp_path: Path) -> None:
 def test_a_variant_that_is_behind_says_where_and_of_whom(tmp_path: Path) -> None:
     *_, variant = answer_of(make_store(tmp_path, FULL | {"dual_branch_plus": 2.0}, FEW | {"lightgbm": 0.2})).sentences
     assert "not reached by our variant" in variant and "it is behind the best baseline, *TabNet*, with 2." in variant
-    assert "it leads in 0 of 2 weeks (1 run); it is behind in week 30 (*LightGBM*: 2." in variant
+    assert "it leads in 0 of 2 weeks (1 run); it is behind in week 30 (2." in variant
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.data.audit import saw_training_only
 from bench.data.cube import Cube
+from bench.data.parts import Part
 from bench.data.split_names import parse_split, split_parameters
 from bench.data.splits import Split, fewshot_parameters, make_split
 from bench.execution.inprocess import build_runner, checked_prediction, trained_on_training_only
@@ -34,8 +36,13 @@ def split_of(cube: Cube, name: str) -> Split:
     return make_split(cube, split_parameters(cube, parse_split(name))[0])
 
 
+BRIEF = {"training": {"epochs": 2, "least_steps": 0}}
+"""A training that shows that a network takes the data, not how well."""
+
+
 def fitted(name: str, cube: Cube, split: Split, scratch: Path, **changes: Any) -> Runner:
-    parameters = registry.get(name).parameters_for("smoke") | changes
+    brief = BRIEF if name == "dual_branch_plus" else {}
+    parameters = registry.get(name).parameters_for("smoke") | brief | changes
     runner = build_runner(name, cube, split, view=None, seed=1, threads=1, parameters=parameters, scratch=scratch)
     runner.fit()
     return runner
@@ -84,12 +91,24 @@ def test_lightgbm_learns_from_measured_rows_only(tmp_path: Path) -> None:
     assert np.sqrt((error**2).mean()) < split.test.select(split.test.of(cube.target)).std()
 
 
-@pytest.mark.parametrize("name", ["training_mean", "climatology", "gwr", "dual_branch_plus"])
+@pytest.mark.parametrize("name", ["training_mean", "climatology", "gwr"])
 @pytest.mark.parametrize("data", ["towers", "houses"])
 def test_a_fit_on_ragged_data_depends_on_its_training_samples_alone(name: str, data: str) -> None:
     pytest.importorskip("torch")
     cube, split_name = DATA[data]
     assert trained_on_training_only(name, cube, split_of(cube, split_name), "smoke")
+
+
+def test_a_network_s_fit_on_ragged_data_depends_on_its_training_samples_alone(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    cube, name = DATA["towers"]
+    split = split_of(cube, name)
+
+    def fit_predict(data: Cube, part: Part) -> np.ndarray:
+        runner = fitted("dual_branch_plus", data, split, tmp_path / str(data is cube))
+        return np.asarray(part.select(runner.predict(part)))
+
+    assert saw_training_only(fit_predict, cube, split)
 
 
 def test_the_climatology_falls_back_to_the_season_then_to_the_place(tmp_path: Path) -> None:

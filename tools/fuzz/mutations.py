@@ -137,9 +137,8 @@ def _places(tree: Any) -> Any:
 
 
 def _place(path: Path, outside: Path, generator: random.Random) -> str:
-    kind = generator.choice(
-        ("pipe", "folder", "link", "link to a device", "link to itself", "socket", "gone", "sparse", "parent")
-    )
+    # That a store as a whole lies behind a link is the user's own wish.
+    kind = generator.choice(_PLACES[:-1] if path.name == "store.json" else _PLACES)
     content = path.read_bytes()
     path.unlink()
     if kind == "pipe":

@@ -158,7 +158,7 @@ def _check_repeated(
         rows = np.flatnonzero(key == repeated)[:2] + 1
         raise BenchError(
             f"Rows {rows[0]:,} and {rows[1]:,} of {what} are both of {named(repeated)}; keep one of them, or tell them "
-            "apart by --place."
+            "apart by --place or --time."
         )
 
 

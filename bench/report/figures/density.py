@@ -43,7 +43,7 @@ def observed_and_predicted(context: Context) -> Drawings:
             )
             axes.plot(edges[[0, -1]], edges[[0, -1]], color=QUIET, linewidth=0.8)
             axes.set_aspect("equal")
-            axes.set_title(f"{'abcdef'[index]}  {row.title}", loc="left", pad=2.6 * SMALL_TEXT_SIZE + 6)
+            axes.set_title(f"{'abcdef'[index]}  {row.marked_title}", loc="left", pad=2.6 * SMALL_TEXT_SIZE + 6)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
             words = _words(context, row, outside)
@@ -55,7 +55,7 @@ def observed_and_predicted(context: Context) -> Drawings:
         return sheet
 
     if not chosen:
-        return Drawings(left_out=(f"Observed against predicted ({context.suite}): no cell is done.",))
+        return Drawings(left_out=(f"Observed against predicted ({context.suite}): no job is done.",))
     caption = (
         f"Observed against predicted {context.selection.manifest.target_name} of all samples of the test part, "
         f"{BINS} × {BINS} bins over the range of the observed values (outside: share of samples beyond it); grey: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,13 @@ from matplotlib.figure import Figure as Sheet
 
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, job_ids, representatives
-from bench.report.figures.style import PAGE_WIDTH, STROKES, land_cover_title
+from bench.report.figures.style import PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES, land_cover_title
 from bench.report.results.selection import RowResult
 from bench.scoring.metrics import SEASONS
 from bench.scoring.uncertainty import CONFIDENCE
 
+DROWNING = 5.0
+"""Times the median error of a panel; larger ones stand as numbers at the end of its axis."""
 MOST_LAND_COVERS = 8
 """Those with most samples are shown."""
 _MONTHS = {"DJF": "Dec–Feb", "MAM": "Mar–May", "JJA": "Jun–Aug", "SON": "Sep–Nov"}
@@ -63,7 +66,8 @@ def errors_by_group(context: Context) -> Drawings:
     caption = (
         f"RMSE on the test part by {named}{commonest} at most the "
         f"{MOST_LAND_COVERS} classes with most), with the tables' {CONFIDENCE:.0%} intervals over places and runs "
-        f"(docs/uncertainty.md); no bar where a group lies in too few blocks. {context.circumstances(chosen)}"
+        f"(docs/uncertainty.md); no bar where a group lies in too few blocks; errors beyond an "
+        f"axis, {DROWNING:g} times the median and more, stand as numbers at its end. {context.circumstances(chosen)}"
     )
     figure = Figure(
         f"{context.suite}_error_groups",
@@ -105,10 +109,12 @@ def _panels(context: Context, row: RowResult) -> list[_Panel]:
 
 def _points(axes: Axes, context: Context, chosen: tuple[RowResult, ...], groups: list[str], labels: list[str]) -> None:
     height = 0.8 / len(chosen)
+    drawn: list[tuple[float, float]] = []
     for index, (row, stroke) in enumerate(zip(chosen, STROKES, strict=False)):
         found = [context.reader.estimate(row.records, "rmse", group=group) for group in groups]
         here = [(place, estimate) for place, estimate in enumerate(found) if estimate is not None]
         values = np.array([estimate.value for _, estimate in here])
+        drawn += [(estimate.value, place + (index - (len(chosen) - 1) / 2) * height) for place, estimate in here]
         ends = np.array([(estimate.low, estimate.high) for _, estimate in here])
         axes.errorbar(
             values,
@@ -117,12 +123,30 @@ def _points(axes: Axes, context: Context, chosen: tuple[RowResult, ...], groups:
             fmt=stroke.marker,
             color=stroke.colour,
             elinewidth=0.9,
-            label=row.title,
+            label=row.marked_title,
         )
     for boundary in np.arange(1, len(groups)) - 0.5:
         axes.axhline(boundary, color="#cfcfcf", linewidth=0.5)
     axes.grid(False, axis="y")
     axes.set_yticks(range(len(groups)), labels)
     axes.set_ylim(len(groups) - 0.5, -0.5)
-    axes.set_xlim(left=0)
+    _limit(axes, drawn)
     axes.set_xlabel(f"RMSE of {context.target}")
+
+
+def _limit(axes: Axes, drawn: Sequence[tuple[float, float]]) -> None:
+    """Ends the axis before values that would drown the others, and writes these at its end.
+
+    Args:
+        axes: of the points.
+        drawn: value and height of each.
+    """
+    axes.set_xlim(left=0)
+    usual = float(np.median([value for value, _ in drawn])) if drawn else 0.0
+    right = DROWNING * usual
+    if usual <= 0 or max(value for value, _ in drawn) <= right:
+        return
+    axes.set_xlim(0, right)
+    for value, height in drawn:
+        if value > right:
+            axes.text(right, height, f"{value:.3g} →", ha="right", va="center", fontsize=SMALL_TEXT_SIZE)

@@ -38,7 +38,7 @@ def learning_curves(context: Context) -> Drawings:
         sheet = Sheet(figsize=(PAGE_WIDTH, 2.9), layout="constrained")
         panels = sheet.subplots(1, 2)
         for axes, metric, label in zip(panels, ("rmse", "r2"), (f"RMSE of {context.target}", "R²"), strict=True):
-            _lines(axes, {row.title: curve(context, row, metric) for row in chosen})
+            _lines(axes, {row.marked_title: curve(context, row, metric) for row in chosen})
             axes.set_xscale("log")
             axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
             axes.set_xticks([], minor=True)
@@ -48,7 +48,7 @@ def learning_curves(context: Context) -> Drawings:
         panels[1].set_ylim(max(LOWEST_R2, low), min(1.0, high))
         sheet.draw_without_rendering()  # settles the layout, which the places of the labels depend on
         for axes, metric in zip(panels, ("rmse", "r2"), strict=True):
-            _label(axes, {row.title: curve(context, row, metric) for row in chosen})
+            _label(axes, {row.marked_title: curve(context, row, metric) for row in chosen})
         return sheet
 
     caption = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Sheet
@@ -20,20 +22,23 @@ from bench.report.figures.stored import (
     mean_predictions,
     representatives,
 )
-from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_title, panels
+from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_words, panels
 from bench.report.results.selection import RowResult
 from bench.runners.entry import PROPOSED
 
 STEPS = (1, 10, 20, 30)
 """The paper's weeks: 8-day steps of the test year; of another rhythm, the steps in which these begin."""
-_SHOWN_SHARE = 98.0  # per cent of the values within the colour scale: single extremes must not bleach the map
+_SHOWN_SHARE = 98.0  # per cent of the values within the colour scale where single extremes would bleach the map
+_LABEL_LETTERS = 22  # of a line beside a colour scale
+_DROWNING = 2.0
+"""Times as large as the others are single values that bleach a map."""
 
 
 def weight_maps(context: Context) -> Drawings:
     """Figure 5 of every proposed model that has stored its importance weights."""
     proposed = [row for row in context.shown if row.family == PROPOSED]
     if not proposed:
-        return Drawings(left_out=(f"Figure 5 ({context.suite}): no cell of the proposed model is done.",))
+        return Drawings(left_out=(f"Figure 5 ({context.suite}): no job of the proposed model is done.",))
     drawings = Drawings()
     for row in proposed:
         reason = _why_not(context, row)
@@ -50,7 +55,7 @@ def residual_maps(context: Context) -> Drawings:
     if context.dataset is None:
         return Drawings(left_out=(f"Residual maps ({context.suite}): {NO_DATASET}.",))
     if not chosen:
-        return Drawings(left_out=(f"Residual maps ({context.suite}): no cell is done.",))
+        return Drawings(left_out=(f"Residual maps ({context.suite}): no job is done.",))
     grid = _grid(context, chosen[0])
 
     def draw() -> Sheet:
@@ -59,16 +64,16 @@ def residual_maps(context: Context) -> Drawings:
             table = mean_predictions(context, row)
             error = (table["prediction"].astype(np.float64) - table["target"]).groupby(table["cell"]).mean()
             residuals.append(error)
-        limit = _limit(np.concatenate([error.to_numpy() for error in residuals]))
+        limit, clipped = _limit(np.concatenate([error.to_numpy() for error in residuals]))
         columns = columns_for(len(chosen), 2 if grid.is_wide else 3)
         rows = -(-len(chosen) // columns)
         sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, rows, columns, side=1.5, below=0.2)), layout="compressed")
         places = panels(sheet, len(chosen), columns, shared=True)
         for index, (axes, row, error) in enumerate(zip(places, chosen, residuals, strict=True)):
             mesh = draw_cells(axes, grid, error.to_numpy(), SIGNED, (-limit, limit))
-            axes.set_title(f"{'abcdef'[index]}  {row.title}", loc="left")
+            axes.set_title(f"{'abcdef'[index]}  {row.marked_title}", loc="left")
         scale = {"shrink": 0.6, "aspect": 30} if rows > 1 else {"aspect": 15}
-        bar = sheet.colorbar(mesh, ax=places, extend="both", pad=0.015, **scale)
+        bar = sheet.colorbar(mesh, ax=places, extend="both" if clipped else "neither", pad=0.015, **scale)
         bar.set_label(f"Mean residual of {context.selection.manifest.target_name}\n({context.target_units})")
         return sheet
 
@@ -91,7 +96,7 @@ def _why_not(context: Context, row: RowResult) -> str | None:
     if context.dataset is None:
         return NO_DATASET
     if not explaining(row):
-        return "its cells hold no importance weights"
+        return "its jobs hold no importance weights"
     if temperature_of(context.dataset.description.feature_names) is None:
         return f"no climate feature is called {', '.join(TEMPERATURE_NAMES)}"
     split, steps = context.selection.jobs[0].split, _steps(context)
@@ -121,8 +126,8 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
         times = [time for time in np.unique(weights["time"]).tolist() if step_of_time[time] in steps]
         at = {time: (weights["time"] == time).to_numpy() for time in times}
         shown = np.isin(weights["time"], times)
-        limit = _limit(weights.loc[shown, temperature].to_numpy())
-        largest = float(np.percentile(predicted.loc[shown, "prediction"], _SHOWN_SHARE))
+        limit, clipped = _limit(weights.loc[shown, temperature].to_numpy())
+        largest, beyond = _limit(predicted.loc[shown, "prediction"].to_numpy())
         shape = (len(times), 2) if grid.is_wide else (2, len(times))
         side, below = (0.8, 0.9) if grid.is_wide else (1.5, 0.2)  # where the scales stand
         sheet = Sheet(figsize=(PAGE_WIDTH, _height(grid, *shape, side=side, below=below)), layout="compressed")
@@ -143,20 +148,21 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
                 places[1, column].set_title(when, loc="left")
         per_deviation = f"({context.target_units} per SD)"
         scale = {"location": "bottom", "shrink": 0.8, "aspect": 40} if grid.is_wide else {"aspect": 20, "pad": 0.015}
-        bar = sheet.colorbar(upper, ax=places[0], extend="both", **scale)
-        bar.set_label(f"Weight of {feature_title(temperature)}\n{per_deviation}")
-        bar = sheet.colorbar(lower, ax=places[1], extend="max", **scale)
+        bar = sheet.colorbar(upper, ax=places[0], extend="both" if clipped else "neither", **scale)
+        bar.set_label(f"{fill(f'Weight of {feature_words(temperature)}', _LABEL_LETTERS)}\n{per_deviation}")
+        bar = sheet.colorbar(lower, ax=places[1], extend="max" if beyond else "neither", **scale)
         bar.set_label(f"Predicted {context.selection.manifest.target_name}\n({context.target_units})")
         return sheet
 
     beside = " (Figure 5 of the paper)" if context.words.of_paper else ""
     caption = (
-        f"Weight of {temperature} in the prediction (Eq. 17; SD: standard deviation of the feature) and predicted "
+        f"Weight of {feature_words(temperature)} in the prediction (Eq. 17; SD: standard deviation of the feature) and "
+        "predicted "
         f"{context.selection.manifest.target_name} at steps {', '.join(map(str, steps))} of the test year, as far as "
         f"they were scored{beside}. {_extremes()} {grid.words} {context.circumstances([row])}"
     )
     name = f"{context.suite}_figure5_{row.key.runner}"
-    title = f"Weight of temperature and predicted {context.selection.manifest.target_name}, {row.title}"
+    title = f"Weight of temperature and predicted {context.selection.manifest.target_name}, {row.marked_title}"
     return Figure(name, title, caption, job_ids([row]), context.about([row]), draw)
 
 
@@ -167,8 +173,12 @@ def _grid(context: Context, row: RowResult) -> CellMap:
     return map_of(here["lon"].to_numpy(), here["lat"].to_numpy(), context.words.is_planar)
 
 
-def _limit(values: Floats) -> float:
-    return float(np.percentile(np.abs(values), _SHOWN_SHARE)) or 1.0
+def _limit(values: Floats) -> tuple[float, bool]:
+    """Where colours end, and whether values lie beyond: at the largest, unless single ones would drown the others."""
+    sizes = np.abs(values)
+    usual, largest = float(np.percentile(sizes, _SHOWN_SHARE)), float(sizes.max())
+    clipped = largest > _DROWNING * usual
+    return (usual if clipped else largest) or 1.0, clipped
 
 
 def _height(grid: CellMap, rows: int, columns: int, *, side: float, below: float) -> float:
@@ -179,4 +189,7 @@ def _height(grid: CellMap, rows: int, columns: int, *, side: float, below: float
 
 
 def _extremes() -> str:
-    return f"Colours end where {_SHOWN_SHARE:g} % of the values lie within."
+    return (
+        f"Colours end at the largest value, or, where it is more than {_DROWNING:g} times as large as "
+        f"{_SHOWN_SHARE:g} % of the values, where these end: then the scale has arrows."
+    )

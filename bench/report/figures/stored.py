@@ -13,12 +13,15 @@ import pandas as pd
 
 from bench.errors import BenchError
 from bench.report.figures.style import units
+from bench.report.results import marks
 from bench.report.results.data_words import DataWords, words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader
+from bench.report.table import MARKS, UNTRAINED
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners.entry import FAMILIES, PROPOSED
 from bench.store.dataset_record import DatasetRecord
 from bench.store.records import Record
+from bench.suites.profiles import SMOKE
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -88,7 +91,13 @@ class Context:
         return (
             f"Data set {first.dataset} ({self.selection.manifest.dataset_title}); suite {first.suite}, profile "
             f"{first.profile}, {self.words.split}. Seeds averaged: {models}."
+            + (f" {UNTRAINED}: {MARKS[UNTRAINED].partition(' (')[0]}." if any(map(_untrained, shown)) else "")
+            + (f" {marks.BANNER}" if first.profile == SMOKE else "")
         )
+
+
+def _untrained(row: RowResult) -> bool:
+    return row.marked_title != row.title
 
 
 def job_ids(shown: Sequence[RowResult]) -> tuple[str, ...]:

@@ -23,9 +23,9 @@ QUIET = "#9a9a9a"
 LAND = "#e9e9e9"
 SIZES = "viridis"
 """Colour map of what has no sign: its lightness increases all the way, so it prints in grey."""
-SIGNED = "cividis"
-"""Colour map of what has a sign, always with limits −x to x: blue and dark below zero, neutral grey at zero, yellow and
-light above. Usual diverging maps are dark at both ends and lose the sign in greyscale."""
+SIGNED = "RdBu_r"
+"""Colour map of what has a sign, always with limits −x to x: blue below zero, white at zero, red above (ColorBrewer's,
+which colour-blind readers can read)."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,21 @@ LAND_COVER_TITLES = {
 """Names of the IGBP classes (Friedl and Sulla-Menashe 2022) by the abbreviations that data sets use."""
 
 
+FEATURE_WORDS = {
+    "Tavg": "mean air temperature",
+    "Tmax": "maximum air temperature",
+    "Tmin": "minimum air temperature",
+    "q": "specific humidity",
+    "Rs": "shortwave radiation",
+    "Rln": "longwave radiation",
+    "Pa": "air pressure",
+    "U2": "wind speed",
+    "Prcp": "precipitation",
+    "VPD": "vapour pressure deficit",
+}
+"""Names of the features that data sets give by a symbol (downward radiation; wind 2 m above ground)."""
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draws in the house style and leaves matplotlib's settings as they were."""
@@ -168,6 +183,13 @@ def feature_title(name: str) -> str:
     ):
         short = short.replace(long, brief)
     return short
+
+
+def feature_words(name: str, unit: str = "") -> str:
+    """A feature in words, with its symbol where its name is one, and its unit: ``shortwave radiation Rs (W m⁻²)``."""
+    words = FEATURE_WORDS.get(name)
+    said = feature_title(name) if words is None else f"{words} {name}"
+    return f"{said} ({units(unit.replace('degC', '°C'))})" if unit not in ("", "1") else said
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:

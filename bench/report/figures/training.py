@@ -55,8 +55,12 @@ def loss_curves(log: str) -> list[LossCurve]:
 
 def training_curves(context: Context) -> Drawings:
     """Loss by epoch of every model of this project's training engine."""
-    found = [(row, curves) for row in context.shown if (curves := _curves(context, row))]
+    every = [(row, curves) for row in context.shown if (curves := _curves(context, row))]
+    found = [(row, curves) for row, curves in every if any(len(curve.epochs) > 1 for curve in curves)]
+    short = [row.title for row, _ in every if row not in [other for other, _ in found]]
     what = f"Training curves ({context.suite})"
+    if every and not found:
+        return Drawings(left_out=(f"{what}: no training has more than one epoch.",))
     if not found:
         return Drawings(left_out=(f"{what}: no log of a cell that is done reports an epoch.",))
     shown = [row for row, _ in found]
@@ -77,7 +81,7 @@ def training_curves(context: Context) -> Drawings:
             axes.yaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.set_xlim(0.5, epochs[-1] + 0.5)
-            axes.set_title(f"{'abcdefghijkl'[index]}  {row.title}", loc="left")
+            axes.set_title(f"{'abcdefghijkl'[index]}  {row.marked_title}", loc="left")
             noun = "training" if len(curves) == 1 else "trainings"
             words = f"{len(curves)} {noun}\nlast mean {means[-1]:.3g}"
             axes.text(0.96, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=SMALL_TEXT_SIZE)
@@ -85,10 +89,11 @@ def training_curves(context: Context) -> Drawings:
         sheet.supylabel("Training loss (each model's own terms)", fontsize="medium")
         return sheet
 
+    of_one_epoch = f"Without a curve, of one epoch: {', '.join(short)}. " if short else ""
     caption = (
         "Training loss by epoch, thin: every training (seeds, members of an ensemble, and models that are fitted per "
         "step), thick: their mean. Each model has its own loss: compare courses, not heights. A training that was "
-        f"taken up again begins where it was left. {context.circumstances(shown)}"
+        f"taken up again begins where it was left. {of_one_epoch}{context.circumstances(shown)}"
     )
     figure = Figure(
         f"{context.suite}_training_curves", "Training curves", caption, job_ids(shown), context.about(shown), draw

@@ -18,7 +18,7 @@ from bench.report.figures.stored import (
     importance,
     job_ids,
 )
-from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_title, panels
+from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_words, panels
 from bench.report.results.selection import RowResult
 from bench.runners.entry import PROPOSED
 
@@ -52,13 +52,13 @@ def weight_courses(context: Context) -> Drawings:
     drawings = Drawings()
     proposed = [row for row in context.shown if row.family == PROPOSED]
     if not proposed:
-        return Drawings(left_out=(f"Figure 4 ({context.suite}): no cell of the proposed model is done.",))
+        return Drawings(left_out=(f"Figure 4 ({context.suite}): no job of the proposed model is done.",))
     for row in proposed:
         what = f"Figure 4 ({context.suite}, {row.title})"
         if context.dataset is None:
             drawings += Drawings(left_out=(f"{what}: {NO_DATASET}.",))
         elif not explaining(row):
-            drawings += Drawings(left_out=(f"{what}: its cells hold no importance weights.",))
+            drawings += Drawings(left_out=(f"{what}: its jobs hold no importance weights.",))
         elif "test_year" not in context.selection.jobs[0].split:
             drawings += Drawings(left_out=(f"{what}: a course over the year needs a test year.",))
         elif (steps := len(_test_steps(context))) < FEWEST_STEPS:
@@ -114,6 +114,9 @@ def _of_paper(context: Context) -> str:
 
 
 def _figure(context: Context, row: RowResult) -> Figure:
+    assert context.dataset is not None
+    described = context.dataset.description
+    unit_of = dict(zip(described.feature_names, described.feature_units, strict=True))
     unit, rhythm = f"{context.target_units} per standard deviation", context.words.rhythm
 
     def draw() -> Sheet:
@@ -130,7 +133,7 @@ def _figure(context: Context, row: RowResult) -> Figure:
                     linestyle=stroke.dashes,
                     marker=stroke.marker,
                     markevery=(2 + feature, 8),
-                    label=feature_title(found.features[feature]),
+                    label=feature_words(found.features[feature], unit_of[found.features[feature]]),
                 )
             noun = "cell" if len(region.cells) == 1 else "cells"
             title = f"{'abcdef'[index]}  {region.title} ({len(region.cells):,}\N{NO-BREAK SPACE}{noun})"
@@ -151,6 +154,6 @@ def _figure(context: Context, row: RowResult) -> Figure:
         "of the feature (Eq. 17). Regions: the paper's on global data, bounded by this project; else the largest "
         f"classes of land cover and climate. {context.circumstances([row])}"
     )
-    title = f"Importance weights over the year, {row.title}"
+    title = f"Importance weights over the year, {row.marked_title}"
     name = f"{context.suite}_figure4_{row.key.runner}"
     return Figure(name, title, caption, job_ids([row]), context.about([row]), draw)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 
-from bench.report.figures.drawn import DrawnFigure
+from bench.report.drawn import DrawnFigure
 from bench.report.html.elements import Html, anchor, element, join, link
 
 

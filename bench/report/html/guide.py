@@ -3,6 +3,97 @@
 from __future__ import annotations
 
 from bench.report.html.elements import Html, code, definitions, element, join
+from bench.report.table import MARKS
+
+GLOSSARY = (
+    (
+        "Dual-branch (paper)",
+        "The paper's network, built from its text: one branch learns what all places share, the "
+        "other what a place adds. The paper calls it Ours.",
+    ),
+    (
+        "Dual-branch plus",
+        "This project's variant of that network, with other inputs and an ensemble. It is another "
+        "model: where it comes to a number of the paper, the number is reached by our variant, not reproduced.",
+    ),
+    ("Baseline", "Any row that is neither a reference rule nor of the proposed family."),
+    (
+        "Point, located, window",
+        "Feature views, what a tabular model is given for a sample: point is the climate of the "
+        "step and the fixed properties of the place; located adds coordinates and the time of the year; window adds "
+        "the climate of the steps before. `bench info` of a view lists its columns.",
+    ),
+    (
+        "Profile",
+        "How large a run is. smoke tests the program on few places with tiny models and is not judged; laptop "
+        "uses all places, with the deep models trained for a shorter time; paper uses the paper's settings.",
+    ),
+    (
+        "Suite",
+        "Which comparison: full trains on all places (Table 1), few-shot on a sample of them (Tables 2 and 3), "
+        "ablation changes one part of the proposed model at a time.",
+    ),
+    (
+        "PML_V2",
+        "Penman–Monteith–Leuning, version 2: a published model of evaporation and GPP. The GPP of the North "
+        "China data is recomputed with its equations; the row of that name runs them with last year's leaf area.",
+    ),
+    (
+        "Climatology, training mean",
+        "Reference rules: the mean of the training years for the place and step of the year, "
+        "and the mean of all training values.",
+    ),
+    (
+        "GPP, LAI",
+        "Gross primary production: carbon that plants take up, in gC m⁻² d⁻¹. Leaf area index: leaf area above "
+        "a unit of ground.",
+    ),
+    (
+        "GWR, GTWR, GNNWR, GTNNWR, MGWR",
+        "Geographically weighted regressions: coefficients that vary with the place (T: and with "
+        "time; NN: by a neural network; M: at several scales).",
+    ),
+    ("Validated", "A row whose settings were chosen on a part of the training data instead of taken from the paper."),
+    (
+        "Seen, unseen",
+        "Places that are, or are not, among those that train in the few-shot suite; both are tested on a "
+        "year that does not train.",
+    ),
+    (
+        "Gap; as published",
+        "Test minus training error on the same kind of samples; as published, the training error is "
+        "taken on what a model was fitted on, which for spatial models are means over the years.",
+    ),
+    ("Told apart", "The 95 % interval of the paired ratio of two errors does not hold 1."),
+    (
+        "p, Holm",
+        "How likely a ratio so far from 1 is if there were none; Holm: corrected for the number of rows that "
+        "are compared.",
+    ),
+    (
+        "Block",
+        "A square of the map. Errors within one go together, so intervals are made of blocks and not of samples.",
+    ),
+    (
+        "Sensitivity, contribution, importance weight",
+        "What a model says of a feature: the change of the prediction with "
+        "the feature, the part of the prediction that is due to it, or the network's own weight of it.",
+    ),
+    (
+        "Sign, rank, dominant driver",
+        "Scores of explanations where the truth is known: the share of samples with the "
+        "right sign, the rank correlation, and the share whose largest weight is of the largest true sensitivity.",
+    ),
+    ("Fold", "A part of the data that is tested once while the others train; all folds together make one run."),
+    ("†", "Cannot be told from the best of its column."),
+    *MARKS.items(),
+    (
+        "ᵃ, ᵇ, …",
+        "Footnotes of single numbers, below their table: such as an extrapolation of few samples that makes "
+        "most of the squared error.",
+    ),
+)
+"""Terms of the tables that are not explained above."""
 
 
 def guide(weighting: str) -> Html:
@@ -79,6 +170,8 @@ def guide(weighting: str) -> Html:
                     ),
                 ]
             ),
+            element("h3", "Glossary", id="glossary"),
+            definitions(GLOSSARY),
             element("h3", "Where a number comes from", id="trace"),
             element(
                 "p",

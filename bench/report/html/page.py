@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from bench.report.answer import Answer
-from bench.report.figures.drawn import DrawnFigure
+from bench.report.drawn import DrawnFigure
 from bench.report.html import commands, overview
 from bench.report.html.audit_section import audit_section
 from bench.report.html.elements import Child, Html, anchor, bullets, code, element, join, link, prose
@@ -310,7 +310,7 @@ def _ratio_note(table: Table) -> list[Child]:
         if row.label.startswith(entry.title) and row.family == entry.family
         for job_id in row.jobs
     ]
-    return [join([f"Ratios divide by {entry.title}, cells ", join(jobs, ", "), "."])]
+    return [join([f"Ratios divide by {entry.title}, jobs ", join(jobs, ", "), "."])]
 
 
 def _sources(result: SuiteResult) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.report.html.elements import Child, Html, bullets, element, join, link, prose, scrollable
 from bench.report.table import Column, Row, Table, best_values, is_best
-from bench.report.tables.render import MISSING, plain_value, shown_columns
+from bench.report.tables.shown import MISSING, plain_value, shown_columns
 
 
 def row_anchor(table: Table, index: int) -> str:

@@ -22,5 +22,8 @@ def remark(n_blocks: int) -> str:
 
 def remark_on(reader: StatisticsReader, found: Iterable[RowResult]) -> str:
     """`remark` on the test cells of some rows; empty where none has results."""
-    record = next((record for row in found for record in row.records), None)
-    return "" if record is None else remark(reader.test_blocks(record))
+    row = next((row for row in found if row.records), None)
+    if row is None:
+        return ""
+    one = row.records[0].job.repetition
+    return remark(reader.test_blocks([record for record in row.records if record.job.repetition == one]))

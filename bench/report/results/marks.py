@@ -5,7 +5,7 @@ A mark stands wherever the row stands: in every table, in legends of figures and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bench.report.results.selection import Selection
@@ -46,7 +46,7 @@ def marked(table: Table, selections: Iterable[Selection]) -> Table:
     }
     of_row = [[records[job] for job in row.jobs if job in records] for row in table.rows]
     runs = [
-        row.values["runs"].value if "runs" in row.values and any(map(_varies, own)) else None
+        row.values["runs"].value if "runs" in row.values and any(map(_varies, _of_last(own))) else None
         for row, own in zip(table.rows, of_row, strict=True)
     ]
     most = max((number for number in runs if number is not None), default=0)
@@ -65,6 +65,11 @@ def _unjudged(table: Table) -> Table:
 
 def _without_ties(row: Row) -> Row:
     return replace(row, values={key: replace(value, tied=False) for key, value in row.values.items()})
+
+
+def _of_last(own: Sequence[Record]) -> list[Record]:
+    """The records of the row's own runner: in a comparison of two rows, that of the second, which the label names."""
+    return [record for record in own if record.job.runner == own[-1].job.runner]
 
 
 def _varies(record: Record) -> bool:

@@ -9,21 +9,24 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bench.data.datasets import parse_spec
 from bench.errors import BenchError, unknown
 from bench.report.results.kept_sums import KeptSums
+from bench.report.table import UNTRAINED
 from bench.runners import registry
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS
 from bench.scoring.places import Blocks
 from bench.scoring.uncertainty import Floats, Sample, block_draws, infer, samples_of
 from bench.store.jobs import Job
-from bench.store.records import Manifest, Record
+from bench.store.records import Manifest, Record, RowTitle
 from bench.store.results import Results
 from bench.store.store import Store
 from bench.suites import ablation
@@ -41,12 +44,14 @@ class Selection:
         jobs: every job that should be in the table, in registry order.
         records: id → record, of those that ended.
         stale: ids of jobs that an older version of their runner, its parameters or its packages made.
+        titles: runner → how its row is printed, as the runs said: this process may not know the runner.
     """
 
     manifest: Manifest
     jobs: tuple[Job, ...]
     records: dict[str, Record]
     stale: frozenset[str]
+    titles: Mapping[str, RowTitle] = field(default_factory=dict)
 
     @property
     def done(self) -> list[Record]:
@@ -95,6 +100,11 @@ class RowResult:
     problems: tuple[str, ...]
 
     @property
+    def marked_title(self) -> str:
+        """The title, with the mark of a training that its budget ended, as figures show it."""
+        return self.title + (UNTRAINED if any(item.training_ended == "budget" for item in self.records) else "")
+
+    @property
     def runs(self) -> int:
         """Number of whole repetitions: the folds of one make one run."""
         return len({record.job.repetition for record in self.records})
@@ -107,14 +117,28 @@ class RowResult:
 
 def runs(store: Results, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
     """Manifests of a suite's runs of a data set (with or without its options) and a profile, oldest first."""
+    known = None if dataset is None else _spellings(dataset)
     return [
         manifest
         for manifest in store.manifests()
         if manifest.suite == suite
         and manifest.jobs
-        and (dataset is None or dataset in (manifest.jobs[0].dataset, manifest.jobs[0].dataset.partition(":")[0]))
+        and (known is None or known & {manifest.jobs[0].dataset, manifest.jobs[0].dataset.partition(":")[0]})
         and (profile is None or manifest.jobs[0].profile == profile)
     ]
+
+
+def _spellings(dataset: str) -> set[str]:
+    """What runs may call a data set that `bench run --dataset` would take under this text."""
+    if "/" in dataset or dataset.endswith(".zarr"):
+        return {dataset, Path(dataset).name, Path(dataset).name.removesuffix(".zarr")}
+    try:
+        name, options = parse_spec(dataset)
+    except BenchError:  # of a folder, or made by another version
+        return {dataset}
+    if ":" not in dataset:
+        return {dataset}
+    return {dataset, f"{name}:{','.join(f'{key}={value}' for key, value in options.items())}"}
 
 
 def select(
@@ -151,7 +175,8 @@ def select(
     jobs = sorted(wanted.values(), key=lambda job: (order.get(job.runner, len(order)), job.view or "", job.repetition))
     records = store.records_of(job.id for job in jobs)
     stale = frozenset(job.id for job in jobs if _variant(job) != current[_row_of(job)])
-    return Selection(newest, tuple(jobs), records, stale)
+    titles = {name: row for manifest in fitting for name, row in manifest.rows.items()}
+    return Selection(newest, tuple(jobs), records, stale, titles)
 
 
 def _of_target(manifest: Manifest, target: str | None) -> Manifest:
@@ -229,8 +254,9 @@ def rows(selection: Selection) -> list[RowResult]:
                 done.append(record)
         done, broken = _whole_repetitions(jobs, done)
         problems += broken
-        title, family = (entry.title, entry.family) if entry else (key.runner, "Reference")
-        step_means = entry is not None and entry.step_means
+        row = entry or selection.titles.get(key.runner)
+        title, family = (row.title, row.family) if row else (key.runner, "Tabular Machine Learning")
+        step_means = row is not None and row.step_means
         found.append(RowResult(key, title, family, step_means, len(jobs), tuple(done), tuple(problems)))
     return found
 
@@ -332,14 +358,15 @@ class StatisticsReader:
         """
         return self._kept.of(record.job_id, lambda: self._results.statistics(record)).frame()
 
-    def test_blocks(self, record: Record) -> int:
-        """Number of spatial blocks that a job's test cells lie in.
+    def test_blocks(self, records: Sequence[Record]) -> int:
+        """Number of spatial blocks that the test cells of some jobs lie in.
 
         Raises:
-            BenchError: the file is damaged.
+            BenchError: a file is damaged.
         """
-        sums = self.sums(record, "test", "all")
-        return 0 if sums is None else len(sums.blocks)
+        found = [self.sums(record, "test", "all") for record in records]
+        blocks = [item.blocks for item in found if item is not None]
+        return len(np.unique(np.concatenate(blocks))) if blocks else 0
 
     def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
         """Sums per spatial block, or None where the job has no such group."""

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
+from bench.report.drawn import DrawnFigure
+from bench.report.tables.latex_text import escape
 from bench.system.disk import write_atomically
 
 NAME = "tables"
@@ -18,16 +20,27 @@ SECONDS = 120
 """Limit of one TeX pass; a report takes about one second."""
 PASSES = 2
 """The second one knows the labels."""
-PACKAGES = "booktabs,graphicx,rotating"
+PACKAGES = "booktabs,graphicx"
 
 
-def document(tables: Sequence[str]) -> str:
-    """A document that sets every table on a page of its own; it needs TeX Live's base and recommended packages.
+def document(tables: Sequence[str], figures: Sequence[DrawnFigure] = ()) -> str:
+    """A document that sets every table and figure on a page of its own; it needs TeX Live's recommended packages.
 
     Args:
         tables: file names without extension.
+        figures: whose PDF files lie in the folder ``figures``.
     """
-    inputs = "\n".join(rf"\input{{{name}}}\clearpage" for name in tables)
+    inputs = "\n".join(
+        [
+            *(rf"\input{{{name}}}\clearpage" for name in tables),
+            *(
+                rf"\begin{{figure}}[p]\centering\includegraphics[width=\linewidth,height=0.75\textheight,keepaspectratio]"
+                rf"{{figures/{figure.name}.pdf}}\sloppy\caption{{{escape(f'{figure.title}. {figure.caption}')}}}"
+                r"\end{figure}\clearpage"
+                for figure in figures
+            ),
+        ]
+    )
     return "\n".join(
         (
             r"% Written by `bench report`: compile it with pdflatex in this folder.",

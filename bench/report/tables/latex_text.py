@@ -104,6 +104,10 @@ _GREEK_CAPITALS = frozenset(("gamma", "delta", "theta", "xi", "pi", "sigma", "up
 # fmt: on
 _LONG_WORD, _PUNCTUATION = re.compile(r"\S{30,}"), re.compile(r"[/,;:=._-]+")
 """Names of data sets and paths of files may fill a line and have to break somewhere: after punctuation."""
+_UNIT = re.compile(r"(?<![\w-])(gC|gCO2|[kMm]?[gmJ]|mol|umol|µmol|[dsKWh]|day|yr|year)-([1-9])(?![\w-])")
+_SUPERSCRIPTS = str.maketrans("123456789", "¹²³⁴⁵⁶⁷⁸⁹")
+_MINUS_AND_DIGIT = re.compile(r"\$\^\{-\}\$\$\^(\d)\$")
+"""Units such as ``m-2``, and the two signs of their typeset form, which one command sets."""
 _FIRST_PRINTED, _LAST_ASCII = 0x20, 0x7E
 
 
@@ -114,12 +118,13 @@ def escape(text: str) -> str:
     and the reader sees that something stood there.
     """
     written: list[str] = []
+    text = _UNIT.sub(lambda unit: f"{unit[1]}⁻{unit[2].translate(_SUPERSCRIPTS)}", text)
     for character in _LONG_WORD.sub(lambda word: _PUNCTUATION.sub("\\g<0>\u200b", word[0]), text):
         # Two of these in a row would print as one sign.
         if character in "-'" and written and written[-1] == character:
             written.append("{}")
         written.append(_character(character))
-    return "".join(written)
+    return _MINUS_AND_DIGIT.sub(r"$^{-\1}$", "".join(written))
 
 
 def _character(character: str) -> str:
@@ -138,7 +143,8 @@ def _character(character: str) -> str:
     if kind == "greek capital" and letter in _GREEK_CAPITALS:
         return rf"$\{letter.capitalize()}$"
     base = unicodedata.normalize("NFKC", character)
-    if name.startswith("MODIFIER LETTER SMALL ") or name == "SUPERSCRIPT LATIN SMALL LETTER I":  # a footnote's mark
+    raised = name.startswith(("MODIFIER LETTER SMALL ", "SUPERSCRIPT LATIN SMALL LETTER "))
+    if raised and base.isascii():  # the mark of a footnote
         return rf"$^\mathrm{{{base}}}$"
     for start, mark in (("SUPERSCRIPT ", "^"), ("SUBSCRIPT ", "_")):
         if name.startswith(start) and unicodedata.digit(character, None) is not None:

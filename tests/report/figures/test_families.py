@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
 
+from bench.report.figures import groups
 from bench.report.figures.density import density
 from bench.report.figures.learning import curve
+from bench.report.figures.maps import _limit
 from bench.report.figures.stored import MOST_SHOWN, representatives
-from bench.report.figures.style import feature_title, label_ends, spread, units
+from bench.report.figures.style import feature_title, feature_words, label_ends, spread, units
 from bench.report.figures.training import LossCurve, loss_curves, mean_curve
 from bench.store.store import Store
 from models.progress import Progress
@@ -151,3 +154,32 @@ def test_units_are_printed_with_superscripts(text: str, printed: str) -> None:
 )
 def test_features_are_printed_in_words(name: str, printed: str) -> None:
     assert feature_title(name) == printed
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "printed"),
+    [
+        ("Rs", "W m-2", "shortwave radiation Rs (W m⁻²)"),
+        ("Tavg", "degC", "mean air temperature Tavg (°C)"),
+        ("volumetric_soil_water_layer_1", "1", "soil water layer 1"),
+        ("own", "", "own"),
+    ],
+)
+def test_features_are_named_in_words_with_symbol_and_unit(name: str, unit: str, printed: str) -> None:
+    assert feature_words(name, unit) == printed
+
+
+def test_a_colour_scale_ends_at_the_largest_value_unless_single_ones_would_drown_the_rest() -> None:
+    values = np.linspace(-1, 1, 1000)
+    assert _limit(values) == (1.0, False)
+    limit, clipped = _limit(np.append(values, 50.0))
+    assert clipped and 0.9 < limit < 1.0
+
+
+def test_an_axis_ends_before_errors_that_drown_the_rest_and_names_them() -> None:
+    axes = Figure().subplots()
+    groups._limit(axes, [(1.0, 0.0), (1.2, 1.0), (0.8, 2.0), (42.9, 3.0)])
+    assert axes.get_xlim()[1] < 10 and [text.get_text() for text in axes.texts] == ["42.9 →"]
+    usual = Figure().subplots()
+    groups._limit(usual, [(1.0, 0.0), (1.2, 1.0)])
+    assert not usual.texts

@@ -34,7 +34,7 @@ def test_figure_5_maps_the_weight_of_temperature_and_the_prediction(full_store: 
         predicted = cube.target[:, 46 + step - 1] + 0.5 * residual_of(cells)
         np.testing.assert_allclose(values_of(maps[4 + index]), predicted.reshape(6, 6), atol=1e-5)
     labels = [axes.get_ylabel() for axes in sheet.axes[8:]]
-    assert labels == ["Weight of Tavg\n(gC m⁻² d⁻¹ per SD)", "Predicted GPP\n(gC m⁻² d⁻¹)"]
+    assert labels == ["Weight of mean air\ntemperature Tavg\n(gC m⁻² d⁻¹ per SD)", "Predicted GPP\n(gC m⁻² d⁻¹)"]
 
 
 def test_fewshot_maps_only_the_steps_that_were_scored(fewshot_store: Store) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, make_split
-from bench.report.figures.drawn import DrawnFigure
+from bench.report.drawn import DrawnFigure
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.paper import checking
 from bench.report.paper.check import by_published_table

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.report.answer import Answer
-from bench.report.figures.drawn import DrawnFigure
+from bench.report.drawn import DrawnFigure
 from bench.report.html.page import MAX_BYTES, render_page
 from bench.report.table import best_values, is_best
 from bench.report.tables.render import markdown, shown_columns
@@ -124,7 +124,8 @@ def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: by
             "1 min 01 s",
             "1.00 GB",
             f"test {noise} 0.500000 – −0.250000",
-            f"--only lightgbm --view located --first-repeat {record.job.repetition}",
+            "--only lightgbm ",
+            f"--view located --first-repeat {record.job.repetition}",
             "Table 1 of the paper): LightGBM",
         ):
             assert part in told, part

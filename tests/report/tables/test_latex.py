@@ -11,6 +11,7 @@ import pytest
 from bench.errors import BenchError
 from bench.report.table import Column, Row, Table, Value, words
 from bench.report.tables import latex_document, macros, render
+from bench.report.tables.latex import parts
 from bench.report.tables.latex_text import escape
 
 needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
@@ -36,7 +37,9 @@ STRANGE = (
         ("a < b > c | d", "a $<$ b $>$ c $|$ d"),
         ('"x"', "''x''"),
         ("[x]*", "{[}x]{*}"),
-        ("CO₂ m⁻²", "CO$_2$ m$^{-}$$^2$"),
+        ("CO₂ m⁻²", "CO$_2$ m$^{-2}$"),
+        ("gC m-2 d-1, W m-2 (s-1)", "gC m$^{-2}$ d$^{-1}$, W m$^{-2}$ (s$^{-1}$)"),
+        ("2019-2 item-3 GLDAS-2.1", "2019-2 item-3 GLDAS-2.1"),
         ("Σ μ", r"$\Sigma$ $\mu$"),
         ("中", "[U+4E2D]"),
         ("a\tb\nc", "a b c"),
@@ -135,11 +138,42 @@ def test_complaints_are_the_warnings_and_bad_boxes_of_the_log() -> None:
     assert [line.split()[0] for line in latex_document.complaints(log)] == ["LaTeX", "Overfull"]
 
 
-def test_long_tables_are_continued_and_wide_ones_stand_sideways() -> None:
+def test_long_tables_are_continued_and_wide_ones_are_set_in_parts_that_are_not_shrunk() -> None:
     assert render.latex(make_table("small", 3, 2)).count(r"\begin{table}") == 1
     long = render.latex(make_table("long", 100, 3))
-    assert long.count(r"\begin{table}") == long.count("Continued.") + 1 == 4 and long.count(r"\label{tab:long}") == 1
-    assert "sidewaystable" in render.latex(make_table("wide", 3, 16))
-    for page in long.split(r"\midrule" + "\n", 1)[1].split(r"\bottomrule"):
-        body = [line for line in page.splitlines() if line.endswith(r"\\")]
-        assert not body or "multicolumn" not in body[-1]  # no heading without a row
+    assert long.count(r"\begin{table}") == long.count("Continued.") + 1 > 3 and long.count(r"\label{tab:long}") == 1
+    wide = make_table("wide", 3, 16)
+    assert max(len(part.columns) + 1 for part in parts(wide)) <= 7
+    assert [column for part in parts(wide) for column in part.columns] == list(wide.columns)
+    for text in (long, render.latex(wide)):
+        assert not any(word in text for word in ("resizebox", "sideways", "scriptsize", "tiny"))
+        for page in text.split(r"\midrule" + "\n", 1)[1].split(r"\bottomrule"):
+            body = [line for line in page.splitlines() if line.endswith((r"\\", r"\\[1pt]"))]
+            assert not body or "multicolumn" not in body[-1]  # no heading without a row
+
+
+@needs_tex
+@pytest.mark.timeout(200)
+def test_what_the_paper_prints_of_tables_1_to_3_fits_one_column_of_a_journal(tmp_path: Path) -> None:
+    names = {
+        "table1": ("rmse", "r2", "train_rmse", "gap", "ratio", "paper_ratio", "runs"),
+        "table2": tuple(f"{metric}_{week}" for week in (1, 10, 20, 30, 40) for metric in ("rmse", "r2")),
+        "table3": ("train_rmse", "train_r2", "test_rmse", "test_r2", "gap", "fitted_rmse", "paper_gap", "runs"),
+    }
+    for name, keys in names.items():
+        columns = tuple(Column(key, f"W{key[-2:]} RMSE" if name == "table2" else "Train RMSE") for key in keys)
+        value = Value(42.858, 5.63, 326.17)
+        row = Row("RandomForestMSE", "Tabular Machine Learning", {key: value for key in keys}, marks="‡§")
+        table = Table(name, "A caption", "Method", columns, (row,))
+        first = parts(table)[0]
+        assert {column.key for part in parts(table) for column in part.columns} == set(keys)
+        source = render.latex(table)
+        end = source.index(r"\end{table}") + len(r"\end{table}")
+        (tmp_path / "paper.tex").write_text(
+            r"\documentclass[a4paper,twocolumn]{article}\usepackage[margin=2cm]{geometry}\usepackage{booktabs}"
+            rf"\begin{{document}}{source[:end]}\end{{document}}"
+        )
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper"]
+        done = [subprocess.run(command, cwd=tmp_path, capture_output=True) for _ in range(2)][-1]  # labels settle
+        assert done.returncode == 0
+        assert latex_document.complaints(done.stdout.decode(errors="replace")) == [], (name, first)

@@ -143,10 +143,13 @@ def test_the_best_is_bold_reference_rows_aside(filled: Store) -> None:
 
 def test_latex_is_balanced_and_escaped(filled: Store) -> None:
     text = render.latex(table_of(filled))
-    body = [line for line in text.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
-    alignment = re.search(r"\\begin\{tabular\}\{(l r*|l[r]+)\}", text)
-    assert alignment is not None
-    assert {line.count("&") - line.count(r"\&") for line in body} == {len(alignment[1]) - 1}
+    pages = text.split(r"\begin{tabular}")[1:]
+    assert len(pages) > 1
+    for page in pages:
+        body = [line for line in page.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+        alignment = re.match(r"\{(l[rl]+)\}", page)
+        assert alignment is not None
+        assert {line.count("&") - line.count(r"\&") for line in body} == {len(alignment[1]) - 1}
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
     assert r"\toprule" in text and r"\bottomrule" in text
     assert not re.search(r"(?<!\\)[_%#]", "\n".join(line for line in text.splitlines() if not line.startswith("%")))
@@ -255,3 +258,22 @@ def test_old_records_of_step_mean_models_have_no_gap_as_published_rather_than_a_
     assert "gap" in old and "fitted_rmse" not in old and "gap_published" not in old
     assert raw["fitted_rmse"] == raw["train_rmse"] and raw["gap_published"].value == raw["gap"].value
     assert "As published: the training error is taken on what a model was fitted on" in table.caption
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_names_stay_whole_on_a_narrow_terminal_and_intervals_give_way_first(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rich.console import Console
+
+    names = ("Dual-branch plus, consistent weights", "LightGBM [located]")
+    columns = tuple(Column(key, f"{key.upper()} RMSE") for key in ("w1", "w10", "w20", "w30", "w40"))
+    rows = tuple(Row(name, "Proposed", {c.key: Value(1.25, 1.0, 1.5) for c in columns}) for name in names)
+    stream = io.StringIO()
+    monkeypatch.setattr(render, "console", lambda: Console(file=stream, width=width))
+    render.print_table(Table("table2", "A caption.", "Method", columns, rows))
+    lines = stream.getvalue().splitlines()
+    assert all(any(name in line for line in lines) for name in names)
+    assert all(len(line) <= width for line in lines)
+    assert ("[1.00, 1.50]" in stream.getvalue()) is (width == 200)
+    assert ("Too narrow here for the intervals" in stream.getvalue()) is (width == 80)

@@ -1,0 +1,67 @@
+"""The plan learns from stored runs: what was measured is scaled by samples and epochs, of the same model only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bench.execution.learned import DEFAULT_EPOCHS, Size, epochs_of, seconds
+from bench.runners import registry
+from bench.runners.entry import Cost
+from bench.store.records import Record
+from bench.system.host import this_host
+from tests.store.test_store import make_cell, make_record
+
+LINEAR = Cost(seconds_per_million=1.0)
+
+
+def record(n_train: int, fit: float, **job: Any) -> Record:
+    made = make_record(make_cell(**({"runner": "lightgbm", "parameters": {}} | job)))
+    return made.model_copy(
+        update={"n_train": n_train, "n_test": 100, "fit_seconds": fit, "wall_seconds": fit + 2.0, "host": this_host()}
+    )
+
+
+def estimated(n_train: int, known: list[Record], cost: Cost = LINEAR, epochs: bool = False, **job: Any) -> float | None:
+    planned = make_cell(**({"runner": "lightgbm", "parameters": {}} | job))
+    return seconds(planned, Size(n_train, 100), cost, known, trains_in_epochs=epochs)
+
+
+def test_a_fit_is_scaled_by_its_samples() -> None:
+    assert estimated(1000, [record(1000, 10.0)]) == pytest.approx(12.0)
+    assert estimated(10_000, [record(1000, 10.0)]) == pytest.approx(100 + 2 * 10_100 / 1100)
+
+
+def test_models_of_all_pairs_grow_with_the_square() -> None:
+    found = estimated(10_000, [record(1000, 10.0)], Cost(seconds_per_million_pairs=1.0))
+    assert found == pytest.approx(1000 + 2 * 10_100 / 1100)
+
+
+def test_the_papers_network_follows_its_measured_rate_to_the_papers_size_and_epochs() -> None:
+    of_laptop = {"node_share": 0.95, "training": {"epochs": 8, "batch_size": 96}}
+    known = [record(95_128, 1761.0, runner="dual_branch", parameters=of_laptop)]
+    found = estimated(52_000_000, known, epochs=True, runner="dual_branch", parameters={"node_share": 0.95})
+    assert found == pytest.approx(1761 * 52_000_000 / 95_128 * DEFAULT_EPOCHS / 8, rel=0.01)
+
+
+def test_only_the_same_model_tells_and_the_nearest_run_first() -> None:
+    small = {"node_share": 0.2, "training": {"epochs": 1}}
+    assert estimated(1000, [record(1000, 9.0, parameters=small)], parameters={"node_share": 0.95}) is None
+    assert estimated(1000, [record(1000, 9.0, view="window")], view="located") is None
+    assert estimated(1000, [record(1000, 9.0).model_copy(update={"status": "failed"})]) is None
+    near = estimated(1000, [record(10, 9.0), record(900, 9.0)])
+    assert near is not None and near < 20
+    elsewhere = record(1000, 500.0).model_copy(update={"host": this_host().model_copy(update={"processor": "other"})})
+    assert estimated(1000, [elsewhere, record(500, 5.0)]) == pytest.approx(10 + 2 * 1100 / 600)
+
+
+def test_the_usual_number_of_epochs_is_that_of_the_training() -> None:
+    from models.training.options import TrainingOptions
+
+    assert epochs_of({}) == DEFAULT_EPOCHS == TrainingOptions().epochs
+    assert epochs_of({"training": {"epochs": 3}}) == 3
+
+
+def test_the_cost_of_the_papers_network_is_its_committed_rate() -> None:
+    assert registry.get("dual_branch").cost.seconds_per_million == pytest.approx(DEFAULT_EPOCHS * 1e6 / 493.4, rel=0.01)
