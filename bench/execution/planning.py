@@ -7,7 +7,7 @@ import json
 import math
 import resource
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -178,7 +178,13 @@ def default_at_once(jobs: Sequence[Job], cube: Cube, processes: int = 1) -> int:
     return at_once
 
 
-def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits | None = None) -> Estimate:
+def estimate(
+    job: Job,
+    cube: Cube,
+    known: Sequence[Record] = (),
+    splits: Splits | None = None,
+    measured: Measured | None = None,
+) -> Estimate:
     """What a job will need, from its runner's cost and, better, from stored runs of the same runner.
 
     Runs of the same size are taken as they are, others are scaled (`bench.execution.learned`).
@@ -188,6 +194,7 @@ def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits 
         cube: the data.
         known: records of its runner.
         splits: of these data, where several jobs are estimated.
+        measured: what stored jobs of one size took, of all runners; None to take it from `known`.
     """
     entry = registry.get(job.runner)
     split = (splits or Splits(cube)).of(job)
@@ -206,16 +213,9 @@ def estimate(job: Job, cube: Cube, known: Iterable[Record] = (), splits: Splits 
     memory += _SCORED_BYTES * (len(split.scored_train) + n_test) + _STORED_BYTES * n_test
     if entry.explains:
         memory += _EXPLAINED_BYTES * n_test * (len(cube.feature_names) + len(cube.static_names))
-    known = list(known)
-    measured = [
-        record.wall_seconds
-        for record in known
-        if record.status == "done"
-        and record.wall_seconds
-        and (record.job.profile, record.n_train) == (job.profile, n_train)
-    ]
-    if measured:
-        seconds = sum(measured) / len(measured)
+    exact = (_measured(known) if measured is None else measured).get((job.runner, job.profile, n_train))
+    if exact is not None:
+        seconds = exact
     else:
         size = learned.JobSize(n_train, n_test)
         scaled = learned.seconds(job, size, entry.cost, known, trains_in_epochs=entry.several_processes)
@@ -234,6 +234,7 @@ def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -
             that is refused after some time and would need it are `too long`.
     """
     stored, damaged = store.survey({job.id for job in jobs}) if store else ({}, {})
+    measured = _measured(stored.values())
     by_runner: dict[str, list[Record]] = {}
     for record in stored.values():
         by_runner.setdefault(record.job.runner, []).append(record)
@@ -241,7 +242,7 @@ def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -
     planned = []
     splits = Splits(cube)
     for job in jobs:
-        expected = estimate(job, cube, by_runner.get(job.runner, ()), splits)
+        expected = estimate(job, cube, by_runner.get(job.runner, ()), splits, measured)
         if registry.get(job.runner).several_processes:  # each of them opens the data and keeps a copy of the model
             expected = replace(expected, memory_bytes=expected.memory_bytes * limits.processes)
         old = stored.get(job.id)
