@@ -7,7 +7,7 @@ import json
 import math
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -60,6 +60,10 @@ _STORED_BYTES = 32
 _EXPLAINED_BYTES = 10
 """Of an importance weight on its way to `importance.parquet`, measured: float32, its column and Arrow's buffers."""
 _RECORD_BYTES = 60_000  # record, statistics and log of a small job
+
+
+Measured = Mapping[tuple[str, str, int | None], float]
+"""(runner, profile, training samples) → mean wall-clock seconds of stored jobs."""
 
 
 @dataclass(frozen=True)
@@ -217,10 +221,20 @@ def estimate(
     if exact is not None:
         seconds = exact
     else:
-        size = learned.JobSize(n_train, n_test)
+        size = learned.Size(n_train, n_test)
         scaled = learned.seconds(job, size, entry.cost, known, trains_in_epochs=entry.several_processes)
         seconds = seconds if scaled is None else scaled
     return Estimate(seconds, int(memory), _RECORD_BYTES + 10 * n_test)
+
+
+def _measured(records: Iterable[Record]) -> Measured:
+    """The mean seconds of stored jobs of one runner, profile and size."""
+    seconds: dict[tuple[str, str, int | None], list[float]] = {}
+    for record in records:
+        if record.status == "done" and record.wall_seconds:
+            key = record.job.runner, record.job.profile, record.n_train
+            seconds.setdefault(key, []).append(record.wall_seconds)
+    return {key: sum(own) / len(own) for key, own in seconds.items()}
 
 
 def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -> list[PlannedJob]:
