@@ -221,7 +221,7 @@ def estimate(
     if exact is not None:
         seconds = exact
     else:
-        size = learned.Size(n_train, n_test)
+        size = learned.JobSize(n_train, n_test)
         scaled = learned.seconds(job, size, entry.cost, known, trains_in_epochs=entry.several_processes)
         seconds = seconds if scaled is None else scaled
     return Estimate(seconds, int(memory), _RECORD_BYTES + 10 * n_test)

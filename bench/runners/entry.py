@@ -150,7 +150,7 @@ class RunnerEntry:
             same = plain == json.loads(json.dumps(plain))
         except (TypeError, ValueError, RecursionError) as error:
             raise BenchError(
-                f"Parameters of runner {self.name!r} do not fit into JSON ({error}); correct them."
+                f"Parameters of runner {self.name!r} are such as JSON cannot hold ({error}); correct them."
             ) from error
         if not same or not all(isinstance(key, str) for key in (*self.parameters, *self.profiles)):
             raise BenchError(f"Parameters of runner {self.name!r} have keys that are no texts; correct them.")

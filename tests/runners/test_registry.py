@@ -115,7 +115,6 @@ def test_a_registered_runner_is_known_to_other_processes(monkeypatch: pytest.Mon
     [
         (RunnerEntry("x", "X", "Spatial", "__main__:X", ""), {}, "cannot import it"),
         (RunnerEntry("lightgbm", "X", "Spatial", "a:X", ""), {}, "choose another name"),
-        (RunnerEntry("x", "X", "Spatial", "a:X", "", parameters={"x": object()}), {}, "JSON cannot hold"),
         ("sklearn.linear_model.Rigde", {}, "There is no regressor"),
         ("no.such.Thing", {}, "There is no regressor"),
         ("math.sqrt", {"alpha": 1}, "no regressor"),
@@ -153,9 +152,15 @@ def test_an_entry_point_adds_runners(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"name": "../x"}, "may hold only"),
         ({"family": "Tabular"}, "Unknown family"),
         ({"target": "nowhere"}, "module:object"),
+        ({"version": "x"}, "version of runner 'x' is a str"),
+        ({"requires": None}, "requires of runner 'x' is a NoneType"),
+        ({"requires": (3,)}, "no text"),
+        ({"parameters": {"x": object()}}, "JSON cannot hold"),
+        ({"parameters": {"x": float("nan")}}, "JSON cannot hold"),
+        ({"parameters": {1: 2}}, "keys that are no texts"),
     ],
 )
-def test_entries_check_themselves(changes: dict[str, str], message: str) -> None:
+def test_entries_check_themselves(changes: dict[str, object], message: str) -> None:
     arguments = {"name": "x", "title": "X", "family": "Reference", "target": "a:b", "summary": "s"} | changes
     with pytest.raises(BenchError, match=message):
         RunnerEntry(**arguments)  # type: ignore[arg-type]
