@@ -226,10 +226,10 @@ class Cube:
             BenchError: it is none, or it has gaps and says that it has not, or the other way round.
         """
         self.validate()
-        if dataclasses.replace(self).has_gaps != self.has_gaps:
-            raise BenchError(
-                f"Data set {self.name!r} is described wrongly: its target has gaps or not; build it again."
-            )
+        found = dataclasses.replace(self).has_gaps
+        if found != self.has_gaps:
+            what = "missing values, of which its record knows nothing" if found else "none of the gaps in its record"
+            raise BenchError(f"Data set {self.name!r} is damaged: its target has {what}; build it again.")
         return self._digest()
 
     def _digest(self) -> str:

@@ -80,7 +80,7 @@ def test_without_a_committed_file_the_check_says_so(store: Store, capsys: pytest
 def test_json_has_the_summary_and_what_is_broken(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert report(store, *expected(store, BROKEN), "--json") == 1
     answer = json.loads(capsys.readouterr().out)
-    assert len(answer["check"]["broken"]) == 1 and len(answer["check"]["summary"]) == 4
+    assert len(answer["check"]["broken"]) == 1 and len(answer["check"]["summary"]) == 5
     assert any(path.endswith("check.csv") for path in answer["files"])
 
 
