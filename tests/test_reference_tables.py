@@ -47,8 +47,10 @@ def test_raw_numbers_are_complete_and_unique(folder: Path) -> None:
 def test_validation_records_are_complete_and_of_training_data_only() -> None:
     for path in (REFERENCE / "validation").glob("*.csv"):
         runs = pd.read_csv(path)
-        assert not runs.duplicated(["model", "dataset", "train_cells", "options", "training", "seed"]).any()
-        assert (runs[["rmse_seen", "rmse_unseen"]] > 0).all().all()
+        known = ("model", "dataset", "train_cells", "split", "steps", "rows", "options", "training", "seed")
+        assert not runs.duplicated([name for name in known if name in runs]).any()
+        measured = runs[["rmse_seen", "rmse_unseen"]]
+        assert (measured.isna() | (measured > 0)).all().all() and measured.notna().any(axis=1).all()
         for text in (*runs["options"], *runs["training"]):
             assert isinstance(json.loads(text), dict)
 
