@@ -8,16 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
+from models.arrays import Doubles
 from models.flux.process_model import Calibration, Canopy, canopy, fluxes
 from models.flux.weather import Weather
 
-FloatArray = npt.NDArray[np.float64]
 _LIMITS = (0.5, 2.0)  # of a factor: beyond, the published value would not be recognisable
 
 
-def calibrate(
-    weather: Weather, shares: FloatArray, targets: FloatArray, towers: npt.NDArray[np.integer[Any]]
-) -> Calibration:
+def calibrate(weather: Weather, shares: Doubles, targets: Doubles, towers: npt.NDArray[np.integer[Any]]) -> Calibration:
     """Least squares over the observed months of the given towers, each flux in units of its standard deviation.
 
     Args:
@@ -39,7 +37,7 @@ def calibrate(
     part = weather.at(towers)
     canopies: dict[float, Canopy] = {}  # three of the four factors leave leaves and water alone
 
-    def residuals(logarithms: FloatArray) -> FloatArray:
+    def residuals(logarithms: Doubles) -> Doubles:
         calibration = Calibration(*np.exp(logarithms).tolist())
         if calibration.leaf_area not in canopies:
             canopies.clear()

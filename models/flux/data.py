@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.arrays import Reals
 from models.flux.process_model import check_shares
 from models.flux.shares import shares_of_classes
 from models.flux.weather import Weather, check_months
 
-FloatArray = npt.NDArray[np.floating[Any]]
 IndexArray = npt.NDArray[np.integer[Any]]
 TARGETS = ("gpp", "reco", "nee")
 """gC m⁻² d⁻¹, in the order of the last axis of every target and prediction."""
@@ -40,13 +40,13 @@ class TowerPanel:
             are left out.
     """
 
-    drivers: FloatArray
+    drivers: Reals
     driver_names: tuple[str, ...]
     month_of_year: IndexArray
     igbp: tuple[str, ...]
-    lat: FloatArray
-    lon: FloatArray
-    given_shares: FloatArray | None = None
+    lat: Reals
+    lon: Reals
+    given_shares: Reals | None = None
 
     def __post_init__(self) -> None:
         if self.drivers.ndim != 3 or 0 in self.drivers.shape:
@@ -105,7 +105,7 @@ class TowerPanel:
         return Weather(tmin, tmax, srad, co2, PASCAL_PER_HECTOPASCAL * vpd, precip, self.month_of_year, lat)
 
 
-def check_towers(panel: TowerPanel, targets: FloatArray, training: IndexArray, validation: IndexArray) -> None:
+def check_towers(panel: TowerPanel, targets: Reals, training: IndexArray, validation: IndexArray) -> None:
     """Raises unless a model can be fitted to these towers.
 
     Args:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from models.arrays import Reals
 from models.flux.backbones import encoder as backbone_encoder
 from models.flux.balance import TARGET_FLUXES
 from models.flux.calibration import calibrate
@@ -25,7 +26,6 @@ from models.flux.stages import StageCallback, StageReport, Stages
 from models.flux.steps import Steps, TowerTensors, measured_statistics
 from models.training import ProgressCallback, TrainingOptions
 
-FloatArray = npt.NDArray[np.floating[Any]]
 _PREDICTION_BATCH = 64  # towers
 
 
@@ -79,7 +79,7 @@ class FluxRegressor:
     def fit(
         self,
         panel: TowerPanel,
-        targets: FloatArray,
+        targets: Reals,
         training: IndexArray,
         validation: IndexArray,
         *,
@@ -175,9 +175,7 @@ class FluxRegressor:
         unknown = self.options.variant == "dere" and self.options.shares == "none"
         return torch.full_like(shares, 1 / shares.shape[1]) if unknown else shares
 
-    def _simulate(
-        self, panel: TowerPanel, targets: FloatArray, training: IndexArray, towers: IndexArray
-    ) -> Simulations:
+    def _simulate(self, panel: TowerPanel, targets: Reals, training: IndexArray, towers: IndexArray) -> Simulations:
         weather, shares = panel.weather(), panel.shares
         self.calibration = Calibration()
         if self.options.calibrated:
@@ -186,7 +184,7 @@ class FluxRegressor:
         return Simulations.of(weather.at(towers), shares[towers], n, seed, self.calibration)
 
     def _impute(
-        self, stages: Stages, panel: TowerPanel, targets: FloatArray, training: IndexArray, validation: IndexArray
+        self, stages: Stages, panel: TowerPanel, targets: Reals, training: IndexArray, validation: IndexArray
     ) -> Imputed:
         """Step 5: medians and spreads of the training towers; the validation towers' are not needed and are 0."""
         imputer = FluxImputer(self.options.csdi, self.training.seed, self.training.device)

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.floating[Any]]
+from models.arrays import Reals
+
 MONTHS = np.arange(1, 13)
 
 
-def interpolated(targets: FloatArray) -> npt.NDArray[np.float64]:
+def interpolated(targets: Reals) -> npt.NDArray[np.float64]:
     """Linear in time between the observed months; before the first and after the last, their values.
 
     Args:
@@ -31,7 +32,7 @@ def interpolated(targets: FloatArray) -> npt.NDArray[np.float64]:
     return filled
 
 
-def climatology(targets: FloatArray, month_of_year: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
+def climatology(targets: Reals, month_of_year: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.float64]:
     """The tower's mean of the same month of the year; where it has none, the tower's mean.
 
     Args:

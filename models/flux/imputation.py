@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from models.arrays import Reals
 from models.flux.csdi import NoiseSchedule, denoising_loss, draw
 from models.training import batch_rand
 
-FloatArray = npt.NDArray[np.floating[Any]]
 _VALIDATION_SEED = 20_210_707
 """Of the masks and the noise of the validation loss, the same after every epoch."""
 _VALIDATION_DRAWS = 8  # steps of the diffusion tried per tower; one alone is mostly noise
@@ -185,7 +184,7 @@ def summary(drawn: Tensor, observed: Tensor) -> Imputed:
     return Imputed(torch.from_numpy(median).to(drawn.device), spread)
 
 
-def crps(samples: FloatArray, values: FloatArray) -> FloatArray:
+def crps(samples: Reals, values: Reals) -> Reals:
     """Continuous ranked probability score of an ensemble (Gneiting and Raftery 2007, Eq. 21), in the value's unit.
 
     Args:
@@ -202,7 +201,7 @@ def crps(samples: FloatArray, values: FloatArray) -> FloatArray:
     return np.asarray(np.abs(ordered - values).mean(axis=0) - half_spread)
 
 
-def coverage(samples: FloatArray, values: FloatArray, level: float) -> float:
+def coverage(samples: Reals, values: Reals, level: float) -> float:
     """Share of values within the central interval of their ensemble.
 
     Args:

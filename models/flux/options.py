@@ -14,8 +14,8 @@ BalanceKind = Literal["construction", "penalty"]
 Imputation = Literal["none", "median", "weighted"]
 Omega = Literal["likelihood", "published"]
 Shares = Literal["given", "predicted", "none"]
-Branches = Literal["types", "one"]
-Schedule = Literal["converged", "published"]
+BranchKind = Literal["types", "one"]
+TowerSchedule = Literal["converged", "published"]
 Missing = Literal["masked", "zero"]
 _CHOICES = {
     "variant": Variant,
@@ -24,8 +24,8 @@ _CHOICES = {
     "imputation": Imputation,
     "omega": Omega,
     "shares": Shares,
-    "branches": Branches,
-    "schedule": Schedule,
+    "branches": BranchKind,
+    "schedule": TowerSchedule,
     "missing": Missing,
 }
 FLUX_PRETRAINING = TrainingOptions(
@@ -145,9 +145,9 @@ class FluxOptions:
     imputation: Imputation = "none"
     omega: Omega = "likelihood"
     competition: bool = True
-    branches: Branches = "types"
+    branches: BranchKind = "types"
     shares: Shares = "given"
-    schedule: Schedule = "converged"
+    schedule: TowerSchedule = "converged"
     missing: Missing = "masked"
     mixtures: int = 2
     calibrated: bool = False

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from models.arrays import Doubles
+
 PURE_TYPES = ("broadleaf", "needleleaf", "grass_shrub")
 """The three plant functional types, in the order of every axis of shares."""
 
@@ -57,19 +57,19 @@ class Traits(NamedTuple):
         evergreen: part of the leaves that stays in the unfavourable season, 0–1.
     """
 
-    light_use_efficiency: FloatArray
-    tmin_low: FloatArray
-    tmin_high: FloatArray
-    vpd_low: FloatArray
-    vpd_high: FloatArray
-    specific_leaf_area: FloatArray
-    roots_per_leaf: FloatArray
-    wood_per_leaf: FloatArray
-    leaf_respiration: FloatArray
-    root_respiration: FloatArray
-    wood_respiration: FloatArray
-    leaf_area: FloatArray
-    evergreen: FloatArray
+    light_use_efficiency: Doubles
+    tmin_low: Doubles
+    tmin_high: Doubles
+    vpd_low: Doubles
+    vpd_high: Doubles
+    specific_leaf_area: Doubles
+    roots_per_leaf: Doubles
+    wood_per_leaf: Doubles
+    leaf_respiration: Doubles
+    root_respiration: Doubles
+    wood_respiration: Doubles
+    leaf_area: Doubles
+    evergreen: Doubles
 
 
 # In the order of Traits; leaf area: tropical evergreen broadleaf, temperate deciduous broadleaf, the mean of boreal and
@@ -81,7 +81,7 @@ GRASS = (0.001215, -8.0, 12.02, 650.0, 4200.0, 38.0, 2.6, 0.0, 0.0098, 0.00819, 
 OPEN_SHRUB = (0.001027, -8.0, 8.80, 650.0, 4400.0, 12.0, 1.3, 0.040, 0.00519, 0.00519, 0.00218, 2.08, 1.0)
 
 
-def traits_of(coldest_month: FloatArray) -> Traits:
+def traits_of(coldest_month: Doubles) -> Traits:
     """Traits at each tower; broadleaf depends on its winter, grass + shrub is the mean of grass and open shrub.
 
     Args:

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from models.arrays import Doubles
 from models.flux import parameters as published
 from models.flux.parameters import Traits, traits_of
 from models.flux.weather import Weather, day_length, daylight_vpd, potential_evapotranspiration
 
-FloatArray = npt.NDArray[np.float64]
 GRAMS = 1000.0
 """Per kilogram."""
 _SPIN_UP_YEARS = 5
@@ -65,11 +64,11 @@ class Canopy(NamedTuple):
         wetness: (tower, month) filled part of the bucket.
     """
 
-    leaf_area: FloatArray
-    full_leaf_area: FloatArray
-    absorbed: FloatArray
-    stress: FloatArray
-    wetness: FloatArray
+    leaf_area: Doubles
+    full_leaf_area: Doubles
+    absorbed: Doubles
+    stress: Doubles
+    wetness: Doubles
 
 
 class Fluxes(NamedTuple):
@@ -84,15 +83,15 @@ class Fluxes(NamedTuple):
         nee: net ecosystem exchange, positive to the atmosphere.
     """
 
-    gpp: FloatArray
-    npp: FloatArray
-    ra: FloatArray
-    rh: FloatArray
-    reco: FloatArray
-    nee: FloatArray
+    gpp: Doubles
+    npp: Doubles
+    ra: Doubles
+    rh: Doubles
+    reco: Doubles
+    nee: Doubles
 
 
-def simulate(weather: Weather, shares: FloatArray, calibration: Calibration | None = None) -> Fluxes:
+def simulate(weather: Weather, shares: Doubles, calibration: Calibration | None = None) -> Fluxes:
     """Fluxes of towers whose ground the three types share.
 
     Args:
@@ -108,7 +107,7 @@ def simulate(weather: Weather, shares: FloatArray, calibration: Calibration | No
     return fluxes(weather, canopy(weather, shares, calibration.leaf_area), calibration)
 
 
-def check_shares(shares: FloatArray, n_towers: int) -> None:
+def check_shares(shares: Doubles, n_towers: int) -> None:
     """Raises unless ``shares`` is (tower, 3), not negative, with rows that sum to 1.
 
     Raises:
@@ -123,7 +122,7 @@ def check_shares(shares: FloatArray, n_towers: int) -> None:
         raise ValueError(f"The shares of tower {tower} are {shares[tower].tolist()}; they must be ≥ 0 and sum to 1.")
 
 
-def growing_season_index(weather: Weather) -> FloatArray:
+def growing_season_index(weather: Weather) -> Doubles:
     """Part of the deciduous leaves that is out (Jolly et al. 2005); (tower, month), 0–1."""
     return (
         _ramp(weather.tmin, *_GSI_TMIN)
@@ -132,7 +131,7 @@ def growing_season_index(weather: Weather) -> FloatArray:
     )
 
 
-def canopy(weather: Weather, shares: FloatArray, leaf_area_factor: float = 1.0) -> Canopy:
+def canopy(weather: Weather, shares: Doubles, leaf_area_factor: float = 1.0) -> Canopy:
     """Leaves and water, month after month, after a spin-up with the first year.
 
     Args:
@@ -193,7 +192,7 @@ def fluxes(weather: Weather, state: Canopy, calibration: Calibration) -> Fluxes:
     return Fluxes(gpp, npp, ra, rh, reco, reco - gpp)
 
 
-def _photosynthesis(weather: Weather, state: Canopy, traits: Traits) -> FloatArray:
+def _photosynthesis(weather: Weather, state: Canopy, traits: Traits) -> Doubles:
     total = state.leaf_area.sum(axis=2, keepdims=True)
     part = state.leaf_area / np.maximum(total, 1e-9)  # of the absorbed light, by leaf area
     cold = _ramp(weather.tmin[..., None], traits.tmin_low, traits.tmin_high)
@@ -204,13 +203,13 @@ def _photosynthesis(weather: Weather, state: Canopy, traits: Traits) -> FloatArr
     return np.asarray(GRAMS * efficiency * light * state.stress * fertilised)
 
 
-def _light_limited(co2: FloatArray) -> FloatArray:
+def _light_limited(co2: Doubles) -> Doubles:
     """CO₂ dependence of light-limited photosynthesis (Farquhar et al. 1980)."""
     inside, point = published.CI_TO_CA * co2, published.COMPENSATION_POINT
     return (inside - point) / (inside + 2 * point)
 
 
-def _maintenance(weather: Weather, state: Canopy, traits: Traits) -> FloatArray:
+def _maintenance(weather: Weather, state: Canopy, traits: Traits) -> Doubles:
     temperature = weather.temperature[..., None]
     steps = (temperature - 20) / 10
     leaf_rise, other_rise = (3.22 - 0.046 * temperature) ** steps, 2.0**steps  # Running and Zhao 2015
@@ -225,10 +224,10 @@ def _maintenance(weather: Weather, state: Canopy, traits: Traits) -> FloatArray:
     return np.asarray(GRAMS * respired.sum(axis=2))
 
 
-def _stress(water: FloatArray) -> FloatArray:
+def _stress(water: Doubles) -> Doubles:
     return np.minimum(1.0, water / (published.STRESS_BELOW * published.SOIL_CAPACITY))
 
 
-def _ramp(values: FloatArray, low: float | FloatArray, high: float | FloatArray) -> FloatArray:
+def _ramp(values: Doubles, low: float | Doubles, high: float | Doubles) -> Doubles:
     """0 below ``low``, 1 above ``high``, linear between."""
     return np.clip((values - low) / (high - low), 0, 1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from models.arrays import Doubles
+
 SHARES_OF_CLASS: dict[str, tuple[float, float, float]] = {
     "ENF": (0.0, 1.0, 0.0),
     "EBF": (1.0, 0.0, 0.0),
@@ -30,7 +30,7 @@ A convention, not a measurement: the definitions bound the tree cover of a class
 """
 
 
-def shares_of_classes(igbp: Sequence[str]) -> FloatArray:
+def shares_of_classes(igbp: Sequence[str]) -> Doubles:
     """Shares by the IGBP class of each tower.
 
     Args:

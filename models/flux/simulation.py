@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.arrays import Doubles
 from models.flux.balance import FLUXES
 from models.flux.parameters import PURE_TYPES
 from models.flux.process_model import Calibration, simulate
 from models.flux.weather import Weather
 
-FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 
 
@@ -33,7 +33,7 @@ class Simulations:
     mixtures: Float32Array
 
     @classmethod
-    def of(cls, weather: Weather, shares: FloatArray, n_mixtures: int, seed: int, factors: Calibration) -> Simulations:
+    def of(cls, weather: Weather, shares: Doubles, n_mixtures: int, seed: int, factors: Calibration) -> Simulations:
         """Runs the process model.
 
         Args:
@@ -53,17 +53,17 @@ class Simulations:
         return cls(np.stack(pure, axis=1), own, drawn.astype(np.float32), mixtures)
 
     @property
-    def mean(self) -> FloatArray:
+    def mean(self) -> Doubles:
         """(6,) of the towers' own fluxes."""
         return np.asarray(self.own.mean(axis=(0, 1), dtype=np.float64))
 
     @property
-    def scale(self) -> FloatArray:
+    def scale(self) -> Doubles:
         """(6,) their standard deviations; 1 where a flux never varies."""
         deviation = self.own.std(axis=(0, 1), dtype=np.float64)
         return np.asarray(np.where(deviation > 1e-6, deviation, 1.0))
 
 
-def _run(weather: Weather, shares: FloatArray, factors: Calibration) -> Float32Array:
+def _run(weather: Weather, shares: Doubles, factors: Calibration) -> Float32Array:
     simulated = simulate(weather, shares, factors)
     return np.stack([getattr(simulated, name) for name in FLUXES], axis=-1).astype(np.float32)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import nnls
 
-FloatArray = npt.NDArray[np.float64]
+from models.arrays import Doubles
 
 
 class Spread(NamedTuple):
@@ -22,11 +21,11 @@ class Spread(NamedTuple):
         slope: (3,).
     """
 
-    constant: FloatArray
-    slope: FloatArray
+    constant: Doubles
+    slope: Doubles
 
     @classmethod
-    def of_residuals(cls, predicted: FloatArray, targets: FloatArray) -> Spread:
+    def of_residuals(cls, predicted: Doubles, targets: Doubles) -> Spread:
         """Fits both numbers, neither negative, by least squares on the squared residuals.
 
         Args:
@@ -41,7 +40,7 @@ class Spread(NamedTuple):
             (constant[flux], slope[flux]), _ = nnls(design.astype(np.float64), squares.astype(np.float64))
         return cls(constant, slope)
 
-    def of_prediction(self, predicted: FloatArray) -> FloatArray:
+    def of_prediction(self, predicted: Doubles) -> Doubles:
         """Standard deviation of each predicted flux.
 
         Args:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from models.arrays import Reals
 from models.flux.balance import Balance, ConstructedBalance, PenalisedBalance
 from models.flux.imputation import Imputed
 from models.flux.networks import EncoderFactory, FluxNetwork, ImputedWeight
@@ -22,7 +23,6 @@ from models.flux.stages import Stages
 from models.flux.tasks import BranchTask, Mixtures, MixtureTask, ShareTask, TowerTask, TunedNetwork
 from models.training import TrainingOptions
 
-FloatArray = npt.NDArray[np.floating[Any]]
 _BRANCHES, _COMPETITION, _SHARES, _WEIGHT = range(4)  # parts of a network, each with a seed of its own
 _PART_SEED_STRIDE = 1_009  # a prime: seeds of neighbouring fits and parts do not meet
 _INFERENCE_BATCH = 64  # towers
@@ -68,7 +68,7 @@ class Steps:
     stages: Stages
     device: torch.device
 
-    def untrained(self, n_inputs: int, mean: FloatArray, scale: FloatArray) -> FluxNetwork:
+    def untrained(self, n_inputs: int, mean: Reals, scale: Reals) -> FluxNetwork:
         """A network with its branches only.
 
         Args:
@@ -122,7 +122,7 @@ class Steps:
         facts = [network, towers.inputs, towers.shares, towers.n_training]
         self.stages.train("shares", task, self.pretraining, facts, shared=True)
 
-    def tune(self, network: FluxNetwork, towers: TowerTensors, targets: FloatArray, imputed: Imputed | None) -> None:
+    def tune(self, network: FluxNetwork, towers: TowerTensors, targets: Reals, imputed: Imputed | None) -> None:
         """Step 4, and step 6 where there are imputed months.
 
         Args:
@@ -213,13 +213,13 @@ def _random(simulations: Simulations) -> Mixtures:
     return Mixtures(torch.from_numpy(simulations.mixture_shares), torch.from_numpy(simulations.mixtures))
 
 
-def _deviations(targets: FloatArray) -> npt.NDArray[np.float64]:
+def _deviations(targets: Reals) -> npt.NDArray[np.float64]:
     """(3,) standard deviation of each observed flux; 1 where it never varies."""
     deviation = np.nanstd(targets.astype(np.float64), axis=(0, 1))
     return np.where(deviation > 0, deviation, 1.0)
 
 
-def measured_statistics(targets: FloatArray) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def measured_statistics(targets: Reals) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean and spread of the six fluxes where only three are measured: Ra and Rh are taken for halves of RECO.
 
     Args:

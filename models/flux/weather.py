@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from models.arrays import Doubles
+
 MONTHS_PER_YEAR = 12
 DAYS_IN_MONTH = np.array([31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 MID_MONTH_DAY = np.cumsum(DAYS_IN_MONTH) - DAYS_IN_MONTH / 2
@@ -44,14 +45,14 @@ class Weather:
         ValueError: shapes disagree, a value is NaN or infinite, there is less than a year or months are left out.
     """
 
-    tmin: FloatArray
-    tmax: FloatArray
-    shortwave: FloatArray
-    co2: FloatArray
-    vpd: FloatArray
-    precipitation: FloatArray
+    tmin: Doubles
+    tmax: Doubles
+    shortwave: Doubles
+    co2: Doubles
+    vpd: Doubles
+    precipitation: Doubles
     month_of_year: npt.NDArray[np.integer[Any]]
-    lat: FloatArray
+    lat: Doubles
 
     def __post_init__(self) -> None:
         shape = (len(self.lat), len(self.month_of_year))
@@ -79,17 +80,17 @@ class Weather:
         return replace(self, **parts)
 
     @property
-    def temperature(self) -> FloatArray:
+    def temperature(self) -> Doubles:
         """(tower, month) °C, mean of minimum and maximum."""
         return (self.tmin + self.tmax) / 2
 
     @property
-    def days(self) -> FloatArray:
+    def days(self) -> Doubles:
         """(month,) days of each month."""
         return np.asarray(DAYS_IN_MONTH[self.month_of_year - 1])
 
     @property
-    def coldest_month(self) -> FloatArray:
+    def coldest_month(self) -> Doubles:
         """(tower,) °C, of the mean year."""
         months = [
             self.temperature[:, self.month_of_year == month].mean(axis=1) for month in range(1, MONTHS_PER_YEAR + 1)
@@ -108,7 +109,7 @@ def check_months(month_of_year: npt.NDArray[np.integer[Any]]) -> None:
         raise ValueError("month_of_year must run through consecutive months, numbered 1–12.")
 
 
-def saturation_pressure(temperature: FloatArray) -> FloatArray:
+def saturation_pressure(temperature: Doubles) -> Doubles:
     """Saturation vapour pressure over water (FAO-56, Eq. 11).
 
     Args:
@@ -120,12 +121,12 @@ def saturation_pressure(temperature: FloatArray) -> FloatArray:
     return np.asarray(0.6108 * np.exp(17.27 * temperature / (temperature + 237.3)))
 
 
-def actual_pressure(weather: Weather) -> FloatArray:
+def actual_pressure(weather: Weather) -> Doubles:
     """Vapour pressure of the air: what saturates at ``tmax``, less the afternoon's deficit; (tower, month) kPa."""
     return np.asarray(np.maximum(saturation_pressure(weather.tmax) - weather.vpd / 1000, 0.01))
 
 
-def daylight_vpd(weather: Weather) -> FloatArray:
+def daylight_vpd(weather: Weather) -> Doubles:
     """Mean deficit of the daylight hours, which MOD17's limits are meant for; (tower, month) Pa."""
     mean = weather.temperature
     daylight = mean + DAYLIGHT_WARMTH * (weather.tmax - mean)
@@ -133,7 +134,7 @@ def daylight_vpd(weather: Weather) -> FloatArray:
     return np.asarray(1000 * np.maximum(deficit, 0.0))
 
 
-def _sunset_angle(weather: Weather) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _sunset_angle(weather: Weather) -> tuple[Doubles, Doubles, Doubles]:
     """Sunset hour angle (tower, month), declination (1, month) and latitude (tower, 1), in radians (FAO-56, 24–25)."""
     day = MID_MONTH_DAY[weather.month_of_year - 1]
     declination = 0.409 * np.sin(2 * np.pi * day / 365 - 1.39)[None]
@@ -141,12 +142,12 @@ def _sunset_angle(weather: Weather) -> tuple[FloatArray, FloatArray, FloatArray]
     return np.arccos(np.clip(-np.tan(latitude) * np.tan(declination), -1, 1)), declination, latitude
 
 
-def day_length(weather: Weather) -> FloatArray:
+def day_length(weather: Weather) -> Doubles:
     """Hours from sunrise to sunset in mid-month (FAO-56, Eq. 34); (tower, month)."""
     return np.asarray(24 / np.pi * _sunset_angle(weather)[0])
 
 
-def extraterrestrial_radiation(weather: Weather) -> FloatArray:
+def extraterrestrial_radiation(weather: Weather) -> Doubles:
     """Shortwave at the top of the atmosphere (FAO-56, Eq. 21); (tower, month) MJ m⁻² d⁻¹."""
     sunset, declination, latitude = _sunset_angle(weather)
     distance = 1 + 0.033 * np.cos(2 * np.pi * MID_MONTH_DAY[weather.month_of_year - 1] / 365)
@@ -154,7 +155,7 @@ def extraterrestrial_radiation(weather: Weather) -> FloatArray:
     return np.asarray(24 * 60 / np.pi * _SOLAR_CONSTANT * distance * np.maximum(height, 0.0))
 
 
-def potential_evapotranspiration(weather: Weather) -> FloatArray:
+def potential_evapotranspiration(weather: Weather) -> Doubles:
     """Evaporation of a wet surface (Priestley and Taylor 1972; net radiation by FAO-56, Eq. 38–39).
 
     Returns:

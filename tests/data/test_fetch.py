@@ -147,7 +147,7 @@ def test_bench_data_dir_must_be_a_readable_folder(
         ("northchino", "did you mean 'northchina'"),
         ("simulated:cell=3", "Unknown option of data set 'simulated' 'cell': did you mean 'cells'"),
         ("simulated:cells=many", "not a whole number"),
-        ("northchina:cells=3", "Unknown option"),
+        ("northchina:cells=3", "takes no options"),
     ],
 )
 def test_bad_data_set_texts_are_named(spec: str, message: str) -> None:

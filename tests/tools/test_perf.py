@@ -205,8 +205,8 @@ def test_bad_arguments_are_refused_in_one_sentence(tmp_path: Path, arguments: st
 
 
 def test_what_a_model_refuses_is_said_by_the_parent() -> None:
-    arguments = {"model": "dual_branch_plus", "cells": 5, "steps": 92, "device": "cpu", "seconds": 1.0}
-    with pytest.raises(BenchError, match="'throughput' cannot be made: 8 neighbours are to stand in"):
+    arguments = {"model": "dual_branch_plus", "cells": 5, "steps": 92, "device": "abacus", "seconds": 1.0}
+    with pytest.raises(BenchError, match="'throughput' cannot be made: .*abacus"):
         in_fresh_process("tools.perf.train_pieces:throughput", arguments, threads=1)
 
 

@@ -73,7 +73,7 @@ class WorkFolder:
             key, state = str(path.resolve()), [status.st_size, status.st_mtime_ns]
             known = self._checksums.get(key)
             if known is None or known["state"] != state:
-                self._checksums[key] = {"state": state, "sha256": sha256(path)}
+                self._checksums[key] = {"state": state, "sha256": sha256(path.resolve())}
                 self._write(self._checksums_file, json.dumps(self._checksums).encode())
             return str(self._checksums[key]["sha256"])
         except OSError as error:

@@ -150,7 +150,7 @@ class AddAndNorm(nn.Module):
         return out
 
 
-def feed_forward(options: BackboneOptions) -> nn.Sequential:
+def feed_forward_block(options: BackboneOptions) -> nn.Sequential:
     """max(0, xW₁ + b₁)W₂ + b₂ (Vaswani et al. 2017, Eq. 2).
 
     Args:
@@ -173,7 +173,7 @@ class SelfAttentionLayer(nn.Module):
         super().__init__()
         self.attention = attention or MultiHeadAttention(options.width, options.heads)
         self.attended = AddAndNorm(options.width, options.dropout)
-        self.feed_forward = feed_forward(options)
+        self.feed_forward = feed_forward_block(options)
         self.fed = AddAndNorm(options.width, options.dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.flux.backbones.blocks import StepEmbedding, extend, feed_forward, widened
+from models.flux.backbones.blocks import StepEmbedding, extend, feed_forward_block, widened
 from models.flux.backbones.network import Encoder
 from models.flux.backbones.options import BackboneOptions
 
@@ -126,7 +126,7 @@ class FEDformerLayer(nn.Module):
         """
         super().__init__()
         self.fourier = FourierBlock(options.width, options.heads, options.modes)
-        self.feed_forward = feed_forward(options)
+        self.feed_forward = feed_forward_block(options)
         self.dropout = nn.Dropout(options.dropout)
         self.decompositions = nn.ModuleList(Decomposition(options.width, options.trend_kernels) for _ in range(2))
         self.projectors = nn.ModuleList(nn.Linear(options.width, options.width, bias=False) for _ in range(2))

@@ -14,7 +14,7 @@ from models.flux.backbones.blocks import (
     SelfAttentionLayer,
     StepEmbedding,
     extend,
-    feed_forward,
+    feed_forward_block,
 )
 from models.flux.backbones.network import Encoder
 from models.flux.backbones.options import BackboneOptions
@@ -124,7 +124,7 @@ class RestoringLayer(nn.Module):
         self.attended = AddAndNorm(options.width, options.dropout)
         self.reading = MultiHeadAttention(options.width, options.heads)
         self.read = AddAndNorm(options.width, options.dropout)
-        self.feed_forward = feed_forward(options)
+        self.feed_forward = feed_forward_block(options)
         self.fed = AddAndNorm(options.width, options.dropout)
 
     def forward(self, tokens: Tensor, memory: Tensor) -> Tensor:

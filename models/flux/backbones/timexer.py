@@ -9,7 +9,7 @@ from models.flux.backbones.blocks import (
     AddAndNorm,
     MultiHeadAttention,
     cut_windows,
-    feed_forward,
+    feed_forward_block,
     join_chunks,
     sinusoidal_positions,
 )
@@ -32,7 +32,7 @@ class TimeXerLayer(nn.Module):
         self.attended = AddAndNorm(options.width, options.dropout)
         self.reading = MultiHeadAttention(options.width, options.heads)
         self.read = AddAndNorm(options.width, options.dropout)
-        self.feed_forward = feed_forward(options)
+        self.feed_forward = feed_forward_block(options)
         self.fed = AddAndNorm(options.width, options.dropout)
 
     def forward(self, tokens: Tensor, variables: Tensor) -> Tensor:

@@ -42,9 +42,9 @@ found.back = press("RMSE");
 found.best = press("R²");
 found.names = press("Method");
 found.restored = [press("Method"), press("Method")][1];
-location.hash = document.querySelector("details").id;
+location.hash = document.querySelector("details[id^='cell-'], details[id^='job-']").id;
 setTimeout(() => {
-  found.opened = document.querySelector("details").open;
+  found.opened = document.querySelector("details[id^='cell-'], details[id^='job-']").open;
   const answer = document.createElement("pre");
   answer.id = "answer";
   answer.textContent = JSON.stringify(found);

@@ -55,7 +55,7 @@ def test_dataset_names_are_quoted() -> None:
             "suite": "full",
             "dataset": "toy",
             "dataset_fingerprint": "f",
-            "split": {"kind": "full", "test_year": 2020},
+            "split": {"kind": "full", "test_year": 2020, "max_cells": None},
             "runner": "x",
             "runner_version": 1,
             "parameters": {},

@@ -58,7 +58,8 @@ def explained_store(folder: Path, weights: dict[tuple[str, int], pd.DataFrame], 
         frame.to_parquet(work / IMPORTANCE)
         predicted = cube.target[frame["cell"], frame["time"]]  # the model predicts without error
         frame[["cell", "time"]].assign(prediction=predicted).to_parquet(work / "predictions.parquet")
-        names = (IMPORTANCE, "predictions.parquet")
+        pd.DataFrame({"part": []}).to_parquet(work / "statistics.parquet")  # a job that is done has one
+        names = (IMPORTANCE, "predictions.parquet", "statistics.parquet")
         store.publish(work, make_record(job, files={name: sha256(work / name) for name in names}))
         jobs.append(job)
     manifest = Manifest(
