@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.arrays import Reals
+from models.arrays import Indices, Reals
 from models.flux.process_model import check_shares
 from models.flux.shares import shares_of_classes
 from models.flux.weather import Weather, check_months
 
-IndexArray = npt.NDArray[np.integer[Any]]
 TARGETS = ("gpp", "reco", "nee")
 """gC m⁻² d⁻¹, in the order of the last axis of every target and prediction."""
 WEATHER_DRIVERS = ("tmin", "tmax", "srad", "co2", "vpd", "precip")
@@ -42,7 +40,7 @@ class TowerPanel:
 
     drivers: Reals
     driver_names: tuple[str, ...]
-    month_of_year: IndexArray
+    month_of_year: Indices
     igbp: tuple[str, ...]
     lat: Reals
     lon: Reals
@@ -105,7 +103,7 @@ class TowerPanel:
         return Weather(tmin, tmax, srad, co2, PASCAL_PER_HECTOPASCAL * vpd, precip, self.month_of_year, lat)
 
 
-def check_towers(panel: TowerPanel, targets: Reals, training: IndexArray, validation: IndexArray) -> None:
+def check_towers(panel: TowerPanel, targets: Reals, training: Indices, validation: Indices) -> None:
     """Raises unless a model can be fitted to these towers.
 
     Args:
@@ -143,7 +141,7 @@ def check_towers(panel: TowerPanel, targets: Reals, training: IndexArray, valida
             raise ValueError(f"The {name} tower {blind[0]} has no observed month; leave it out.")
 
 
-def check_index(panel: TowerPanel, towers: IndexArray, name: str) -> None:
+def check_index(panel: TowerPanel, towers: Indices, name: str) -> None:
     """Raises unless ``towers`` are distinct towers of the panel.
 
     Raises:
@@ -170,7 +168,7 @@ class Standardisation:
     scale: npt.NDArray[np.float64]
 
     @classmethod
-    def of(cls, panel: TowerPanel, towers: IndexArray) -> Standardisation:
+    def of(cls, panel: TowerPanel, towers: Indices) -> Standardisation:
         """Takes the statistics of some towers.
 
         Args:

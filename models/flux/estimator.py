@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.arrays import Reals
+from models.arrays import Indices, Reals
 from models.flux.backbones import encoder as backbone_encoder
 from models.flux.balance import TARGET_FLUXES
 from models.flux.calibration import calibrate
-from models.flux.data import IndexArray, Standardisation, TowerPanel, check_index, check_towers
+from models.flux.data import Standardisation, TowerPanel, check_index, check_towers
 from models.flux.imputation import Imputed
 from models.flux.imputer import FluxImputer
 from models.flux.networks import EncoderFactory, FluxNetwork
@@ -80,10 +80,10 @@ class FluxRegressor:
         self,
         panel: TowerPanel,
         targets: Reals,
-        training: IndexArray,
-        validation: IndexArray,
+        training: Indices,
+        validation: Indices,
         *,
-        simulated: IndexArray | None = None,
+        simulated: Indices | None = None,
         checkpoint: Path | None = None,
         pretrained: Path | None = None,
         on_progress: ProgressCallback | None = None,
@@ -142,7 +142,7 @@ class FluxRegressor:
         self._spread = Spread.of_residuals(at_validation, np.asarray(targets[validation], dtype=np.float64))
         return self
 
-    def predict(self, panel: TowerPanel, towers: IndexArray | None = None) -> FluxPrediction:
+    def predict(self, panel: TowerPanel, towers: Indices | None = None) -> FluxPrediction:
         """Predictions of every month.
 
         Args:
@@ -163,7 +163,7 @@ class FluxRegressor:
     def _own_encoder(self, n_inputs: int) -> torch.nn.Module:
         return backbone_encoder(self.options.backbone, n_inputs, self.options.sizes)
 
-    def _tensors(self, panel: TowerPanel, training: IndexArray, validation: IndexArray) -> TowerTensors:
+    def _tensors(self, panel: TowerPanel, training: Indices, validation: Indices) -> TowerTensors:
         assert self._standardisation is not None
         device, towers = self.training.resolve_device(), np.concatenate([training, validation])
         inputs = torch.from_numpy(self._standardisation.apply(panel)[towers]).to(device)
@@ -175,7 +175,7 @@ class FluxRegressor:
         unknown = self.options.variant == "dere" and self.options.shares == "none"
         return torch.full_like(shares, 1 / shares.shape[1]) if unknown else shares
 
-    def _simulate(self, panel: TowerPanel, targets: Reals, training: IndexArray, towers: IndexArray) -> Simulations:
+    def _simulate(self, panel: TowerPanel, targets: Reals, training: Indices, towers: Indices) -> Simulations:
         weather, shares = panel.weather(), panel.shares
         self.calibration = Calibration()
         if self.options.calibrated:
@@ -184,7 +184,7 @@ class FluxRegressor:
         return Simulations.of(weather.at(towers), shares[towers], n, seed, self.calibration)
 
     def _impute(
-        self, stages: Stages, panel: TowerPanel, targets: Reals, training: IndexArray, validation: IndexArray
+        self, stages: Stages, panel: TowerPanel, targets: Reals, training: Indices, validation: Indices
     ) -> Imputed:
         """Step 5: medians and spreads of the training towers; the validation towers' are not needed and are 0."""
         imputer = FluxImputer(self.options.csdi, self.training.seed, self.training.device)
@@ -199,7 +199,7 @@ class FluxRegressor:
         device = self.training.resolve_device()
         return Imputed(*(torch.cat([kept[name], nothing]).to(device) for name in Imputed._fields))
 
-    def _fluxes(self, panel: TowerPanel, towers: IndexArray) -> npt.NDArray[np.float32]:
+    def _fluxes(self, panel: TowerPanel, towers: Indices) -> npt.NDArray[np.float32]:
         assert self._network is not None
         network, known = self._network, self._tensors(panel, towers, towers[:0])
         allowed, fluxes = self._known(known.shares), []

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models.arrays import Reals
+from models.arrays import Indices, Reals
 from models.flux.csdi import CsdiNetwork, NoiseSchedule, noise_schedule
-from models.flux.data import IndexArray, Standardisation, TowerPanel, check_index, check_towers
+from models.flux.data import Standardisation, TowerPanel, check_index, check_towers
 from models.flux.imputation import NEE_CHANNEL, ImputationTask, Imputed, impute, summary
 from models.flux.options import CsdiOptions
 from models.flux.stages import Stages
@@ -50,8 +50,8 @@ class FluxImputer:
         self,
         panel: TowerPanel,
         targets: Reals,
-        training: IndexArray,
-        validation: IndexArray,
+        training: Indices,
+        validation: Indices,
         *,
         stages: Stages | None = None,
         checkpoint: Path | None = None,
@@ -103,7 +103,7 @@ class FluxImputer:
         return self
 
     def sample(
-        self, panel: TowerPanel, targets: Reals, towers: IndexArray, samples: int | None = None
+        self, panel: TowerPanel, targets: Reals, towers: Indices, samples: int | None = None
     ) -> npt.NDArray[np.float32]:
         """Draws every month of some towers.
 
@@ -122,7 +122,7 @@ class FluxImputer:
         drawn: npt.NDArray[np.float32] = self._sample(panel, targets, towers, samples)[0].cpu().numpy()
         return drawn
 
-    def imputed(self, panel: TowerPanel, targets: Reals, towers: IndexArray) -> Imputed:
+    def imputed(self, panel: TowerPanel, targets: Reals, towers: Indices) -> Imputed:
         """Median and spread of the samples of some towers.
 
         Args:
@@ -142,9 +142,7 @@ class FluxImputer:
     def _sizes(self) -> dict[str, Any]:
         return {key: value for key, value in vars(self.options).items() if key not in ("samples", "draw_steps")}
 
-    def _sample(
-        self, panel: TowerPanel, targets: Reals, towers: IndexArray, samples: int | None
-    ) -> tuple[Tensor, Tensor]:
+    def _sample(self, panel: TowerPanel, targets: Reals, towers: Indices, samples: int | None) -> tuple[Tensor, Tensor]:
         if self._network is None:
             raise ValueError("The imputer is not fitted; call fit first.")
         check_index(panel, towers, "towers")
@@ -155,7 +153,7 @@ class FluxImputer:
         steps = self.options.draw_steps
         return impute(network, self._schedule, *series, samples=number, seed=seed, n_steps=steps), observed
 
-    def _tensors(self, panel: TowerPanel, targets: Reals, towers: IndexArray) -> tuple[Tensor, Tensor, Tensor]:
+    def _tensors(self, panel: TowerPanel, targets: Reals, towers: Indices) -> tuple[Tensor, Tensor, Tensor]:
         """Weather, standardised values with 0 for missing ones, and 1 where observed."""
         assert self._standardisation is not None
         device = self._mean.device

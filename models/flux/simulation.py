@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from models.arrays import Doubles
+from models.arrays import Doubles, Singles
 from models.flux.balance import FLUXES
 from models.flux.parameters import PURE_TYPES
 from models.flux.process_model import Calibration, simulate
 from models.flux.weather import Weather
-
-Float32Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -27,10 +24,10 @@ class Simulations:
         mixtures: (tower, mixture, month, 6).
     """
 
-    pure: Float32Array
-    own: Float32Array
-    mixture_shares: Float32Array
-    mixtures: Float32Array
+    pure: Singles
+    own: Singles
+    mixture_shares: Singles
+    mixtures: Singles
 
     @classmethod
     def of(cls, weather: Weather, shares: Doubles, n_mixtures: int, seed: int, factors: Calibration) -> Simulations:
@@ -64,6 +61,6 @@ class Simulations:
         return np.asarray(np.where(deviation > 1e-6, deviation, 1.0))
 
 
-def _run(weather: Weather, shares: Doubles, factors: Calibration) -> Float32Array:
+def _run(weather: Weather, shares: Doubles, factors: Calibration) -> Singles:
     simulated = simulate(weather, shares, factors)
     return np.stack([getattr(simulated, name) for name in FLUXES], axis=-1).astype(np.float32)

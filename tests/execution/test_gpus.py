@@ -157,5 +157,7 @@ def test_a_cell_does_not_inherit_a_group_and_adds_up_in_a_fixed_order(
 def test_a_gpu_without_memory_is_out_of_memory_and_no_failure(message: str) -> None:
     error = ValueError("training failed")
     error.__cause__ = RuntimeError(message)
-    assert child._is_memory_error(RuntimeError(message)) and child._is_memory_error(error)
-    assert not child._is_memory_error(RuntimeError("CUDA error: invalid device ordinal"))
+    assert child._in_chain(RuntimeError(message), child._is_memory_error) and child._in_chain(
+        error, child._is_memory_error
+    )
+    assert not child._in_chain(RuntimeError("CUDA error: invalid device ordinal"), child._is_memory_error)

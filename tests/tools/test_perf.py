@@ -205,9 +205,8 @@ def test_bad_arguments_are_refused_in_one_sentence(tmp_path: Path, arguments: st
 
 
 def test_what_a_model_refuses_is_said_by_the_parent() -> None:
-    arguments = {"model": "dual_branch_plus", "cells": 5, "steps": 92, "device": "abacus", "seconds": 1.0}
-    with pytest.raises(BenchError, match="'throughput' cannot be made: .*abacus"):
-        in_fresh_process("tools.perf.train_pieces:throughput", arguments, threads=1)
+    with pytest.raises(BenchError, match="'TrainingOptions' cannot be made: TrainingOptions.epochs is 0"):
+        in_fresh_process("models.training.options:TrainingOptions", {"epochs": 0}, threads=1)
 
 
 def test_a_job_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
