@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -168,6 +169,8 @@ def _place(path: Path, outside: Path, generator: random.Random) -> str:
         for item in path.parent.iterdir():
             if item.is_file():
                 (copy / item.name).write_bytes(item.read_bytes())
-        path.parent.rename(path.parent.with_name(path.parent.name + "-moved"))
+        moved = path.parent.with_name(path.parent.name + "-moved")
+        shutil.rmtree(moved, ignore_errors=True)  # of an earlier mutation
+        path.parent.rename(moved)
         path.parent.symlink_to(copy)
     return kind
