@@ -88,7 +88,7 @@ class Context:
         return (
             f"Data set {first.dataset} ({self.selection.manifest.dataset_title}); suite {first.suite}, profile "
             f"{first.profile}, {self.words.split}. Seeds averaged: {models}."
-            + (f" {UNTRAINED}: {MARKS[UNTRAINED].partition(' (')[0]}." if any(map(_untrained, shown)) else "")
+            + (f" {UNTRAINED}: {MARKS[UNTRAINED].of_one_row}." if any(map(_untrained, shown)) else "")
             + (f" {marks.BANNER}" if first.profile == SMOKE else "")
         )
 

@@ -56,10 +56,9 @@ def uses_of(tables: Sequence[Table]) -> dict[str, list[Html]]:
     """Job id → links to the rows that show it."""
     uses: dict[str, list[Html]] = {}
     for table in tables:
-        title = table.caption.partition(". ")[0]
         for index, row in enumerate(table.rows):
             for job_id in row.jobs:
-                uses.setdefault(job_id, []).append(link(row_anchor(table, index), f"{title}: {row.label}"))
+                uses.setdefault(job_id, []).append(link(row_anchor(table, index), f"{table.title}: {row.label}"))
     return uses
 
 

@@ -97,8 +97,8 @@ def coverage(selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
     for job in selection.jobs:
         entry = registry.entries().get(job.runner)
         size = f", {job.split['train_cells']:,} cells" if "train_cells" in job.split else ""
-        name = job.label.rpartition(" #")[0].replace(job.runner, entry.title if entry else job.runner, 1)
-        grouped.setdefault(f"{name}{size}", []).append(states[job.id])
+        name = entry.title if entry else job.runner
+        grouped.setdefault(f"{name}{job.detail}{size}", []).append(states[job.id])
     body = [
         [name, str(len(found)), *(str(found.count(state)) if state in found else "" for state in present)]
         for name, found in grouped.items()

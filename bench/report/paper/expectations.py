@@ -203,5 +203,4 @@ def table(outcomes: Sequence[Judgement], source: str, circumstances: str) -> Tab
         Column("found", "Found"),
         Column("state", "State"),
     )
-    caption = f"Committed expectations of {source}. {circumstances}"
-    return Table("expectations", caption, "Row", columns, tuple(rows))
+    return Table("expectations", f"Committed expectations of {source}", circumstances, "Row", columns, tuple(rows))

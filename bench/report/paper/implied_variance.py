@@ -221,12 +221,12 @@ def table(own: Sequence[OwnTargets]) -> Table:
         Column("same", "Rows with the same values"),
     )
     caption = (
-        "Audit: RMSE² ÷ (1 − R²) is the variance of the values that a row was scored on; rows of one table must share "
-        "it. Published rows: in brackets, what the printed digits allow, and with how many of the other rows that can "
+        "RMSE² ÷ (1 − R²) is the variance of the values that a row was scored on; rows of one table must share it. "
+        "Published rows: in brackets, what the printed digits allow, and with how many of the other rows that can "
         f"be the same; this store: from the sums of every cell, which must be equal. {families_of_table_1()}"
     )
     problems = "".join(f" Not the same values: {text}." for item in own for text in item.problems)
-    return Table("audit", caption + problems, "Row", columns, tuple(rows))
+    return Table("audit", "Audit of what rows were scored on", caption + problems, "Row", columns, tuple(rows))
 
 
 def families_of_table_1() -> str:

@@ -184,7 +184,7 @@ def test_a_row_behind_the_runner_up_that_cannot_be_told_from_the_best_keeps_it_f
     monkeypatch.setattr(comparison, "distinguishable", apart)
     marked = mark_ties(shown, results, [column], {"rmse": Measure("rmse")}, reader, "plain")
     assert [row.values["rmse"].tied for row in marked] == [True, False, True]
-    assert best_values(Table("t", "", "Method", (column,), tuple(marked))) == {}
+    assert best_values(Table("t", "", "", "Method", (column,), tuple(marked))) == {}
     monkeypatch.undo()
     unmarked = mark_ties(shown, results, [column], {"rmse": Measure("rmse")}, reader, "plain")
     assert not any(row.values["rmse"].tied for row in unmarked) and selected.done

@@ -77,6 +77,7 @@ def test_every_footnote_has_a_mark_of_its_own(n: int) -> None:
         "x",
         "x",
         "x",
+        "x",
         (Column("v", "v"),),
         tuple(Row(str(at), "", {"v": Value(float(at), footnote=f"note {at}")}) for at in range(n)),
     )

@@ -213,7 +213,7 @@ def test_time_and_memory_have_their_own_table(filled: Store) -> None:
 def test_ties_after_rounding_are_all_best() -> None:
     columns = (Column("rmse", "RMSE", 2, "min"),)
     tied = [Row(name, "Reference", {"rmse": Value(value)}) for name, value in (("a", 1.001), ("b", 1.004), ("c", 1.01))]
-    table = Table("t", "", "Method", columns, tuple(tied))
+    table = Table("t", "", "", "Method", columns, tuple(tied))
     assert [is_best(row, columns[0], best_values(table)) for row in tied] == [True, True, False]
 
 
@@ -271,7 +271,7 @@ def test_names_stay_whole_on_a_narrow_terminal_and_intervals_give_way_first(
     rows = tuple(Row(name, "Proposed", {c.key: Value(1.25, 1.0, 1.5) for c in columns}) for name in names)
     stream = io.StringIO()
     monkeypatch.setattr(render, "console", lambda: Console(file=stream, width=width))
-    render.print_table(Table("table2", "A caption.", "Method", columns, rows))
+    render.print_table(Table("table2", "A title", "A caption.", "Method", columns, rows))
     lines = stream.getvalue().splitlines()
     assert all(any(name in line for line in lines) for name in names)
     assert all(len(line) <= width for line in lines)
