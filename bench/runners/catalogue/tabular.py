@@ -15,7 +15,6 @@ _MOST_ROWS = {"laptop": 2_000_000, "paper": 10_000_000}
 several copies. The paper names no limit for its 50 million."""
 _EXPLAINED_SAMPLES = 2000
 """Samples that are followed through thousands of trees for TreeSHAP, or exchanged for permutation importance."""
-
 _COPIES_BYTES = 32.0
 """Per value of AutoGluon's table, of which it and pandas keep copies: 15.1 GB for 10 million rows of 47 columns
 (tables/reference/perf/scale_lightgbm.json)."""
