@@ -90,7 +90,7 @@ class Value(Interval):
 
 
 def words(text: str) -> Value:
-    """A job that holds words."""
+    """Words in place of a number."""
     return Value(float("nan"), text=text)
 
 

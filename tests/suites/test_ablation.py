@@ -1,4 +1,4 @@
-"""The ablation suite: its cells, their names, and that the other suites' cells are what they were."""
+"""The ablation suite: its jobs, their names, and that the other suites' jobs are what they were."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
 
 
 def _agreeing(values: Sequence[str]) -> list[Html]:
-    """The values of a row, or one wide job where all are the same."""
+    """The values of a row, or one wide cell where all are the same."""
     if len(set(values)) == 1:
         return [element("td", values[0], colspan=len(values) if len(values) > 1 else None)]
     return [element("td", value) for value in values]

@@ -244,7 +244,7 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobC
         element(
             "p",
             "Every model of a table must be scored on the same values, and none of them may train. The test samples "
-            "of every cell are stored; their digest is over places, times and target values. Where the store also "
+            "of every job are stored; their digest is over places, times and target values. Where the store also "
             "describes the places and times of its data set, each split is rebuilt from its parameters and compared "
             "with what was scored. Fingerprints of the training values are not stored; the fingerprint of the whole "
             "data set is, and with the parameters of the split it determines them.",
@@ -281,7 +281,7 @@ def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str,
 
 
 def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[DrawnFigure]) -> dict[str, JobContext]:
-    """What the page knows of every cell, by id."""
+    """What the page knows of every job, by id."""
     specs = _specs(store)
     shown = uses_of([table for result in suites for table in result.tables])
     for figure in figures:

@@ -46,7 +46,7 @@ def residual_of(cell: np.ndarray) -> np.ndarray:
 
 
 def put(store: Store, cube: Cube, cell: Job, scale: float, *, explains: bool = False) -> None:
-    """Publishes a done cell: errors are ``scale`` × `residual_of` everywhere."""
+    """Publishes a done job: errors are ``scale`` × `residual_of` everywhere."""
     work = store.new_work_folder(cell.id)
     split = make_split(cube, cell.split)
     predicted = {

@@ -1,4 +1,4 @@
-"""A store with every state that a cell can have, and what a browser's parser sees of a page."""
+"""A store with every state that a job can have, and what a browser's parser sees of a page."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class PageReader(HTMLParser):
 
 
 def publish(store: Store, job: Job, cube: Cube, noise: float, status: str = "done", reason: str = "") -> Record:
-    """Publishes a cell as `bench run` does: statistics, predictions of the test part and a record."""
+    """Publishes a job as `bench run` does: statistics, predictions of the test part and a record."""
     work = store.new_work_folder(job.id)
     files = {}
     split = make_split(cube, job.split)

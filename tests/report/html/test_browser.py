@@ -22,12 +22,12 @@ FLAGS = (
 )
 SCRIPT = """
 const table = document.querySelector("#table1 table");
-const heading = (text) => [...table.tHead.rows[0].cells].find((job) => job.textContent === text);
+const heading = (text) => [...table.tHead.rows[0].cells].find((cell) => cell.textContent === text);
 const column = (text) => {
   const index = heading(text).cellIndex;
   return [...table.rows].slice(1).map((row) => [row.cells[0].firstChild.textContent, row.cells[index]?.dataset.value]);
 };
-const sorts = () => [...table.tHead.rows[0].cells].map((job) => job.getAttribute("aria-sort")).filter(Boolean);
+const sorts = () => [...table.tHead.rows[0].cells].map((cell) => cell.getAttribute("aria-sort")).filter(Boolean);
 const found = { families: table.querySelectorAll(".family").length, printed: column("RMSE") };
 const press = (text) => {
   const button = heading(text).querySelector("button");

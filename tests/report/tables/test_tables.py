@@ -30,7 +30,7 @@ from tests.store.test_store import HOST, make_cell
 def store_cell(
     store: Store, job: Job, cube: Cube, noise: float, status: str = "done", training_ended: str | None = None
 ) -> Record:
-    """Publishes a cell whose predictions are the target plus noise of a known size."""
+    """Publishes a job whose predictions are the target plus noise of a known size."""
     work = store.new_work_folder(job.id)
     split = make_split(cube, job.split)
     generator = np.random.default_rng(job.repetition)
