@@ -79,7 +79,7 @@ def test_the_policy_stops_any_other_script(filled: Store, tmp_path: Path) -> Non
     assert sum("violates the following Content Security Policy" in line for line in console) == 2
 
 
-def test_headings_sort_up_down_and_back_and_links_open_their_cell(filled: Store, tmp_path: Path) -> None:
+def test_headings_sort_up_down_and_back_and_links_open_their_job(filled: Store, tmp_path: Path) -> None:
     page = re.sub(rb"<meta http-equiv[^>]*>", b"", page_of(filled))
     path = tmp_path / "report.html"
     path.write_bytes(page.replace(b"</body>", f"<script>{SCRIPT}</script></body>".encode()))

@@ -107,7 +107,7 @@ def test_every_table_of_the_page_says_what_its_markdown_says(filled: Store, page
     assert in_words > 20
 
 
-def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: bytes) -> None:
+def test_a_number_leads_to_the_whole_record_of_its_jobs(filled: Store, page: bytes) -> None:
     text = page.decode()
     [row] = re.findall(r'<tr id="table1-row-\d+"><th[^>]*><a href="(#[^"]+)">LightGBM</a>.*?</tr>', text)
     assert f'id="{row[1:]}"' in text

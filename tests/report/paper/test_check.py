@@ -20,8 +20,8 @@ from bench.report.tables import render
 from bench.report.tables.numbered import table1, table3
 from bench.store.store import Store
 from tests.conftest import make_cube
-from tests.report.tables.test_tables import add_manifest, store_cell
-from tests.store.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest, store_job
+from tests.store.test_store import make_job
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def make_store(folder: Path, noises: dict[str, float], dataset: str = "toy", sui
     for index, name in enumerate(noises):
         extra = {"split": splits["fewshot"][0]} if suite == "fewshot" else {}
         # The repetition seeds the noise of a stored job: another one makes errors of models independent.
-        jobs.append(make_cell(runner=name, dataset=dataset, suite=suite, repetition=index, **extra))
+        jobs.append(make_job(runner=name, dataset=dataset, suite=suite, repetition=index, **extra))
     add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite=suite)
     for job, noise in zip(jobs, noises.values(), strict=True):
-        store_cell(store, job, cube, noise)
+        store_job(store, job, cube, noise)
     return store
 
 
@@ -165,10 +165,10 @@ def test_weeks_and_gaps_of_the_fewshot_suite(tmp_path: Path) -> None:
 
 def test_ratios_are_paired_by_the_blocks_that_both_share(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
-    jobs = [make_cell(runner=name) for name in ("gwr", "gnnwr")]  # one repetition: the same noise, scaled
+    jobs = [make_job(runner=name) for name in ("gwr", "gnnwr")]  # one repetition: the same noise, scaled
     add_manifest(store, "2026-01-01T00:00:00Z", jobs)
     for job, noise in zip(jobs, (1.0, 2.0), strict=True):
-        store_cell(store, job, cube, noise)
+        store_job(store, job, cube, noise)
     scores = Scores(select(store, "full"), StatisticsReader(store))
     found, single = scores.ratio("gwr", "gnnwr", Measure("rmse")), scores.number("gwr", Measure("rmse"))
     assert found is not None and (found.low, found.high) == pytest.approx((0.5, 0.5), rel=1e-5)
