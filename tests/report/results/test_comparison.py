@@ -200,7 +200,7 @@ def test_differences_can_be_made_for_any_runner(full: Store) -> None:
     assert back["rmse"].value == pytest.approx(-there["rmse"].value)
     assert back["ratio"].value == pytest.approx(1 / there["ratio"].value)
     assert back["ratio"].low == pytest.approx(1 / there["ratio"].high)
-    assert "LightGBM − other rows" in own.caption and "proposed model" not in own.caption
+    assert "LightGBM − other rows" in own.title and "proposed model" not in own.whole_caption
     with pytest.raises(BenchError, match="Runner 'gwr' is no row of suite 'full'.*catboost, dual_branch_plus"):
         differences(selection, reader, subject="gwr")
 
