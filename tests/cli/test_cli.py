@@ -60,9 +60,7 @@ def test_help_answers_in_under_half_a_second() -> None:
     assert min(durations) < 0.5
 
 
-def test_plan_lists_cells_with_state_and_needs_without_creating_a_store(
-    bench: Bench, data: str, tmp_path: Path
-) -> None:
+def test_plan_lists_jobs_with_state_and_needs_without_creating_a_store(bench: Bench, data: str, tmp_path: Path) -> None:
     arguments = ("plan", "--suite", "full", "--profile", "smoke", "--dataset", data, "--only", "reference,noise_a")
     planned = json.loads(bench(*arguments, "--json", plugins=QUICK).stdout)
     assert [row["runner"] for row in planned["jobs"]] == [
@@ -110,7 +108,7 @@ def test_ls_lists(bench: Bench, what: str, name: str) -> None:
     assert name in {row["name"] for row in json.loads(bench("ls", what, "--json").stdout)}
 
 
-def test_ls_cells_and_info_show_a_stored_cell(bench: Bench, finished: str) -> None:
+def test_ls_jobs_and_info_show_a_stored_job(bench: Bench, finished: str) -> None:
     rows = json.loads(bench("ls", "cells", "--json", plugins=QUICK).stdout)
     assert {row["status"] for row in rows} == {"done"} and len(rows) == 2
     shown = json.loads(bench("info", rows[0]["id"], "--json", plugins=QUICK).stdout)

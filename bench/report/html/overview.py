@@ -69,7 +69,7 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
 
 
 def _agreeing(values: Sequence[str]) -> list[Html]:
-    """The values of a row, or one wide job where all are the same."""
+    """The values of a row, or one wide cell where all are the same."""
     if len(set(values)) == 1:
         return [element("td", values[0], colspan=len(values) if len(values) > 1 else None)]
     return [element("td", value) for value in values]
@@ -97,8 +97,8 @@ def coverage(selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
     for job in selection.jobs:
         entry = registry.entries().get(job.runner)
         size = f", {job.split['train_cells']:,} cells" if "train_cells" in job.split else ""
-        name = job.label.rpartition(" #")[0].replace(job.runner, entry.title if entry else job.runner, 1)
-        grouped.setdefault(f"{name}{size}", []).append(states[job.id])
+        name = entry.title if entry else job.runner
+        grouped.setdefault(f"{name}{job.detail}{size}", []).append(states[job.id])
     body = [
         [name, str(len(found)), *(str(found.count(state)) if state in found else "" for state in present)]
         for name, found in grouped.items()

@@ -60,10 +60,12 @@ def differences(
     columns += [Column("own_runs", "Own runs", 0), Column("runs", "Runs", 0)]
     first = selection.jobs[0]
     what = "proposed model" if subject is None else own_rows[0].title
-    caption = (
+    title = (
         f"Paired differences, {what} − {'baseline' if subject is None else 'other rows'}, "
-        f"{f'few-shot by {words.week}' if weeks else 'full suite'}. RMSE, MAE below 0 and R² above 0: "
-        f"the {what} is better; beside them ratios of RMSE. Data set {first.dataset} "
+        f"{f'few-shot by {words.week}' if weeks else 'full suite'}"
+    )
+    caption = (
+        f"RMSE, MAE below 0 and R² above 0: the {what} is better; beside them ratios of RMSE. Data set {first.dataset} "
         f"({selection.manifest.dataset_title}); {selection.manifest.target_name} in {selection.manifest.target_units}; "
         f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
         f"{'samples of cells (and seeds), the same for both,' if weeks else 'seeds'} and places "
@@ -75,7 +77,7 @@ def differences(
     name, heading = (f"differences_{suite}", "Proposed − baseline")
     if subject is not None:
         name, heading = f"{name}_{subject}", f"{own_rows[0].title} − other"
-    return Table(name, caption, heading, tuple(columns), tuple(table_rows))
+    return Table(name, title, caption, heading, tuple(columns), tuple(table_rows))
 
 
 def _subjects(found: Sequence[RowResult], subject: str | None, suite: str) -> list[RowResult]:

@@ -103,8 +103,9 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
     nothing = Row("Chance", _REFERENCE, {name: Value(value) for name, value in chance.items()}, ranked=False)
     table_rows = [nothing, *(item.row for item in references), *marked]
     ordered = sorted(table_rows, key=lambda row: FAMILIES.index(row.family) if row.family in FAMILIES else 99)
+    title = f"Agreement of importance weights with the true sensitivities, {suite_title(first.suite)}"
     caption = _caption(selection, truth)
-    return Table(f"interpretability_{first.suite}", caption, "Method", columns, tuple(ordered))
+    return Table(f"interpretability_{first.suite}", title, caption, "Method", columns, tuple(ordered))
 
 
 def _judged(
@@ -161,8 +162,7 @@ def _caption(selection: Selection, truth: TruthReader) -> str:
         "adds it), so that what says how much grows agrees with them."
     )
     return (
-        f"Agreement of importance weights with the true sensitivities, {suite_title(first.suite)}. Data set "
-        f"{first.dataset} ({selection.manifest.dataset_title}); {selection.manifest.target_name}; test year "
+        f"Data set {first.dataset} ({selection.manifest.dataset_title}); {selection.manifest.target_name}; test year "
         f"{first.split['test_year']}; profile {first.profile}; seeds {', '.join(map(str, repetitions))}. {scale} "
         f"Sign: share of equal signs where the truth is above {NEGLIGIBLE_SHARE:.0%} of the root mean square of its "
         "largest feature. Rank: mean Spearman correlation over places, over steps, and over features of a sample "

@@ -1,0 +1,12 @@
+"""The project's own runners: one entry each, a module for each kind. Nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from bench.runners.catalogue.geographical import GEOGRAPHICAL
+from bench.runners.catalogue.proposed import PROPOSED_MODEL
+from bench.runners.catalogue.reference import REFERENCE
+from bench.runners.catalogue.tabular import TABULAR
+from bench.runners.entry import RunnerEntry
+
+CATALOGUE: tuple[RunnerEntry, ...] = (*REFERENCE, *TABULAR, *GEOGRAPHICAL, *PROPOSED_MODEL)
+"""In the order of plans and tables."""
