@@ -5,8 +5,11 @@ from __future__ import annotations
 from bench.runners.catalogue.geographical import GEOGRAPHICAL
 from bench.runners.catalogue.proposed import PROPOSED_MODEL
 from bench.runners.catalogue.reference import REFERENCE
+from bench.runners.catalogue.strong import STRONG
 from bench.runners.catalogue.tabular import TABULAR
 from bench.runners.entry import RunnerEntry
 
-CATALOGUE: tuple[RunnerEntry, ...] = (*REFERENCE, *TABULAR, *GEOGRAPHICAL, *PROPOSED_MODEL)
+__all__ = ["CATALOGUE", "STRONG"]
+
+CATALOGUE: tuple[RunnerEntry, ...] = (*REFERENCE, *TABULAR, *STRONG, *GEOGRAPHICAL, *PROPOSED_MODEL)
 """In the order of plans and tables."""
