@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bench.runners.catalogue.geographical import GEOGRAPHICAL
-from bench.runners.catalogue.proposed import PROPOSED_MODEL
-from bench.runners.catalogue.reference import REFERENCE
-from bench.runners.catalogue.tabular import TABULAR
+from bench.runners.catalogue.geographical import GEOGRAPHICAL_ROWS
+from bench.runners.catalogue.proposed import PROPOSED_ROWS
+from bench.runners.catalogue.reference import REFERENCE_ROWS
+from bench.runners.catalogue.tabular import TABULAR_ROWS
 from bench.runners.entry import RunnerEntry
 
-CATALOGUE: tuple[RunnerEntry, ...] = (*REFERENCE, *TABULAR, *GEOGRAPHICAL, *PROPOSED_MODEL)
+CATALOGUE: tuple[RunnerEntry, ...] = (*REFERENCE_ROWS, *TABULAR_ROWS, *GEOGRAPHICAL_ROWS, *PROPOSED_ROWS)
 """In the order of plans and tables."""
