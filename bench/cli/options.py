@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -54,6 +55,22 @@ NAMES = _Parsed("names", lambda text, option: names(text))
 WHOLE_NUMBERS = _Parsed("whole numbers", whole_numbers)
 WEEKS = _Parsed("weeks", lambda text, option: parse_weeks(text))
 SPLIT = _Parsed("split", lambda text, option: parse_split(text).text)
+
+
+def dataset_argument(default: str) -> Callable[[CommandT], CommandT]:
+    """A data set as the command's argument, or as ``--dataset`` as in other verbs; the command gets it as ``spec``."""
+
+    def decorate(function: CommandT) -> CommandT:
+        @functools.wraps(function)
+        def command(*given: Any, argument: str | None, dataset: str | None, **options: Any) -> Any:
+            if argument is not None and dataset is not None and argument != dataset:
+                raise BenchError(f"Two data sets are named, {argument} and --dataset {dataset}; name one.")
+            return function(*given, spec=argument or dataset or default, **options)
+
+        option = click.option("--dataset", default=None, metavar="SPEC", help="The same as SPEC.")(command)
+        return cast(CommandT, click.argument("argument", required=False, metavar=f"[SPEC: {default}]")(option))
+
+    return decorate
 
 
 def store_option(function: CommandT) -> CommandT:

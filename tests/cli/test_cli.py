@@ -189,8 +189,17 @@ def test_data_info_verify_and_audit(bench: Bench, data: str) -> None:
     assert json.loads(bench("data", "info", "simulated:cells=64", "--json").stdout)["steps"] == 92
     audit = json.loads(bench("data", "audit", data, "--runner", "climatology", "--json").stdout)
     assert audit["passed"] and audit["runner_saw_training_only"] and audit["shared_samples"] == 0
-    leak = bench("data", "audit", data, "--runner", "peeking", plugins="tests.support.runners:PEEKING")
+    leak = bench("data", "audit", "--dataset", data, "--runner", "peeking", plugins="tests.support.runners:PEEKING")
     assert leak.returncode == 2 and "found a leak" in leak.stderr
+    said = [" ".join(line.split()) for line in leak.stdout.splitlines()]
+    assert "Samples in both 0" in said and "Fit of peeking LEAK: depends on other values" in said
+    two = bench("data", "verify", data, "--dataset", "northchina")
+    assert two.returncode == 2 and "Two data sets are named" in two.stderr
+
+
+def test_info_tells_of_a_regressor_and_of_a_folder(bench: Bench, data: str) -> None:
+    assert "sklearn.linear_model.Ridge" in bench("info", "sklearn:sklearn.linear_model.Ridge").stdout
+    assert f"folder: {data}" in bench("info", data).stdout
 
 
 def test_doctor_names_what_is_missing_with_a_remedy(bench: Bench) -> None:

@@ -68,7 +68,7 @@ class SuiteResult:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _Listed:
     anchor: str
     title: str
     suite: str
@@ -80,7 +80,7 @@ class _Section:
     anchor: str
     title: str
     body: Html
-    entries: tuple[_Entry, ...] = ()
+    entries: tuple[_Listed, ...] = ()
     """What is in it, for the list of contents."""
     folded: bool = False
     """Whether it is shown only when asked for."""
@@ -124,7 +124,7 @@ def render_page(
         budget -= len(written.encode())
         drawn.append(written)
     if figures or not_drawn:
-        entries = tuple(_Entry(f"figure-{anchor(figure.name)}", figure.title, figure.suite) for figure in figures)
+        entries = tuple(_Listed(f"figure-{anchor(figure.name)}", figure.title, figure.suite) for figure in figures)
         missing = bullets([prose(f"No figure: {sentence}") for sentence in not_drawn], class_="notes")
         section = _Section("figures", "Figures", join([*drawn, missing]), entries)
         sections.insert(place, section)
@@ -200,7 +200,7 @@ def _contents(sections: Sequence[_Section]) -> Html:
     for section in sections:
         inner = []
         for entry in section.entries:
-            suite = f" ({overview.suite_title(entry.suite)})" if titles[entry.title] > 1 else ""
+            suite = f" ({overview.suite_heading(entry.suite)})" if titles[entry.title] > 1 else ""
             inner.append(element("li", link(entry.anchor, f"{entry.title}{suite}")))
         items.append(element("li", link(section.anchor, section.title), element("ol", *inner) if inner else None))
     heading = element("summary", element("h2", "Contents"))
@@ -220,7 +220,7 @@ def _of_tables(suites: Sequence[SuiteResult]) -> list[_Section]:
         chosen = [item for item in tables if re.fullmatch(pattern, item[1].name)]
         tables = [item for item in tables if item not in chosen]
         shown = [result_table(table, _sources(result), _ratio_note(table)) for result, table in chosen]
-        entries = tuple(_Entry(table.name, table.title, result.suite) for result, table in chosen)
+        entries = tuple(_Listed(table.name, table.title, result.suite) for result, table in chosen)
         folded = place in ("more", "time")
         sections.append(_Section(place, title, join([*(body if at == 0 else ()), *shown]), entries, folded))
     return sections
@@ -230,7 +230,7 @@ def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, J
     parts: list[Child] = []
     for result in suites:
         parts += [
-            element("h3", overview.suite_title(result.suite)),
+            element("h3", overview.suite_heading(result.suite)),
             overview.coverage(result.selection, contexts),
             element("h4", "Not done, and why"),
             overview.failures(result.selection, contexts),
@@ -256,7 +256,7 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobC
         audits = {job.id: audit for job in jobs if (audit := contexts[job.id].audit) is not None}
         command = commands.audit(jobs[0], specs[jobs[0].id], "NAME")
         parts += [
-            element("h3", overview.suite_title(result.suite)),
+            element("h3", overview.suite_heading(result.suite)),
             audit_section(result.selection, audits, command),
         ]
     return _Section("split-audit", "Split audit", join(parts), folded=True)
@@ -267,11 +267,11 @@ def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str,
     entries = []
     for result in suites:
         place = f"provenance-{result.suite}"
-        entries.append(_Entry(place, overview.suite_title(result.suite), result.suite))
+        entries.append(_Listed(place, overview.suite_heading(result.suite), result.suite))
         parts.append(
             element(
                 "section",
-                element("h3", overview.suite_title(result.suite)),
+                element("h3", overview.suite_heading(result.suite)),
                 overview.dataset_facts(store, result.selection),
                 provenance(result.selection, contexts),
                 id=place,

@@ -27,7 +27,7 @@ RANK_AGREEMENT = 0.5
 """Spearman's correlation from which on two orders of models count as the same in the large."""
 FEWEST_RANKED = 4
 """Models below which a rank correlation says nothing."""
-Verdict = Literal["reproduced", "not reproduced", "cannot say", "reached by our variant", "not reached by our variant"]
+Outcome = Literal["reproduced", "not reproduced", "cannot say", "reached by our variant", "not reached by our variant"]
 REACHED: Final = "reached by our variant"
 NOT_REACHED: Final = "not reached by our variant"
 """Verdicts on rows of our variant of the paper's model: it is another model, which cannot reproduce anything."""
@@ -53,7 +53,7 @@ class Claim:
     published: str | float
     ours: str | float | None
     decides: Value | None
-    verdict: Verdict
+    verdict: Outcome
     jobs: tuple[str, ...]
 
 
@@ -78,7 +78,7 @@ def claims(suite: str, scores: Scores, sized: str = "") -> list[Claim]:
 
 
 def _of_variant(claim: Claim) -> Claim:
-    words: dict[Verdict, Verdict] = {"reproduced": REACHED, "not reproduced": NOT_REACHED}
+    words: dict[Outcome, Outcome] = {"reproduced": REACHED, "not reproduced": NOT_REACHED}
     return replace(claim, verdict=words.get(claim.verdict, claim.verdict))
 
 
@@ -207,7 +207,7 @@ def _decided(
     return Claim(heading, label, answer, ours, interval_value(found), _judged(found, 1.0, holds), jobs)
 
 
-def _judged(found: Interval, boundary: float, holds: bool) -> Verdict:
+def _judged(found: Interval, boundary: float, holds: bool) -> Outcome:
     """Cannot say where the interval holds the boundary between the paper's answer and another one."""
     if not found.excludes(boundary):
         return "cannot say"

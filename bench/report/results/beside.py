@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench.report.results.across import Side, common_runs, difference_across, disagreements
-from bench.report.results.comparison import Measure, interval_value, number
+from bench.report.results.comparison import Measure, interval_value, number, with_holm
 from bench.report.results.data_words import words_of
 from bench.report.results.selection import RowResult, rows
 from bench.report.table import Column, Row, Table, Value
-from bench.scoring.uncertainty import CONFIDENCE, holm
+from bench.scoring.uncertainty import CONFIDENCE
 from bench.store.reference import Reference
 
 _METRICS = ("rmse", "r2", "mae")
@@ -113,7 +113,7 @@ def _rows(
                     values[f"ratio{suffix}"] = interval_value(ratio)
                     values[f"p{suffix}"] = Value(ratio.p)
         lines.append(Row(_label(row), family, values, False, "", (*_jobs(ours), *_jobs(row))))
-    return _with_holm(lines, list(groups)) if others else []
+    return with_holm(lines, groups) if others else []
 
 
 def _is_paired(row: RowResult, ours: RowResult) -> bool:
@@ -129,16 +129,6 @@ def _values(side: Side, row: RowResult, groups: dict[str, str], weighting: str) 
     }
     values = {name: interval_value(value) for name, value in found.items() if value is not None}
     return values | {"runs": Value(row.runs)}
-
-
-def _with_holm(lines: list[Row], suffixes: list[str]) -> list[Row]:
-    for suffix in suffixes:
-        compared = [index for index, row in enumerate(lines) if f"p{suffix}" in row.values]
-        corrected = holm([lines[index].values[f"p{suffix}"].value for index in compared])
-        for index, p in zip(compared, corrected, strict=True):
-            values = lines[index].values | {f"p_holm{suffix}": Value(p)}
-            lines[index] = replace(lines[index], values=values)
-    return lines
 
 
 def _label(row: RowResult) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from bench.errors import BenchError
 from bench.report.results import few_blocks
-from bench.report.results.comparison import Measure, difference, interval_value, paired, ratio
+from bench.report.results.comparison import Measure, difference, interval_value, paired, ratio, with_holm
 from bench.report.results.data_words import words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import PROPOSED
-from bench.scoring.uncertainty import CONFIDENCE, DRAWS, holm
+from bench.scoring.uncertainty import CONFIDENCE, DRAWS
 
 
 def differences(
@@ -45,7 +44,7 @@ def differences(
             for theirs in others
             if theirs.records and theirs.key.train_cells == ours.key.train_cells
         ]
-        table_rows += _with_holm([row for row in own if row.values], groups)
+        table_rows += with_holm([row for row in own if row.values], [f"_{name}" if name else "" for name in groups])
     columns: list[Column] = []
     for name in groups:
         of_week, after = (f"{words.short_step(int(name))} ", f"_{name}") if name else ("", "")
@@ -131,15 +130,3 @@ def _note(*compared: RowResult) -> str:
         if row.runs == 1 and (row.key.train_cells or (entry is not None and entry.seeded))
     ]
     return f"one run of {', '.join(unknown)}" if unknown else ""
-
-
-def _with_holm(own: Sequence[Row], groups: Mapping[str, str]) -> list[Row]:
-    """Adds p-values corrected for the number of baselines, per week where there are weeks."""
-    corrected = list(own)
-    for after in [f"_{name}" if name else "" for name in groups]:
-        compared = [index for index, row in enumerate(own) if f"p{after}" in row.values]
-        p_values = holm([own[index].values[f"p{after}"].value for index in compared])
-        for index, p in zip(compared, p_values, strict=True):
-            values = corrected[index].values | {f"p_holm{after}": Value(p)}
-            corrected[index] = replace(corrected[index], values=values)
-    return corrected

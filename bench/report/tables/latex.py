@@ -27,7 +27,7 @@ Shows = Literal["numbers", "both", "intervals"]
 
 
 @dataclass(frozen=True)
-class Layout:
+class PartLayout:
     """Which columns of a table are one part of it.
 
     Attributes:
@@ -43,18 +43,18 @@ class Layout:
     quantity: str = ""
 
 
-_WHOLE = Layout("", ".*")
+_WHOLE = PartLayout("", ".*")
 LAYOUTS = {
-    "table1": (Layout("", "rmse|r2"), Layout("training error, gap and ratios", "train_rmse|gap|.*ratio|runs")),
+    "table1": (PartLayout("", "rmse|r2"), PartLayout("training error, gap and ratios", "train_rmse|gap|.*ratio|runs")),
     "table2": (
-        Layout("RMSE", r"rmse_\d+", "numbers", "RMSE"),
-        Layout("R²", r"r2_\d+", "numbers", "R²"),
-        Layout("intervals of RMSE", r"rmse_\d+|runs", "intervals", "RMSE"),
+        PartLayout("RMSE", r"rmse_\d+", "numbers", "RMSE"),
+        PartLayout("R²", r"r2_\d+", "numbers", "R²"),
+        PartLayout("intervals of RMSE", r"rmse_\d+|runs", "intervals", "RMSE"),
     ),
     "table3": (
-        Layout("", "train_rmse|train_r2|test_rmse|test_r2|gap", "numbers"),
-        Layout("intervals", "train_rmse|test_rmse|test_r2|runs", "intervals"),
-        Layout("errors as published", "fitted_rmse|gap_published|paper_gap", quantity="as published"),
+        PartLayout("", "train_rmse|train_r2|test_rmse|test_r2|gap", "numbers"),
+        PartLayout("intervals", "train_rmse|test_rmse|test_r2|runs", "intervals"),
+        PartLayout("errors as published", "fitted_rmse|gap_published|paper_gap", quantity="as published"),
     ),
 }
 """Table → its parts. The first one is what the paper prints, and fits one column of a journal; the others are
@@ -70,7 +70,7 @@ class TablePart:
         columns: at least one, at most `MOST_COLUMNS` − 1.
     """
 
-    layout: Layout
+    layout: PartLayout
     columns: tuple[Column, ...]
 
 

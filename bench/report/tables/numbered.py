@@ -12,7 +12,7 @@ from bench.report.results.data_words import DataWords, suite_title, words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
-from bench.runners.entry import FAMILIES, TRAINING_ROWS
+from bench.runners.entry import FAMILIES, REFERENCE, TRAINING_ROWS
 from bench.scoring.interval import Interval
 from bench.scoring.uncertainty import CONFIDENCE
 
@@ -22,7 +22,6 @@ TABLE2_DENOMINATOR = "gnnwr"
 """The paper's best geographically weighted model: ratios of Tables 2 and 3 are taken to it."""
 GAP_WEEK = 40
 """The week that Table 3 is about."""
-_REFERENCE = "Reference"
 
 
 def table1(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
@@ -208,7 +207,7 @@ def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> Row
 def _explained(reader: StatisticsReader, row: RowResult, week: int, values: dict[str, Value]) -> dict[str, Value]:
     """The error of a week with the reason of its size, where it is enormous."""
     error, share = (values.get(f"{metric}_{week}") for metric in ("rmse", "r2"))
-    if error is None or share is None or row.family == _REFERENCE:
+    if error is None or share is None or row.family == REFERENCE:
         return {}
     return {f"rmse_{week}": replace(error, footnote=extrapolation.footnote(reader, row, week, share.value))}
 
@@ -228,7 +227,7 @@ def _row(row: RowResult, found: Sequence[RowResult], values: dict[str, Value]) -
         row.title + detail,
         row.family,
         values,
-        row.family != _REFERENCE,
+        row.family != REFERENCE,
         "; ".join(notes),
         tuple(record.job_id for record in row.records),
         row.key.runner + detail,

@@ -43,7 +43,7 @@ def _local(
     )
 
 
-GEOGRAPHICAL: tuple[RunnerEntry, ...] = (
+GEOGRAPHICAL_ROWS: tuple[RunnerEntry, ...] = (
     _local(
         "gwr",
         "GWR",

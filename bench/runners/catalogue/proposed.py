@@ -38,7 +38,7 @@ def _network(
     )
 
 
-PROPOSED_MODEL: tuple[RunnerEntry, ...] = (
+PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
     _network(
         DUAL_BRANCH_PLUS,
         "Dual-branch plus",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench.runners.entry import Cost, RunnerEntry
+from bench.runners.entry import REFERENCE, Cost, RunnerEntry
 
-REFERENCE: tuple[RunnerEntry, ...] = (
+REFERENCE_ROWS: tuple[RunnerEntry, ...] = (
     RunnerEntry(
         "training_mean",
         "Training mean",
-        "Reference",
+        REFERENCE,
         "bench.runners.reference:TrainingMean",
         "the mean of the training target everywhere",
         uses_view=False,
@@ -18,7 +18,7 @@ REFERENCE: tuple[RunnerEntry, ...] = (
     RunnerEntry(
         "climatology",
         "Cell × step climatology",
-        "Reference",
+        REFERENCE,
         "bench.runners.reference:Climatology",
         "each cell's training mean of the same step of the year",
         uses_view=False,
@@ -28,7 +28,7 @@ REFERENCE: tuple[RunnerEntry, ...] = (
     RunnerEntry(
         "pml_last_year_lai",
         "PML_V2, last year's LAI",
-        "Reference",
+        REFERENCE,
         "bench.runners.reference:LastYearLai",
         "the equations behind the target: this year's climate, the training years' LAI, one factor per cell",
         uses_view=False,
