@@ -140,9 +140,9 @@ def expanded(words: Iterable[str]) -> tuple[str, ...]:
     Raises:
         BenchError: a class of scikit-learn's cannot be used.
     """
-    from bench.runners.catalogue import STRONG
+    from bench.runners.catalogue import STRONG_ROWS
 
-    strong = [entry.name for entry in STRONG]
+    strong = [entry.name for entry in STRONG_ROWS]
     found = (strong if word == STRONG_WORD else [named(word)] for word in words)
     return tuple(dict.fromkeys(name for names in found for name in names))
 

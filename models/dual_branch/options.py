@@ -50,8 +50,8 @@ class DualBranchOptions:
         layer_norm: normalise in the decoders, as the "standard Transformer decoder" does.
         decoder_positions: rotate the decoders' queries and keys by their steps, as the encoder's (RoFormer).
         embedding_rate: how many times as fast as other parameters the node embeddings learn.
-        importance_origin: where the x_j of Eq. 17 are 0: at the training ``mean`` or at the training ``minimum``. Both are in
-            standard deviations. Min–max scaling has the latter origin, and differs by a factor that w_j takes up.
+        importance_origin: where the x_j of Eq. 17 are 0: at the training ``mean`` or ``minimum``. Both are in standard
+            deviations. Min–max scaling has the latter origin, and differs by a factor that w_j takes up.
         learned_adjacency: add a learned matrix to the adjacency.
         branches: ``both``; ``features`` puts the data features in the place of the conditions; ``conditions``
             puts learned constants in the place of the data features, which leaves a climatology of each node.

@@ -16,13 +16,13 @@ from bench.data.cube_zarr import write_cube
 from bench.data.splits import full_parameters, make_split
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry
-from bench.runners.catalogue import CATALOGUE, STRONG
-from bench.runners.catalogue.tabular import TABULAR
+from bench.runners.catalogue import CATALOGUE, STRONG_ROWS
+from bench.runners.catalogue.tabular import TABULAR_ROWS
 from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
-NAMES = [entry.name for entry in TABULAR if entry.target == "bench.runners.autogluon:AutoGluonRunner"]
-STRONG_NAMES = [entry.name for entry in STRONG if entry.name != "autogluon_best"]
+NAMES = [entry.name for entry in TABULAR_ROWS if entry.target == "bench.runners.autogluon:AutoGluonRunner"]
+STRONG_NAMES = [entry.name for entry in STRONG_ROWS if entry.name != "autogluon_best"]
 
 pytestmark = [
     pytest.mark.runners,

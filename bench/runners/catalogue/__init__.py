@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from bench.runners.catalogue.geographical import GEOGRAPHICAL
-from bench.runners.catalogue.proposed import PROPOSED_MODEL
-from bench.runners.catalogue.reference import REFERENCE
-from bench.runners.catalogue.strong import STRONG
-from bench.runners.catalogue.tabular import TABULAR
-from bench.runners.entry import RunnerEntry
-
-__all__ = ["CATALOGUE", "STRONG"]
-
-CATALOGUE: tuple[RunnerEntry, ...] = (*REFERENCE, *TABULAR, *STRONG, *GEOGRAPHICAL, *PROPOSED_MODEL)
-=======
 from bench.runners.catalogue.geographical import GEOGRAPHICAL_ROWS
 from bench.runners.catalogue.proposed import PROPOSED_ROWS
 from bench.runners.catalogue.reference import REFERENCE_ROWS
+from bench.runners.catalogue.strong import STRONG_ROWS
 from bench.runners.catalogue.tabular import TABULAR_ROWS
 from bench.runners.entry import RunnerEntry
 
-CATALOGUE: tuple[RunnerEntry, ...] = (*REFERENCE_ROWS, *TABULAR_ROWS, *GEOGRAPHICAL_ROWS, *PROPOSED_ROWS)
->>>>>>> house
+__all__ = ["CATALOGUE", "STRONG_ROWS"]
+
+CATALOGUE: tuple[RunnerEntry, ...] = (
+    *REFERENCE_ROWS,
+    *TABULAR_ROWS,
+    *STRONG_ROWS,
+    *GEOGRAPHICAL_ROWS,
+    *PROPOSED_ROWS,
+)
 """In the order of plans and tables."""

@@ -42,7 +42,7 @@ def _strong(
     )
 
 
-STRONG: tuple[RunnerEntry, ...] = (
+STRONG_ROWS: tuple[RunnerEntry, ...] = (
     _strong(
         "extra_trees",
         "ExtraTreesMSE",

@@ -112,13 +112,8 @@ _NEIGHBOURS_LIMIT = 12 * 3600.0
 _LARGE = {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_data_in_leaf": 3}
 """AutoGluon's former preset 'GBMLarge', spelled out because the string is refused since AutoGluon 1.3."""
 
-<<<<<<< HEAD
-TABULAR: tuple[RunnerEntry, ...] = (
-    autogluon(
-=======
 TABULAR_ROWS: tuple[RunnerEntry, ...] = (
-    _autogluon(
->>>>>>> house
+    autogluon(
         "lightgbm",
         "LightGBM",
         "GBM",
