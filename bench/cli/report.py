@@ -96,15 +96,21 @@ def command(store_path: Path | None, as_json: bool, brief: bool, **given: Any) -
     elif brief:
         click.echo("\n".join(in_short(report)))
     else:
-        click.echo("\n".join([*report.notes, f"Written: {', '.join(map(str, report.files))}"]))
+        click.echo("\n".join([*report.notes, f"Written: {len(report.files)} files in {report.folder}."]))
         for sentence in report.check.summary if report.check is not None else ():
             click.echo(sentence)
+        if (page := _page(report)) is not None:
+            click.echo(f"Page: {page}")
         click.echo("\n".join(["", *report.answer.plain]))
     for sentence in (*report.complaints, *(f"Broken: {text}" for text in report.broken)):
         click.echo(sentence, err=True)
     if report.no_pdf is not None:
         raise report.no_pdf
     return 1 if report.broken else 0
+
+
+def _page(report: Report) -> Path | None:
+    return next((path for path in report.files if path.name == "report.html"), None)
 
 
 def in_short(report: Report) -> list[str]:
@@ -114,7 +120,7 @@ def in_short(report: Report) -> list[str]:
     from bench.report.tables.shown import plain_value
     from bench.runners.entry import FAMILIES, PROPOSED
 
-    page = next((path for path in report.files if path.name == "report.html"), report.folder / "table1.md")
+    page = _page(report) or report.folder / "table1.md"
     lines, table = list(report.answer.plain), report.tables.get("table1")
     if table is not None:
         rmse = next(column for column in table.columns if column.key == "rmse")
