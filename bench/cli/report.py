@@ -118,7 +118,7 @@ def in_short(report: Report) -> list[str]:
     from bench.report.table import Row
     from bench.report.tables.numbered import TABLE1_DENOMINATOR
     from bench.report.tables.shown import plain_value
-    from bench.runners.entry import FAMILIES, PROPOSED
+    from bench.runners.entry import PROPOSED, REFERENCE
 
     page = _page(report) or report.folder / "table1.md"
     lines, table = list(report.answer.plain), report.tables.get("table1")
@@ -127,10 +127,10 @@ def in_short(report: Report) -> list[str]:
         scored = sorted((row for row in table.rows if "rmse" in row.values), key=lambda row: row.values["rmse"].value)
 
         def first(family: str | None) -> list[Row]:
-            named = (PROPOSED, FAMILIES[0])
+            named = (PROPOSED, REFERENCE)
             return [row for row in scored if (row.family == family if family else row.family not in named)][:1]
 
-        chosen = [*first(FAMILIES[0]), *first(None), *(row for row in scored if row.name == TABLE1_DENOMINATOR)]
+        chosen = [*first(REFERENCE), *first(None), *(row for row in scored if row.name == TABLE1_DENOMINATOR)]
         chosen += [row for row in scored if row.family == PROPOSED]
         rows = list({row.name: row for row in chosen}.values())[: BRIEF_LINES - len(lines) - 2]
         lines.append(f"Table 1 in short, test RMSE (all {len(scored)} rows: {report.folder / 'table1.md'}):")
