@@ -118,7 +118,12 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option("--skip", type=NAMES, metavar="A,B", default="", help="Leave these out."),
         click.option(
-            "--with", "extra", type=NAMES, metavar="A,B", default="", help="Add these runners to the suite's own."
+            "--with",
+            "extra",
+            type=NAMES,
+            metavar="A,B",
+            default="",
+            help="Add these runners to the suite's own; strong: today's strongest tabular baselines.",
         ),
         click.option(
             "--view",

@@ -100,7 +100,7 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
     profiles.get(options.profile)
     if options.settings and suite == ABLATION:
         raise BenchError("--set is for the suites full and fewshot; an ablation is a line of bench/suites/ablation.py.")
-    only, skip, extra = (tuple(map(registry.named, words)) for words in (options.only, options.skip, options.extra))
+    only, skip, extra = map(registry.expanded, (options.only, options.skip, options.extra))
     options = replace(options, only=only, skip=skip, extra=extra)
     for view in options.views:
         if view not in VIEWS:

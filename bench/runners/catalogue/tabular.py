@@ -9,7 +9,7 @@ from typing import Any
 from bench.runners.entry import Cost, Explains, RunnerEntry
 
 _TABULAR = "Tabular Machine Learning"
-_TREES = ("lightgbm",)
+TREES = ("lightgbm",)
 _MOST_ROWS = {"laptop": 2_000_000, "paper": 10_000_000}
 """Rows that a tabular model learns from at most: 10 million rows of 33 columns are 1.3 GB, of which libraries make
 several copies. The paper names no limit for its 50 million."""
@@ -20,7 +20,7 @@ _COPIES_BYTES = 32.0
 (tables/reference/perf/scale_lightgbm.json)."""
 
 
-def _autogluon(
+def autogluon(
     name: str,
     title: str,
     key: str,
@@ -33,6 +33,9 @@ def _autogluon(
     refused_after: float | None = None,
     instead: str = "",
     explained_by: tuple[str, Explains] | None = None,
+    laptop: Mapping[str, Any] | None = None,
+    hold_out: str | None = None,
+    by_name: bool = False,
 ) -> RunnerEntry:
     """An AutoGluon model: `key` is AutoGluon's own, hyperparameters not named keep AutoGluon's defaults.
 
@@ -48,16 +51,17 @@ def _autogluon(
         summary=summary,
         requires=("autogluon.tabular", *requires),
         parameters={"model": key, "hyperparameters": base}
+        | ({"hold_out": hold_out} if hold_out else {})
         | ({"explained_samples": _EXPLAINED_SAMPLES} if explained_by else {}),
         profiles={
             "smoke": {"hyperparameters": base | dict(smoke or {})},
-            "laptop": {"hyperparameters": base},
+            "laptop": {"hyperparameters": base | dict(laptop or {})},
         },
         seeded=seeded,
         most_rows=_MOST_ROWS,
         refused_after=refused_after,
         instead=instead,
-        by_name=explained_by is not None,
+        by_name=by_name or explained_by is not None,
         explains=explains,
         cost=replace(cost, bytes_per_value=max(cost.bytes_per_value, _COPIES_BYTES)),
     )
@@ -109,56 +113,56 @@ _LARGE = {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "mi
 """AutoGluon's former preset 'GBMLarge', spelled out because the string is refused since AutoGluon 1.3."""
 
 TABULAR_ROWS: tuple[RunnerEntry, ...] = (
-    _autogluon(
+    autogluon(
         "lightgbm",
         "LightGBM",
         "GBM",
         "AutoGluon's LightGBM, defaults",
         Cost(10, 30),
-        _TREES,
+        TREES,
         smoke={"num_boost_round": 30},
     ),
-    _autogluon(
+    autogluon(
         "lightgbm_shap",
         "LightGBM, TreeSHAP",
         "GBM",
         "the same LightGBM with its TreeSHAP contributions in a random part of the cells; only by name",
         Cost(150, 30),
-        _TREES,
+        TREES,
         smoke={"num_boost_round": 30},
         explained_by=("autogluon_explained:TreeShapRunner", "contribution"),
     ),
-    _autogluon(
+    autogluon(
         "lightgbm_permutation",
         "LightGBM, permutation",
         "GBM",
         "the same LightGBM with its permutation importance on training samples, one number per feature; only by name",
         Cost(60, 30),
-        _TREES,
+        TREES,
         smoke={"num_boost_round": 30},
         explained_by=("autogluon_explained:PermutationRunner", "share"),
     ),
-    _autogluon(
+    autogluon(
         "lightgbm_xt",
         "LightGBMXT",
         "GBM",
         "AutoGluon's LightGBM with extremely randomised splits",
         Cost(10, 35),
-        _TREES,
+        TREES,
         {"extra_trees": True},
         smoke={"num_boost_round": 30},
     ),
-    _autogluon(
+    autogluon(
         "lightgbm_large",
         "LightGBM Large",
         "GBM",
         "AutoGluon's former GBMLarge: 128 leaves, learning rate 0.03",
         Cost(15, 120),
-        _TREES,
+        TREES,
         _LARGE,
         smoke={"num_boost_round": 30},
     ),
-    _autogluon(
+    autogluon(
         "xgboost",
         "XGBoost",
         "XGB",
@@ -167,7 +171,7 @@ TABULAR_ROWS: tuple[RunnerEntry, ...] = (
         ("xgboost-cpu",),
         smoke={"n_estimators": 30},
     ),
-    _autogluon(
+    autogluon(
         "catboost",
         "CatBoost",
         "CAT",
@@ -176,7 +180,7 @@ TABULAR_ROWS: tuple[RunnerEntry, ...] = (
         ("catboost",),
         smoke={"iterations": 50},
     ),
-    _autogluon(
+    autogluon(
         "random_forest",
         "RandomForestMSE",
         "RF",
@@ -186,7 +190,7 @@ TABULAR_ROWS: tuple[RunnerEntry, ...] = (
         {"criterion": "squared_error"},
         smoke={"n_estimators": 10},
     ),
-    _autogluon(
+    autogluon(
         "knn_unif",
         "KNeighborsUnif",
         "KNN",
@@ -198,7 +202,7 @@ TABULAR_ROWS: tuple[RunnerEntry, ...] = (
         refused_after=_NEIGHBOURS_LIMIT,
         instead="lightgbm",
     ),
-    _autogluon(
+    autogluon(
         "knn_dist",
         "KNeighborsDist",
         "KNN",
@@ -210,7 +214,7 @@ TABULAR_ROWS: tuple[RunnerEntry, ...] = (
         refused_after=_NEIGHBOURS_LIMIT,
         instead="lightgbm",
     ),
-    _autogluon(
+    autogluon(
         "fastai",
         "NeuralNetFastAI",
         "FASTAI",
