@@ -86,8 +86,8 @@ PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
         several_processes=True,
         parameters={"node_share": 0.95},  # chosen on a validation part, see models/dual_branch/README.md
         profiles={
-            # Small batches make more of an epoch. The rate falls, and the training ends, where a held-out part no longer
-            # improves; on North China an epoch is about 25 seconds on one core.
+            # Small batches make more of an epoch. The rate falls, and the training ends, where a held-out part improves
+            # no longer; on North China an epoch is about 25 seconds on one core.
             "laptop": {
                 "training": {
                     "epochs": 48,
