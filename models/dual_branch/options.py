@@ -230,5 +230,5 @@ class DualBranchPlusOptions:
 
 PAPER_TRAINING = TrainingOptions()
 """Training of the paper's network: the paper's own settings."""
-PLUS_TRAINING = TrainingOptions(epochs=20, batch_size=512, learning_rate=3e-3, schedule="one_cycle", least_steps=2000)
+PLUS_TRAINING = TrainingOptions(epochs=40, batch_size=512, learning_rate=3e-3, schedule="one_cycle", least_steps=2000)
 """Training of the better network, chosen with ``DualBranchPlusOptions``."""
