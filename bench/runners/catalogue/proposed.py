@@ -86,8 +86,8 @@ PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
         several_processes=True,
         parameters={"node_share": 0.95},  # chosen on a validation part, see models/dual_branch/README.md
         profiles={
-            # Small batches make more of an epoch. While the rate is high the held-out error jumps, so that the patience is
-            # half of the training (models/dual_branch/README.md).
+            # Small batches make more of an epoch. While the rate is high the held-out error jumps, so that the patience
+            # is half of the training (models/dual_branch/README.md).
             "laptop": {
                 "training": {
                     "epochs": 24,
