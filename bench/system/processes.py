@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # of linux/prctl.h
@@ -39,19 +40,30 @@ def adopt_orphans() -> bool:
     return _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
-def end_children() -> None:
-    """Ends every child of this process, and, if it adopts orphans, their descendants one generation after the other."""
-    deadline = time.monotonic() + END_S
+def end_children(keep: Collection[int] = ()) -> dict[int, int]:
+    """Ends children of this process, and, if it adopts orphans, their descendants one generation after the other.
+
+    Args:
+        keep: process ids of children that stay.
+
+    Returns:
+        Process id → wait status of every child that ended meanwhile, of its own accord too.
+    """
+    deadline, ended = time.monotonic() + END_S, dict[int, int]()
     while time.monotonic() < deadline:
-        for pid in _children():
+        strangers, known = set(_children()).difference(keep), len(ended)
+        for pid in strangers:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         try:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
+            while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+                ended[found[0]] = found[1]
         except ChildProcessError:
-            return
-        if ended == 0:
-            time.sleep(0.002)
+            break
+        if not strangers and len(ended) == known:  # whoever ended since the look may have left orphans
+            break
+        time.sleep(0.002)
+    return ended
 
 
 def _children() -> list[int]:
