@@ -13,6 +13,7 @@ import dataclasses
 import operator
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from bench.store.dataset_record import read_dataset_record
 from bench.store.export import gather, stored_predictions
 from bench.store.export import write as write_predictions
 from bench.store.records import Record
-from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id
+from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id, store_of_plan
 from bench.system.disk import disk_errors
 
 __all__ = [
@@ -97,8 +98,7 @@ def plan(options: RunOptions | str = "full", /, **fields: Any) -> list[PlannedJo
         BenchError: an option makes no sense, or the data cannot be opened.
     """
     request = resolve(_options(options, fields), lambda text: None)
-    exists = (request.store_path / "store.json").exists()
-    return request.plan(Store(request.store_path) if exists else None)
+    return request.plan(store_of_plan(request.store_path))
 
 
 def results(
@@ -125,14 +125,18 @@ def results(
         repetitions), ``low`` and ``high`` (95 % interval), ``runs`` (repetitions), ``planned``, ``jobs`` (their ids).
 
     Raises:
-        BenchError: the store holds no such run, or a stored file is damaged.
+        BenchError: the store holds no such run. Damaged jobs are left out, each with a warning.
     """
     options = ReportOptions(suite=suite, dataset=dataset, profile=profile, weighting=weighting)
     opened = existing_store(store)
     reader = StatisticsReader(opened)
+    chosen = selections(opened, options)
+    left_out = [*opened.damaged_manifests.values(), *(why for one in chosen.values() for why in one.damaged.values())]
+    for reason in left_out:
+        warnings.warn(f"Left out: {reason}", stacklevel=2)
     wanted = None if groups is None else {groups} if isinstance(groups, str) else set(groups)
     lines = []
-    for name, selection in selections(opened, options).items():
+    for name, selection in chosen.items():
         for row in rows(selection):
             lines += [{"suite": name, **line} for line in _lines(row, reader, weighting, wanted)]
     return pd.DataFrame(lines, columns=list(_COLUMNS))
@@ -289,7 +293,7 @@ def _options(options: RunOptions | str, fields: dict[str, Any]) -> RunOptions:
 _NUMBERS = ("weeks", "train_cells")
 _PLAIN: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("first_repetition", "repetitions", "jobs_at_once", "processes_per_job", "gpus_per_job"), (int,)),
-    **dict.fromkeys(("memory_gb", "timeout_s"), (int, float)),
+    **dict.fromkeys(("memory_gb", "timeout_s", "disk_gb"), (int, float)),
     "keep_artefacts": (bool,),
 }
 """Kinds of options that are no texts."""

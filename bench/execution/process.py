@@ -254,9 +254,8 @@ class JobProcess:
         return f"used {used:.1f} GB, more than its cap of {cap:.1f} GB; raise --memory or use fewer --jobs"
 
     def _disk_reason(self) -> str:
-        return (
-            f"wrote more than {self.limits.disk_bytes / 1e9:g} GB into its folders; use a runner that keeps less there"
-        )
+        most = self.limits.disk_bytes / 1e9
+        return f"wrote more than {most:g} GB into its folders; raise --disk or use a runner that keeps less there"
 
     def _outcome(
         self,

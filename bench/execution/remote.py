@@ -22,7 +22,6 @@ import numpy as np
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
 from bench.execution.launching import Wardens
-from bench.execution.launching import Wardens
 from bench.execution.process import JobProcess, Limits, Outcome
 from bench.execution.result import Result
 from bench.runners import registry

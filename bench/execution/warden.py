@@ -99,7 +99,7 @@ def _serve(connection: socket.socket, deaths: _Deaths) -> Order | None:
         try:
             if deaths in ready:
                 deaths.drain()
-                # Only what a guard let go of is neither in the set nor gone: it is ended before the guard's end is told.
+                # A child that is no guard is what a killed one let go of: it is ended before that one's end is told.
                 for pid, status in end_children(keep=guards).items():
                     if pid in guards:
                         guards.remove(pid)
@@ -196,6 +196,8 @@ class _Deaths:
 
 
 if __name__ == "__main__":
-    from bench.execution.warden import main as serve  # not this second copy of the module: what it forks goes on with it
+    from bench.execution.warden import (
+        main as serve,
+    )  # not this second copy of the module: what it forks goes on with it
 
     sys.exit(serve(int(sys.argv[1]), int(sys.argv[2])))

@@ -133,7 +133,9 @@ def selections(store: Results, options: ReportOptions) -> dict[str, Selection]:
     """
     present = [name for name in SUITES if any(manifest.suite == name for manifest in store.manifests())]
     if not present:
-        raise BenchError(f"Store {store.root} holds no run; run `bench run --suite full` first.")
+        damaged = store.damaged_manifests
+        unread = "".join(f" that can be read ({reason.rstrip('.')})" for reason in list(damaged.values())[:1])
+        raise BenchError(f"Store {store.root} holds no run{unread}; run `bench run --suite full` first.")
     asked = [name for name in present if runs(store, name, options.dataset, options.profile)]
     wanted = [options.suite] if options.suite else asked or present[:1]  # `select` says what the latter has no run of
     return {name: select(store, name, options.dataset, options.profile, options.target) for name in wanted}
@@ -158,6 +160,7 @@ def write_report(
     chosen = selections(store, options)
     reader = StatisticsReader(store)
     report = Report(subject(store, chosen, needs_results=options.check), folder)
+    report.notes += [f"Left out: {reason}" for reason in store.damaged_manifests.values()]
     report.notes += [remark for selection in chosen.values() for remark in remarks(store, selection)]
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench.store.jobs import Job
 from bench.system.host import Host
@@ -138,3 +138,10 @@ class Manifest(BaseModel):
     options: dict[str, Any]
     rows: dict[str, RowTitle] = {}
     jobs: list[Job] = Field(validation_alias="cells", serialization_alias="cells")
+
+    @model_validator(mode="after")
+    def _jobs_of_its_suite(self) -> Self:
+        foreign = next((job for job in self.jobs if job.suite != self.suite), None)
+        if foreign is not None:
+            raise ValueError(f"a run of suite {self.suite} has a job of suite {foreign.suite}")
+        return self

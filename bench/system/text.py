@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 _UNFIT = re.compile(
     "["
@@ -40,6 +41,11 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - code of others
         return "no message"
+
+
+def short_number(number: int) -> str:
+    """A whole number that may have any length, as a sentence takes it."""
+    return str(number) if abs(number) < 10**12 else f"{Decimal(number):.0e}"
 
 
 def is_name(text: str) -> bool:

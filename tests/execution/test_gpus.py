@@ -72,7 +72,9 @@ def test_cells_that_use_a_gpu_take_turns_and_others_do_not_wait(
 class FakeProcess:
     """A job's process that runs until it is told otherwise."""
 
-    def __init__(self, job: Job, cube: Path, work: Path, checkpoint: Path, limits: Limits, wardens: Wardens, gpus: Any) -> None:
+    def __init__(
+        self, job: Job, cube: Path, work: Path, checkpoint: Path, limits: Limits, wardens: Wardens, gpus: Any
+    ) -> None:
         self.gpus, self.running = gpus, True
 
 

@@ -383,7 +383,9 @@ def _to_the_warden(number: signal.Signals) -> None:
 
 def _tell_its_modules() -> None:
     """What this process has of its warden, and the threads of that one."""
-    libraries = {Path(line.split()[-1]).name for line in Path("/proc/self/maps").read_text().splitlines() if "/" in line}
+    libraries = {
+        Path(line.split()[-1]).name for line in Path("/proc/self/maps").read_text().splitlines() if "/" in line
+    }
     tasks = Path(f"/proc/{psutil.Process(os.getppid()).ppid()}/task")
     threads = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
     modules = [name for name in sys.modules if "." not in name]

@@ -13,15 +13,16 @@ from bench.store.store import Store
 
 def remarks(store: Store, selection: Selection) -> tuple[str, ...]:
     """What a reader of the tables of a suite has to be told beside them, one sentence each."""
-    return (*(() if selection.done else (nothing_done(selection),)), *left_out(store, selection))
+    damaged = (f"Left out: {reason}" for reason in selection.damaged.values())
+    return (*damaged, *(() if selection.done else (nothing_done(selection),)), *left_out(store, selection))
 
 
 def nothing_done(selection: Selection) -> str:
     """The sentence for a suite of which no job is done."""
     suite = selection.jobs[0].suite
     states = Counter(
-        record.status if record is not None else "missing"
-        for record in (selection.records.get(job.id) for job in selection.jobs)
+        record.status if record is not None else "damaged" if job_id in selection.damaged else "missing"
+        for job_id, record in ((job.id, selection.records.get(job.id)) for job in selection.jobs)
     )
     counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     return (
