@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
 from typing import Any
 
 import click
 
-from bench.errors import BenchError
+from bench.errors import BenchError, shortened
 from bench.system.terminal import ensure_standard_streams, flush_or_give_up, go_on_without_reader
 from bench.system.text import plain
 from bench.version import __version__
@@ -109,7 +110,9 @@ def call(command: click.Command, name: str) -> None:
         click.echo(f"Error: {plain(str(error))}", err=True)
         sys.exit(2)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(file=said)
+        click.echo(plain(shortened(said.getvalue())), err=True, nl=False)
         sys.exit(2)
     except click.Abort:
         click.echo("Aborted.", err=True)
@@ -119,7 +122,7 @@ def call(command: click.Command, name: str) -> None:
         sys.exit(0)
     except OSError as error:
         # Whatever a folder or disk refuses that no place nearer to it has words for.
-        said = f"{error.filename or 'A file'}: {error.strerror or error}"
-        click.echo(f"Error: {plain(said)}; check the path and its permissions.", err=True)
+        what = shortened(f"{error.filename or 'A file'}: {error.strerror or error}")
+        click.echo(f"Error: {plain(what)}; check the path and its permissions.", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

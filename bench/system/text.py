@@ -10,7 +10,7 @@ _UNFIT = re.compile(
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters: escape sequences begin with one of them
     "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"  # what turns the direction of a line, or ends it
     "\ud800-\udfff"  # halves of characters: bytes of a file name that are no UTF-8
-    "\ufeff\ufff9-\ufffb"
+    "\u00ad\u180e\u200b\u2060\ufeff\ufff9-\ufffb"  # what nobody sees
     "\U000e0000-\U000e007f"  # invisible tags
     "]"
 )
@@ -33,6 +33,11 @@ def one_line(text: str, most: int | None = None) -> str:
     """
     line = " ".join(plain(text).split())
     return line if most is None or len(line) <= most else line[: most - 1] + "…"
+
+
+def is_printed_as_it_is(text: str) -> bool:
+    """Whether a text stands on one line and a terminal obeys nothing of it."""
+    return plain(text) == text and not {*"\t\n"} & {*text}
 
 
 def text_of(error: BaseException) -> str:
