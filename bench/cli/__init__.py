@@ -6,10 +6,12 @@ import importlib
 import io
 import signal
 import sys
+from types import FrameType
 from typing import Any
 
 import click
 
+from bench.__main__ import INTERRUPTED
 from bench.errors import BenchError, shortened
 from bench.system.terminal import ensure_standard_streams, flush_or_give_up, go_on_without_reader
 from bench.system.text import plain
@@ -90,10 +92,27 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point of `bench`."""
+    """The command line `bench`."""
     ensure_standard_streams()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, by exit code 130
-    call(cli, "bench")
+    try:
+        call(cli, "bench")
+    finally:
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is said: Python's own end is no place for exceptions
+
+
+class _Interrupts:
+    """Ctrl-C, and SIGTERM in the same way: noted, since libraries make other exceptions of what it raises."""
+
+    def __init__(self) -> None:
+        self.noted = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.noted = True
+        raise KeyboardInterrupt
 
 
 def call(command: click.Command, name: str) -> None:
@@ -103,6 +122,17 @@ def call(command: click.Command, name: str) -> None:
         command: what to call with the words of the command line.
         name: as the user typed it.
     """
+    interrupts = _Interrupts()
+    try:
+        _call(command, name)
+    except BaseException as error:
+        if not interrupts.noted or isinstance(error, SystemExit):
+            raise
+        click.echo("Aborted.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _call(command: click.Command, name: str) -> None:
     try:
         code = command.main(prog_name=name, standalone_mode=False)
         flush_or_give_up()
@@ -116,7 +146,7 @@ def call(command: click.Command, name: str) -> None:
         sys.exit(2)
     except click.Abort:
         click.echo("Aborted.", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`bench ls | head`): nothing to report
         sys.exit(0)

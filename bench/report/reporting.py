@@ -30,6 +30,7 @@ from bench.store.results import Results
 from bench.store.store import Store, existing_store
 from bench.suites.suites import SUITES
 from bench.system.disk import disk_errors, write_atomically
+from bench.system.text import plain
 
 AUTO = "auto"
 """In place of a reference's name: that of the data set and profile."""
@@ -113,8 +114,8 @@ class Report:
         return self.check.broken if self.check is not None else ()
 
     def write(self, name: str, content: str) -> None:
-        """Writes a file of the report as a whole."""
-        write_atomically(self.folder / name, content.encode())
+        """Writes a file of the report as a whole; whatever it shows, nothing in it is obeyed by a terminal."""
+        write_atomically(self.folder / name, plain(content).encode())
         self.files.append(self.folder / name)
 
     def add(self, table: Table) -> Table:

@@ -149,11 +149,10 @@ class RunnerEntry:
                 f"Runner name {one_line(self.name, MOST_NAME)!r} may hold only lower-case letters, digits and "
                 f"underscores, at most {MOST_NAME}; rename it."
             )
-        if len(self.title) > MOST_TITLE or any(map(_is_half, (self.title, self.summary, self.instead))):
-            raise BenchError(
-                f"The title of runner {self.name!r} is longer than {MOST_TITLE} characters, or a text of it cannot be "
-                "stored; correct it."
-            )
+        for name in ("title", "summary", "instead"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))  # for tables, pages and the terminal alike
+        if len(self.title) > MOST_TITLE:
+            raise BenchError(f"The title of runner {self.name!r} is longer than {MOST_TITLE} characters; shorten it.")
         if self.family not in FAMILIES:
             raise unknown("family", self.family, FAMILIES, f"runner {self.name!r} must name one of these")
         if self.explains is not None and self.explains not in get_args(Explains):
@@ -221,11 +220,6 @@ class RunnerEntry:
                 f"Runner {self.name!r}: target {self.target!r} cannot be imported ({error}); reinstall its package."
             ) from error
         return loaded
-
-
-def _is_half(text: str) -> bool:
-    """Whether a text holds halves of characters, which no file takes."""
-    return any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 @cache

@@ -29,11 +29,13 @@ def imported(module: str, attribute: str) -> Any:
 
     def note(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
+        if callable(before):
+            before(number, frame)
         raise KeyboardInterrupt
 
     # A module can raise KeyboardInterrupt of its own accord: whether the user meant it, only the signal tells.
-    listens = threading.current_thread() is threading.main_thread()
-    listens = listens and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.getsignal(signal.SIGINT)
+    listens = threading.current_thread() is threading.main_thread() and callable(before)
     if listens:
         signal.signal(signal.SIGINT, note)
     try:
@@ -47,4 +49,4 @@ def imported(module: str, attribute: str) -> Any:
         raise NotImportable(one_line(f"{type(error).__name__}: {text_of(error)}", _MOST_REASON)) from error
     finally:
         if listens:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGINT, before)

@@ -139,7 +139,7 @@ class Job(BaseModel):
 
 def variant_of(override: Mapping[str, Any]) -> str:
     """``base``, or what an override changes: ``n_nodes=100``."""
-    return ", ".join(f"{key}={override[key]}" for key in sorted(override)) or "base"
+    return one_line(", ".join(f"{key}={override[key]}" for key in sorted(override))) or "base"
 
 
 def name_of(dataset: OpenedDataset) -> str:
