@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import select
@@ -31,6 +32,15 @@ from types import FrameType
 from bench.execution.guard import guarded
 from bench.system.processes import adopt_orphans, die_with_parent, end_children
 
+_AHEAD = (
+    "bench.execution.child",
+    "bench.execution.inprocess",
+    "bench.execution.process",
+    "bench.runners.history",
+    "bench.scoring.metrics",
+    "pyarrow.parquet",
+)
+"""What every job imports."""
 _PIECE = 65_536
 
 
@@ -81,12 +91,8 @@ def main(descriptor: int, parent: int) -> int:
 def _import_ahead() -> None:
     """Imports what every job needs, where forks of a process are safe with it."""
     if sys.platform == "linux":
-        import bench.execution.inprocess
-        import bench.execution.process
-        import bench.execution.result
-        import bench.runners.history
-        import bench.scoring.metrics  # noqa: F401
-
+        for name in _AHEAD:
+            importlib.import_module(name)
         gc.collect()
         gc.freeze()  # a collection in a fork would copy every page that all share
 
