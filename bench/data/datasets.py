@@ -19,7 +19,7 @@ from bench.data.cube import Cube
 from bench.data.cube_seal import require_unchanged
 from bench.data.cube_zarr import open_cube, write_cube
 from bench.errors import BenchError, unknown
-from bench.system import paths
+from bench.system import arguments, paths
 from bench.system.disk import disk_errors
 from bench.system.locks import ProcessLock
 
@@ -230,7 +230,8 @@ def open_dataset(spec: str | os.PathLike[str] = "auto", say: Callable[[str], Non
     Raises:
         BenchError: unknown name, bad files, no permission, or no answer from the network.
     """
-    spec = os.fspath(spec)
+    if not isinstance(spec, str):
+        spec = str(arguments.path(spec, "The data set"))
     if spec == "auto":
         return _open_auto(say)
     if _names_a_folder(spec):

@@ -21,6 +21,7 @@ from typing import Any
 from bench.errors import BenchError, unknown
 from bench.runners.entry import Cost, RunnerEntry
 from bench.runners.foreign import NotImportable, imported
+from bench.system.arguments import require_texts
 
 ENTRY_POINT_GROUP = "climate2gpp_bench.runners"
 PLUGINS_VARIABLE = "BENCH_PLUGINS"
@@ -104,6 +105,7 @@ def register(
         BenchError: its target lies where a job cannot import it, a setting does not fit into JSON, or a runner of
             another origin has the name.
     """
+    require_texts(name=name, title=title)
     if isinstance(runner, RunnerEntry):
         entry = runner
     else:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.system import paths
+from bench.system import arguments, paths
 from bench.system.text import one_line
 
 FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
@@ -24,9 +24,7 @@ def place_of(path: os.PathLike[str] | str | None) -> Path:
     """
     if path is None:
         return paths.default_store()
-    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
-        raise BenchError(f"The store is {one_line(repr(path), _SHOWN)}; give the path of a folder.")
-    return Path(path)
+    return arguments.path(path, "The store")
 
 
 def require_place(root: Path, *, create: bool) -> None:
@@ -49,10 +47,6 @@ def require_place(root: Path, *, create: bool) -> None:
         _require_folder(above, f", so that there can be no store {root}; name another place with --store")
         # Another run may be making the same store at this moment: its marker and the marker's forerunner are ours.
         present = {item.name for item in root.iterdir()} if root.exists() else set()
-    except ValueError as error:
-        raise BenchError(
-            f"Store {one_line(str(root), _SHOWN)!r} is no path ({error}); name another with --store."
-        ) from error
     except OSError as error:
         shown = one_line(str(root), _SHOWN)
         raise BenchError(f"Store {shown} cannot be opened ({error.strerror}); check path and permissions.") from error

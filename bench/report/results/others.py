@@ -13,8 +13,7 @@ from bench.store.store import Store
 
 def remarks(store: Store, selection: Selection) -> tuple[str, ...]:
     """What a reader of the tables of a suite has to be told beside them, one sentence each."""
-    damaged = (f"Left out: {reason}" for reason in selection.damaged.values())
-    return (*damaged, *(() if selection.done else (nothing_done(selection),)), *left_out(store, selection))
+    return (*(() if selection.done else (nothing_done(selection),)), *left_out(store, selection))
 
 
 def nothing_done(selection: Selection) -> str:
