@@ -311,7 +311,7 @@ _OPTIONAL = ("jobs_at_once", "memory_gb", "timeout_s", "disk_gb", "split", "addr
 def _as_field(value: Any, name: str, is_tuple: bool) -> Any:
     """A value as the option has it: a folder becomes a path, and a text with commas or a single value a tuple."""
     if name == "store":
-        return None if value is None else path(value, name)
+        return None if value is None else path(value, "The store")
     if name == "dataset" and isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not is_tuple:
