@@ -30,7 +30,7 @@ from pathlib import Path
 from types import FrameType
 
 from bench.execution.guard import guarded
-from bench.system.processes import adopt_orphans, die_with_parent, end_children
+from bench.system.processes import adopt_orphans, die_with_parent, end_children, name_process
 
 _AHEAD = (
     "bench.execution.child",
@@ -150,6 +150,7 @@ def _say(connection: socket.socket, message: dict[str, int | None]) -> None:
 
 def _guard(order: Order, warden: int) -> int:
     """Becomes the guard of an ordered job, in a session of its own, and returns its exit code."""
+    name_process(f"guard-{order.work.name[:8]}")
     os.setsid()  # a process group of its own: it can be ended with all its children
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for stream in (1, 2):
@@ -167,6 +168,7 @@ def _guard(order: Order, warden: int) -> int:
 def _job(work: Path) -> int:
     from bench.execution.child import main as run
 
+    name_process(f"job-{work.name[:8]}")
     return run(work)
 
 

@@ -8,6 +8,7 @@ Elsewhere a thread watches the parent, and process groups are all there is.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # of linux/prctl.h
+_SET_PDEATHSIG, _SET_NAME, _SET_CHILD_SUBREAPER = 1, 15, 36  # of linux/prctl.h
 _WATCH_S = 0.2
 END_S = 10.0
 """How long processes may take to vanish after SIGKILL; one that hangs in the kernel may take for ever."""
@@ -38,6 +39,11 @@ def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
 def adopt_orphans() -> bool:
     """Makes this process the parent of every orphan among its descendants, and says whether the system can."""
     return _prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def name_process(name: str) -> None:
+    """Gives this process a name for ``top`` and ``ps -o comm``, of which Linux keeps 15 letters."""
+    _prctl(_SET_NAME, ctypes.create_string_buffer(name.encode()[:15]))
 
 
 def end_children(keep: Collection[int] = ()) -> dict[int, int]:
@@ -74,12 +80,11 @@ def _children() -> list[int]:
     return [child.pid for child in psutil.Process().children()]
 
 
-def _prctl(option: int, value: int) -> bool:
+def _prctl(option: int, value: int | ctypes.Array[ctypes.c_char]) -> bool:
     if sys.platform != "linux":
         return False
-    import ctypes
-
-    return bool(ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0)
+    argument = ctypes.c_ulong(value) if isinstance(value, int) else value
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0) == 0)
 
 
 def _watch(parent: int, by: signal.Signals) -> None:

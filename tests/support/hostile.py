@@ -355,7 +355,7 @@ DEEDS["leaves_its_guard"] = lambda scratch: _leave_its_guard()
 DEEDS["kills_its_warden"] = lambda scratch: _to_the_warden(signal.SIGKILL)
 DEEDS["stops_its_warden"] = lambda scratch: _to_the_warden(signal.SIGSTOP)
 DEEDS["tells_its_modules"] = lambda scratch: _tell_its_modules()
-DEEDS["stops_its_guard"] = lambda scratch: os.kill(os.getppid(), signal.SIGSTOP)
+DEEDS["stops_its_guard"] = lambda scratch: _stop_its_guard()
 DEEDS["log_on_full_disk"] = lambda scratch: _on_full_disk(wrapped=False)
 DEEDS["wrapped_full_disk"] = lambda scratch: _on_full_disk(wrapped=True)
 DEEDS["removes_the_cube"] = lambda scratch: shutil.rmtree(os.environ["HOSTILE_CUBE"])
@@ -366,6 +366,12 @@ def _in_a_long_call() -> None:
     _remember(os.getpid())
     _detach(SLEEP, 1)
     ctypes.PyDLL(None).sleep(120)
+
+
+def _stop_its_guard() -> None:
+    _remember(os.getppid())
+    _remember(os.getpid())
+    os.kill(os.getppid(), signal.SIGSTOP)
 
 
 def _leave_its_guard() -> None:
