@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def require_place(root: Path, *, create: bool) -> None:
         BenchError: something else is there.
     """
     try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            root.lstat()
         _require_folder(root, "; name another place with --store")
         for name in (*FOLDERS, *_LATER_FOLDERS):
             _require_folder(root / name, ", where a store has a folder; move it away")

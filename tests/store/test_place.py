@@ -94,9 +94,9 @@ def test_what_is_no_path(tmp_path: Path, data: str, name: str) -> None:
 
 @pytest.mark.parametrize("store", [3, b"runs", ["runs"], 1.5, object()])
 def test_what_is_no_text(store: Any) -> None:
-    with pytest.raises(BenchError, match="give the path of a folder"):
+    with pytest.raises(BenchError, match="The store is .*; give a path"):
         results(store)
-    with pytest.raises(BenchError, match="path|store"):
+    with pytest.raises(BenchError, match="The store is"):
         plan("full", store=store)
 
 
