@@ -22,7 +22,7 @@ from bench.suites import ablation
 from tests.conftest import make_cube
 from tests.report.html.conftest import publish
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import make_cell
+from tests.store.test_store import make_job
 
 EVERY = int(os.environ.get("BENCH_TEST_DAMAGE_EVERY", "131"))
 """Of all changes, the share that a run of the tests tries is one in this many; 1 tries all, which takes minutes."""
@@ -50,7 +50,7 @@ def ablation_job(runner: str, override: dict[str, Any], repetition: int = 0) -> 
     cube = make_cube()
     split = ablation_parameters(cube, (1, 40), 12, repetition, step_stride=1, train_years=None)
     parameters = ablation.parameters_of(runner, override, "smoke", 12)
-    return make_cell(
+    return make_job(
         suite="ablation", runner=runner, split=split, parameters=parameters, override=override, seed=1, profile="smoke"
     )
 
@@ -61,8 +61,8 @@ def three_suites(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store, cube = Store(tmp_path_factory.mktemp("damage") / "runs", create=True), make_cube()
     few = fewshot_parameters(cube, (1, 40), 12, 0)
     jobs = {
-        "full": [make_cell(runner="climatology"), make_cell(runner="lightgbm", view="located", seed=1)],
-        "fewshot": [make_cell(suite="fewshot", runner=name, split=few) for name in ("climatology", "gnnwr")],
+        "full": [make_job(runner="climatology"), make_job(runner="lightgbm", view="located", seed=1)],
+        "fewshot": [make_job(suite="fewshot", runner=name, split=few) for name in ("climatology", "gnnwr")],
         "ablation": [ablation_job("dual_branch", override) for override in ({}, {"k": 4})],
     }
     for number, (suite, own) in enumerate(jobs.items()):
