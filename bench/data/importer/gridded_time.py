@@ -36,19 +36,22 @@ def times_of(dataset: xr.Dataset, name: str, rhythm: str | None, what: str) -> n
         BenchError: they are no dates, or of a calendar that has days which no real year has.
     """
     array = dataset[name]
-    ahead = timedelta(seconds=zone_of(array.encoding.get("units", array.attrs.get("units"))))
+    ahead = zone_of(array.encoding.get("units", array.attrs.get("units")))
     bounds = array.attrs.get("bounds", array.encoding.get("bounds"))
     if bounds in dataset.variables and dataset[bounds].ndim == 2:
         array = dataset[bounds].isel({dataset[bounds].dims[1]: 0})
     if array.dtype.kind == "M":
-        return np.atleast_1d(array.values).astype("datetime64[s]") + np.timedelta64(ahead)
+        found: npt.NDArray[np.datetime64] = np.atleast_1d(array.values).astype("datetime64[s]")
+        found += np.timedelta64(ahead, "s")
+        return found
     if not _is_cftime(array):
         raise BenchError(
             f"The time {name!r} of {what} is {array.attrs.get('units', 'without units')!r}, no dates; write its units "
             "as 'days since 2001-01-01' or name another variable with --time."
         )
     return np.array(
-        [_in_real_calendar(date + ahead, rhythm, what) for date in np.atleast_1d(array.values)], "datetime64[s]"
+        [_in_real_calendar(date + timedelta(seconds=ahead), rhythm, what) for date in np.atleast_1d(array.values)],
+        "datetime64[s]",
     )
 
 

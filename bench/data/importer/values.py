@@ -170,7 +170,7 @@ def times(batch: Batch, name: str, what: str, time_format: str | None) -> tuple[
     column = _plain(batch.columns[name])
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         found = _in_seconds(column)
-        zones = NO_ZONE + np.zeros(len(found), np.int8)
+        zones: Zones = np.full(len(found), NO_ZONE, np.int8)
         if pa.types.is_timestamp(column.type) and column.type.tz is not None:
             utc, found = found, _in_seconds(pc.local_timestamp(column))
             zones = zoned.zones_of(found - utc)
@@ -178,10 +178,11 @@ def times(batch: Batch, name: str, what: str, time_format: str | None) -> tuple[
     else:
         written = texts(batch, name)
         distinct, place = _distinct(written)
-        found, zones = (part[place] for part in zoned.parsed(distinct, time_format))
+        stamps, of_zones = zoned.parsed(distinct, time_format)
+        found, zones = stamps[place], of_zones[place]
     wrong = np.flatnonzero(np.isnat(found))
     if len(wrong):
-        text = "empty" if written is None or not written[wrong[0]] else repr(written[wrong[0]][:40])
+        text = "empty" if written is None or not written[wrong[0]] else repr(written[wrong[0]])
         year_first = "no date with the year first (else name its form with --time-format)"
         hint = "" if text == "empty" else f", not written as {time_format!r}" if time_format else f", {year_first}"
         raise BenchError(f"Row {batch.first_row + wrong[0]:,} of {what}: {name!r} is {text}{hint}; correct it.")

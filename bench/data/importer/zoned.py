@@ -118,15 +118,13 @@ def zone_of(units: object) -> int:
 def _one(text: str, form: str) -> tuple[np.datetime64, np.int8]:
     import pandas as pd
 
-    try:
-        instant = pd.to_datetime(text, format=form)
-    except (ValueError, TypeError):
+    stamps = pd.to_datetime([text], format=form, errors="coerce")
+    if stamps.isna().any():
         return np.datetime64("NaT", "s"), NO_ZONE
-    if pd.isna(instant):
-        return np.datetime64("NaT", "s"), NO_ZONE
-    ahead = instant.utcoffset()
+    ahead = stamps[0].utcoffset()
     zone = NO_ZONE if ahead is None else np.int8(ahead // timedelta(seconds=_QUARTER))
-    return np.datetime64(instant.tz_localize(None).to_datetime64(), "s"), zone
+    [clock] = stamps.tz_localize(None).to_numpy().astype("datetime64[s]")
+    return clock, zone
 
 
 def _offset(text: str) -> int:
