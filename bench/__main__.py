@@ -4,15 +4,12 @@ import os
 import signal
 import sys
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
 
 def main() -> None:
     """Entry point of `bench`."""
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` and scripts have it
-            signal.signal(number, lambda number, frame: os._exit(INTERRUPTED))  # nothing was begun: nothing is said
+            signal.signal(number, lambda *_: os._exit(128 + signal.SIGINT))  # nothing was begun: nothing is said
     from bench.cli import main as command_line
 
     command_line()

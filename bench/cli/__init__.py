@@ -11,12 +11,13 @@ from typing import Any
 
 import click
 
-from bench.__main__ import INTERRUPTED
 from bench.errors import BenchError, shortened
 from bench.system.terminal import ensure_standard_streams, flush_or_give_up, go_on_without_reader
 from bench.system.text import plain
 from bench.version import __version__
 
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after Ctrl-C, as shells have it."""
 _VERBS = {
     "run": "Run a suite; re-issued, it finishes the remainder.",
     "plan": "Show what a run would do: state, expected time, memory and disk.",
