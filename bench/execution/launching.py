@@ -20,6 +20,8 @@ from bench.errors import BenchError
 from bench.system.clock import Stopwatch
 from bench.system.processes import END_S
 
+_PROGRAM = "import sys; from bench.execution.warden import main; sys.exit(main(*map(int, sys.argv[1:])))"
+"""Of a warden: what it forks goes on with the module itself, and not with a copy of it that is called ``__main__``."""
 _ANSWER_S = 600.0
 """For a warden's first answer: it imports everything, perhaps from a slow file system."""
 _STOPPED_S = 5.0
@@ -75,7 +77,7 @@ class Warden:
         with theirs:
             # Without -P a folder `bench` or `models` where the user stands would be imported in place of this package.
             self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench.execution.warden", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

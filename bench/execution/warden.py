@@ -59,7 +59,7 @@ class Order:
     log: int
 
 
-class _Stop(BaseException):
+class _Ended(BaseException):
     """`bench run` is gone, or asked the warden to stop."""
 
 
@@ -81,7 +81,7 @@ def main(descriptor: int, parent: int) -> int:
             order = _serve(connection, deaths)
         if order is not None:
             return _guard(order, own)
-    except _Stop:
+    except _Ended:
         pass
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what follows is what a second one would ask for
     end_children()
@@ -173,7 +173,7 @@ def _job(work: Path) -> int:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise _Stop
+    raise _Ended
 
 
 class _Deaths:
@@ -201,11 +201,3 @@ class _Deaths:
         with contextlib.suppress(BlockingIOError):
             while self._reader.recv(_PIECE):
                 pass
-
-
-if __name__ == "__main__":
-    from bench.execution.warden import (
-        main as serve,
-    )  # not this second copy of the module: what it forks goes on with it
-
-    sys.exit(serve(int(sys.argv[1]), int(sys.argv[2])))
