@@ -100,8 +100,9 @@ def _import_ahead() -> None:
 def _serve(connection: socket.socket, deaths: _Deaths) -> Order | None:
     """Forks guards as they are ordered; returns None when there will be no more, and in a fork its order."""
     guards: set[int] = set()
+    watched: list[socket.socket | _Deaths] = [connection, deaths]
     while True:
-        ready, _, _ = select.select([connection, deaths], [], [])
+        ready, _, _ = select.select(watched, [], [])
         try:
             if deaths in ready:
                 deaths.drain()
