@@ -201,7 +201,7 @@ def test_what_killed_runs_were_writing_is_removed_by_the_next(scene: Scene) -> N
 
 
 def test_a_job_that_stops_its_guard_ends_at_the_time_limit(scene: Scene) -> None:
-    scene.run("stops_its_guard", options=("--timeout", "8"))
+    scene.run("stops_its_guard", options=("--timeout", "20"))
     assert scene.records["stops_its_guard"].status == "timeout"
     assert len((scene.outside / "pids").read_text().split()) == 2
     scene.require_nothing_left()
