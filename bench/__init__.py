@@ -5,11 +5,12 @@ The names below are imported when they are first used, so that `import bench` an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from bench.version import __version__
 
+TYPE_CHECKING = False  # as type checkers know it: `typing` takes longer to import than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from bench.api import (
         BenchError,
         Cost,

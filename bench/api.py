@@ -13,6 +13,7 @@ import dataclasses
 import operator
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ from bench.store.dataset_record import read_dataset_record
 from bench.store.export import gather, stored_predictions
 from bench.store.export import write as write_predictions
 from bench.store.records import Record
-from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id
+from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id, store_of_plan
+from bench.system.arguments import path, require, require_texts, texts
 from bench.system.disk import disk_errors
 
 __all__ = [
@@ -97,8 +99,7 @@ def plan(options: RunOptions | str = "full", /, **fields: Any) -> list[PlannedJo
         BenchError: an option makes no sense, or the data cannot be opened.
     """
     request = resolve(_options(options, fields), lambda text: None)
-    exists = (request.store_path / "store.json").exists()
-    return request.plan(Store(request.store_path) if exists else None)
+    return request.plan(store_of_plan(request.store_path))
 
 
 def results(
@@ -125,14 +126,20 @@ def results(
         repetitions), ``low`` and ``high`` (95 % interval), ``runs`` (repetitions), ``planned``, ``jobs`` (their ids).
 
     Raises:
-        BenchError: the store holds no such run, or a stored file is damaged.
+        BenchError: the store holds no such run. Damaged jobs are left out, each with a warning.
     """
+    require_texts(suite=suite, dataset=dataset, profile=profile)
+    require(weighting, str, "weighting", "plain or area")
     options = ReportOptions(suite=suite, dataset=dataset, profile=profile, weighting=weighting)
     opened = existing_store(store)
     reader = StatisticsReader(opened)
-    wanted = None if groups is None else {groups} if isinstance(groups, str) else set(groups)
+    chosen = selections(opened, options)
+    left_out = [*opened.damaged_manifests.values(), *(why for one in chosen.values() for why in one.damaged.values())]
+    for reason in left_out:
+        warnings.warn(f"Left out: {reason}", stacklevel=2)
+    wanted = None if groups is None else set(texts(groups, "groups"))
     lines = []
-    for name, selection in selections(opened, options).items():
+    for name, selection in chosen.items():
         for row in rows(selection):
             lines += [{"suite": name, **line} for line in _lines(row, reader, weighting, wanted)]
     return pd.DataFrame(lines, columns=list(_COLUMNS))
@@ -193,6 +200,9 @@ def predictions(job: str, store: Path | str | None = None, *, suite: str = "full
     Raises:
         BenchError: there is no such job, it is not done, or a stored file is damaged.
     """
+    require(job, str, "job", "its id or the name of a runner")
+    require(suite, str, "suite", "its name")
+    require(repetition, int, "repetition", "a whole number")
     opened = existing_store(store)
     record = _record(opened, job, suite, repetition)
     frame = stored_predictions(opened, record)
@@ -233,9 +243,10 @@ def export(
         BenchError: there is no such job or row with results, they are of different data, a stored file is damaged, or
             the file cannot be written.
     """
-    opened, out = existing_store(store), Path(out)
+    require_texts(suite=suite, dataset=dataset, profile=profile, target=target)
+    opened, out = existing_store(store), path(out, "out")
     records: dict[str, Record] = {}
-    for name in [names] if isinstance(names, str) else names:
+    for name in texts(names, "names"):
         found = [opened.record(name)] if is_job_id(name) else []
         if found == [None]:
             raise BenchError(f"Store {opened.root} has no job {name}; `bench ls jobs` lists what is stored.")
@@ -278,10 +289,11 @@ def _options(options: RunOptions | str, fields: dict[str, Any]) -> RunOptions:
     if not isinstance(options, RunOptions):
         raise BenchError(f"Options are a {type(options).__name__}; give the name of a suite or a RunOptions.")
     known = {field.name: field for field in dataclasses.fields(RunOptions)}
-    given = {}
-    for name, value in fields.items():
+    for name in fields:
         if name not in known:
             raise unknown("option", name, list(known), "`help(bench.RunOptions)` explains them")
+    given = {}
+    for name, value in ({name: getattr(options, name) for name in known} | fields).items():
         given[name] = _as_field(value, name, isinstance(known[name].default, tuple))
     return dataclasses.replace(options, **given)
 
@@ -289,31 +301,33 @@ def _options(options: RunOptions | str, fields: dict[str, Any]) -> RunOptions:
 _NUMBERS = ("weeks", "train_cells")
 _PLAIN: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("first_repetition", "repetitions", "jobs_at_once", "processes_per_job", "gpus_per_job"), (int,)),
-    **dict.fromkeys(("memory_gb", "timeout_s"), (int, float)),
+    **dict.fromkeys(("memory_gb", "timeout_s", "disk_gb"), (int, float)),
     "keep_artefacts": (bool,),
 }
 """Kinds of options that are no texts."""
+_OPTIONAL = ("jobs_at_once", "memory_gb", "timeout_s", "disk_gb", "split", "address")
 
 
 def _as_field(value: Any, name: str, is_tuple: bool) -> Any:
     """A value as the option has it: a folder becomes a path, and a text with commas or a single value a tuple."""
-    if name in ("store", "dataset") and isinstance(value, os.PathLike | str):
-        return Path(value) if name == "store" else os.fspath(value)
+    if name == "store":
+        return None if value is None else path(value, "The store")
+    if name == "dataset" and isinstance(value, os.PathLike):
+        value = os.fspath(value)
     if not is_tuple:
         kinds = _PLAIN.get(name, (str,))
-        if value is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
-            raise BenchError(f"Option {name} is {value!r}, a {type(value).__name__}; see `help(bench.RunOptions)`.")
+        wanted = "another value, see `help(bench.RunOptions)`"
+        require(value, kinds, f"Option {name}", wanted, optional=name in _OPTIONAL)
         return value
     items = [item.strip() for item in value.split(",")] if isinstance(value, str) else value
     items = list(items) if isinstance(items, Iterable) else [items]
-    items = list(dict.fromkeys(item for item in items if item != ""))
     if name not in _NUMBERS:
-        if not all(isinstance(item, str) for item in items):
-            raise BenchError(f"Option {name} is {value!r}; give texts, such as {name}=['a', 'b'].")
-        return tuple(items)
+        return tuple(dict.fromkeys(filter(None, texts(items, f"Option {name}"))))
     try:
-        numbers = tuple(item if isinstance(item, str) else operator.index(item) for item in items)
-        whole = tuple(sorted({int(number) for number in numbers}) if name == "weeks" else map(int, numbers))
+        numbers = dict.fromkeys(
+            int(item) if isinstance(item, str) else operator.index(item) for item in items if item != ""
+        )
+        whole = tuple(sorted(numbers)) if name == "weeks" else tuple(numbers)
     except (TypeError, ValueError) as error:
         raise BenchError(f"Option {name} is {value!r}; give whole numbers, such as {name}=[1, 10].") from error
     if any(isinstance(item, bool) for item in items):

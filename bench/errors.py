@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
+
+_MOST_VALUE, _MOST_MESSAGE = 200, 4000
+"""Characters of a value or a path that a message quotes, and of the whole message."""
+_QUOTED = re.compile(r"""(?<!\w)(?:'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*")(?!\w)""", re.DOTALL)
+_ENDLESS = re.compile(rf"\S{{{_MOST_MESSAGE},}}")
+"""A value without quotes; a path is shorter."""
 
 
 class BenchError(Exception):
     """A mistake or an obstacle that the user can act on.
 
     The message is one clear sentence: what is wrong, where, and what to do. The command line prints it without a
-    traceback and exits with code 2.
+    traceback and exits with code 2. Long values in it are cut: nobody reads a field of 20 MB.
     """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shortened(message))
+
+
+def shortened(message: str) -> str:
+    """A message whose long values are cut; of one that is still too long, the middle."""
+    if len(message) <= _MOST_VALUE:
+        return message
+    message = _ENDLESS.sub(_cut, _QUOTED.sub(_cut, message))
+    half = _MOST_MESSAGE // 2
+    return message if len(message) <= _MOST_MESSAGE else f"{message[:half]} … {message[-half:]}"
+
+
+def _cut(found: re.Match[str]) -> str:
+    value = found[0]
+    return value if len(value) <= _MOST_VALUE else f"{value[: _MOST_VALUE // 2]}…{value[-1]}"
 
 
 def unknown(kind: str, name: str, known: Sequence[str], remedy: str) -> BenchError:
@@ -23,6 +47,7 @@ def unknown(kind: str, name: str, known: Sequence[str], remedy: str) -> BenchErr
         known: all valid names.
         remedy: how to find the valid names, as the end of the sentence.
     """
+    name = shortened(name)  # closeness to a text of megabytes would take minutes
     close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     if not close:
         folded = {candidate.lower(): candidate for candidate in known}

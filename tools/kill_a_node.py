@@ -76,7 +76,7 @@ def _done(store: Path) -> int:
 
 def _has_cell(raylet: psutil.Process) -> bool:
     try:
-        return any("bench.execution.child" in item.cmdline() for item in raylet.children(recursive=True))
+        return any(item.name().startswith("job-") for item in raylet.children(recursive=True))
     except psutil.NoSuchProcess:
         return False  # one ended between two looks
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
+from types import FrameType
 from typing import Any
 
 import click
 
-from bench.errors import BenchError
+from bench.errors import BenchError, shortened
 from bench.system.terminal import ensure_standard_streams, flush_or_give_up, go_on_without_reader
 from bench.system.text import plain
 from bench.version import __version__
 
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after Ctrl-C, as shells have it."""
 _VERBS = {
     "run": "Run a suite; re-issued, it finishes the remainder.",
     "plan": "Show what a run would do: state, expected time, memory and disk.",
@@ -89,10 +93,27 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point of `bench`."""
+    """The command line `bench`."""
     ensure_standard_streams()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C, by exit code 130
-    call(cli, "bench")
+    try:
+        call(cli, "bench")
+    finally:
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is said: Python's own end is no place for exceptions
+
+
+class _Interrupts:
+    """Ctrl-C, and SIGTERM in the same way: noted, since libraries make other exceptions of what it raises."""
+
+    def __init__(self) -> None:
+        self.noted = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.noted = True
+        raise KeyboardInterrupt
 
 
 def call(command: click.Command, name: str) -> None:
@@ -102,6 +123,17 @@ def call(command: click.Command, name: str) -> None:
         command: what to call with the words of the command line.
         name: as the user typed it.
     """
+    interrupts = _Interrupts()
+    try:
+        _call(command, name)
+    except BaseException as error:
+        if not interrupts.noted or isinstance(error, SystemExit):
+            raise
+        click.echo("Aborted.", err=True)
+        sys.exit(INTERRUPTED)
+
+
+def _call(command: click.Command, name: str) -> None:
     try:
         code = command.main(prog_name=name, standalone_mode=False)
         flush_or_give_up()
@@ -109,17 +141,19 @@ def call(command: click.Command, name: str) -> None:
         click.echo(f"Error: {plain(str(error))}", err=True)
         sys.exit(2)
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(file=said)
+        click.echo(plain(shortened(said.getvalue())), err=True, nl=False)
         sys.exit(2)
     except click.Abort:
         click.echo("Aborted.", err=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`bench ls | head`): nothing to report
         sys.exit(0)
     except OSError as error:
         # Whatever a folder or disk refuses that no place nearer to it has words for.
-        said = f"{error.filename or 'A file'}: {error.strerror or error}"
-        click.echo(f"Error: {plain(said)}; check the path and its permissions.", err=True)
+        what = shortened(f"{error.filename or 'A file'}: {error.strerror or error}")
+        click.echo(f"Error: {plain(what)}; check the path and its permissions.", err=True)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)

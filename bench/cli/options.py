@@ -35,15 +35,15 @@ def names(text: str) -> tuple[str, ...]:
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:
-    """A comma-separated list of whole numbers.
+    """A comma-separated list of whole numbers, without repetitions.
 
     Raises:
         BenchError: something is no whole number.
     """
-    found = []
+    found: dict[int, None] = {}
     for item in names(text):
         try:
-            found.append(int(item))
+            found[int(item)] = None
         except ValueError as error:
             raise BenchError(
                 f"{option}: {item!r} is no whole number; give numbers such as {option} 300,600."
@@ -200,6 +200,14 @@ def suite_options(function: CommandT) -> CommandT:
             type=float,
             default=None,
             help="Wall-clock limit of one job in seconds  [default: the profile's].",
+        ),
+        click.option(
+            "--disk",
+            "disk_gb",
+            type=float,
+            default=None,
+            metavar="GB",
+            help="What one job may write into its folders, in GB  [default: 50].",
         ),
         click.option(
             "--processes-per-job",

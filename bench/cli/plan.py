@@ -62,7 +62,7 @@ def command(
     """
     from bench.execution.planning import REFUSED
     from bench.execution.request import RunOptions, resolve
-    from bench.store.store import Store
+    from bench.store.store import store_of_plan
 
     request = resolve(RunOptions(**given), lambda text: click.echo(text, err=True))
     if script is not None:
@@ -72,8 +72,7 @@ def command(
             partition, at_once, jobs_per_index, minutes, cores or request.limits.processes, request.gpus
         )
         return _write_job_array(script, request, array)
-    exists = (request.store_path / "store.json").exists()
-    planned = request.plan(Store(request.store_path) if exists else None)
+    planned = request.plan(store_of_plan(request.store_path))
     open_jobs = [item for item in planned if item.state not in ("done", *REFUSED)]
     seconds = sum(item.estimate.seconds for item in open_jobs) / request.jobs_at_once
     disk = sum(item.estimate.disk_bytes for item in open_jobs)

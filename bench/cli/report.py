@@ -74,7 +74,8 @@ def command(store_path: Path | None, as_json: bool, brief: bool, **given: Any) -
     every number as a LaTeX macro.
 
     With --check: exit code 1 when a committed expectation is broken, or when rows of one table were scored on different
-    values; expectations that the store has no run of are reported, and no failure.
+    values; expectations that the store has no run of are reported, and no failure. Damaged jobs and runs are left out
+    and named on standard error.
     """
     from bench.report.reporting import ReportOptions, write_report
     from bench.report.table import Table
@@ -102,7 +103,7 @@ def command(store_path: Path | None, as_json: bool, brief: bool, **given: Any) -
         if (page := _page(report)) is not None:
             click.echo(f"Page: {page}")
         click.echo("\n".join(["", *report.answer.plain]))
-    for sentence in (*report.complaints, *(f"Broken: {text}" for text in report.broken)):
+    for sentence in (*report.left_out, *report.complaints, *(f"Broken: {text}" for text in report.broken)):
         click.echo(sentence, err=True)
     if report.no_pdf is not None:
         raise report.no_pdf

@@ -19,7 +19,7 @@ from bench.data.cube import Cube
 from bench.data.cube_seal import require_unchanged
 from bench.data.cube_zarr import open_cube, write_cube
 from bench.errors import BenchError, unknown
-from bench.system import paths
+from bench.system import arguments, paths
 from bench.system.disk import disk_errors
 from bench.system.locks import ProcessLock
 
@@ -185,7 +185,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
     """Splits ``name:option=value,…`` into the name and whole-number options, defaults filled in.
 
     Raises:
-        BenchError: unknown data set or option, or a value that is no whole number.
+        BenchError: unknown data set or option, an option given twice, or a value that is no whole number.
     """
     name, _, rest = spec.partition(":")
     known = entries()
@@ -201,13 +201,16 @@ def parse_spec(spec: str) -> tuple[str, dict[str, int]]:
             [*known, "auto"],
             "`bench ls datasets` lists them; a folder that holds a cube may be named too",
         )
-    options = dict(known[name].options)
+    options, given = dict(known[name].options), set[str]()
     for item in filter(None, rest.split(",")):
         key, _, value = item.partition("=")
         if not options:
             raise BenchError(f"Data set {name!r} takes no options, but {item!r} is one; write {name}.")
         if key not in options:
             raise unknown(f"option of data set {name!r}", key, list(options), f"write {name}:option=value")
+        if key in given:
+            raise BenchError(f"Option {key!r} of data set {name!r} is given twice; name one value, {name}:{key}=N.")
+        given.add(key)
         try:
             options[key] = int(value)
         except ValueError as error:
@@ -227,7 +230,8 @@ def open_dataset(spec: str | os.PathLike[str] = "auto", say: Callable[[str], Non
     Raises:
         BenchError: unknown name, bad files, no permission, or no answer from the network.
     """
-    spec = os.fspath(spec)
+    if not isinstance(spec, str):
+        spec = str(arguments.path(spec, "The data set"))
     if spec == "auto":
         return _open_auto(say)
     if _names_a_folder(spec):

@@ -185,7 +185,7 @@ def require_parameters(parameters: Mapping[str, Any]) -> None:
     """Checks that parameters that were read from a file can make a split of some cube.
 
     Raises:
-        ValueError: one is missing, or its value is of another kind; the message names it.
+        ValueError: one is missing, or its value is of another kind, or no such split has it; the message names it.
     """
     kind = parameters.get("kind")
     needed = _PARAMETERS.get(kind) if isinstance(kind, str) else None
@@ -194,6 +194,9 @@ def require_parameters(parameters: Mapping[str, Any]) -> None:
     for name, fits in needed.items():
         if (name not in parameters and name != "target") or not fits(parameters.get(name)):
             raise ValueError(f"parameter {name!r} of its split is missing or makes no sense")
+    foreign = sorted(set(parameters) - {"kind", *needed})
+    if foreign:
+        raise ValueError(f"a split of kind {kind!r} has no parameter {foreign[0]!r}")
 
 
 def _is_count(value: object, least: int = 1) -> bool:

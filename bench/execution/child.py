@@ -1,13 +1,13 @@
-"""The process of one job: ``python -m bench.execution.child WORK_FOLDER PARENT``.
+"""What the process of one job does.
 
 It reads ``task.json``, fits and predicts, and leaves the files of its result (`bench.store.records.RESULT_FILES`) and
-``result.json`` in the work folder. It never touches the store: publishing is the parent's work. A guard stands between
-it and its parent (`bench.execution.guard`); if either dies, so does this process.
+``result.json`` in the work folder. It never touches the store: publishing is the work of `bench run`. Its parent is a
+guard (`bench.execution.guard`), that one's a warden (`bench.execution.warden`); if one of them dies, so does this
+process.
 
-A job that is trained by several processes has companions: copies of this process that do the same up to the end of the
-fit. They differ by the variable ``RANK``, have scratch folders of their own, and leave only ``result-RANK.json``.
-
-Heavy packages are imported after the guard has forked.
+A job that is trained by several processes has companions, ``python -m bench.execution.child WORK_FOLDER PARENT``, that
+do the same up to the end of the fit. They differ by the variable ``RANK``, have scratch folders of their own, and leave
+only ``result-RANK.json``.
 """
 
 from __future__ import annotations
@@ -287,11 +287,7 @@ def _cap_memory(memory_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    from bench.execution.guard import guarded
     from bench.system.processes import die_with_parent
 
-    folder, parent = Path(sys.argv[1]), int(sys.argv[2])
-    if _rank():
-        die_with_parent(parent)
-        sys.exit(main(folder))
-    sys.exit(guarded(lambda: main(folder), parent))
+    die_with_parent(int(sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,8 +1,9 @@
-"""The guard of a job: a small process between `bench run` and the job that lets nothing of it get away.
+"""The guard of a job: a process between the run's warden and the job that lets nothing of the job get away.
 
-The guard forks the job before anything heavy is imported and waits for it. Orphans of the job, such as a daemon that
-detached itself, become the guard's children. When the job ends they are ended too; when `bench run` is gone, however it
-went, the guard ends everything; when somebody kills the guard, the job dies with it.
+A warden (`bench.execution.warden`) forks the guard, the guard forks the job and waits for it. Orphans of the job, such
+as a daemon that detached itself, become the guard's children. When the job ends they are ended too. When the warden is
+gone, which goes with `bench run`, however that went, the guard ends everything. When somebody kills the guard, the job
+dies with it, and the warden ends the orphans.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class _Stop(BaseException):
 def guarded(job: Callable[[], int], parent: int) -> int:
     """Runs a job in a process of its own below this one and returns the exit code, when nothing of it is left.
 
-    A job that a signal ended has this process end by the same signal, so that the parent sees what happened.
+    A job that a signal ended has this process end by the same signal, so that its parent sees what happened.
 
     Args:
         job: what to run; its return value is the exit code of its process.
-        parent: process id of `bench run`.
+        parent: process id of the warden.
     """
     signal.signal(signal.SIGTERM, _stop)
     adopt_orphans()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.execution.executor import OnLost
+from bench.execution.launching import Wardens
 from bench.execution.planning import Estimate
 from bench.execution.process import JobProcess, Limits
 from bench.runners import registry
@@ -27,6 +28,7 @@ class LocalExecutor:
     def __init__(self, cube: Path, at_once: int, gpus: Sequence[str] = ()) -> None:
         self._cube, self._at_once, self._gpus = cube, at_once, tuple(gpus)
         self._holding: list[JobProcess] = []
+        self._wardens = Wardens()
 
     def limits(self, here: Limits, capped: bool) -> Limits:
         """See `Executor`."""
@@ -45,7 +47,7 @@ class LocalExecutor:
     ) -> JobProcess:
         """See `Executor`."""
         gpus = self._free_gpus()[: self._wanted_gpus(job, limits)] if self._gpus else None
-        process = JobProcess(job, self._cube, work, checkpoint, limits, gpus)
+        process = JobProcess(job, self._cube, work, checkpoint, limits, self._wardens, gpus)
         self._holding = [process, *(other for other in self._holding if other.running)]
         return process
 
@@ -59,4 +61,5 @@ class LocalExecutor:
         return [gpu for gpu in self._gpus if gpu not in taken]
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Ends what jobs were started through."""
+        self._wardens.close()

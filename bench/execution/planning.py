@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import resource
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +19,7 @@ from bench.data.splits import make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
 from bench.execution import learned
-from bench.execution.process import Limits
+from bench.execution.process import MOST_DISK_BYTES, Limits
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
 from bench.runners.suitability import unsuited
@@ -28,6 +27,7 @@ from bench.store.jobs import Job
 from bench.store.records import Record
 from bench.store.store import Store
 from bench.system.host import available_cores
+from bench.system.text import short_number
 
 State = Literal[
     "done",
@@ -49,8 +49,10 @@ REFUSED: tuple[State, ...] = ("unavailable", "unsuited", "too large", "too long"
 """States that a run records as skipped, with the reason."""
 _ABOUT_TO_RUN: tuple[State, ...] = (*PENDING, "failed", "timeout", "oom")
 RETRYABLE = ("failed", "timeout", "oom")
-MOST_MEMORY_GB = 1_000_000
-"""A thousand times what the largest machines have: more is a slip of the keyboard."""
+MOST_MEMORY_GB = MOST_DISK_GB = 1_000_000
+MOST_AT_ONCE, MOST_PROCESSES = 10_000, 1_000
+MOST_TIMEOUT_S = 1e9
+"""Many times what the largest machines have, and 30 years: more is a slip of the keyboard."""
 _LEAST_MEMORY_BYTES = 500_000_000
 _RESERVE_BYTES = 1_500_000_000  # for the system and the harness
 _SCORED_BYTES = 8
@@ -102,7 +104,13 @@ class PlannedJob:
     stale: bool
 
 
-def limits_for(at_once: int, memory_gb: float | None, timeout_s: float | None, processes: int = 1) -> Limits:
+def limits_for(
+    at_once: int,
+    memory_gb: float | None,
+    timeout_s: float | None,
+    processes: int = 1,
+    disk_gb: float | None = None,
+) -> Limits:
     """Limits of each of several jobs that run at once; numeric threads are divided among them.
 
     Args:
@@ -110,18 +118,23 @@ def limits_for(at_once: int, memory_gb: float | None, timeout_s: float | None, p
         memory_gb: cap of one job; None for an equal share.
         timeout_s: wall-clock limit of one job, or None.
         processes: that train one job together, where its runner can use several.
+        disk_gb: what one job may write into its folders; None for `MOST_DISK_BYTES`.
 
     Raises:
         BenchError: an option is out of range.
     """
-    if at_once < 1:
-        raise BenchError(f"--jobs is {at_once}; it must be at least 1.")
+    if not 1 <= at_once <= MOST_AT_ONCE:
+        raise BenchError(f"--jobs is {short_number(at_once)}; it must be at least 1 and at most {MOST_AT_ONCE:,}.")
     if memory_gb is not None and not 0 < memory_gb <= MOST_MEMORY_GB:
         raise BenchError(f"--memory is {memory_gb:g} GB; it must be positive and at most {MOST_MEMORY_GB:,}.")
-    if timeout_s is not None and not 0 < timeout_s < math.inf:
-        raise BenchError(f"--timeout is {timeout_s:g} s; it must be a positive number.")
-    if processes < 1:
-        raise BenchError(f"--processes-per-job is {processes}; it must be at least 1.")
+    if timeout_s is not None and not 0 < timeout_s <= MOST_TIMEOUT_S:
+        raise BenchError(f"--timeout is {timeout_s:g} s; it must be positive and at most {MOST_TIMEOUT_S:g}.")
+    if disk_gb is not None and not 0 < disk_gb <= MOST_DISK_GB:
+        raise BenchError(f"--disk is {disk_gb:g} GB; it must be positive and at most {MOST_DISK_GB:,}.")
+    if not 1 <= processes <= MOST_PROCESSES:
+        raise BenchError(
+            f"--processes-per-job is {short_number(processes)}; it must be at least 1 and at most {MOST_PROCESSES:,}."
+        )
     share = max(0, available_memory() - _RESERVE_BYTES) // at_once
     memory_bytes = int(memory_gb * 1e9) if memory_gb is not None else max(share, _LEAST_MEMORY_BYTES)
     most = _data_limit()
@@ -132,7 +145,8 @@ def limits_for(at_once: int, memory_gb: float | None, timeout_s: float | None, p
                 "of data (ulimit -d); raise that limit or name a lower --memory."
             )
         memory_bytes = most
-    return Limits(max(1, available_cores() // at_once), memory_bytes, timeout_s, processes)
+    disk_bytes = MOST_DISK_BYTES if disk_gb is None else int(disk_gb * 1e9)
+    return Limits(max(1, available_cores() // at_once), memory_bytes, timeout_s, processes, disk_bytes)
 
 
 def _data_limit() -> int:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from bench.execution.joblog import JobLog
+from bench.execution.launching import Wardens
 from bench.execution.result import Result, read_result, what_is_missing
 from bench.store.jobs import Job
 from bench.store.names import LOG
@@ -131,6 +131,7 @@ class JobProcess:
         work: empty work folder.
         checkpoint: folder that outlives the process, for an unfinished training.
         limits: what it may use.
+        wardens: start it.
         gpus: the GPUs that it sees, as ``CUDA_VISIBLE_DEVICES`` names them; None for those that this process sees.
     """
 
@@ -141,6 +142,7 @@ class JobProcess:
         work: Path,
         checkpoint: Path,
         limits: Limits,
+        wardens: Wardens,
         gpus: Sequence[str] | None = None,
     ) -> None:
         self.job, self.work, self.limits, self.gpus = job, work, limits, gpus
@@ -161,27 +163,22 @@ class JobProcess:
         self.watch = Stopwatch()
         self._folders, self._disk_checked = (work, checkpoint), Stopwatch()
         self._memory = MemoryWatch()
-        # Without -P a folder `bench` or `models` where the user stands would be imported in place of this package.
-        self._popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.execution.child", str(work.resolve()), str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log.stream,
-            stderr=subprocess.STDOUT,
-            env=environment_of_job(limits.threads, temporary, gpus),
-            start_new_session=True,  # a process group of its own: it can be ended with all its children
-        )
-        self._process = psutil.Process(self._popen.pid)
+        environment = environment_of_job(limits.threads, temporary, gpus)
+        self._guard = wardens.start(work.resolve(), environment, limits.threads, self._log.stream.fileno())
+        self._process: psutil.Process | None = None
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended at once
+            self._process = psutil.Process(self._guard.pid)
         self._members: list[psutil.Process] = []
 
     @property
     def pid(self) -> int:
         """Process id."""
-        return self._popen.pid
+        return self._guard.pid
 
     @property
     def running(self) -> bool:
         """Whether it had not ended when it was last looked at."""
-        return self._popen.returncode is None
+        return self._guard.returncode is None
 
     def log(self) -> bytes:
         """What the job printed, whatever it did to the file."""
@@ -189,7 +186,7 @@ class JobProcess:
 
     def poll(self) -> Outcome | None:
         """The outcome if the process has ended or had to be ended, else None."""
-        code = self._popen.poll()
+        code = self._guard.poll()
         if code is not None:
             self.kill()  # what outlived it, where its guard was killed
             return self._ended(code)
@@ -200,7 +197,7 @@ class JobProcess:
             )
         if self._memory.due():
             self._members = self._descendants()
-            pids = [self._popen.pid, *(member.pid for member in self._members)]
+            pids = [self._guard.pid, *(member.pid for member in self._members)]
             if self._memory.measure(pids) > self.limits.memory_bytes:
                 self.kill()
                 return self._outcome("oom", self._memory_reason())
@@ -220,13 +217,11 @@ class JobProcess:
         # Its guard is ended last: as long as that lives, no process can leave the family by losing its parent.
         while (members := [*self._descendants(), *self._members]) and time.monotonic() < deadline:
             self._members = [member for member in members if _end(member)]
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        self._popen.wait()
+        self._guard.kill()
 
     def _descendants(self) -> list[psutil.Process]:
         try:
-            return list(self._process.children(recursive=True))
+            return list(self._process.children(recursive=True)) if self._process is not None else []
         except psutil.NoSuchProcess:
             return []
 
@@ -259,9 +254,8 @@ class JobProcess:
         return f"used {used:.1f} GB, more than its cap of {cap:.1f} GB; raise --memory or use fewer --jobs"
 
     def _disk_reason(self) -> str:
-        return (
-            f"wrote more than {self.limits.disk_bytes / 1e9:g} GB into its folders; use a runner that keeps less there"
-        )
+        most = self.limits.disk_bytes / 1e9
+        return f"wrote more than {most:g} GB into its folders; raise --disk or use a runner that keeps less there"
 
     def _outcome(
         self,

@@ -114,7 +114,7 @@ class RayExecutor:
             self._threads = max(1, min(sum(cores) // self._at_once, max(cores) // here.processes))
         largest = int(max(node.get("memory", 0) for node in nodes))
         memory = here.memory_bytes if capped else largest
-        return Limits(self._threads, memory, here.timeout_s, here.processes)
+        return Limits(self._threads, memory, here.timeout_s, here.processes, here.disk_bytes)
 
     def room(self) -> int:
         """See `Executor`: grows and shrinks with the cluster."""

@@ -21,6 +21,7 @@ import numpy as np
 
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError
+from bench.execution.launching import Wardens
 from bench.execution.process import JobProcess, Limits, Outcome
 from bench.execution.result import Result
 from bench.runners import registry
@@ -125,7 +126,8 @@ def _run(job: Job, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, An
     started = clock.now()
     # Ray tells a worker which GPUs are granted to it, but hides none from a worker that is granted none.
     gpus = () if task["gpus"] == 0 else None
-    process = JobProcess(job, dataset.path, work, checkpoint, Limits(**task["limits"]), gpus)
+    wardens = Wardens()
+    process = JobProcess(job, dataset.path, work, checkpoint, Limits(**task["limits"]), wardens, gpus)
     try:
         while (outcome := process.poll()) is None:
             time.sleep(_POLL_S)
@@ -147,6 +149,7 @@ def _run(job: Job, dataset: OpenedDataset, task: dict[str, Any]) -> dict[str, An
         }
     finally:
         process.kill()  # also when the driver takes the job back
+        wardens.close()
         remove_tree(work)
 
 

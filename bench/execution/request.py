@@ -8,14 +8,15 @@ from pathlib import Path
 
 from bench.data.datasets import OpenedDataset, open_dataset
 from bench.errors import BenchError, unknown
-from bench.execution.planning import PlannedJob, default_at_once, limits_for, plan
+from bench.execution.planning import MOST_PROCESSES, PlannedJob, default_at_once, limits_for, plan
 from bench.execution.process import Limits
 from bench.runners import registry
+from bench.store.place import place_of, require_place
 from bench.store.store import Store
 from bench.suites import profiles
 from bench.suites.options import SuiteOptions
 from bench.suites.suites import SUITES, make_jobs
-from bench.system import paths
+from bench.system.text import short_number
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class RunOptions(SuiteOptions):
         jobs_at_once: as the name says; None for one per core, fewer where memory is short.
         memory_gb: cap of one job; None for an equal share.
         timeout_s: wall-clock limit of one job; None for the profile's.
+        disk_gb: what one job may write into its folders; None for 50.
         processes_per_job: processes that train one job together, where its runner can use several.
         gpus_per_job: GPUs that a job asks a cluster for; as many processes train it.
         store: the result store; None for ``$BENCH_STORE`` or ``./runs``.
@@ -43,6 +45,7 @@ class RunOptions(SuiteOptions):
     jobs_at_once: int | None = None
     memory_gb: float | None = None
     timeout_s: float | None = None
+    disk_gb: float | None = None
     processes_per_job: int = 1
     gpus_per_job: int = 0
     store: Path | None = None
@@ -96,13 +99,17 @@ def resolve(options: RunOptions, say: Callable[[str], None]) -> Request:
     profile = profiles.get(options.profile)
     timeout = options.timeout_s if options.timeout_s is not None else profile.timeout_s
     gpus, processes, at_once = options.gpus_per_job, options.processes_per_job, options.jobs_at_once
-    if gpus < 0:
-        raise BenchError(f"--gpus-per-job is {gpus}; it must not be negative.")
+    if not 0 <= gpus <= MOST_PROCESSES:
+        raise BenchError(
+            f"--gpus-per-job is {short_number(gpus)}; it must be at least 0 and at most {MOST_PROCESSES:,}."
+        )
     processes = max(processes, gpus) if processes > 0 else processes
     # Bad limits are named before any data is built.
-    limits_for(1 if at_once is None else at_once, options.memory_gb, timeout, processes)
+    limits_for(1 if at_once is None else at_once, options.memory_gb, timeout, processes, options.disk_gb)
+    place = place_of(options.store)
+    require_place(place, create=True)
     opened = open_dataset(options.dataset, say)
     if at_once is None:
         at_once = default_at_once(make_jobs(options.suite, opened, options), opened.cube, processes)
-    limits = limits_for(at_once, options.memory_gb, timeout, processes)
-    return Request(options, opened, limits, at_once, options.store or paths.default_store(), gpus)
+    limits = limits_for(at_once, options.memory_gb, timeout, processes, options.disk_gb)
+    return Request(options, opened, limits, at_once, place, gpus)

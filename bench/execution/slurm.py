@@ -15,6 +15,7 @@ from bench.errors import BenchError
 from bench.execution.planning import PENDING, RETRYABLE, PlannedJob
 from bench.execution.process import Limits
 from bench.runners import registry
+from bench.system.text import short_number
 
 NO_CAP = 1 << 60
 """Memory of a plan that is made on another machine than it runs on: nothing is too large for it."""
@@ -24,6 +25,8 @@ _TIME_MARGIN_S = 600.0
 """Time limit: estimates are rough, and a node has to start Python and read the data."""
 _MEMORY_FACTOR = 2
 _MEMORY_MARGIN_BYTES = 1_000_000_000  # `bench run` itself
+_MOST = 10_000_000
+"""Of anything that is asked for: an index may take 19 years."""
 _LEAST_MEMORY_BYTES = 1_000_000_000
 
 
@@ -50,8 +53,9 @@ class ArrayOptions:
     def __post_init__(self) -> None:
         for name in ("at_once", "jobs_per_index", "minutes", "cores"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise BenchError(f"--{name.replace('_', '-')} is {value}; it must be at least 1.")
+            if value is not None and not 1 <= value <= _MOST:
+                option = f"--{name.replace('_', '-')}"
+                raise BenchError(f"{option} is {short_number(value)}; it must be at least 1 and at most {_MOST:,}.")
         if self.partition is not None and not re.fullmatch(r"[\w.,-]+", self.partition):
             raise BenchError(f"--partition is {self.partition!r}; give its name, or several with commas between them.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,13 @@ from bench.store.reference import name_of as reference_name
 from bench.store.results import Results
 from bench.store.store import Store, existing_store
 from bench.suites.suites import SUITES
+from bench.system.arguments import path, require, require_texts
 from bench.system.disk import disk_errors, write_atomically
+from bench.system.text import plain
 
 AUTO = "auto"
 """In place of a reference's name: that of the data set and profile."""
+_TEXTS = ("suite", "dataset", "profile", "target", "weighting", "subject", "with_reference")
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,12 @@ class ReportOptions:
     with_reference: str | None = None
 
     def __post_init__(self) -> None:
+        require_texts(**{name: getattr(self, name) for name in _TEXTS})
+        for name in ("check", "pdf", "figures", "html"):
+            require(getattr(self, name), bool, name, "True or False")
+        for name in ("out", "expectations"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, None if given is None else path(given, name))
         if self.suite is not None and self.suite not in SUITES:
             raise unknown("suite", self.suite, list(SUITES), "see `bench report --help`")
         if self.weighting not in WEIGHTINGS:
@@ -92,6 +101,7 @@ class Report:
         tables: name → table, in the order of the report.
         files: every file that was written.
         notes: sentences about what is missing from it.
+        left_out: those of them that name damaged jobs and runs.
         check: what the check found, where one was asked for.
         complaints: of the LaTeX compiler.
         no_pdf: why there is no PDF, where one was asked for; said last, since the rest does not need it.
@@ -104,6 +114,7 @@ class Report:
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     check: checking.CheckResult | None = None
+    left_out: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
     no_pdf: BenchError | None = None
 
@@ -113,8 +124,8 @@ class Report:
         return self.check.broken if self.check is not None else ()
 
     def write(self, name: str, content: str) -> None:
-        """Writes a file of the report as a whole."""
-        write_atomically(self.folder / name, content.encode())
+        """Writes a file of the report as a whole; whatever it shows, nothing in it is obeyed by a terminal."""
+        write_atomically(self.folder / name, plain(content).encode())
         self.files.append(self.folder / name)
 
     def add(self, table: Table) -> Table:
@@ -133,7 +144,9 @@ def selections(store: Results, options: ReportOptions) -> dict[str, Selection]:
     """
     present = [name for name in SUITES if any(manifest.suite == name for manifest in store.manifests())]
     if not present:
-        raise BenchError(f"Store {store.root} holds no run; run `bench run --suite full` first.")
+        damaged = store.damaged_manifests
+        unread = "".join(f" that can be read ({reason.rstrip('.')})" for reason in list(damaged.values())[:1])
+        raise BenchError(f"Store {store.root} holds no run{unread}; run `bench run --suite full` first.")
     asked = [name for name in present if runs(store, name, options.dataset, options.profile)]
     wanted = [options.suite] if options.suite else asked or present[:1]  # `select` says what the latter has no run of
     return {name: select(store, name, options.dataset, options.profile, options.target) for name in wanted}
@@ -158,6 +171,9 @@ def write_report(
     chosen = selections(store, options)
     reader = StatisticsReader(store)
     report = Report(subject(store, chosen, needs_results=options.check), folder)
+    damaged = [why for selection in chosen.values() for why in selection.damaged.values()]
+    report.left_out = tuple(f"Left out: {reason}" for reason in (*store.damaged_manifests.values(), *damaged))
+    report.notes += report.left_out
     report.notes += [remark for selection in chosen.values() for remark in remarks(store, selection)]
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -247,15 +263,21 @@ def _beside(report: Report, own: Side, committed: Reference, options: ReportOpti
     return [report.add(marked(found.table, [own.selection, theirs]))] if found.table is not None else []
 
 
-def report(options: ReportOptions | None = None, /, *, store: Path | str | None = None, **fields: Any) -> Report:
+def report(options: ReportOptions | None = None, /, *, store: Path | str | None = None, **chosen: Any) -> Report:
     """Writes tables and figures from stored results, and returns the tables as typed values.
 
     Args:
         options: all options; None for the defaults.
         store: the result store; None for ``$BENCH_STORE`` or ``./runs``.
-        **fields: fields of `ReportOptions`.
+        **chosen: fields of `ReportOptions`.
 
     Raises:
         BenchError: the store holds no such run, a stored file is damaged, or a file cannot be written.
     """
-    return write_report(existing_store(store), replace(options or ReportOptions(), **fields))
+    options = ReportOptions() if options is None else options
+    require(options, ReportOptions, "options", "a ReportOptions, or its fields by name")
+    known = [item.name for item in fields(ReportOptions)]
+    for name in chosen:
+        if name not in known:
+            raise unknown("option", name, known, "`help(bench.ReportOptions)` explains them")
+    return write_report(existing_store(store), replace(options, **chosen))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Literal, get_args
 
 from bench.errors import BenchError, unknown
+from bench.system.text import one_line
 
 TRAINING_ROWS = "training_rows"
 """Parameter of a job whose training part has more rows than its runner takes: the size of the sample."""
@@ -53,17 +55,24 @@ class Cost:
     seconds_per_billion_comparisons: float = 0.0
 
 
+NEEDS = ("places_per_step", "places_per_step_held_out", "panel", "panel_held_out", "seasons")
+"""What a runner may need of the data; `bench.runners.suitability` has the rules."""
+MOST_NAME, MOST_TITLE = 100, 200
+"""Characters of a runner's name and title: a store takes no longer ones."""
 _KINDS: dict[str, type | tuple[type, ...]] = {
-    "title": str,
-    "summary": str,
-    "target": str,
+    **dict.fromkeys(("name", "title", "family", "target", "summary", "instead"), str),
+    **dict.fromkeys(("requires", "withheld", "only_profiles", "needs"), (tuple, list)),
+    **dict.fromkeys(
+        (
+            *("uses_view", "seeded", "step_means", "thread_invariant", "several_processes", "uses_gpu"),
+            "by_name",
+        ),
+        bool,
+    ),
+    **dict.fromkeys(("parameters", "profiles", "most_rows"), Mapping),
     "version": int,
-    "requires": (tuple, list),
-    "withheld": (tuple, list),
-    "only_profiles": (tuple, list),
-    "parameters": Mapping,
-    "profiles": Mapping,
-    "most_rows": Mapping,
+    "refused_after": (int, float, type(None)),
+    "explains": (str, type(None)),
     "cost": Cost,
 }
 """What fields of an entry must be: plug-ins are not type-checked."""
@@ -131,22 +140,38 @@ class RunnerEntry:
     cost: Cost = Cost()
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+        for name, kind in _KINDS.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise BenchError(
+                    f"{name} of runner {one_line(repr(self.name), MOST_NAME)} is a {type(value).__name__}; correct it."
+                )
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name) or len(self.name) > MOST_NAME:
             raise BenchError(
-                f"Runner name {self.name!r} may hold only lower-case letters, digits and underscores; rename it."
+                f"Runner name {one_line(self.name, MOST_NAME)!r} may hold only lower-case letters, digits and "
+                f"underscores, at most {MOST_NAME}; rename it."
             )
+        for name in ("title", "summary", "instead"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))  # for tables, pages and the terminal alike
+        if len(self.title) > MOST_TITLE:
+            raise BenchError(f"The title of runner {self.name!r} is longer than {MOST_TITLE} characters; shorten it.")
         if self.family not in FAMILIES:
             raise unknown("family", self.family, FAMILIES, f"runner {self.name!r} must name one of these")
         if self.explains is not None and self.explains not in get_args(Explains):
             raise unknown("kind of explanation", self.explains, get_args(Explains), f"correct runner {self.name!r}")
-        for name, kind in _KINDS.items():
-            if not isinstance(getattr(self, name), kind):
-                raise BenchError(
-                    f"{name} of runner {self.name!r} is a {type(getattr(self, name)).__name__}; correct it."
-                )
-        words = (*self.requires, *self.withheld, *self.only_profiles)
+        words = (*self.requires, *self.withheld, *self.only_profiles, *self.needs)
         if not all(isinstance(word, str) for word in words):
             raise BenchError(f"Runner {self.name!r} names something that is no text among {words!r}; correct it.")
+        for need in self.needs:
+            if need not in NEEDS:
+                raise unknown("need", need, NEEDS, f"correct needs of runner {self.name!r}")
+        if not all(isinstance(own, Mapping) for own in self.profiles.values()):
+            raise BenchError(f"profiles of runner {self.name!r} must give each profile a mapping; correct them.")
+        if not all(isinstance(most, int) and most > 0 for most in self.most_rows.values()):
+            raise BenchError(f"most_rows of runner {self.name!r} must give each profile a whole number; correct them.")
+        costs = [getattr(self.cost, item.name) for item in fields(Cost)]
+        if not all(isinstance(cost, int | float) and 0 <= cost < math.inf for cost in costs):
+            raise BenchError(f"cost of runner {self.name!r} must hold positive numbers; correct it.")
         try:
             json.dumps([self.parameters, self.profiles], allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:

@@ -10,7 +10,6 @@ A plug-in that cannot be used is skipped, and `problems` says why; it never disa
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import json
 import os
@@ -22,7 +21,8 @@ from typing import Any
 
 from bench.errors import BenchError, unknown
 from bench.runners.entry import Cost, RunnerEntry
-from bench.system.text import one_line, text_of
+from bench.runners.foreign import NotImportable, imported
+from bench.system.arguments import require_texts
 
 ENTRY_POINT_GROUP = "climate2gpp_bench.runners"
 PLUGINS_VARIABLE = "BENCH_PLUGINS"
@@ -108,6 +108,7 @@ def register(
         BenchError: its target lies where a job cannot import it, a setting does not fit into JSON, or a runner of
             another origin has the name.
     """
+    require_texts(name=name, title=title)
     if isinstance(runner, RunnerEntry):
         entry = runner
     else:
@@ -188,10 +189,9 @@ def _imported(target: str, origin: str) -> Any:
     if here not in sys.path and "" not in sys.path:
         sys.path.append(here)
     try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except (Exception, SystemExit) as error:  # whatever code of others does at import
-        why = one_line(f"{type(error).__name__}: {text_of(error)}", 300)
-        raise _Skipped(f"The {origin} cannot be imported ({why})") from error
+        return imported(module_name, attribute)
+    except NotImportable as error:
+        raise _Skipped(f"The {origin} cannot be imported ({error})") from error
 
 
 def _add(collected: dict[str, RunnerEntry], found: object, origin: str) -> None:

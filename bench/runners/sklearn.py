@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import re
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Runner
 from bench.runners.entry import Cost, RunnerEntry
-from bench.system.text import one_line, text_of
+from bench.runners.foreign import NotImportable, imported
 
 ESTIMATOR = "estimator"
 """Parameter of a job that names the class; all others are the class's own."""
@@ -59,11 +58,10 @@ def regressor_class(path: str) -> Any:
     """
     module, _, name = path.replace(":", ".").rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (Exception, SystemExit) as error:  # whatever code of others does at import
+        found = imported(module, name)
+    except NotImportable as error:
         raise BenchError(
-            f"There is no regressor {path!r} ({one_line(f'{type(error).__name__}: {text_of(error)}', 200)}); name a "
-            "class as in sklearn:sklearn.linear_model.Ridge."
+            f"There is no regressor {path!r} ({error}); name a class as in sklearn:sklearn.linear_model.Ridge."
         ) from error
     if not (inspect.isclass(found) or inspect.isfunction(found)) or (
         inspect.isclass(found) and not (hasattr(found, "fit") and hasattr(found, "predict"))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from bench.data.splits import require_parameters
 from bench.system.text import is_name, one_line
@@ -37,6 +37,8 @@ _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 """Becomes part of a file's name, and so does a fingerprint."""
 _OF_ADDRESS = ("train_cells", "weeks", "sample_seed", "fold", "folds", "target")
 """Parameters of a split by which people tell its jobs apart."""
+_OF_SAMPLES = ("fewshot", "ablation")
+"""Suites whose splits are of the kind of the same name, which no other suite has: tables rely on their parameters."""
 
 
 class Job(BaseModel):
@@ -76,6 +78,15 @@ class Job(BaseModel):
     packages: dict[str, str]
     evaluation: int = EVALUATION_VERSION
     override: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _as_its_suite(self) -> Self:
+        kind = self.split["kind"]
+        if kind != self.suite and (self.suite in _OF_SAMPLES or kind in _OF_SAMPLES):
+            raise ValueError(f"a job of suite {self.suite} has a split of kind {kind}")
+        if self.suite == "ablation" and (self.override is None or not isinstance(self.parameters.get("options"), dict)):
+            raise ValueError("a job of suite ablation names neither what it changes nor its settings")
+        return self
 
     @cached_property
     def id(self) -> str:
@@ -133,7 +144,7 @@ class Job(BaseModel):
 
 def variant_of(override: Mapping[str, Any]) -> str:
     """``base``, or what an override changes: ``n_nodes=100``."""
-    return ", ".join(f"{key}={override[key]}" for key in sorted(override)) or "base"
+    return one_line(", ".join(f"{key}={override[key]}" for key in sorted(override))) or "base"
 
 
 def name_of(dataset: OpenedDataset) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bench.store.jobs import Job
 from bench.system.host import Host
+from bench.system.text import one_line
 
 SCHEMA_VERSION = 1
 Status = Literal["done", "failed", "timeout", "oom", "skipped"]
+Line = Annotated[str, AfterValidator(one_line)]
+"""Text for people: whoever wrote it, no output has to clean it again."""
 Seconds = Annotated[float, Field(ge=0, le=1e10)]
 Bytes = Annotated[int, Field(ge=0, lt=1 << 63)]
 Samples = Annotated[int, Field(ge=0, lt=1 << 63)]
@@ -60,7 +63,7 @@ class Record(BaseModel):
     job_id: str = Field(validation_alias="cell_id", serialization_alias="cell_id")
     job: Job = Field(validation_alias="cell", serialization_alias="cell")
     status: Status
-    reason: str | None = None
+    reason: Line | None = None
     interrupted: bool = False
     metrics: dict[str, dict[str, float | None]] = {}
     n_train: Samples | None = None
@@ -71,14 +74,14 @@ class Record(BaseModel):
     peak_memory_bytes: Bytes | None = None
     threads: int | None = None
     processes: int | None = None
-    device: str | None = None
-    precision: str | None = None
-    training_ended: str | None = None
+    device: Line | None = None
+    precision: Line | None = None
+    training_ended: Line | None = None
     started: str
     finished: str
     files: dict[str, str] = {}
     host: Host
-    bench_version: str
+    bench_version: Line
 
     @field_validator("files")
     @classmethod
@@ -99,8 +102,8 @@ class RowTitle(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    title: Annotated[str, Field(max_length=200)]
-    family: Annotated[str, Field(max_length=100)]
+    title: Annotated[Line, Field(max_length=200)]
+    family: Annotated[Line, Field(max_length=100)]
     step_means: bool = False
 
 
@@ -130,11 +133,18 @@ class Manifest(BaseModel):
     created: str
     suite: str
     dataset_spec: str
-    dataset_reason: str
-    dataset_title: str
-    target_name: str
-    target_units: str
-    several_targets: dict[str, str] = {}
+    dataset_reason: Line
+    dataset_title: Line
+    target_name: Line
+    target_units: Line
+    several_targets: dict[Line, Line] = {}
     options: dict[str, Any]
     rows: dict[str, RowTitle] = {}
     jobs: list[Job] = Field(validation_alias="cells", serialization_alias="cells")
+
+    @model_validator(mode="after")
+    def _jobs_of_its_suite(self) -> Self:
+        foreign = next((job for job in self.jobs if job.suite != self.suite), None)
+        if foreign is not None:
+            raise ValueError(f"a run of suite {self.suite} has a job of suite {foreign.suite}")
+        return self

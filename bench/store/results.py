@@ -16,18 +16,20 @@ class Results(Protocol):
 
     Attributes:
         root: the folder.
+        damaged_manifests: path → what is wrong with it, of those that `manifests` left out when it was last called.
     """
 
     root: Path
+    damaged_manifests: dict[Path, str]
 
     def manifests(self) -> list[Manifest]:
-        """All manifests, oldest first."""
+        """All manifests that can be read, oldest first."""
 
     def record(self, job_id: str) -> Record | None:
         """The record of a job, or None if it never ended."""
 
-    def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
-        """The records of those of some jobs that ended, by id."""
+    def records_of(self, ids: Iterable[str]) -> tuple[dict[str, Record], dict[str, str]]:
+        """The records of those of some jobs that ended, by id, and what is wrong with the damaged ones."""
 
     def statistics(self, record: Record) -> pd.DataFrame:
         """The sums of a done job, as `docs/results-format.md` describes them; always with the column ``year``."""

@@ -22,8 +22,8 @@ from pydantic import BaseModel, ValidationError
 from bench.errors import BenchError
 from bench.store.index import FEWEST, Entry, Stamp, read_index, stamp_of, stamp_of_file, write_index
 from bench.store.names import ARTEFACTS, LOG, RECORD, STATISTICS
+from bench.store.place import FOLDERS, place_of, require_place
 from bench.store.records import SCHEMA_VERSION, Manifest, Record
-from bench.system import paths
 from bench.system.disk import disk_errors, remove_abandoned, sha256, write_atomically
 from bench.system.locks import ProcessLock
 from bench.system.ownership import is_abandoned, owner
@@ -33,7 +33,6 @@ from bench.system.untrusted import is_folder, is_regular, make_readable, read_re
 if TYPE_CHECKING:
     import pandas as pd
 
-_FOLDERS = ("cells", "work", "locks", "manifests", "quarantine", "checkpoints")
 STORED_STAYS = "stored results are untouched"
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _CHANGES = 50
@@ -54,6 +53,9 @@ class Store:
         root: its folder.
         create: make it if it is not there.
 
+    Attributes:
+        damaged_manifests: path → what is wrong with it, of those that `manifests` left out when it was last called.
+
     Raises:
         BenchError: the folder is no store, may not be written, or was written by a newer version.
     """
@@ -62,19 +64,10 @@ class Store:
         self.root = root
         self.jobs_dir, self.work_dir = root / "cells", root / "work"
         self._manifests: dict[Path, tuple[Stamp, Manifest]] = {}
+        self.damaged_manifests: dict[Path, str] = {}
         marker = root / "store.json"
-        if root.exists() and not root.is_dir():
-            raise BenchError(f"{root} is a file, not a folder; name another place with --store.")
+        require_place(root, create=create)
         if create and not marker.exists():
-            # Another run may be making the same store at this moment: its marker and the marker's forerunner are ours.
-            present = {item.name for item in root.iterdir()} if root.exists() else set()
-            known = {*_FOLDERS, "datasets", "report"}  # of a store whose marker is gone
-            foreign = sorted(name for name in present - known if not name.lstrip(".").startswith("store.json"))
-            if foreign:
-                raise BenchError(
-                    f"{root} is no result store but holds other files ({foreign[0]}, …); name an empty folder with "
-                    "--store."
-                )
             with disk_errors(f"Store {root}", STORED_STAYS):
                 root.mkdir(parents=True, exist_ok=True)
                 self._make_folders()
@@ -103,7 +96,7 @@ class Store:
     def _make_folders(self) -> None:
         """Makes the folders that are missing, be the store new or somebody has removed an empty one."""
         with disk_errors(f"Store {self.root}", STORED_STAYS):
-            for name in _FOLDERS:
+            for name in FOLDERS:
                 (self.root / name).mkdir(exist_ok=True)
 
     def record(self, job_id: str) -> Record | None:
@@ -199,18 +192,17 @@ class Store:
                 records[job_id] = found
         return records, damaged
 
-    def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
-        """The records of those of some jobs that ended, by id.
-
-        Raises:
-            CorruptRecord: at the first damaged one.
-        """
-        records = {}
-        for job_id, found in self._look_up(list(ids)):
+    def records_of(self, ids: Iterable[str]) -> tuple[dict[str, Record], dict[str, str]]:
+        """As `survey`, of those of some jobs that ended; their files are checked by their hashes."""
+        records: dict[str, Record] = {}
+        damaged: dict[str, str] = {}
+        wanted = list(ids)
+        for job_id, found in self._look_up(wanted, frozenset(wanted)):
             if isinstance(found, CorruptRecord):
-                raise found
-            records[job_id] = found
-        return records
+                damaged[job_id] = str(found)
+            else:
+                records[job_id] = found
+        return records, damaged
 
     def _look_up(
         self, ids: Sequence[str], check_files_of: Collection[str] = (), *, prune: bool = False
@@ -263,13 +255,18 @@ class Store:
         return stamps
 
     def manifests(self) -> list[Manifest]:
-        """All manifests, oldest first; one that is unchanged is read once."""
+        """All manifests that can be read, oldest first; one that is unchanged is read once."""
         found = []
+        self.damaged_manifests = {}
         for path in sorted((self.root / "manifests").glob("*.json")):
             stamp = stamp_of_file(path)
             known = self._manifests.get(path)
             if known is None or stamp is None or known[0] != stamp:
-                known = self._manifests[path] = stamp or (), read_manifest(path)
+                try:
+                    known = self._manifests[path] = stamp or (), read_manifest(path)
+                except CorruptRecord as error:
+                    self.damaged_manifests[path] = str(error)
+                    continue
             found.append(known[1])
         return found
 
@@ -409,13 +406,24 @@ class Store:
         os.replace(folder, target)
 
 
-def existing_store(path: Path | str | None) -> Store:
+def existing_store(path: os.PathLike[str] | str | None) -> Store:
     """The store that the user means: ``$BENCH_STORE`` or ``./runs`` for None.
 
     Raises:
         BenchError: there is none.
     """
-    return Store(Path(path) if path is not None else paths.default_store())
+    return Store(place_of(path))
+
+
+def store_of_plan(path: os.PathLike[str] | str | None) -> Store | None:
+    """The store that a run would go on with, or None where it would make one.
+
+    Raises:
+        BenchError: a run would refuse the place.
+    """
+    root = place_of(path)
+    require_place(root, create=True)
+    return Store(root) if (root / "store.json").exists() else None
 
 
 def is_job_id(text: str) -> bool:

@@ -266,10 +266,17 @@ def parameters_of(runner: str, override: Mapping[str, Any], profile: str, train_
     return own | {"options": {**reduced, **_base_options(runner, train_cells), **override}}
 
 
+def knows(runner: str, profile: str) -> bool:
+    """Whether this version's ablation has a runner, in that profile; a store may hold those of another."""
+    return runner in BASE_OPTIONS and profile in REDUCTIONS
+
+
 def base_parameters(job: Job) -> dict[str, Any]:
     """Parameters of an ablation job with its override undone: equal for all jobs that differ in nothing else."""
+    if job.runner not in BASE_OPTIONS:
+        return job.parameters  # of another version's ablation
     base = _base_options(job.runner, job.split["train_cells"])
-    undone = {key: base[key] for key in job.override or ()}
+    undone = {key: base[key] for key in job.override or () if key in base}
     return job.parameters | {"options": job.parameters["options"] | undone}
 
 

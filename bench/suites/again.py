@@ -21,6 +21,8 @@ def planned_now(job: Job) -> Job:
     entry = registry.entries().get(job.runner)
     if entry is None:
         return job  # a plug-in that is not loaded: nothing to compare with
+    if job.suite == ablation.SUITE and not ablation.knows(job.runner, job.profile):
+        return job
     present = {
         "runner_version": entry.version,
         "parameters": parameters_now(job),

@@ -35,7 +35,10 @@ def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise BenchError(f"--set {word[:80]!r} holds signs that cannot be stored, or is too long; correct it.")
         if key.split(".")[0] == TRAINING_ROWS:
             raise BenchError(f"--set {word!r}: {TRAINING_ROWS} follows from the runner's limit; set another parameter.")
-        found.setdefault(runner, {})[key] = _value(word, text)
+        value, own = _value(word, text), found.setdefault(runner, {})
+        if key in own and own[key] != value:
+            raise BenchError(f"--set gives {runner}.{key} two values ({own[key]!r}, {value!r}); name one.")
+        own[key] = value
     return found
 
 

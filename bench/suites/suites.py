@@ -101,7 +101,8 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
     if options.settings and suite == ABLATION:
         raise BenchError("--set is for the suites full and fewshot; an ablation is a line of bench/suites/ablation.py.")
     only, skip, extra = map(registry.expanded, (options.only, options.skip, options.extra))
-    options = replace(options, only=only, skip=skip, extra=extra)
+    views, sizes = tuple(dict.fromkeys(options.views)), tuple(dict.fromkeys(options.train_cells))
+    options = replace(options, only=only, skip=skip, extra=extra, views=views, train_cells=sizes)
     for view in options.views:
         if view not in VIEWS:
             raise unknown("view", view, VIEWS, "see `bench run --help`")
@@ -111,7 +112,7 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
         raise BenchError(
             f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
         )
-    return jobs
+    return list({job.id: job for job in jobs}.values())  # two sizes may come to one, where the data have fewer cells
 
 
 def require_repetitions(options: SuiteOptions) -> None:

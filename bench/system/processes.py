@@ -8,14 +8,16 @@ Elsewhere a thread watches the parent, and process groups are all there is.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Collection
 from pathlib import Path
 
-_SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # of linux/prctl.h
+_SET_PDEATHSIG, _SET_NAME, _SET_CHILD_SUBREAPER = 1, 15, 36  # of linux/prctl.h
 _WATCH_S = 0.2
 END_S = 10.0
 """How long processes may take to vanish after SIGKILL; one that hangs in the kernel may take for ever."""
@@ -39,19 +41,35 @@ def adopt_orphans() -> bool:
     return _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
-def end_children() -> None:
-    """Ends every child of this process, and, if it adopts orphans, their descendants one generation after the other."""
-    deadline = time.monotonic() + END_S
+def name_process(name: str) -> None:
+    """Gives this process a name for ``top`` and ``ps -o comm``, of which Linux keeps 15 letters."""
+    _prctl(_SET_NAME, ctypes.create_string_buffer(name.encode()[:15]))
+
+
+def end_children(keep: Collection[int] = ()) -> dict[int, int]:
+    """Ends children of this process, and, if it adopts orphans, their descendants one generation after the other.
+
+    Args:
+        keep: process ids of children that stay.
+
+    Returns:
+        Process id → wait status of every child that ended meanwhile, of its own accord too.
+    """
+    deadline, ended = time.monotonic() + END_S, dict[int, int]()
     while time.monotonic() < deadline:
-        for pid in _children():
+        strangers, known = set(_children()).difference(keep), len(ended)
+        for pid in strangers:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         try:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
+            while (found := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+                ended[found[0]] = found[1]
         except ChildProcessError:
-            return
-        if ended == 0:
-            time.sleep(0.002)
+            break
+        if not strangers and len(ended) == known:  # whoever ended since the look may have left orphans
+            break
+        time.sleep(0.002)
+    return ended
 
 
 def _children() -> list[int]:
@@ -62,12 +80,11 @@ def _children() -> list[int]:
     return [child.pid for child in psutil.Process().children()]
 
 
-def _prctl(option: int, value: int) -> bool:
+def _prctl(option: int, value: int | ctypes.Array[ctypes.c_char]) -> bool:
     if sys.platform != "linux":
         return False
-    import ctypes
-
-    return bool(ctypes.CDLL(None, use_errno=True).prctl(option, ctypes.c_ulong(value), 0, 0, 0) == 0)
+    argument = ctypes.c_ulong(value) if isinstance(value, int) else value
+    return bool(ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0) == 0)
 
 
 def _watch(parent: int, by: signal.Signals) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 _UNFIT = re.compile(
     "["
     "\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters: escape sequences begin with one of them
     "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"  # what turns the direction of a line, or ends it
     "\ud800-\udfff"  # halves of characters: bytes of a file name that are no UTF-8
-    "\ufeff\ufff9-\ufffb"
+    "\u00ad\u180e\u200b\u2060\ufeff\ufff9-\ufffb"  # what nobody sees
     "\U000e0000-\U000e007f"  # invisible tags
     "]"
 )
@@ -34,12 +35,22 @@ def one_line(text: str, most: int | None = None) -> str:
     return line if most is None or len(line) <= most else line[: most - 1] + "…"
 
 
+def is_printed_as_it_is(text: str) -> bool:
+    """Whether a text stands on one line and a terminal obeys nothing of it."""
+    return plain(text) == text and not {*"\t\n"} & {*text}
+
+
 def text_of(error: BaseException) -> str:
     """The text of an exception of others, which may itself fail to be had."""
     try:
         return str(error)
     except Exception:  # noqa: BLE001 - code of others
         return "no message"
+
+
+def short_number(number: int) -> str:
+    """A whole number that may have any length, as a sentence takes it."""
+    return str(number) if abs(number) < 10**12 else f"{Decimal(number):.0e}"
 
 
 def is_name(text: str) -> bool:

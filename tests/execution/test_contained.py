@@ -83,7 +83,7 @@ class Scene:
         write_cube(folder / "toy.zarr", make_cube())
 
     def run(self, *deeds: str, options: tuple[str, ...] = (), expect: int = 1) -> str:
-        chosen = ",".join(name if name == "noise_a" else f"hostile_{name}" for name in deeds)
+        chosen = ",".join(name if name.startswith("noise_") else f"hostile_{name}" for name in deeds)
         result = self.bench(
             *("run", "--suite", "full", "--profile", "smoke", "--dataset", str(self.folder / "toy.zarr")),
             *("--only", chosen, *options),
@@ -178,7 +178,8 @@ def test_a_done_record_without_files_is_set_aside_and_repeated(scene: Scene) -> 
     [record] = scene.records.values()
     path = scene.folder / "runs" / "cells" / record.job_id / "record.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"files": {}}))
-    assert scene.bench("report", plugins=PLUGINS).returncode == 2
+    shown = scene.bench("report", "--no-figures", plugins=PLUGINS)
+    assert shown.returncode == 0 and f"{record.job_id} lacks statistics.parquet" in shown.stderr, shown.stderr
     assert "1 done; 0 done before" in scene.run("noise_a", expect=0)
     [again] = scene.records.values()
     assert again.files == record.files
@@ -200,15 +201,15 @@ def test_what_killed_runs_were_writing_is_removed_by_the_next(scene: Scene) -> N
 
 
 def test_a_job_that_stops_its_guard_ends_at_the_time_limit(scene: Scene) -> None:
-    scene.run("stops_its_guard", options=("--timeout", "8"))
+    scene.run("stops_its_guard", options=("--timeout", "20"))
     assert scene.records["stops_its_guard"].status == "timeout"
-    assert not [
-        item for item in psutil.process_iter(["cmdline"]) if str(scene.folder) in " ".join(item.info["cmdline"] or [])
-    ]
+    assert len((scene.outside / "pids").read_text().split()) == 2
+    scene.require_nothing_left()
 
 
-@pytest.mark.parametrize("victim", ["run", "guard"])
-def test_a_job_in_a_long_call_dies_with_the_run_and_with_its_guard(scene: Scene, victim: str) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("victim", ["run", "warden", "guard"])
+def test_a_job_in_a_long_call_dies_with_whoever_is_above_it(scene: Scene, victim: str) -> None:
     command = [
         "run",
         "--suite",
@@ -227,15 +228,62 @@ def test_a_job_in_a_long_call_dies_with_the_run_and_with_its_guard(scene: Scene,
         stdout=subprocess.DEVNULL,
     )
     pids = scene.outside / "pids"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while (not pids.exists() or len(pids.read_text().split()) < 2) and time.monotonic() < deadline:
         time.sleep(0.05)
     job, daemon = (psutil.Process(int(pid)) for pid in pids.read_text().split())
     guard = job.parent()
-    assert guard is not None and guard.parent().pid == process.pid
-    if victim == "guard":
-        time.sleep(3)  # what a killed guard lets go of can be ended if the run has seen it once
-    (process if victim == "run" else guard).kill()
-    _, alive = psutil.wait_procs([job, guard, daemon], timeout=10)
+    assert guard is not None
+    warden = guard.parent()
+    assert warden is not None and warden.ppid() == process.pid
+    # At once: whether the run ever saw the daemon must not matter.
+    {"run": psutil.Process(process.pid), "warden": warden, "guard": guard}[victim].kill()
+    _, alive = psutil.wait_procs([job, guard, daemon], timeout=30)
     assert not alive
-    process.wait(timeout=30)
+    process.wait(timeout=60)
+    assert not psutil.wait_procs([warden], timeout=10)[1]
+
+
+@pytest.mark.parametrize("deed", ["kills_its_warden", "stops_its_warden"])
+def test_a_job_that_ends_or_stops_its_warden_is_recorded_and_the_others_run(scene: Scene, deed: str) -> None:
+    scene.run(deed, "noise_a", "noise_b", options=("--jobs", "1"))
+    found = {name: (record.status, record.interrupted) for name, record in scene.records.items()}
+    assert found == {deed: ("failed", True), "noise_a": ("done", False), "noise_b": ("done", False)}
+    scene.require_nothing_left()
+
+
+def test_children_of_the_calling_process_are_left_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run from Python: the process has children of its own, and a job whose killed guard lets a daemon go."""
+    monkeypatch.setenv("HOSTILE_OUTSIDE", str(scene.outside))
+    monkeypatch.setenv("BENCH_PLUGINS", PLUGINS)
+    program = (
+        "import subprocess, sys, bench\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(100)'])\n"
+        "launch = 'import subprocess, sys; print(subprocess.Popen([sys.executable, \"-c\", '\n"
+        "launch += '\"import time; time.sleep(100)\"], stdout=subprocess.DEVNULL).pid)'\n"
+        "orphan = int(subprocess.run([sys.executable, '-c', launch], stdout=subprocess.PIPE, check=True).stdout)\n"
+        "bench.run('full', profile='smoke', dataset='toy.zarr', only='hostile_leaves_its_guard', store='runs')\n"
+        "import psutil\n"
+        "print('own', child.poll() is None and psutil.pid_exists(orphan))\n"
+        "child.kill(); psutil.Process(orphan).kill()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=bench_environment(scene.folder, PLUGINS) | {"HOSTILE_OUTSIDE": str(scene.outside)},
+        cwd=scene.folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert "own True" in done.stdout, done.stdout + done.stderr
+    assert scene.records["leaves_its_guard"].interrupted
+    scene.require_nothing_left()
+
+
+def test_a_warden_shares_no_threads_for_computing_with_its_jobs(scene: Scene) -> None:
+    scene.run("tells_its_modules", expect=0)
+    said = json.loads(scene.log("tells_its_modules").decode().splitlines()[0])
+    assert "pandas" in said["modules"] and not {"torch", "sklearn", "lightgbm"} & set(said["modules"])
+    assert not [name for name in said["libraries"] if name.startswith(("libgomp", "libomp", "libiomp"))]
+    others = [name for name in said["threads"] if not name.startswith("python")]
+    assert set(others) <= {"jemalloc_bg_thd"}  # Arrow's, which knows of forks

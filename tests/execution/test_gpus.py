@@ -14,6 +14,7 @@ import pytest
 from bench.data.cube_zarr import write_cube
 from bench.data.datasets import OpenedDataset
 from bench.execution import child
+from bench.execution.launching import Wardens
 from bench.execution.local_executor import LocalExecutor
 from bench.execution.planning import Estimate, plan
 from bench.execution.process import Limits, environment_of_job
@@ -69,7 +70,9 @@ def test_jobs_that_use_a_gpu_take_turns_and_others_do_not_wait(tmp_path: Path, m
 class FakeProcess:
     """A job's process that runs until it is told otherwise."""
 
-    def __init__(self, job: Job, cube: Path, work: Path, checkpoint: Path, limits: Limits, gpus: Any) -> None:
+    def __init__(
+        self, job: Job, cube: Path, work: Path, checkpoint: Path, limits: Limits, wardens: Wardens, gpus: Any
+    ) -> None:
         self.gpus, self.running = gpus, True
 
 

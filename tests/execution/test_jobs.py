@@ -189,7 +189,7 @@ def test_a_damaged_job_is_set_aside_and_repeated(bench: Bench, data: str, tmp_pa
     listing = bench("ls", "cells", plugins=QUICK)
     assert "corrupt" in listing.stdout
     report = bench("report", plugins=QUICK)
-    assert report.returncode == 2 and "sets a damaged job aside" in report.stderr
+    assert report.returncode == 0 and "sets a damaged job aside" in report.stderr
     run(bench, data, "--only", "noise_a")
     again = records(tmp_path)["noise_a"]
     assert again.files == record.files
@@ -238,7 +238,7 @@ def test_a_changed_file_is_noticed_by_the_next_run_and_computed_anew(bench: Benc
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    assert bench("report", plugins=QUICK).returncode == 2
+    assert f"{record.job_id}/statistics.parquet is missing or damaged" in bench("report", plugins=QUICK).stderr
     assert "1 done; 0 done before" in run(bench, data, "--only", "noise_a")
     assert bench("report", plugins=QUICK).returncode == 0
     assert records(tmp_path)["noise_a"].files == record.files
@@ -248,7 +248,8 @@ def test_a_damaged_manifest_is_set_aside_by_the_next_run(bench: Bench, data: str
     run(bench, data, "--only", "noise_a")
     [manifest] = (tmp_path / "runs" / "manifests").glob("*.json")
     manifest.write_text("{")
-    assert bench("report", plugins=QUICK).returncode == 2
+    refused = bench("report", plugins=QUICK)
+    assert refused.returncode == 2 and "holds no run that can be read" in refused.stderr
     run(bench, data, "--only", "noise_a")
     assert bench("report", plugins=QUICK).returncode == 0
     assert list((tmp_path / "runs" / "quarantine").iterdir())

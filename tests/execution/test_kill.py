@@ -89,7 +89,7 @@ def undisturbed(scene: Scene) -> tuple[dict[str, bytes], float]:
 
 
 def kill_a_job(process: subprocess.Popen[bytes], generator: random.Random) -> bool:
-    children = psutil.Process(process.pid).children()
+    children = psutil.Process(process.pid).children(recursive=True)  # wardens, guards and jobs
     if not children:
         return False
     generator.choice(children).send_signal(signal.SIGKILL)
@@ -98,7 +98,7 @@ def kill_a_job(process: subprocess.Popen[bytes], generator: random.Random) -> bo
 
 
 def kill_the_runner(process: subprocess.Popen[bytes], generator: random.Random) -> bool:
-    children = psutil.Process(process.pid).children()
+    children = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
@@ -163,7 +163,7 @@ def test_ctrl_c_ends_jobs_and_leaves_a_store_to_resume(
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not psutil.Process(process.pid).children():
         time.sleep(0.02)
-    children = psutil.Process(process.pid).children()
+    children = psutil.Process(process.pid).children(recursive=True)
     assert children
     os.kill(process.pid, signal.SIGINT)
     assert process.wait(timeout=30) == 130

@@ -53,7 +53,7 @@ class Scene:
     def jobs_of(self, node: Any) -> list[psutil.Process]:
         """Processes of jobs that run on a node."""
         raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
-        return [item for item in raylet.children(recursive=True) if "bench.execution.child" in item.cmdline()]
+        return [item for item in raylet.children(recursive=True) if item.name().startswith("job-")]
 
     def wait_for_a_job_of(self, node: Any) -> list[psutil.Process]:
         deadline = time.monotonic() + 90

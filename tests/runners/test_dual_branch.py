@@ -142,7 +142,8 @@ def test_a_killed_training_goes_on_where_it_stopped_to_the_same_numbers(
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list((tmp_path / "runs").glob("checkpoints/*/training.pt")):
         time.sleep(0.01)
-    psutil.Process(process.pid).children()[0].send_signal(signal.SIGKILL)
+    [job] = [item for item in psutil.Process(process.pid).children(recursive=True) if item.name().startswith("job-")]
+    job.send_signal(signal.SIGKILL)
     assert process.wait(timeout=60) == 1
     resumed = bench("run", *arguments, plugins=LONG)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr

@@ -10,6 +10,7 @@ import pytest
 from bench.errors import BenchError
 from bench.runners import registry
 from bench.runners.entry import RunnerEntry
+from tests.conftest import bench_environment
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,19 @@ def test_a_bad_plug_in_is_skipped_and_named_and_disables_nothing(
     "code",
     [
         "raise RuntimeError('no')",
+        "raise KeyboardInterrupt",
+        "raise GeneratorExit",
+        "import asyncio; raise asyncio.CancelledError",
+        "from bench import RunnerEntry\nX = RunnerEntry('mine', 'Mine', 'Spatial', 'a:B', '', needs=('nope',))",
+        "from bench import RunnerEntry\nX = RunnerEntry('mine', 'Mine', 'Spatial', 'a:B', '', needs=(3,))",
+        "from bench import RunnerEntry\nX = RunnerEntry(5, 'Mine', 'Spatial', 'a:B', '')",
+        "from bench import RunnerEntry\nX = RunnerEntry('m' * 101, 'Mine', 'Spatial', 'a:B', '')",
+        "from bench import RunnerEntry\nX = RunnerEntry('mine', 'M' * 201, 'Spatial', 'a:B', '')",
+        "from bench import RunnerEntry\nX = RunnerEntry('mine', 'Mine', 'Spatial', 'a:B', '', uses_gpu=1)",
+        "from bench import RunnerEntry\nX = RunnerEntry('mine', 'M', 'Spatial', 'a:B', '', most_rows={'paper': 'x'})",
+        "from bench import RunnerEntry\nX = RunnerEntry('mine', 'Mine', 'Spatial', 'a:B', '', profiles={'paper': 3})",
+        "from bench import Cost, RunnerEntry\nX = RunnerEntry('mine', 'M', 'Spatial', 'a:B', '', cost=Cost('x'))",
+        "from bench import Cost, RunnerEntry\nX = RunnerEntry('mine', 'M', 'Spatial', 'a:B', '', cost=Cost(-1.0))",
         "import sys; sys.exit(3)",
         "this is no Python",
         "import no_such_package",
@@ -194,3 +208,28 @@ def test_profiles_change_only_what_they_name() -> None:
 def test_what_an_explanation_means_is_one_of_three_words() -> None:
     with pytest.raises(BenchError, match="kind of explanation 'gradient'"):
         RunnerEntry("mine", "Mine", "Spatial", "a:B", "", explains="gradient")  # type: ignore[arg-type]
+
+
+def test_the_needs_that_an_entry_may_name_are_those_that_have_a_rule() -> None:
+    from bench.runners.entry import NEEDS
+    from bench.runners.suitability import NEEDS as RULES
+
+    assert set(NEEDS) == set(RULES)
+
+
+def test_ctrl_c_while_a_plug_in_is_imported_is_the_users(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nX = []")
+    code = "from bench.runners import registry\ntry: registry.entries()\nexcept KeyboardInterrupt: print('heard')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=bench_environment(tmp_path, "slow:X"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "heard\n", done.stderr
+
+
+def test_texts_of_an_entry_are_fit_for_every_output() -> None:
+    entry = RunnerEntry("mine", "a\x1b[31m\nb\u202ec\u200bd", "Spatial", "a:B", "\x00sum\udce9mary")
+    assert entry.title == r"a\x1b[31m b\u202ec\u200bd" and entry.summary == r"\x00sum\udce9mary"

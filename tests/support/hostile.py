@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
@@ -350,7 +351,11 @@ def _share_much(scratch: Path) -> None:
 
 DEEDS["shares_much"] = _share_much
 DEEDS["holds_the_lock"] = lambda scratch: _in_a_long_call()
-DEEDS["stops_its_guard"] = lambda scratch: os.kill(os.getppid(), signal.SIGSTOP)
+DEEDS["leaves_its_guard"] = lambda scratch: _leave_its_guard()
+DEEDS["kills_its_warden"] = lambda scratch: _to_the_warden(signal.SIGKILL)
+DEEDS["stops_its_warden"] = lambda scratch: _to_the_warden(signal.SIGSTOP)
+DEEDS["tells_its_modules"] = lambda scratch: _tell_its_modules()
+DEEDS["stops_its_guard"] = lambda scratch: _stop_its_guard()
 DEEDS["log_on_full_disk"] = lambda scratch: _on_full_disk(wrapped=False)
 DEEDS["wrapped_full_disk"] = lambda scratch: _on_full_disk(wrapped=True)
 DEEDS["removes_the_cube"] = lambda scratch: shutil.rmtree(os.environ["HOSTILE_CUBE"])
@@ -361,6 +366,36 @@ def _in_a_long_call() -> None:
     _remember(os.getpid())
     _detach(SLEEP, 1)
     ctypes.PyDLL(None).sleep(120)
+
+
+def _stop_its_guard() -> None:
+    _remember(os.getppid())
+    _remember(os.getpid())
+    os.kill(os.getppid(), signal.SIGSTOP)
+
+
+def _leave_its_guard() -> None:
+    _detach(SLEEP, 2)
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def _to_the_warden(number: signal.Signals) -> None:
+    _detach(SLEEP, 1)
+    warden = psutil.Process(os.getppid()).ppid()
+    os.kill(warden, number)
+    time.sleep(60)
+
+
+def _tell_its_modules() -> None:
+    """What this process has of its warden, and the threads of that one."""
+    libraries = {
+        Path(line.split()[-1]).name for line in Path("/proc/self/maps").read_text().splitlines() if "/" in line
+    }
+    tasks = Path(f"/proc/{psutil.Process(os.getppid()).ppid()}/task")
+    threads = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
+    modules = [name for name in sys.modules if "." not in name]
+    print(json.dumps({"modules": modules, "libraries": sorted(libraries), "threads": threads}), flush=True)
 
 
 def _on_full_disk(wrapped: bool) -> None:

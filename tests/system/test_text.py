@@ -26,6 +26,7 @@ SAMPLES = [
         ("a\rb", r"a\rb"),
         ("caf\udce9", r"caf\udce9"),
         ("\u202eevil", r"\u202eevil"),
+        ("un\u200bseen\u2060", r"un\u200bseen\u2060"),
     ],
 )
 def test_what_a_terminal_would_obey_is_shown_instead(text: str, shown: str) -> None:

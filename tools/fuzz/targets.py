@@ -161,11 +161,11 @@ def _read_records(folder: Path) -> None:
 
 def _read_manifests(folder: Path) -> None:
     store = Store(folder / "store")
-    try:
-        store.manifests()
-    except CorruptRecord:
+    store.manifests()
+    if store.damaged_manifests:
         store.set_damaged_manifests_aside()
         store.manifests()
+        assert not store.damaged_manifests
 
 
 def _read_dataset(folder: Path) -> None:

@@ -20,7 +20,8 @@ Examples:
   python -m tools.perf gwr
   python -m tools.perf gwr --sizes 500,1000 --repeat 3 --output gwr.json
   python -m tools.perf train --models dual_branch_plus --memory
-  python -m tools.perf scale --cells 2000""",
+  python -m tools.perf scale --cells 2000
+  python -m tools.perf jobs --counts 1,100""",
 )
 def command() -> None:
     """Measure the project's own engines against this machine's rate and against plain code; print JSON.
@@ -144,6 +145,25 @@ def scale(
     from tools.perf.scale import ScaleOptions, measure
 
     options = ScaleOptions(cells, years, work, threads, train, memory_seconds, lightgbm_rows)
+    _check_output(output)
+    _publish(measure(options, _say), output)
+    return 0
+
+
+@command.command(
+    epilog="""\b
+Examples:
+  python -m tools.perf jobs
+  python -m tools.perf jobs --counts 1,100 --output jobs.json"""
+)
+@click.option("--counts", default="1,100,300,1000", show_default=True, metavar="N,N", help="Jobs of a run.")
+@click.option("--at-once", type=int, default=2, show_default=True, help="Jobs at once.")
+@_output
+def jobs(counts: str, at_once: int, output: Path | None) -> int:
+    """Measure what a tiny job costs in CPU time, and how a run grows with their number."""
+    from tools.perf.jobs import JobOptions, measure
+
+    options = JobOptions(whole_numbers(counts, "--counts"), at_once)
     _check_output(output)
     _publish(measure(options, _say), output)
     return 0

@@ -23,6 +23,7 @@ from bench.system.disk import disk_errors
 from bench.system.ownership import owner
 
 Say = Callable[[str], None]
+_LONGEST_NAME = 100
 _SPARE_DISK = 0.9
 """Of the free disk, so much may be filled."""
 
@@ -83,6 +84,8 @@ def checked_name(name: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")
     if not plain:
         raise BenchError(f"{name!r} is no name of a data set; use letters, digits, _ and - (--name).")
+    if len(plain) > _LONGEST_NAME:
+        raise BenchError(f"{name!r} is longer than {_LONGEST_NAME} characters; choose a shorter --name.")
     return plain
 
 

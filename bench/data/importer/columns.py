@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar, get_args
 
 from bench.data import rhythm as rhythms
-from bench.data.importer import units
+from bench.data.importer import units, zoned
 from bench.errors import BenchError, unknown
 
 Aggregation = Literal["mean", "sum", "min", "max"]
@@ -116,6 +116,10 @@ class Columns:
             rhythms.get(self.rhythm)
         if self.least_days < 1:
             raise BenchError(f"--least-days is {self.least_days}; it must be at least 1.")
+        if self.time_format is not None:
+            if self.time is None:
+                raise BenchError("--time-format is how dates are written; name their column with --time.")
+            zoned.require_format(self.time_format)
         self._check_crs()
         return self
 

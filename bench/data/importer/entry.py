@@ -12,10 +12,15 @@ from bench.data.importer.columns import Columns
 from bench.data.importer.findings import findings
 from bench.data.importer.sources import FrameSource, RowSource, open_table
 from bench.errors import BenchError
+from bench.system.text import is_printed_as_it_is, one_line
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+
+_LONGEST_TEXT = 9_000
+"""Characters of where data come from; a file's history may be any length."""
 
 
 def silent(line: str) -> None:
@@ -112,7 +117,10 @@ def _imported(
 ) -> Cube:
     if not source.names:
         raise BenchError(f"{source.what} has no columns.")
+    if not is_printed_as_it_is(name):
+        raise BenchError(f"The name {name!r} holds control characters; choose another with --name.")
     texts = {"title": name, "source": source.what, **(provenance or {})}
+    texts = {key: one_line(text, _LONGEST_TEXT) for key, text in texts.items()}
     cube = import_table(source, columns, out, name, texts, say)
     for line in findings(cube):
         say(line)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.data.importer.zoned import zone_of
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ def is_time(dataset: xr.Dataset, name: str) -> bool:
 
 
 def times_of(dataset: xr.Dataset, name: str, rhythm: str | None, what: str) -> npt.NDArray[np.datetime64]:
-    """(time,) start of each step: of its bounds where it has some, else the time itself.
+    """(time,) start of each step, by the clock of its units' zone: of its bounds where it has some, else the time.
 
     Args:
         dataset: holds them.
@@ -34,17 +36,23 @@ def times_of(dataset: xr.Dataset, name: str, rhythm: str | None, what: str) -> n
         BenchError: they are no dates, or of a calendar that has days which no real year has.
     """
     array = dataset[name]
+    ahead = zone_of(array.encoding.get("units", array.attrs.get("units")))
     bounds = array.attrs.get("bounds", array.encoding.get("bounds"))
     if bounds in dataset.variables and dataset[bounds].ndim == 2:
         array = dataset[bounds].isel({dataset[bounds].dims[1]: 0})
     if array.dtype.kind == "M":
-        return np.atleast_1d(array.values).astype("datetime64[s]")
+        found: npt.NDArray[np.datetime64] = np.atleast_1d(array.values).astype("datetime64[s]")
+        found += np.timedelta64(ahead, "s")
+        return found
     if not _is_cftime(array):
         raise BenchError(
             f"The time {name!r} of {what} is {array.attrs.get('units', 'without units')!r}, no dates; write its units "
             "as 'days since 2001-01-01' or name another variable with --time."
         )
-    return np.array([_in_real_calendar(date, rhythm, what) for date in np.atleast_1d(array.values)], "datetime64[s]")
+    return np.array(
+        [_in_real_calendar(date + timedelta(seconds=ahead), rhythm, what) for date in np.atleast_1d(array.values)],
+        "datetime64[s]",
+    )
 
 
 def _is_cftime(array: xr.DataArray) -> bool:

@@ -9,7 +9,7 @@ from bench.arrays import Doubles
 from bench.data.cube import normalised_lon
 from bench.data.importer import values
 from bench.data.importer.columns import Columns
-from bench.data.importer.sources import Batch
+from bench.data.importer.sources import MOST_LABEL, Batch
 from bench.errors import BenchError
 
 _SAME_PLACE = 1e-6
@@ -39,7 +39,7 @@ class PlaceIndex:
         if self._columns.place is not None:
             import pandas as pd
 
-            written = values.texts(batch, self._columns.place)
+            written = values.labels(batch, self._columns.place, self._what, MOST_LABEL)
             empty = np.flatnonzero(written == "")
             if len(empty):
                 raise self._error(batch, int(empty[0]), f"the place {self._columns.place!r} is empty; name it")

@@ -18,7 +18,7 @@ from bench.arrays import Doubles, Integers
 from bench.data.array_pages import BLOCK_BYTES, release_pages
 from bench.data.importer import values
 from bench.data.importer.columns import Columns
-from bench.data.importer.sources import Batch, RowSource
+from bench.data.importer.sources import MOST_LABEL, Batch, RowSource
 from bench.data.importer.survey import Survey
 from bench.errors import BenchError
 
@@ -148,7 +148,7 @@ def read_rectangle(source: RowSource, columns: Columns, survey: Survey, scratch:
             here = values.numbers(batch, name, source.what, columns.missing)
             _set_static(rectangle.static[:, column], place, here, batch, f"Static column {name!r}", source.what)
         for name, levels in found_levels.items():
-            texts = values.texts(batch, name)
+            texts = values.labels(batch, name, source.what, MOST_LABEL - len(name) - 1)
             codes = np.array([UNKNOWN if text == "" else levels.setdefault(text, len(levels)) for text in texts])
             _set_code(rectangle.labels[name], place, codes, batch, f"Category {name!r} differs in a place", source.what)
         if columns.split is not None and rectangle.split is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bench.errors import BenchError, unknown
+from bench.system.text import is_printed_as_it_is
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,8 @@ CSV_BLOCK_BYTES = 1 << 23
 _LONGEST_LINE = 1 << 24
 """Bytes of the names of all columns, at most."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MOST_COLUMN, MOST_LABEL = 100, 200
+"""Characters of a column's name, and of a place's name or a level together with its category's."""
 MISSING_TEXTS = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "none", "-nan", "#N/A", "-", ".")
 """Fields that mean *not measured*."""
 
@@ -91,6 +94,21 @@ def check_names(what: str, available: Sequence[str], names: Sequence[str]) -> No
             raise unknown(f"column of {what}", name, list(available), "name one of the table's columns")
         if list(available).count(name) > 1:
             raise BenchError(f"{what} has two columns {name!r}; rename one.")
+        reason = unfit(name, MOST_COLUMN)
+        if reason is not None:
+            raise BenchError(f"The column {name!r} of {what} {reason}; rename it.")
+
+
+def unfit(name: str, most: int) -> str | None:
+    """Why a text can name nothing in a cube, as the rest of a sentence; None if it can.
+
+    Args:
+        name: the text.
+        most: characters that it may have.
+    """
+    if not is_printed_as_it_is(name):
+        return "holds control characters"
+    return f"is longer than {most} characters" if len(name) > most else None
 
 
 def open_table(path: Path) -> RowSource:
@@ -136,7 +154,7 @@ class CsvSource:
         self.delimiter = max(DELIMITERS, key=line.count)
         if not line.count(self.delimiter):
             raise BenchError(
-                f"{path} has one column only ({line[:40]!r}); its columns must be divided by "
+                f"{path} has one column only ({line!r}); its columns must be divided by "
                 f"{', '.join([*DELIMITERS.values()][:-1])} or bars."
             )
         self.names: Sequence[str] = self._header(line)
@@ -147,7 +165,7 @@ class CsvSource:
         names = [name.strip() for name in next(csv.reader([line], delimiter=self.delimiter))]
         numbers = sum(_is_number(name) for name in names)
         if numbers > len(names) / 2:
-            raise BenchError(f"The first line of {self.path} holds numbers ({line[:40]!r}); it must name the columns.")
+            raise BenchError(f"The first line of {self.path} holds numbers ({line!r}); it must name the columns.")
         return names
 
     def batches(self, names: Sequence[str]) -> Iterator[Batch]:
@@ -224,8 +242,12 @@ class FrameSource:
 
 
 def _as_arrow(series: pd.Series[Any]) -> pa.Array:
+    import pandas as pd
     import pyarrow as pa
 
+    if series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) == "datetime":
+        # In several zones, perhaps: Arrow would bring all to that of the first.
+        series = series.map(lambda stamp: None if pd.isna(stamp) else stamp.isoformat())
     try:
         array = pa.array(series, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # numbers and texts in one column: the texts are shown as they are

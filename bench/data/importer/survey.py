@@ -24,6 +24,8 @@ SECONDS_A_DAY = 86_400
 CROSS_SECTION_DAY = np.datetime64("2000-01-01", "D")
 """The one step of data without time; no number depends on it."""
 _CHUNK = 1 << 20
+_TICKS = 256
+"""Of a second: one for each zone (`bench.data.importer.zoned.Zones`)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Survey:
 
     Attributes:
         place: (row,) index of each row's place.
-        seconds: (row,) time of each row since 1970, or None for a cross-section.
+        seconds: (row,) time of each row since 1970 by the clock of its place, or None for a cross-section.
         lon: (place,) degrees east in [-180, 180), or the first planar coordinate.
         lat: (place,) degrees north, or the second one.
         names: one per place, or None where they have none.
@@ -94,14 +96,18 @@ def survey(source: RowSource, columns: Columns, scratch: Path) -> Survey:
             are of one place and time, or the dates fit no rhythm.
     """
     places = PlaceIndex(columns, source.what)
-    files = {name: (scratch / name).open("wb") for name in ("place", "seconds")}
+    files = {name: (scratch / name).open("wb") for name in ("place", "seconds", "zones")}
     days: set[int] = set()
+    kinds: set[int] = set()
     n_rows = 0
     try:
         for batch in source.batches(columns.where):
             places.add(batch).tofile(files["place"])
             if columns.time is not None:
-                seconds = values.times(batch, columns.time, source.what, columns.time_format).astype(np.int64)
+                stamps, zones = values.times(batch, columns.time, source.what, columns.time_format)
+                seconds = stamps.astype(np.int64)
+                kinds.update(np.unique(zones).tolist())
+                zones.tofile(files["zones"])
                 days.update(np.unique(seconds // SECONDS_A_DAY).tolist())
                 seconds.tofile(files["seconds"])
             n_rows += len(batch)
@@ -121,25 +127,30 @@ def survey(source: RowSource, columns: Columns, scratch: Path) -> Survey:
         return Survey(place, None, lon, lat, names, day, rhythms.get("none"), nothing, nothing, False)
     seconds = np.memmap(scratch / "seconds", np.int64, "r", shape=(n_rows,))
     first = int(min(days)) * SECONDS_A_DAY
-    span = (int(max(days)) + 1) * SECONDS_A_DAY - first
-    key = place.astype(np.int64) * span + (seconds - first)
+    # A clock that is set back shows an hour twice; where there are several zones, they tell those times apart.
+    ticks = _TICKS if len(kinds) > 1 else 1
+    a_day = SECONDS_A_DAY * ticks
+    span = (int(max(days)) + 1) * a_day - first * ticks
+    key = place.astype(np.int64) * span + (seconds - first) * ticks
+    if ticks > 1:
+        key += np.memmap(scratch / "zones", np.int8, "r", shape=(n_rows,)).astype(np.int64) % _TICKS
     release_pages(place)
     release_pages(seconds)
 
     def named(found: int) -> str:
         where, when = divmod(found, span)
         at = names[where] if names else f"at {lon[where]:g}, {lat[where]:g}"
-        stamp = str(np.datetime64(when + first, "s")).removesuffix("T00:00:00")
+        stamp = str(np.datetime64(when // ticks + first, "s")).removesuffix("T00:00:00")
         return f"place {at} and time {stamp}"
 
     ordered = np.sort(key)
     _check_repeated(ordered, key, named, source.what)
     del key
-    gap_days, rows_a_day = _habits(ordered, span, len(lon))
+    gap_days, rows_a_day = _habits(ordered, span, a_day, len(lon))
     distinct = np.array(sorted(days), np.int64).astype("datetime64[D]")
     rhythm = rhythms.get(columns.rhythm) if columns.rhythm else _rhythm_of(distinct, _usual(gap_days), source.what)
     time = np.unique(rhythm.first_day(distinct))
-    is_finer = _has_several_rows_a_step(ordered, span, first, rhythm)
+    is_finer = _has_several_rows_a_step(ordered, span, a_day, first // SECONDS_A_DAY, rhythm)
     return Survey(place, seconds, lon, lat, names, time, rhythm, gap_days, rows_a_day, is_finer)
 
 
@@ -160,12 +171,13 @@ def _check_repeated(
         )
 
 
-def _habits(ordered: Integers, span: int, n_places: int) -> tuple[Integers, Integers]:
+def _habits(ordered: Integers, span: int, a_day: int, n_places: int) -> tuple[Integers, Integers]:
     """(place,) usual gap between dates in days, and (place,) largest number of rows on one day.
 
     Args:
-        ordered: ascending keys, place × span + seconds; a span is a whole number of days.
-        span: seconds.
+        ordered: ascending keys, place × span + time since the first day.
+        span: all days together.
+        a_day: one day, in the unit of the keys.
         n_places: how many.
     """
     first = np.searchsorted(ordered, np.arange(n_places + 1) * span)
@@ -173,8 +185,8 @@ def _habits(ordered: Integers, span: int, n_places: int) -> tuple[Integers, Inte
     start = 0
     while start < n_places:
         stop = max(start + 1, int(np.searchsorted(first, first[start] + _CHUNK, side="right")) - 1)
-        day, rows = np.unique(ordered[first[start] : first[stop]] // SECONDS_A_DAY, return_counts=True)
-        place = day // (span // SECONDS_A_DAY)
+        day, rows = np.unique(ordered[first[start] : first[stop]] // a_day, return_counts=True)
+        place = day // (span // a_day)
         np.maximum.at(most, place, rows)
         same = place[1:] == place[:-1]
         gap, of = np.diff(day)[same], place[1:][same]
@@ -191,11 +203,11 @@ def _usual(gap_days: Integers) -> int:
     return int(several[(len(several) - 1) // 2]) if len(several) else 0
 
 
-def _has_several_rows_a_step(ordered: Integers, span: int, first: int, rhythm: Rhythm) -> bool:
-    """Whether two rows of one place lie in one step; of ``ordered`` see `_habits`, ``first`` is its first second."""
+def _has_several_rows_a_step(ordered: Integers, span: int, a_day: int, first_day: int, rhythm: Rhythm) -> bool:
+    """Whether two rows of one place lie in one step; of the arguments see `_habits`, days count from 1970."""
     for start in range(0, len(ordered), _CHUNK):
         place, since = np.divmod(ordered[start : start + _CHUNK + 1], span)
-        step = rhythm.first_day(((since + first) // SECONDS_A_DAY).astype("datetime64[D]"))
+        step = rhythm.first_day((since // a_day + first_day).astype("datetime64[D]"))
         if ((place[1:] == place[:-1]) & (step[1:] == step[:-1])).any():
             return True
     return False

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.arrays import Doubles
-from bench.data.importer.sources import MISSING_TEXTS, Batch
+from bench.data.importer import zoned
+from bench.data.importer.sources import MISSING_TEXTS, Batch, unfit
+from bench.data.importer.zoned import NO_ZONE, Seconds, Zones
 from bench.data.own_split import NEITHER, TESTS, TRAINS
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Seconds = npt.NDArray[np.datetime64]
 
 _LARGEST = float(np.finfo(np.float32).max)
 """Of a cube's values."""
@@ -36,14 +36,6 @@ _CODES = {
     "": NEITHER,
 }
 """What a split column may hold, in small letters."""
-_FORMATS: dict[str, str | None] = {
-    r"\d{4}": "%Y",
-    r"\d{6}": "%Y%m",
-    r"\d{8}": "%Y%m%d",
-    r"\d{4}[-/]\d{1,2}": None,
-    r"\d{4}[-/]\d{1,2}[-/]\d{1,2}": None,
-}
-"""Dates that are written year first, and how pandas calls them; the others are left to ISO 8601."""
 
 
 def numbers(batch: Batch, name: str, what: str, missing: Sequence[float] = ()) -> Doubles:
@@ -106,7 +98,7 @@ def _numbers_of_texts(column: pa.Array, batch: Batch, name: str, what: str) -> p
             is_comma = re.fullmatch(r"[-+]?[\d.]*,\d+", str(text)) is not None
             hint = "write a decimal point" if is_comma else "correct it, or name the column with --category"
             raise BenchError(
-                f"Row {batch.first_row + index:,} of {what}: {name!r} is {text[:40]!r}, not a number; {hint}."
+                f"Row {batch.first_row + index:,} of {what}: {name!r} is {text!r}, not a number; {hint}."
             ) from error
     return pa.array(found, pa.float64())
 
@@ -134,8 +126,34 @@ def texts(batch: Batch, name: str) -> npt.NDArray[np.object_]:
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
 
 
-def times(batch: Batch, name: str, what: str, time_format: str | None) -> Seconds:
-    """(row,) a column as times to the second; those with a zone in UTC.
+def labels(batch: Batch, name: str, what: str, most: int) -> npt.NDArray[np.object_]:
+    """(row,) a column as `texts` that can name a place or a level of a category.
+
+    Args:
+        batch: rows.
+        name: of the column.
+        what: the table, for the message.
+        most: characters of a name.
+
+    Raises:
+        BenchError: one holds control characters or is too long; the message names the first one's row.
+    """
+    written = texts(batch, name)
+    distinct, place = _distinct(written)
+    reasons = [unfit(text, most) for text in distinct]
+    if any(reasons):
+        first = next(row for row, index in enumerate(place) if reasons[index])
+        raise BenchError(
+            f"Row {batch.first_row + first:,} of {what}: {name!r} is {distinct[place[first]]!r}, which "
+            f"{reasons[place[first]]}; correct it."
+        )
+    return written
+
+
+def times(batch: Batch, name: str, what: str, time_format: str | None) -> tuple[Seconds, Zones]:
+    """(row,) a column as times to the second, and (row,) the zones of those that name one.
+
+    A time with a zone counts as it is written: by the clock of its place, not in UTC, where its day may be another.
 
     Args:
         batch: rows.
@@ -151,50 +169,32 @@ def times(batch: Batch, name: str, what: str, time_format: str | None) -> Second
 
     column = _plain(batch.columns[name])
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        days = pc.cast(column, pa.timestamp("s"), safe=False)
-        found: Seconds = np.asarray(days.to_numpy(zero_copy_only=False)).astype("datetime64[s]")
+        found = _in_seconds(column)
+        zones: Zones = np.full(len(found), NO_ZONE, np.int8)
+        if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+            utc, found = found, _in_seconds(pc.local_timestamp(column))
+            zones = zoned.zones_of(found - utc)
         written = None
     else:
         written = texts(batch, name)
         distinct, place = _distinct(written)
-        found = _parsed(distinct, time_format)[place]
+        stamps, of_zones = zoned.parsed(distinct, time_format)
+        found, zones = stamps[place], of_zones[place]
     wrong = np.flatnonzero(np.isnat(found))
     if len(wrong):
-        text = "empty" if written is None or not written[wrong[0]] else repr(written[wrong[0]][:40])
+        text = "empty" if written is None or not written[wrong[0]] else repr(written[wrong[0]])
         year_first = "no date with the year first (else name its form with --time-format)"
         hint = "" if text == "empty" else f", not written as {time_format!r}" if time_format else f", {year_first}"
         raise BenchError(f"Row {batch.first_row + wrong[0]:,} of {what}: {name!r} is {text}{hint}; correct it.")
-    return found
+    return found, zones
 
 
-def _parsed(written: npt.NDArray[np.object_], time_format: str | None) -> Seconds:
-    import pandas as pd
+def _in_seconds(column: pa.Array) -> Seconds:
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    found = np.full(len(written), np.datetime64("NaT"), "datetime64[s]")
-    series = pd.Series(written, dtype=object)
-    left = np.ones(len(written), bool)
-    forms: dict[str, str | None] = {} if time_format else _FORMATS
-    for pattern, form in forms.items():
-        chosen = left & series.str.fullmatch(pattern).to_numpy(bool)
-        if chosen.any():
-            dates = series[chosen] if form else series[chosen].map(_iso)
-            found[chosen] = _instants(dates, form or "ISO8601")
-            left &= ~chosen
-    if left.any():
-        found[left] = _instants(series[left], time_format or "ISO8601")
-    return found
-
-
-def _iso(date: str) -> str:
-    """``2001/5/7`` as ``2001-05-07``."""
-    return "-".join(part.zfill(2) for part in re.split("[-/]", date))
-
-
-def _instants(written: Any, form: str) -> Seconds:
-    import pandas as pd
-
-    instants = pd.to_datetime(written, format=form, errors="coerce", utc=True)
-    return np.asarray(instants.dt.tz_localize(None).to_numpy()).astype("datetime64[s]")
+    seconds = pc.cast(column, pa.timestamp("s", getattr(column.type, "tz", None)), safe=False)
+    return np.asarray(seconds.to_numpy(zero_copy_only=False)).astype("datetime64[s]")
 
 
 def split_codes(batch: Batch, name: str, what: str) -> npt.NDArray[np.int8]:
@@ -209,7 +209,7 @@ def split_codes(batch: Batch, name: str, what: str) -> npt.NDArray[np.int8]:
     wrong = np.flatnonzero(codes < 0)
     if len(wrong):
         raise BenchError(
-            f"Row {batch.first_row + wrong[0]:,} of {what}: {name!r} is {written[wrong[0]][:40]!r}; a split column "
+            f"Row {batch.first_row + wrong[0]:,} of {what}: {name!r} is {written[wrong[0]]!r}; a split column "
             "holds train, test, or nothing for neither."
         )
     return codes

@@ -26,7 +26,7 @@ class JobContext:
     """What the page knows of a job beside its record.
 
     Attributes:
-        state: done, failed, timeout, oom, skipped, missing or stale.
+        state: done, failed, timeout, oom, skipped, missing, damaged or stale.
         reason: one sentence for every state but done.
         audit: of its split; None where the job is not done.
         uses: links to the table rows and figures that show it.
@@ -47,6 +47,8 @@ def state_of(job: Job, selection: Selection) -> tuple[str, str]:
     record = selection.records.get(job.id)
     if job.id in selection.stale:
         return "stale", f"made by an older version of the runner; `bench why {job.id}` says what changed"
+    if job.id in selection.damaged:
+        return "damaged", selection.damaged[job.id]
     if record is None:
         return "missing", "planned, never ended; the same `bench run` goes on with it"
     return record.status, "" if record.status == "done" else record.reason or "no reason was recorded"

@@ -20,8 +20,8 @@ def nothing_done(selection: Selection) -> str:
     """The sentence for a suite of which no job is done."""
     suite = selection.jobs[0].suite
     states = Counter(
-        record.status if record is not None else "missing"
-        for record in (selection.records.get(job.id) for job in selection.jobs)
+        record.status if record is not None else "damaged" if job_id in selection.damaged else "missing"
+        for job_id, record in ((job.id, selection.records.get(job.id)) for job in selection.jobs)
     )
     counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     return (

@@ -46,6 +46,7 @@ class Selection:
         records: id → record, of those that ended.
         stale: ids of jobs that an older version of their runner, its parameters or its packages made.
         titles: runner → how its row is printed, as the runs said: this process may not know the runner.
+        damaged: id → what is wrong with the stored job; it is left out.
     """
 
     manifest: Manifest
@@ -53,6 +54,7 @@ class Selection:
     records: dict[str, Record]
     stale: frozenset[str]
     titles: Mapping[str, RowTitle] = field(default_factory=dict)
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def done(self) -> list[Record]:
@@ -155,7 +157,7 @@ def select(
         target: of data with several; None for the first.
 
     Raises:
-        BenchError: no such run was ever started in this store, it has no such target, or a record is damaged.
+        BenchError: no such run was ever started in this store, or it has no such target.
     """
     fitting = runs(store, suite, dataset, profile)
     if not fitting:
@@ -174,10 +176,10 @@ def select(
                 current[_row_of(job)] = _variant(job)
     order = {name: index for index, name in enumerate(registry.entries())}
     jobs = sorted(wanted.values(), key=lambda job: (order.get(job.runner, len(order)), job.view or "", job.repetition))
-    records = store.records_of(job.id for job in jobs)
+    records, damaged = store.records_of(job.id for job in jobs)
     stale = frozenset(job.id for job in jobs if _variant(job) != current[_row_of(job)])
     titles = {name: row for manifest in fitting for name, row in manifest.rows.items()}
-    return Selection(newest, tuple(jobs), records, stale, titles)
+    return Selection(newest, tuple(jobs), records, stale, titles, damaged)
 
 
 def _of_target(manifest: Manifest, target: str | None) -> Manifest:
@@ -247,6 +249,8 @@ def rows(selection: Selection) -> list[RowResult]:
                 problems.append(
                     f"{job.label}: stale (an older version of the runner; `bench why {job.id}`), run it again"
                 )
+            elif job.id in selection.damaged:
+                problems.append(f"{job.label}: damaged: {selection.damaged[job.id]}")
             elif record is None:
                 problems.append(f"{job.label}: missing (planned, never ended)")
             elif record.status != "done":

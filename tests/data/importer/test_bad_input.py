@@ -103,6 +103,11 @@ def column(name: str, value: object) -> Callable[[Path], Path]:
     return write
 
 
+def unchanged(folder: Path) -> Path:
+    towers().to_csv(folder / "towers.csv", index=False)
+    return folder / "towers.csv"
+
+
 def cut_gzip(folder: Path) -> Path:
     whole = gzip.compress(towers().to_csv(index=False).encode())
     (folder / "towers.csv.gz").write_bytes(whole[: len(whole) // 2])
@@ -147,6 +152,22 @@ TABLES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
     "decimal comma": (changed("gpp", 7, "1,5"), TOWERS, "Row 7 .* '1,5', not a number; write a decimal point"),
     "unit behind a number": (changed("rain", 9, "3 mm"), TOWERS, "Row 9 .* '3 mm', not a number"),
     "underscored number": (changed("rain", 9, "1_000"), TOWERS, "Row 9 .* '1_000', not a number"),
+    "control character in a level": (changed("igbp", 4, "EN\x1bF"), TOWERS, "Row 4 .* 'igbp' is .* control characters"),
+    "direction in a level": (changed("igbp", 4, "EN\u202eF"), TOWERS, "Row 4 .* 'igbp' is .* control characters"),
+    "two lines in a level": (changed("igbp", 4, "EN\nF"), TOWERS, "Row 4 .* 'igbp' is .* control characters"),
+    "long level": (changed("igbp", 4, "E" * 196), TOWERS, "Row 4 .* 'igbp' is .* longer than 195 characters"),
+    "control character in a place": (changed("site", 6, "A\x00A"), TOWERS, "Row 6 .* 'site' is .* control characters"),
+    "long place": (changed("site", 6, "A" * 201), TOWERS, "Row 6 .* 'site' is .* longer than 200 characters"),
+    "field of megabytes": (
+        changed("temp", 5, "warm " * 800_000),
+        TOWERS,
+        "Row 5 .* 'temp' is 'warm .*…', not a number",
+    ),
+    "place of megabytes": (changed("site", 6, "AB" * 2_000_000), TOWERS, "Row 6 .* 'site' is 'AB.*…'"),
+    "date of megabytes": (changed("date", 6, "20" * 2_000_000), TOWERS, "Row 6 .* 'date' is '20.*…'"),
+    "long name": (unchanged, (*TOWERS, "--name", "n" * 101), "longer than 100 characters; choose a shorter --name"),
+    "control character in the name": (unchanged, (*TOWERS, "--name", "a\x1bb"), "name .* holds control characters"),
+    "form of no date": (unchanged, (*TOWERS, "--time-format", "%Q"), "--time-format '%Q' is no form of a date"),
     "infinite target": (changed("gpp", 3, "inf"), TOWERS, "Row 3 .* 'gpp' is infinite"),
     "overflowing target": (changed("gpp", 3, "1e999"), TOWERS, "Row 3 .* 'gpp' is infinite"),
     "target too large": (changed("gpp", 3, "1e39"), TOWERS, "Row 3 .* 'gpp' is 1e\\+39, too large"),
