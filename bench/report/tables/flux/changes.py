@@ -1,0 +1,85 @@
+"""F3: what each part of DERE is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.report.results.flux.flux_rows import FluxRow, base_of_ablation, designs, flux_rows, targets_of
+from bench.report.results.flux.tower_reader import TowerReader
+from bench.report.results.selection import Selection
+from bench.report.table import Column, Row, Table, Value
+from bench.report.tables.flux.wording import circumstances, is_judged, jobs_of, listed, note, problems, value
+
+NAME = "flux_f3"
+_DIGITS = 2
+
+
+def changes_table(selection: Selection, reader: TowerReader) -> Table | None:
+    """F3: every ablation beside the row that it is changed from, with paired ratios; None without ablations.
+
+    A design has a table of its own where several have ablations.
+    """
+    targets = targets_of(selection)
+    lines: list[Row] = []
+    shown: list[FluxRow] = []
+    for design in designs(selection):
+        found = flux_rows(selection, design)
+        changed = [row for row in found if row.is_ablation and base_of_ablation(found, row) is not None]
+        # Frozen branches of a backbone that has no other ablation are a row of F1 alone.
+        backbones = {row.backbone for row in changed if not row.is_main}
+        changed = [row for row in changed if row.backbone in backbones]
+        bases = {id(base): base for row in changed for base in [base_of_ablation(found, row)] if base is not None}
+        for base in bases.values():
+            own = [row for row in changed if base_of_ablation(found, row) is base]
+            shown += [base, *own]
+            family = f"{base.name}{'' if len(designs(selection)) == 1 else f', {design}'}"
+            lines += [_line(reader, row, base, targets, family) for row in [base, *own]]
+    if not lines:
+        return None
+    columns = [Column(f"rmse_{target.lower()}", f"{target} RMSE", _DIGITS) for target in targets]
+    columns += [Column(f"ratio_{target.lower()}", f"{target} ÷ base", _DIGITS) for target in targets]
+    columns.append(Column("runs", "Runs", 0))
+    title = _finding(lines, targets) if is_judged(selection.jobs[0]) else "Ablations of the flux suite"
+    first = shown[0].result.key.design or ""
+    caption = (
+        f"{title}. ÷ base: RMSE ÷ that of the first row of the block, at the same towers; above 1 the part that is "
+        f"left out or changed was worth something. {circumstances(selection, first, shown)}"
+    )
+    return Table(NAME, caption, "Changed", tuple(columns), tuple(lines), problems(shown))
+
+
+def _line(reader: TowerReader, row: FluxRow, base: FluxRow, targets: Sequence[str], family: str) -> Row:
+    values: dict[str, Value] = {}
+    for target in targets if row.result.records else ():
+        number = reader.estimate(row, target, "rmse")
+        ratio = reader.ratio(row, base, target) if row is not base else None
+        named = {"rmse": number, "ratio": ratio}
+        values |= {f"{name}_{target.lower()}": value(own) for name, own in named.items() if own is not None}
+    if row.result.records:
+        values["runs"] = Value(row.result.runs)
+    label = f"{row.label} (base)" if row is base else row.label.partition(", ")[2] or row.label
+    return Row(
+        label[:1].upper() + label[1:],
+        family,
+        values,
+        ranked=False,
+        note=note(row),
+        jobs=jobs_of(row),
+        name=f"{row.result.key.runner} {row.result.key.variant}",
+        complete=len(row.result.records) == row.result.planned,
+    )
+
+
+def _finding(lines: Sequence[Row], targets: Sequence[str]) -> str:
+    changed = [row for row in lines if any(f"ratio_{target.lower()}" in row.values for target in targets)]
+    worse, better = [], []
+    for row in changed:
+        for target in targets:
+            ratio = row.values.get(f"ratio_{target.lower()}")
+            if ratio is not None and ratio.excludes(1):
+                (worse if ratio.value > 1 else better).append(f"{row.label[:1].lower() + row.label[1:]} ({target})")
+    if not worse and not better:
+        return f"None of {len(changed)} changes moves an error by more than towers and seeds differ"
+    said = [f"raise the error: {listed(worse)}"] if worse else []
+    said += [f"lower it: {listed(better)}" if worse else f"lower the error: {listed(better)}"] if better else []
+    return f"Of {len(changed)} changes, these {'; these '.join(said)}"
