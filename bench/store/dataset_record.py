@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,20 +114,21 @@ class DatasetRecord:
         """How the steps divide the year."""
         return rhythms.get(self.description.rhythm)
 
-    def layout(self, target: str | None) -> Layout:
-        """What splits of one of its targets depend on.
+    def layout(self, target: str | Sequence[str] | None) -> Layout:
+        """What splits of one of its targets, or of several at once, depend on.
 
         Args:
-            target: name; None for the only one.
+            target: name; None for the only one. Of several, what was measured of any of them counts.
         """
         shape = len(self.cells), len(self.times)
         own = measured = None
         if self.samples is not None:
-            name = _MEASURED + (target or self.description.target_name)
+            wanted = [target or self.description.target_name] if target is None or isinstance(target, str) else target
+            names = [_MEASURED + name for name in wanted]
             if "split" in self.samples:
                 own = self.samples["split"].to_numpy(np.int8).reshape(shape)
-            if name in self.samples:
-                measured = self.samples[name].to_numpy(np.bool_).reshape(shape)
+            if all(name in self.samples for name in names):  # a target without a column was measured everywhere
+                measured = self.samples[names].to_numpy(np.bool_).any(axis=1).reshape(shape)
         groupings = self.description.groupings
         return Layout(
             self.cells[["lon", "lat"]].to_numpy(np.float64),

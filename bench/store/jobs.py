@@ -35,7 +35,7 @@ def _split(parameters: dict[str, Any]) -> dict[str, Any]:
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 """Becomes part of a file's name, and so does a fingerprint."""
-_OF_ADDRESS = ("train_cells", "weeks", "sample_seed", "fold", "folds", "target")
+_OF_ADDRESS = ("train_cells", "weeks", "sample_seed", "fold", "folds", "target", "design", "labelled")
 """Parameters of a split by which people tell its jobs apart."""
 
 

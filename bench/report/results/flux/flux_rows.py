@@ -40,12 +40,12 @@ LIGHTGBM, LIGHTGBM_SHARES = "flux_lightgbm", {"process": False}
 PROCESS = "flux_process"
 IMPUTER = "flux_imputation"
 LINEAR = {"method": "linear"}
-_OF_REFERENCES = {
+_OF_REFERENCES: Mapping[str, Mapping[Any, str]] = {
     "process": {False: "+ shares", True: "+ shares + process outputs"},
     "calibrated": {False: "raw", True: "calibrated"},
     "method": {"csdi": "CSDI", "linear": "linear interpolation", "climatology": "climatology"},
 }
-_SETTINGS = {
+_SETTINGS: Mapping[tuple[str, Any], str] = {
     ("shares", "predicted"): "shares predicted",
     ("shares", "none"): "no shares",
     ("competition", False): "no competition network",

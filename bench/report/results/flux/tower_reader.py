@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pandas as pd
 from bench.arrays import Doubles
 from bench.data.climate_classes import UNKNOWN
 from bench.report.results.flux.flux_rows import FluxRow
+from bench.report.results.selection import StatisticsReader
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.towers import MEDIAN_R2, Towers, TowerSums, infer_towers, sums_of_values
@@ -43,6 +45,16 @@ class _Towers:
     towers: Towers
     repetitions: tuple[int, ...]
     values: Doubles
+
+
+_READERS: WeakKeyDictionary[StatisticsReader, TowerReader] = WeakKeyDictionary()
+
+
+def towers_of(reader: StatisticsReader) -> TowerReader:
+    """The reader of predictions of the store that another reader reads the sums of; the same at every call."""
+    if reader not in _READERS:
+        _READERS[reader] = TowerReader(reader.store)
+    return _READERS[reader]
 
 
 class TowerReader:

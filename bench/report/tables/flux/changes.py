@@ -11,7 +11,7 @@ from bench.report.table import Column, Row, Table, Value
 from bench.report.tables.flux.wording import circumstances, is_judged, jobs_of, listed, note, problems, value
 
 NAME = "flux_f3"
-_DIGITS = 2
+_DIGITS = 3
 
 
 def changes_table(selection: Selection, reader: TowerReader) -> Table | None:
@@ -72,7 +72,8 @@ def _line(reader: TowerReader, row: FluxRow, base: FluxRow, targets: Sequence[st
 
 def _finding(lines: Sequence[Row], targets: Sequence[str]) -> str:
     changed = [row for row in lines if any(f"ratio_{target.lower()}" in row.values for target in targets)]
-    worse, better = [], []
+    worse: list[str] = []
+    better: list[str] = []
     for row in changed:
         for target in targets:
             ratio = row.values.get(f"ratio_{target.lower()}")

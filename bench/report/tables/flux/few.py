@@ -32,7 +32,7 @@ from bench.report.tables.flux.wording import (
 from bench.runners.entry import FAMILIES
 
 NAME = "flux_f2"
-_DIGITS = 2
+_DIGITS = 3
 
 
 def sizes_of(selection: Selection) -> list[int]:

@@ -12,7 +12,7 @@ from bench.report.tables.flux.wording import circumstances, interval_text, is_ju
 
 NAME = "flux_f4"
 CSDI = {"method": "csdi"}
-_DIGITS = 2
+_DIGITS = 3
 
 
 def imputation_table(selection: Selection, reader: TowerReader) -> Table:

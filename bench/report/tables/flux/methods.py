@@ -31,7 +31,7 @@ from bench.scoring.towers import FEWEST_TOWERS, MEDIAN_R2
 NAME, GROUPS_NAME = "flux_f1", "flux_f1_groups"
 _SHOWN = ("rmse", "r2", "mae")
 _BACKBONES = "Mean of the backbones"
-_DIGITS = 2
+_DIGITS = 3
 
 
 def methods_table(selection: Selection, reader: TowerReader, design: str = PLACES) -> Table:

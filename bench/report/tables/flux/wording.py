@@ -12,7 +12,7 @@ from bench.scoring.uncertainty import CONFIDENCE
 from bench.store.jobs import Job
 from bench.suites.profiles import SMOKE
 
-NOT_TO_BE_HAD = "the paper's own numbers and data could not be had"
+NOT_TO_BE_HAD = "DERE's paper brings no table that could be had, and none of its data: nothing here stands beside it"
 
 
 def circumstances(selection: Selection, design: str, found: Sequence[FluxRow]) -> str:
@@ -35,7 +35,7 @@ def circumstances(selection: Selection, design: str, found: Sequence[FluxRow]) -
     ]
     return (
         f"{'; '.join(parts)}. In brackets: {CONFIDENCE:.0%} intervals over towers and seeds (docs/uncertainty.md). "
-        f"DERE's paper: {NOT_TO_BE_HAD}."
+        f"{NOT_TO_BE_HAD}."
     )
 
 
