@@ -36,6 +36,22 @@ LAYOUTS: dict[str, tuple[tuple[str, str, Shows], ...]] = {
         ("intervals", "train_rmse|test_rmse|test_r2|runs", "intervals"),
         ("errors as published", "fitted_rmse|gap_published|paper_gap", "both"),
     ),
+    **dict.fromkeys(
+        ("flux_f1", "flux_f1_years", "flux_f1_tropics"),
+        (
+            ("", "(rmse|r2)_.*", "numbers"),
+            ("intervals of RMSE and R²", "(rmse|r2)_.*", "intervals"),
+            ("mean absolute error, with intervals", "mae_.*|runs", "both"),
+            ("ratios to the same inputs", "ratio_.*", "both"),
+            ("ratios to LightGBM", "lightgbm_.*", "both"),
+        ),
+    ),
+    "flux_f2": (
+        ("RMSE", r"rmse_\d+|runs", "both"),
+        ("÷ same inputs", r"ratio_\d+", "both"),
+        ("÷ LightGBM", r"lightgbm_\d+", "both"),
+    ),
+    "flux_f3": (("RMSE", "rmse_.*|runs", "both"), ("÷ base", "ratio_.*", "both")),
 }
 """Table → its parts: title, columns, and what is shown of them. The first part is what the paper prints, and fits one
 column of a journal; the others are companions below the same number."""

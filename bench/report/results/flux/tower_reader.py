@@ -90,6 +90,20 @@ class TowerReader:
         found = self._of(row, target)
         return found.towers if found is not None else np.arange(0)
 
+    def of_each_tower(self, row: FluxRow, target: str, metric: str) -> tuple[Towers, Doubles]:
+        """Test towers of a row, and (repetition, tower) a metric over the months of each of them alone.
+
+        Args:
+            row: with results.
+            target: GPP, RECO or NEE.
+            metric: of `METRICS`.
+        """
+        found = self._of(row, target)
+        if found is None:
+            return np.arange(0), np.zeros((0, 0))
+        sums = dict(zip(STATISTICS, np.moveaxis(found.values, 1, 0), strict=False))
+        return found.towers, METRICS[metric].of(sums)
+
     def estimate(self, row: FluxRow, target: str, metric: str, group: str = _ALL) -> Interval | None:
         """A metric of a row with its interval over towers and repetitions, or None without results.
 
