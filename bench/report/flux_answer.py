@@ -42,8 +42,8 @@ def _knowledge(
     of_dere = compared(reader, found, DERE, targets)
     if not of_dere:
         return (
-            f"Fluxes at {where}: whether knowledge helps cannot be said, because this store has no result of *DERE* and "
-            "of the same backbone with the same inputs at towers never seen."
+            f"Fluxes at {where}: whether knowledge helps cannot be said, because this store has no result of *DERE* "
+            "and of the same backbone with the same inputs at towers never seen."
         )
     n = max(len(item.of_backbone) for item in of_dere)
     runs = min(row.result.runs for row in found if row.variant == DERE and row.result.records)

@@ -121,7 +121,8 @@ class DatasetRecord:
             target: name; None for the only one. Of several, what was measured of any of them counts.
         """
         shape = len(self.cells), len(self.times)
-        own = measured = None
+        own: npt.NDArray[np.int8] | None = None
+        measured: Any = None
         if self.samples is not None:
             wanted = [target or self.description.target_name] if target is None or isinstance(target, str) else target
             names = [_MEASURED + name for name in wanted]

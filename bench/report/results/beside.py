@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from bench.report.results.across import Side, common_runs, difference_across, disagreements
 from bench.report.results.comparison import Measure, interval_value, number
 from bench.report.results.data_words import words_of
-from bench.report.results.selection import RowResult, rows
+from bench.report.results.selection import RowKey, RowResult, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.scoring.uncertainty import CONFIDENCE, holm
 from bench.store.reference import Reference
@@ -41,7 +41,10 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     """
     suite, name = own.selection.jobs[0].suite, committed.root.name
     made = tuple(f"Reference {name} was made by: {command}" for command in committed.commands_of(suite))
-    clash = disagreements(reference.selection, own.selection)
+    designs = {key.design: None for key in (RowKey.of(job) for job in own.selection.jobs)}
+    clash = list(
+        dict.fromkeys(text for design in designs for text in disagreements(reference.selection, own.selection, design))
+    )
     if clash:
         return Beside(
             None,
@@ -56,7 +59,8 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     mine = [row for row in rows(own.selection) if row.records]
     fresh = [row for row in mine if not {record.job_id for record in row.records} <= known]
     weeks = list(own.selection.jobs[0].split.get("weeks", ()))
-    groups = {f"_{week}": f"week:{week}" for week in weeks} or {"": "all"}
+    targets = own.selection.jobs[0].split.get("targets", ())
+    groups = {f"_{week}": f"week:{week}" for week in weeks} or {f"_{name}": name for name in targets} or {"": "all"}
     lines: list[Row] = []
     for ours in fresh or mine:
         lines += _rows(own, reference, ours, theirs, groups, weighting)
@@ -65,7 +69,7 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     words, first = words_of(own.reader.store, own.selection), own.selection.jobs[0]
     columns: list[Column] = []
     for after, group in groups.items():
-        week = f"{words.short_step(int(group.partition(':')[2]))} " if after else ""
+        week = f"{group if group in targets else words.short_step(int(group.partition(':')[2]))} " if after else ""
         columns += [
             Column(f"value{after}", f"{week}RMSE", in_latex=not after, on_terminal=not after),
             Column(f"rmse{after}", f"{week}Δ RMSE"),
@@ -80,7 +84,8 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
         f"Own rows beside the committed reference {name}, suite {suite}: own − reference, under the same draws of "
         f"places; below 0 (R²: above 0) the own row is better. RMSE is that of the row that the line names; the first "
         f"line of a block is the own row itself. Data set {first.dataset} ({own.selection.manifest.dataset_title}); "
-        f"{own.selection.manifest.target_name} in {own.selection.manifest.target_units}; {words.split}; profile "
+        f"{', '.join(targets) or own.selection.manifest.target_name} in {own.selection.manifest.target_units}; "
+        f"{', '.join(map(str, filter(None, designs))) or words.split}; profile "
         f"{first.profile}. In brackets: {CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio "
         "is 1; Holm: corrected for the number of rows of the reference."
     )
@@ -97,7 +102,8 @@ def _rows(
 ) -> list[Row]:
     """The block of one own row: itself, then every row of the reference with the same size of the sample."""
     family = f"{_label(ours)} − reference"
-    others = [row for row in theirs if row.key.train_cells == ours.key.train_cells]
+    compared = ours.key.train_cells, ours.key.design
+    others = [row for row in theirs if (row.key.train_cells, row.key.design) == compared]
     lines = [Row(_label(ours), family, _values(own, ours, groups, weighting), False, "own row", _jobs(ours))]
     for row in others:
         values = _values(reference, row, groups, weighting)
@@ -140,9 +146,7 @@ def _with_holm(lines: list[Row], suffixes: list[str]) -> list[Row]:
 
 
 def _label(row: RowResult) -> str:
-    size = f"{row.key.train_cells} cells" if row.key.train_cells else None
-    detail = ", ".join(filter(None, (row.key.view, size, row.key.variant)))
-    return f"{row.title} ({detail})" if detail else row.title
+    return f"{row.title} ({row.key.detail})" if row.key.detail else row.title
 
 
 def _jobs(row: RowResult) -> tuple[str, ...]:

@@ -79,6 +79,13 @@ class RowKey:
     variant: str | None = None
     design: str | None = None
 
+    @property
+    def detail(self) -> str:
+        """What tells apart rows of one runner, in words."""
+        unit = "cells" if self.design is None else "towers"
+        size = f"{self.train_cells} {unit}" if self.train_cells else None
+        return ", ".join(filter(None, (self.view, self.design, size, self.variant)))
+
     @classmethod
     def of(cls, job: Job) -> RowKey:
         """The row that a job is in."""

@@ -43,7 +43,7 @@ def seasonal_courses(context: FluxContext) -> Drawings:
         grid = sheet.subplots(len(context.targets), len(chosen), squeeze=False, sharex=True, sharey="row")
         for panels, target in zip(grid, context.targets, strict=True):
             for axes, tower in zip(panels, chosen, strict=True):
-                own = months.loc[(target, tower)]
+                own = pd.DataFrame(months.xs((target, tower)))
                 month, mean = own.index.to_numpy(), own["prediction"].to_numpy()
                 half = INSIDE_90 * own["deviation"].to_numpy()
                 if np.isfinite(half).all():

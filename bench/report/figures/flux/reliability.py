@@ -55,7 +55,7 @@ def reliability(context: FluxContext) -> Drawings:
 
     caption = (
         "Share of hidden months inside the central 50 and 90 % of the imputed distribution; on the line the "
-        f"distribution is as wide as it should be, below it is too narrow. With {CONFIDENCE:.0%} intervals over towers. "
+        f"distribution is as wide as it should be, below it is too narrow. {CONFIDENCE:.0%} intervals over towers. "
         f"{context.circumstances(shown, IMPUTATION)}"
     )
     title = "Reliability of the imputation"

@@ -174,8 +174,8 @@ def _named(row: RowResult, override: Mapping[str, Any]) -> FluxRow:
         return FluxRow(row, override, True, label[:1].upper() + label[1:], row.title)
     if row.key.runner == IMPUTER and "method" in override:
         method = str(override["method"])
-        words = _OF_REFERENCES["method"].get(method, method)
-        return FluxRow(row, override, False, words[:1].upper() + words[1:], row.title)
+        title = _OF_REFERENCES["method"].get(method, method)
+        return FluxRow(row, override, False, title[:1].upper() + title[1:], row.title)
     words = [_OF_REFERENCES.get(key, {}).get(value, f"{key}={value}") for key, value in override.items()]
     joint = " " if all(text.startswith("+") for text in words) else ", "
     return FluxRow(row, override, False, joint.join([row.title, *words]), row.title)

@@ -90,6 +90,10 @@ class TowerReader:
         found = self._of(row, target)
         return found.towers if found is not None else np.arange(0)
 
+    def count(self, record: Record) -> dict[str, int]:
+        """Number of test towers of a job by target."""
+        return {target: len(towers) for target, (towers, _) in self._sums(record).items()}
+
     def of_each_tower(self, row: FluxRow, target: str, metric: str) -> tuple[Towers, Doubles]:
         """Test towers of a row, and (repetition, tower) a metric over the months of each of them alone.
 
