@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.data.cube import Cube
+    from bench.data.parts import Split
     from bench.execution.result import Result
+    from bench.runners.base import Runner
     from bench.store.jobs import Job
 
 COMPANION_GRACE_S = 3.0
@@ -116,7 +118,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     import pandas as pd
 
     from bench.data.audit import require_no_copies
-    from bench.data.splits import make_split
+    from bench.data.splits import cube_of, make_split
     from bench.execution.inprocess import build_runner, checked_prediction
     from bench.execution.result import Result
     from bench.runners.history import history_table
@@ -126,9 +128,9 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     from bench.system.clock import timed
 
     job = Job.model_validate(task["cell"])
-    cube = _open_data(task, job).for_target(job.split.get("target"))
+    cube = cube_of(_open_data(task, job), job.split)
     split = make_split(cube, job.split)
-    require_no_copies(cube, split)
+    require_no_copies(cube.for_target(cube.target_names[0]), split)
     runner = build_runner(
         job.runner,
         cube,
@@ -155,6 +157,11 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     epochs = runner.history()
     if epochs is not None:
         history_table(epochs).to_parquet(work / HISTORY, index=False)
+    if job.targets:
+        from bench.execution.several_targets import leave_results
+
+        metrics = leave_results(runner, job.runner, cube, split, work, times)
+        return _result(runner, metrics, split, times, ended)
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", job.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", job.runner)
@@ -179,13 +186,21 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
         part: {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
         for part, row in table.iterrows()
     }
+    return _result(runner, metrics, split, times, ended)
+
+
+def _result(
+    runner: Runner, metrics: dict[Any, Any], split: Split, times: dict[str, float], ended: str | None
+) -> Result:
+    from bench.execution.result import Result
+
     device, precision = runner.trained_on() or (None, None)
     return Result.model_validate(
         {
             "status": "done",
             "metrics": metrics,
             "n_train": len(split.train),
-            "n_test": len(test),
+            "n_test": len(split.test),
             "times": times,
             "device": device,
             "precision": precision,
