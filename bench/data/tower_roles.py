@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from bench.arrays import Mask
 from bench.data.parts import IndexArray, Part
@@ -157,7 +156,6 @@ def joined(first: Part, second: Part) -> Part:
 
 def trimmed(cells: IndexArray, times: IndexArray, mask: Mask) -> Part:
     """A part without the cells and times that have no sample."""
-    rows: npt.NDArray[np.bool_] = mask.any(axis=1)
-    columns: npt.NDArray[np.bool_] = mask.any(axis=0)
+    rows, columns = np.asarray(mask.any(axis=1)), np.asarray(mask.any(axis=0))
     inner = mask[np.ix_(rows, columns)]
     return Part(cells[rows], times[columns], None if inner.all() else inner)

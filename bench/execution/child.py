@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bench.runners.base import Runner
     from bench.store.jobs import Job
 
+Metrics = dict[str, dict[str, float | None]]
 COMPANION_GRACE_S = 3.0
 """After a companion failed: how long the first process may take to say why itself."""
 _MEMORY_SIGNS = ("bad_alloc", "can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
@@ -160,8 +161,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     if job.targets:
         from bench.execution.several_targets import leave_results
 
-        metrics = leave_results(runner, job.runner, cube, split, work, times)
-        return _result(runner, metrics, split, times, ended)
+        return _result(runner, leave_results(runner, job.runner, cube, split, work, times), split, times, ended)
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", job.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", job.runner)
@@ -182,16 +182,15 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
         columns = {name: test.select(weights[:, :, index]) for index, name in enumerate(names)}
         pd.DataFrame(samples | columns).to_parquet(work / IMPORTANCE, index=False, compression="zstd")
     table = evaluate(statistics).query("group == 'all' and weighting == 'plain'").set_index("part")
-    metrics = {
-        part: {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
+    metrics: Metrics = {
+        str(part): {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
         for part, row in table.iterrows()
     }
     return _result(runner, metrics, split, times, ended)
 
 
-def _result(
-    runner: Runner, metrics: dict[Any, Any], split: Split, times: dict[str, float], ended: str | None
-) -> Result:
+def _result(runner: Runner, metrics: Metrics, split: Split, times: dict[str, float], ended: str | None) -> Result:
+    """The result of a job that went well."""
     from bench.execution.result import Result
 
     device, precision = runner.trained_on() or (None, None)

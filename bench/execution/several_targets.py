@@ -122,8 +122,9 @@ def _long(cube: Cube, part: Part, columns: dict[str, Any]) -> pd.DataFrame:
         frame = pd.DataFrame({"cell": cell.astype(np.int32), "time": time.astype(np.int32), "variable": target})
         for name, values in columns.items():
             frame[name] = part.select(np.asarray(values)[..., index])
-        frames.append(frame[np.isfinite(frame["target"])])
-    return pd.concat(frames, ignore_index=True)
+        frames.append(frame.loc[np.isfinite(frame["target"])])
+    table: pd.DataFrame = pd.concat(frames, ignore_index=True)
+    return table
 
 
 def _overall(statistics: pd.DataFrame) -> Metrics:

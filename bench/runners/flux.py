@@ -27,8 +27,8 @@ _TOWER_STAGES = ("towers", "imputed_towers")
 class FluxRunner(SeveralTargetsRunner):
     """A backbone in one of its variants.
 
-    Parameters: ``options``, ``training`` and ``pretraining`` of `models.flux.FluxRegressor`, whose sizes of the backbone
-    and of the imputation are ``options.sizes`` and ``options.csdi``.
+    Parameters: ``options``, ``training`` and ``pretraining`` of `models.flux.FluxRegressor`; sizes of the backbone are
+    in ``options.sizes``, those of the imputation in ``options.csdi``.
     """
 
     def fit(self) -> None:

@@ -1,4 +1,4 @@
-"""The dual-branch networks on towers: one for GPP and one for RECO, judged by the same validation towers as all rows."""
+"""The dual-branch networks on towers: one for GPP and one for RECO, judged by the validation towers of all rows."""
 
 from __future__ import annotations
 

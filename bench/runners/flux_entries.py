@@ -29,7 +29,7 @@ _NETWORK_PROFILES: Mapping[str, Mapping[str, Any]] = {
     "laptop": {"options": {"sizes": {"width": 32}, "csdi": _LAPTOP_CSDI}, "training": {"patience": 25}},
     "paper": {"options": {"csdi": {"channels": 64, "layers": 4, "heads": 8}}},
 }
-"""What differs from the defaults of `models.flux`; sizes of the paper's imputation are those of Tashiro et al. (2021)."""
+"""What differs from the defaults of `models.flux`; the paper profile's imputation has Tashiro et al.'s (2021) sizes."""
 
 
 def _backbone(name: str, seconds: float) -> RunnerEntry:

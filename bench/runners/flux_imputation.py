@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from bench.data.cube import FloatArray
 from bench.data.parts import Part
 from bench.data.tower_roles import hidden_months, trimmed
 from bench.errors import BenchError
-from bench.runners.base import SeveralTargetsRunner
+from bench.runners.base import SeveralTargetsRunner, Task
 from bench.runners.flux import fit_stages
 from bench.runners.flux_inputs import fluxes_of, panel_of, roles_of
 from bench.runners.history import Epoch
@@ -56,7 +56,7 @@ class PlainImputation(ImputationRunner):
         """Learns how far the method is off."""
         self._known = fluxes_of(self.task)
         towers = roles_of(self.task).learning
-        measured = np.isfinite(self._known[towers]).all(axis=-1)
+        measured = np.asarray(np.isfinite(self._known[towers]).all(axis=-1))
         practice = trimmed(towers, np.arange(measured.shape[1]), measured)
         hidden, _ = hidden_months(practice, _PRACTICE_SHARE, _PRACTICE_SEED)
         cells, times = hidden.samples()
@@ -147,13 +147,17 @@ class CsdiImputation(ImputationRunner):
         return self._drawn[:, np.searchsorted(self._towers, part.cells)][:, :, part.times]
 
 
-def make(task: Any) -> ImputationRunner:
+def make(task: Task) -> ImputationRunner:
     """The row that the parameter ``method`` names.
 
     Raises:
         BenchError: there is no such method.
     """
-    kinds = {"csdi": CsdiImputation, "linear": PlainImputation, "climatology": PlainImputation}
+    kinds: dict[str, Callable[[Task], ImputationRunner]] = {
+        "csdi": CsdiImputation,
+        "linear": PlainImputation,
+        "climatology": PlainImputation,
+    }
     method = task.parameters["method"]
     if method not in kinds:
         raise BenchError(f"There is no imputation {method!r}; choose one of {', '.join(kinds)}.")

@@ -173,7 +173,7 @@ class FluxLightgbm(TwoFluxesRunner):
         """What the trees say."""
         rows = self._rows[towers]
         flat = rows.reshape(-1, rows.shape[-1])
-        return np.stack([model.predict(flat).reshape(rows.shape[:2]) for model in self._models], axis=-1)
+        return np.stack([np.reshape(model.predict(flat), rows.shape[:2]) for model in self._models], axis=-1)
 
     def training_ended(self) -> str:
         """See `Runner`; short of budget if one of both is."""

@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from bench.data.cube import Cube
 from bench.data.datasets import OpenedDataset
 from bench.data.own_split import TESTS, TRAINS
@@ -368,4 +366,4 @@ def _has_halves(cube: Cube) -> bool:
     if cube.split is None:
         return False
     trains, tests = ((cube.split == code).any(axis=1) for code in (TRAINS, TESTS))
-    return bool(np.any(trains & tests))
+    return int((trains & tests).sum()) > 0
