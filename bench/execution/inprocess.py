@@ -66,19 +66,31 @@ def build_runner(
         scratch=scratch,
         checkpoint=checkpoint or scratch,
         scored_steps=tuple(sorted({int(step) for step in cube.step_of_year[split.test.times]})),
+        roles=split.roles,
     )
     runner: Runner = entry.load()(task)
     return runner
 
 
-def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) -> FloatArray:
-    """A runner's predictions of a part, (n_cells, n_times), after checking their type, number and that they are finite.
+def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str, n_targets: int = 1) -> FloatArray:
+    """A runner's predictions of a part, after checking their type, number and that they are finite.
 
     Only samples are checked; where the part's rectangle has none, anything may stand.
+
+    Args:
+        runner: fitted.
+        part: which samples.
+        name: of the part.
+        runner_name: of the runner.
+        n_targets: that it predicts at once.
+
+    Returns:
+        (n_cells, n_times) float32, of several targets (n_cells, n_times, n_targets).
 
     Raises:
         BenchError: they are no real numbers or partly masked, the shape is wrong, or a value is NaN or infinite.
     """
+    expected = part.shape if n_targets == 1 else (*part.shape, n_targets)
     given = runner.predict(part)
     kind = np.asarray(given).dtype
     if kind.kind not in "fiub" or np.ma.is_masked(given):
@@ -89,10 +101,10 @@ def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) 
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
         prediction = np.asarray(given, np.float32)
-    if prediction.shape != part.shape:
+    if prediction.shape != expected:
         raise BenchError(
             f"Runner {runner_name!r} returned {prediction.shape} predictions of the {name} part instead of "
-            f"{part.shape}; correct its predict()."
+            f"{expected}; correct its predict()."
         )
     bad = int((~np.isfinite(part.select(prediction))).sum())
     if bad:

@@ -16,7 +16,7 @@ import psutil
 
 from bench.data.cube import Cube
 from bench.data.parts import Split
-from bench.data.splits import make_split
+from bench.data.splits import cube_of, make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
 from bench.execution import learned
@@ -262,7 +262,7 @@ def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -
         old = stored.get(job.id)
         state, reason = _state(job, old, damaged.get(job.id), expected, limits)
         if state in _ABOUT_TO_RUN:
-            unfit = unsuited(registry.get(job.runner).needs, cube.for_target(job.target), splits.of(job))
+            unfit = unsuited(registry.get(job.runner).needs, cube_of(cube, job.split), splits.of(job))
             state, reason = ("unsuited", unfit) if unfit else (state, reason)
         planned.append(
             PlannedJob(job, state, reason, expected, old, addresses.get(job.address, job.id) != job.id and old is None)

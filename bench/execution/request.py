@@ -13,6 +13,8 @@ from bench.execution.process import Limits
 from bench.runners import registry
 from bench.store.store import Store
 from bench.suites import profiles
+from bench.suites.flux import DATASET as TOWERS
+from bench.suites.flux import SUITE as FLUX
 from bench.suites.options import SuiteOptions
 from bench.suites.suites import SUITES, make_jobs
 from bench.system import paths
@@ -23,7 +25,7 @@ class RunOptions(SuiteOptions):
     """Everything that a run may be told; `bench run --help` says the same in words.
 
     Attributes:
-        suite: full (Table 1), fewshot (Tables 2 and 3) or ablation.
+        suite: full (Table 1), fewshot (Tables 2 and 3), ablation or flux.
         dataset: ``auto``, the name of a data set with its options, or a folder that holds a cube.
         jobs_at_once: as the name says; None for one per core, fewer where memory is short.
         memory_gb: cap of one job; None for an equal share.
@@ -101,7 +103,8 @@ def resolve(options: RunOptions, say: Callable[[str], None]) -> Request:
     processes = max(processes, gpus) if processes > 0 else processes
     # Bad limits are named before any data is built.
     limits_for(1 if at_once is None else at_once, options.memory_gb, timeout, processes)
-    opened = open_dataset(options.dataset, say)
+    # The choice of auto is between grids; the suite of fluxes is of towers.
+    opened = open_dataset(TOWERS if (options.suite, options.dataset) == (FLUX, "auto") else options.dataset, say)
     if at_once is None:
         at_once = default_at_once(make_jobs(options.suite, opened, options), opened.cube, processes)
     limits = limits_for(at_once, options.memory_gb, timeout, processes)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench.runners.entry import Cost, Explains, RunnerEntry
+from bench.runners.flux_entries import FLUX_ENTRIES
 
 _TABULAR = "Tabular Machine Learning"
 _TREES = ("lightgbm",)
@@ -501,4 +502,5 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
         # 20 epochs at 493 samples a second (tables/reference/perf/train.json).
         cost=Cost(20, 40_500, memory_gb=2.5, bytes_per_value=_SAMPLE_BYTES),
     ),
+    *FLUX_ENTRIES,
 )
