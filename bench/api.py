@@ -28,7 +28,6 @@ from bench.execution.request import RunOptions, resolve
 from bench.execution.running import RunResult
 from bench.execution.running import run as _run
 from bench.report.reporting import Report, ReportOptions, report, selections
-from bench.report.results.flux.flux_rows import SUITE as FLUX
 from bench.report.results.flux.lines import flux_lines
 from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.selection import RowResult, StatisticsReader, rows
@@ -41,6 +40,7 @@ from bench.store.export import gather, stored_predictions
 from bench.store.export import write as write_predictions
 from bench.store.records import Record
 from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id
+from bench.suites.flux import SUITE as FLUX
 from bench.system.disk import disk_errors
 
 __all__ = [

@@ -17,13 +17,13 @@ from bench.report.paper.scores import Scores
 from bench.report.results import marks
 from bench.report.results.comparison import Measure, ratio
 from bench.report.results.data_words import DataWords, spoken, words_of
-from bench.report.results.flux.flux_rows import SUITE as FLUX
 from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader
 from bench.report.tables.numbered import TABLE1_DENOMINATOR
 from bench.runners import registry
 from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, FAMILIES, PROPOSED
 from bench.scoring.interval import Interval
+from bench.suites.flux import SUITE as FLUX
 from bench.suites.profiles import SMOKE
 
 RMSE = Measure("rmse")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bench.report.drawn import DrawnFigure
 from bench.report.results.differences import differences
-from bench.report.results.flux.flux_rows import SUITE as FLUX
 from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Table
@@ -18,6 +17,7 @@ from bench.report.tables.interpretability import interpretability
 from bench.report.tables.numbered import costs, table1, table2, table3
 from bench.store.store import CorruptRecord
 from bench.suites.ablation import SUITE as ABLATION
+from bench.suites.flux import SUITE as FLUX
 
 NUMBERED = ("table1", "table2", "table3")
 """Tables whose numbers become LaTeX macros."""

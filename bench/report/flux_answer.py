@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from bench.report.results import marks
 from bench.report.results.data_words import spoken
-from bench.report.results.flux.flux_rows import DERE, FEW, KGML_SHARES, PLACES, VARIANTS, FluxRow, flux_rows, targets_of
+from bench.report.results.flux.flux_rows import BASELINE, DERE, KGML_SHARES, FluxRow, flux_rows, targets_of
 from bench.report.results.flux.knowledge import Comparison, best_row, compared
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
 from bench.report.tables.flux.few import sizes_of
 from bench.report.tables.flux.wording import interval_text, is_judged, listed
 from bench.scoring.interval import Interval
+from bench.suites.flux import FEW, PLACES, VARIANTS
 
 UNKNOWN_PAPER = (
     "Nothing of this stands beside *DERE*'s paper: its tables, its inputs and its simulations could not be had, and "
@@ -53,9 +54,15 @@ def _knowledge(
         f"much as the same network with the same inputs and no knowledge (mean over {backbones}, {runs} "
         f"run{'s' if runs != 1 else ''}; {_told(of_dere)})"
     ]
+    of_baseline = compared(reader, found, DERE, targets, base=BASELINE)
+    if of_baseline and len(of_baseline[0].of_backbone) > n:
+        parts.append(
+            f"against the same network without shares, over {len(of_baseline[0].of_backbone)} backbones, "
+            f"{_ratios(of_baseline)} ({_told(of_baseline)}; part of which the shares are worth)"
+        )
     of_kgml = compared(reader, found, KGML_SHARES, targets)
     if of_kgml:
-        parts.append(f"pretraining alone (*{VARIANTS[KGML_SHARES]}*) {_ratios(of_kgml)} ({_told(of_kgml)})")
+        parts.append(f"pretraining alone (*{VARIANTS[KGML_SHARES][0]}*) {_ratios(of_kgml)} ({_told(of_kgml)})")
     parts += [part for part in (_not_helped(of_dere), _with_few(selection, reader, targets)) if part]
     return f"Fluxes at {where}: {'; '.join(parts)}."
 

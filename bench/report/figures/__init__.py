@@ -11,10 +11,10 @@ from bench.report.figures.model import Drawings, Figure, save
 from bench.report.figures.stored import Context, shown_rows
 from bench.report.figures.training import training_curves
 from bench.report.figures.weights import weight_courses
-from bench.report.results.flux.flux_rows import SUITE as FLUX
 from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.selection import Selection, StatisticsReader, rows
 from bench.store.dataset_record import DatasetRecord
+from bench.suites.flux import SUITE as FLUX
 
 __all__ = ["Drawings", "Figure", "figures", "save"]
 

@@ -13,11 +13,11 @@ from bench.report.paper.data_check import changed_data
 from bench.report.paper.expectations import Judgement, State
 from bench.report.paper.implied_variance import OwnTargets
 from bench.report.paper.rankings import Claim
-from bench.report.results.flux.flux_rows import SUITE as FLUX
 from bench.report.results.flux.same_values import differing_values
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.results.subject import Subject
 from bench.report.table import Table
+from bench.suites.flux import SUITE as FLUX
 from bench.suites.profiles import SMOKE
 
 PUBLISHED_SUITES = ("full", "fewshot")

@@ -43,6 +43,7 @@ LAYOUTS: dict[str, tuple[tuple[str, str, Shows], ...]] = {
             ("intervals of RMSE and R²", "(rmse|r2)_.*", "intervals"),
             ("mean absolute error, with intervals", "mae_.*|runs", "both"),
             ("ratios to the same inputs", "ratio_.*", "both"),
+            ("ratios to the baseline", "baseline_.*", "both"),
             ("ratios to LightGBM", "lightgbm_.*", "both"),
         ),
     ),

@@ -14,8 +14,9 @@ from bench.report.figures.flux.featured import FluxContext, ids_of, title_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import NO_DATASET
 from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES
-from bench.report.results.flux.flux_rows import PLACES, FluxRow
+from bench.report.results.flux.flux_rows import FluxRow
 from bench.store.dataset_record import DatasetRecord
+from bench.suites.flux import PLACES
 
 MOST_TOWERS = 6
 INSIDE_90 = 1.6449

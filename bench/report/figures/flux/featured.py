@@ -15,10 +15,10 @@ from bench.report.results import marks
 from bench.report.results.flux.flux_rows import (
     BASELINE_SHARES,
     DERE,
-    DESIGNS,
     KGML_SHARES,
     LIGHTGBM,
     LIGHTGBM_SHARES,
+    TESTED,
     FluxRow,
     find,
     flux_rows,
@@ -86,7 +86,7 @@ class FluxContext:
         untrained = any(title_of(row) != row.name for row in shown)
         return (
             f"Data set {first.dataset} ({self.selection.manifest.dataset_title}); suite {first.suite}, profile "
-            f"{first.profile}, {DESIGNS[design]}. Seeds: {', '.join(map(str, seeds))}."
+            f"{first.profile}, {TESTED[design]}. Seeds: {', '.join(map(str, seeds))}."
             + (f" {UNTRAINED}: {MARKS[UNTRAINED].partition(' (')[0]}." if untrained else "")
             + (f" {marks.BANNER}" if first.profile == SMOKE else "")
         )

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure as Sheet
 from bench.report.figures.flux.featured import FluxContext, ids_of, title_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.style import PAGE_WIDTH, STROKES
-from bench.report.results.flux.flux_rows import FEW, FluxRow
+from bench.report.results.flux.flux_rows import FluxRow
 from bench.report.tables.flux.few import sizes_of
 from bench.scoring.interval import Interval
 from bench.scoring.uncertainty import CONFIDENCE
+from bench.suites.flux import FEW
 
 _HEIGHT = 2.9
 _SHIFT = 0.02  # of a size: bars of rows stand beside each other

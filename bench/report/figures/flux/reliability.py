@@ -7,8 +7,9 @@ from matplotlib.figure import Figure as Sheet
 from bench.report.figures.flux.featured import FluxContext, ids_of, title_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.style import PAGE_WIDTH, QUIET, STROKES
-from bench.report.results.flux.flux_rows import IMPUTATION, flux_rows
+from bench.report.results.flux.flux_rows import flux_rows
 from bench.scoring.uncertainty import CONFIDENCE
+from bench.suites.flux import IMPUTATION
 
 LEVELS = {"inside_50": 0.5, "inside_90": 0.9}
 """Score → share of the truth that the interval should hold."""

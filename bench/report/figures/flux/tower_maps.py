@@ -11,8 +11,9 @@ from bench.report.figures.geography import Points, draw_cells
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import NO_DATASET
 from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES
-from bench.report.results.flux.flux_rows import PLACES, FluxRow, flux_rows, same_inputs
+from bench.report.results.flux.flux_rows import FluxRow, flux_rows, same_inputs
 from bench.scoring.towers import Towers
+from bench.suites.flux import PLACES
 
 _SHOWN_SHARE = 98.0  # per cent of the values within the colour scale, where single extremes would bleach the map
 _WORLD_RATIO = 0.42  # height ÷ width of a panel

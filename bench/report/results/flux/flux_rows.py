@@ -1,23 +1,21 @@
 """Rows of the flux suite: what each is called, and which other row it is compared with.
 
-A row is a runner and what is changed in it (`Job.override`): the backbone is the runner, and the key ``variant`` says
-what it knows. Keys beside ``variant`` make an ablation.
+`bench.suites.flux` names the rows; a row that only an older or newer version knows is named by its settings.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.errors import BenchError
 from bench.report.results.selection import RowResult, Selection, rows
+from bench.runners.flux_entries import BACKBONE_TITLES, PREFIX
 from bench.store.jobs import Job
+from bench.suites.flux import FEW, IMPUTATION, PLACES, ROWS, TROPICS, VARIANTS, YEARS, Row, row_of
 
-SUITE = "flux"
-PLACES, YEARS, FEW, TROPICS, IMPUTATION = "places", "years", "few", "tropics", "imputation"
-"""Designs: what kind of question a split asks."""
-DESIGNS = {
+TESTED = {
     PLACES: "tested at towers never seen, in folds of whole towers",
     YEARS: "tested in the published months of towers that also train",
     FEW: "tested at towers never seen, trained with few labelled towers",
@@ -26,39 +24,11 @@ DESIGNS = {
 }
 """Design → how it tests, in words for captions."""
 BASELINE, BASELINE_SHARES, KGML, KGML_SHARES, DERE = "baseline", "baseline_shares", "kgml", "kgml_shares", "dere"
-VARIANTS = {
-    BASELINE: "baseline",
-    BASELINE_SHARES: "baseline + shares",
-    KGML: "KGML",
-    KGML_SHARES: "KGML + shares",
-    DERE: "DERE",
-}
-"""What a backbone knows, in words, in the order of the tables."""
-FROZEN = {"variant": DERE, "tuned": "frozen"}
+FROZEN: Mapping[str, Any] = VARIANTS["dere_frozen"][1]
 """DERE as published: its branches stay as the process model made them."""
-LIGHTGBM, LIGHTGBM_SHARES = "flux_lightgbm", {"process": False}
-PROCESS = "flux_process"
-IMPUTER = "flux_imputation"
-LINEAR = {"method": "linear"}
-_OF_REFERENCES: Mapping[str, Mapping[Any, str]] = {
-    "process": {False: "+ shares", True: "+ shares + process outputs"},
-    "calibrated": {False: "raw", True: "calibrated"},
-    "method": {"csdi": "CSDI", "linear": "linear interpolation", "climatology": "climatology"},
-}
-_SETTINGS: Mapping[tuple[str, Any], str] = {
-    ("shares", "predicted"): "shares predicted",
-    ("shares", "none"): "no shares",
-    ("competition", False): "no competition network",
-    ("branches", "one"): "one branch",
-    ("tuned", "frozen"): "branches frozen (as published)",
-    ("balance", "penalty"): "balance by penalty (as published)",
-    ("imputation", "median"): "with imputed medians",
-    ("imputation", "weighted"): "with imputed months, weighted",
-    ("omega", "published"): "ω as published",
-    ("schedule", "published"): "schedule as published",
-    ("missing", "zero"): "missing months as zero error (as published)",
-}
-"""What an ablation changes, in words."""
+LIGHTGBM, LIGHTGBM_SHARES = f"{PREFIX}lightgbm", {"process": False}
+IMPUTER, LINEAR, CSDI = f"{PREFIX}imputation", {"method": "linear"}, {"method": "csdi"}
+_RULES = tuple(f"{PREFIX}{name}" for name in ("mean", "climatology", "process"))
 
 
 @dataclass(frozen=True)
@@ -70,7 +40,7 @@ class FluxRow:
         override: what is changed in its runner; empty for nothing.
         is_backbone: whether it is one of the sequence networks, with or without knowledge.
         label: what is changed, in words; of rows without a change the runner's title.
-        backbone: the runner's title.
+        backbone: title of the network; of other rows that of the runner.
     """
 
     result: RowResult
@@ -85,6 +55,11 @@ class FluxRow:
         return f"{self.backbone}, {self.label}" if self.is_backbone else self.label
 
     @property
+    def is_rule(self) -> bool:
+        """Whether it is a rule to compare with, which may not be the best of a table."""
+        return self.result.key.runner in _RULES
+
+    @property
     def is_ablation(self) -> bool:
         """Whether something beside its variant is changed; DERE with frozen branches is a row of its own as well."""
         return self.is_backbone and not set(self.override) <= {"variant"}
@@ -92,11 +67,11 @@ class FluxRow:
     @property
     def is_main(self) -> bool:
         """Whether it stands in the table of all methods."""
-        return not self.is_ablation or dict(self.override) == FROZEN
+        return not self.is_ablation or dict(self.override) == dict(FROZEN)
 
     @property
     def variant(self) -> str:
-        """What a backbone knows: a key of `VARIANTS`; "" for other rows."""
+        """What a backbone knows: a key of `VARIANTS`, frozen or not; "" for other rows."""
         return str(self.override.get("variant", "")) if self.is_backbone else ""
 
     @property
@@ -109,27 +84,26 @@ class FluxRow:
 
 
 def flux_rows(selection: Selection, design: str, labelled: int | None = None) -> list[FluxRow]:
-    """The rows of one design, in the order of the registry and of `VARIANTS`.
+    """The rows of one design, in the order of `bench.suites.flux.ROWS`.
 
     Args:
         selection: the jobs of the suite.
-        design: one of `DESIGNS`.
+        design: one of `TESTED`.
         labelled: of design ``few``: the number of labelled towers; None for any.
     """
-    overrides = {json.dumps([job.runner, job.variant]): job.override or {} for job in selection.jobs}
+    examples = {(job.runner, job.variant): job for job in selection.jobs}
     found = [
-        _named(row, overrides[json.dumps([row.key.runner, row.key.variant])])
+        _named(row, examples[row.key.runner, row.key.variant])
         for row in rows(selection)
         if row.key.design == design and labelled in (None, row.key.train_cells)
     ]
-    runners = list(dict.fromkeys(row.result.key.runner for row in found))
-    return sorted(found, key=lambda row: (runners.index(row.result.key.runner), _place(row)))
+    return sorted(found, key=_place)
 
 
 def designs(selection: Selection) -> list[str]:
-    """The designs that have jobs, in the order of `DESIGNS`."""
+    """The designs that have jobs, in the order of `TESTED`."""
     present = {job.split.get("design") for job in selection.jobs}
-    return [name for name in DESIGNS if name in present]
+    return [name for name in TESTED if name in present]
 
 
 def targets_of(selection: Selection) -> tuple[str, ...]:
@@ -158,30 +132,34 @@ def base_of_ablation(found: Sequence[FluxRow], row: FluxRow) -> FluxRow | None:
     return find(found, row.result.key.runner, {"variant": row.variant}) if row.is_ablation else None
 
 
-def tower_count(job: Job) -> int | None:
-    """Number of labelled towers that a job was allowed; None for all."""
-    labelled: int | None = job.split.get("labelled")
-    return labelled
-
-
-def _named(row: RowResult, override: Mapping[str, Any]) -> FluxRow:
+def _named(row: RowResult, job: Job) -> FluxRow:
+    override = job.override or {}
     is_backbone = "variant" in override
-    if is_backbone:
-        label = VARIANTS.get(str(override["variant"]), str(override["variant"]))
-        changed = [(key, value) for key, value in override.items() if key != "variant"]
-        words = [_SETTINGS.get(item, f"{item[0]}={item[1]}") for item in sorted(changed)]
-        label = ", ".join([label, *words])
-        return FluxRow(row, override, True, label[:1].upper() + label[1:], row.title)
-    if row.key.runner == IMPUTER and "method" in override:
-        method = str(override["method"])
-        title = _OF_REFERENCES["method"].get(method, method)
-        return FluxRow(row, override, False, title[:1].upper() + title[1:], row.title)
-    words = [_OF_REFERENCES.get(key, {}).get(value, f"{key}={value}") for key, value in override.items()]
-    joint = " " if all(text.startswith("+") for text in words) else ", "
-    return FluxRow(row, override, False, joint.join([row.title, *words]), row.title)
+    name = row.key.runner.removeprefix(PREFIX)
+    backbone = BACKBONE_TITLES.get(name, row.title)
+    known = _known(job)
+    title = known.title if known is not None else _by_settings(row, override)
+    label = title.removeprefix(f"{backbone}, ") if is_backbone else title
+    return FluxRow(row, override, is_backbone, label[:1].upper() + label[1:], backbone)
 
 
-def _place(row: FluxRow) -> tuple[int, int, str]:
-    order = list(VARIANTS)
-    known = order.index(row.variant) if row.variant in order else len(order)
-    return known, len(row.override), row.label
+def _known(job: Job) -> Row | None:
+    try:
+        return row_of(job)
+    except BenchError:  # of another version
+        return None
+
+
+def _by_settings(row: RowResult, override: Mapping[str, Any]) -> str:
+    """Title of a row that this version does not plan."""
+    variant = str(override.get("variant", ""))
+    words = [VARIANTS[variant][0] if variant in VARIANTS else variant] if variant else [row.title]
+    return ", ".join([*words, *(f"{key}={value}" for key, value in sorted(override.items()) if key != "variant")])
+
+
+def _place(row: FluxRow) -> tuple[int, str, str]:
+    """Place in the tables: as in the suite; what it does not plan stands behind, by name."""
+    for place, known in enumerate(ROWS):
+        if known.runner == row.result.key.runner and dict(known.override or {}) == dict(row.override):
+            return place, "", ""
+    return len(ROWS), row.backbone, row.label

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from bench.report.results.flux.flux_rows import DERE, KGML_SHARES, LIGHTGBM, LIGHTGBM_SHARES, FluxRow, find, same_inputs
 from bench.report.results.flux.tower_reader import TowerReader
-from bench.runners.entry import FAMILIES
 from bench.scoring.interval import Interval
 
 KNOWING = (KGML_SHARES, DERE)
@@ -40,30 +39,43 @@ class Comparison:
         return [name for name, found in self.of_backbone.items() if found.low > 1]
 
 
-def pairs_of(found: Sequence[FluxRow], variant: str) -> list[tuple[FluxRow, FluxRow]]:
-    """Rows of a variant without further changes, each with the same backbone that knows nothing."""
+def pairs_of(found: Sequence[FluxRow], variant: str, base: str | None = None) -> list[tuple[FluxRow, FluxRow]]:
+    """Rows of a variant without further changes, each with the same backbone that knows nothing.
+
+    Args:
+        found: rows of one design.
+        variant: of `bench.suites.flux.VARIANTS`.
+        base: the variant to compare with; None for the one with the same inputs.
+    """
     pairs = []
     for row in found:
         if row.result.records and row.variant == variant and not row.is_ablation:
-            other = same_inputs(found, row)
+            unknowing = {"variant": base}
+            other = same_inputs(found, row) if base is None else find(found, row.result.key.runner, unknowing)
             if other is not None:
                 pairs.append((row, other))
     return pairs
 
 
 def compared(
-    reader: TowerReader, found: Sequence[FluxRow], variant: str, targets: Sequence[str], group: str = ""
+    reader: TowerReader,
+    found: Sequence[FluxRow],
+    variant: str,
+    targets: Sequence[str],
+    group: str = "",
+    base: str | None = None,
 ) -> list[Comparison]:
-    """A variant against the same backbones with the same inputs, for every target that has results.
+    """A variant against the same backbones without knowledge, for every target that has results.
 
     Args:
         reader: of the sums.
         found: rows of one design.
-        variant: of `bench.report.results.flux.flux_rows.VARIANTS`.
+        variant: of `bench.suites.flux.VARIANTS`.
         targets: in order.
         group: of towers; all by default.
+        base: as in `pairs_of`.
     """
-    pairs = pairs_of(found, variant)
+    pairs = pairs_of(found, variant, base)
     made = []
     for target in targets:
         mean = reader.mean_ratio(pairs, target, group=group)
@@ -96,7 +108,7 @@ def best_row(reader: TowerReader, found: Sequence[FluxRow], targets: Sequence[st
         return None
     best: tuple[float, FluxRow, dict[str, Interval]] | None = None
     for row in found:
-        if row is below or not row.result.records or row.result.family == FAMILIES[0]:
+        if row is below or not row.result.records or row.is_rule:
             continue
         ratios = {target: reader.ratio(row, below, target) for target in targets}
         known = {target: ratio for target, ratio in ratios.items() if ratio is not None and ratio.value > 0}

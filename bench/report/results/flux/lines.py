@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.report.results.flux.flux_rows import IMPUTATION, FluxRow, designs, flux_rows, targets_of
+from bench.report.results.flux.flux_rows import FluxRow, designs, flux_rows, targets_of
 from bench.report.results.flux.tower_reader import SCORES, TowerReader
 from bench.report.results.selection import Selection
 from bench.scoring.metrics import METRICS
 from bench.scoring.towers import MEDIAN_R2
+from bench.suites.flux import IMPUTATION
 
 ALL = "all"
 

@@ -18,6 +18,7 @@ from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.towers import MEDIAN_R2, Towers, TowerSums, infer_towers, sums_of_values
 from bench.store.dataset_record import DatasetRecord, read_dataset_record
+from bench.store.jobs import Job
 from bench.store.names import PREDICTIONS
 from bench.store.records import Record
 from bench.store.store import CorruptRecord, Store
@@ -160,20 +161,21 @@ class TowerReader:
     ) -> Interval | None:
         """A function of one metric of some rows with its interval, or None where one has no result.
 
-        Rows that share the draw of their labelled towers are compared over the repetitions that all of them have.
+        All rows have one seed in a repetition, and the same labelled towers: they are compared over the repetitions
+        that all of them have. What no seed changes has a single run.
         """
         read = [self._of(row, target) for row in found]
         present = [own for own in read if own is not None]
         if len(present) < len(read):
             return None
-        shared = [row.result.records[0].job.split.get("labelled_seed") is not None for row in found]
+        shared = [_repeats(row.result.records[0].job) for row in found]
         if any(shared):
             common = set.intersection(*(set(own.repetitions) for own in present))
             present = [_only(own, common) for own in present]
             if not common:
                 return None
         terms = [
-            self._term(own, row, metric, group, "labelled towers" if paired else "")
+            self._term(own, row, metric, group, "repetitions" if paired else "")
             for own, row, paired in zip(present, found, shared, strict=True)
         ]
         return infer_towers(function, "mae" if metric in SCORES else metric, terms, positive=positive)
@@ -244,6 +246,11 @@ class TowerReader:
         if record.job_id not in self._jobs:
             self._jobs[record.job_id] = sums_per_tower(self.predictions(record))
         return self._jobs[record.job_id]
+
+
+def _repeats(job: Job) -> bool:
+    """Whether another repetition would give other numbers: by the seed, or by the labelled towers."""
+    return job.seed is not None or "labelled_seed" in job.split
 
 
 def sums_per_tower(predictions: pd.DataFrame) -> _Sums:

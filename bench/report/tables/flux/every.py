@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.report.results.flux.flux_rows import FEW, IMPUTATION, PLACES, TROPICS, YEARS, designs, flux_rows
+from bench.report.results.flux.flux_rows import designs, flux_rows
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
 from bench.report.table import Table
@@ -13,6 +13,7 @@ from bench.report.tables.flux.few import few_table
 from bench.report.tables.flux.imputing import imputation_table
 from bench.report.tables.flux.methods import groups_table, methods_table
 from bench.report.tables.flux.spent import spent_table
+from bench.suites.flux import FEW, IMPUTATION, PLACES, TROPICS, YEARS
 
 
 def flux_tables(selection: Selection, reader: TowerReader) -> Iterator[Table]:

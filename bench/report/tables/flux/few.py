@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from bench.report.results.flux.flux_rows import (
     DERE,
-    FEW,
     LIGHTGBM,
     LIGHTGBM_SHARES,
     FluxRow,
@@ -29,7 +28,7 @@ from bench.report.tables.flux.wording import (
     problems,
     value,
 )
-from bench.runners.entry import FAMILIES
+from bench.suites.flux import FEW
 
 NAME = "flux_f2"
 _DIGITS = 3
@@ -92,7 +91,7 @@ def _line(
         first.name,
         target,
         values,
-        ranked=first.result.family != FAMILIES[0],
+        ranked=not first.is_rule,
         note="; ".join(f"{row.result.key.train_cells} towers: {note(row)}" for row in rows if note(row)),
         jobs=jobs_of(*rows),
         name=f"{first.result.key.runner} {first.result.key.variant or ''}".strip(),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.report.results.flux.flux_rows import IMPUTATION, IMPUTER, LINEAR, FluxRow, find, flux_rows, targets_of
+from bench.report.results.flux.flux_rows import CSDI, IMPUTER, LINEAR, FluxRow, find, flux_rows, targets_of
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
 from bench.report.tables.flux.wording import circumstances, interval_text, is_judged, jobs_of, note, problems, value
+from bench.suites.flux import IMPUTATION
 
 NAME = "flux_f4"
-CSDI = {"method": "csdi"}
 _DIGITS = 3
 
 

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bench.report.results.flux.flux_rows import (
-    BASELINE_SHARES,
+    BASELINE,
     DERE,
     KGML_SHARES,
     LIGHTGBM,
     LIGHTGBM_SHARES,
-    PLACES,
-    VARIANTS,
     FluxRow,
     find,
     flux_rows,
@@ -24,9 +22,9 @@ from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
 from bench.report.tables.flux.wording import circumstances, is_judged, jobs_of, listed, note, problems, value
-from bench.runners.entry import FAMILIES
 from bench.scoring.metrics import METRICS
 from bench.scoring.towers import FEWEST_TOWERS, MEDIAN_R2
+from bench.suites.flux import PLACES, VARIANTS
 
 NAME, GROUPS_NAME = "flux_f1", "flux_f1_groups"
 _SHOWN = ("rmse", "r2", "mae")
@@ -57,6 +55,9 @@ def methods_table(selection: Selection, reader: TowerReader, design: str = PLACE
         ]
     columns += [Column(f"ratio_{target.lower()}", f"{target} ÷ same inputs", _DIGITS) for target in targets]
     columns += [
+        Column(f"baseline_{target.lower()}", f"{target} ÷ baseline", _DIGITS, on_terminal=False) for target in targets
+    ]
+    columns += [
         Column(f"lightgbm_{target.lower()}", f"{target} ÷ LightGBM", _DIGITS, on_terminal=False) for target in targets
     ]
     columns += [
@@ -68,7 +69,8 @@ def methods_table(selection: Selection, reader: TowerReader, design: str = PLACE
     title = finding(by_variant, design) if judged else f"Flux errors, {design}"
     caption = (
         f"{title}. ÷ same inputs: RMSE ÷ that of the same backbone with the same inputs that knows nothing of the "
-        "process model, at the same towers; ÷ LightGBM: ÷ that of LightGBM with the shares; below 1 the row is better. "
+        "process model, at the same towers; ÷ baseline: ÷ that of the same backbone's baseline, which sees no shares; "
+        "÷ LightGBM: ÷ that of LightGBM with the shares; below 1 the row is better. "
         f"Median R²: over towers, of each tower's own R². {circumstances(selection, design, found)}"
     )
     name = NAME if design == PLACES else f"{NAME}_{design}"
@@ -88,7 +90,7 @@ def finding(by_variant: Mapping[str, Sequence[Comparison]], design: str = PLACES
         if comparisons and not said:
             said = ["changes no error by more than towers differ"]
         if said:
-            parts.append(f"{VARIANTS[variant]} {' and '.join(said)}")
+            parts.append(f"{VARIANTS[variant][0]} {' and '.join(said)}")
     where = "" if design == PLACES else f", {design}"
     if not parts:
         return f"Errors of every method{where}"
@@ -156,26 +158,25 @@ def _line(
     reader: TowerReader, found: Sequence[FluxRow], row: FluxRow, below: FluxRow | None, targets: Sequence[str]
 ) -> Row:
     values: dict[str, Value] = {}
-    other = same_inputs(found, row)
+    bare = _base(found, row, BASELINE) if row.is_backbone else None
+    others = {"ratio": same_inputs(found, row), "baseline": bare, "lightgbm": below if below is not row else None}
     for target in targets if row.result.records else ():
         key = target.lower()
         for metric in (*_SHOWN, MEDIAN_R2):
             number = reader.estimate(row, target, metric)
             if number is not None:
                 values[f"{metric}_{key}"] = value(number)
-        ratio = reader.ratio(row, other, target) if other is not None else None
-        if ratio is not None:
-            values[f"ratio_{key}"] = value(ratio)
-        ratio = reader.ratio(row, below, target) if below is not None and below is not row else None
-        if ratio is not None:
-            values[f"lightgbm_{key}"] = value(ratio)
+        for name, other in others.items():
+            ratio = reader.ratio(row, other, target) if other is not None else None
+            if ratio is not None:
+                values[f"{name}_{key}"] = value(ratio)
     if row.result.records:
         values["runs"] = Value(row.result.runs)
     return Row(
         row.label,
         row.backbone if row.is_backbone else row.result.family,
         values,
-        ranked=row.result.family != FAMILIES[0],
+        ranked=not row.is_rule,
         note=note(row),
         jobs=jobs_of(row),
         name=f"{row.result.key.runner} {row.result.key.variant or ''}".strip(),
@@ -186,8 +187,8 @@ def _line(
 def _of_all(reader: TowerReader, found: Sequence[FluxRow], targets: Sequence[str]) -> list[Row]:
     """Rows of the mean over backbones of each variant: of its errors, and of its ratio to the same inputs."""
     lines = []
-    for variant, words in VARIANTS.items():
-        own = [row for row in found if row.variant == variant and not row.is_ablation and row.result.records]
+    for words, override in VARIANTS.values():
+        own = [row for row in found if row.is_backbone and row.result.records and dict(row.override) == dict(override)]
         if len(own) < 2:  # noqa: PLR2004
             continue
         values: dict[str, Value] = {}
@@ -196,12 +197,21 @@ def _of_all(reader: TowerReader, found: Sequence[FluxRow], targets: Sequence[str
                 numbers = [reader.estimate(row, target, metric) for row in own]
                 known = [number.value for number in numbers if number is not None]
                 values[f"{metric}_{target.lower()}"] = Value(sum(known) / len(known))
-            mean = reader.mean_ratio(pairs_of(found, variant), target)
-            if mean is not None and variant != BASELINE_SHARES:
-                values[f"ratio_{target.lower()}"] = value(mean)
+            for name, base in (("ratio", None), ("baseline", BASELINE)):
+                pairs = [(row, other) for row in own if (other := _base(found, row, base)) is not None]
+                mean = reader.mean_ratio(pairs, target) if len(pairs) == len(own) else None
+                if mean is not None:
+                    values[f"{name}_{target.lower()}"] = value(mean)
         label = words[:1].upper() + words[1:]
         lines.append(Row(label, f"{_BACKBONES} ({len(own)})", values, ranked=False, jobs=jobs_of(*own)))
     return lines
+
+
+def _base(found: Sequence[FluxRow], row: FluxRow, base: str | None) -> FluxRow | None:
+    """What a row's ratio is taken to: the same inputs, or a variant of the same backbone other than its own."""
+    if base is None:
+        return same_inputs(found, row)
+    return find(found, row.result.key.runner, {"variant": base}) if row.variant != base else None
 
 
 def _with_ties(

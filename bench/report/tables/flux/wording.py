@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.report.results.flux.flux_rows import DESIGNS, FluxRow
+from bench.report.results.flux.flux_rows import TESTED, FluxRow
 from bench.report.results.selection import Selection
 from bench.report.table import Value
 from bench.scoring.interval import Interval
@@ -27,7 +27,7 @@ def circumstances(selection: Selection, design: str, found: Sequence[FluxRow]) -
     parts = [
         f"Data set {first.dataset} ({manifest.dataset_title})",
         f"fluxes in {units}, by month; NEE is positive to the atmosphere",
-        f"{DESIGNS[design]}{folds}",
+        f"{TESTED[design]}{folds}",
         f"{first.split.get('validation_share', 0):.0%} of the labelled towers validate, the same for every row",
         f"profile {first.profile}",
         f"seeds {', '.join(map(str, repetitions))}",

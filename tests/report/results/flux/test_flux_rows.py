@@ -7,9 +7,6 @@ from pathlib import Path
 import pytest
 
 from bench.report.results.flux.flux_rows import (
-    FEW,
-    IMPUTATION,
-    PLACES,
     FluxRow,
     base_of_ablation,
     designs,
@@ -21,6 +18,7 @@ from bench.report.results.flux.flux_rows import (
 from bench.report.results.others import left_out
 from bench.report.results.selection import Selection, select
 from bench.store.store import Store
+from bench.suites.flux import FEW, IMPUTATION, PLACES
 from tests.support.flux_store import (
     BASELINE,
     DERE,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.data.cube import Cube
-from bench.report.results.flux.flux_rows import FEW, IMPUTATION, PLACES, FluxRow, find, flux_rows
+from bench.report.results.flux.flux_rows import FluxRow, find, flux_rows
 from bench.report.results.flux.knowledge import best_row, compared, pairs_of
 from bench.report.results.flux.lines import flux_lines
 from bench.report.results.flux.same_values import differing_values
@@ -18,6 +18,7 @@ from bench.report.results.selection import Selection, StatisticsReader, select
 from bench.scoring.metrics import STATISTICS
 from bench.scoring.towers import MEDIAN_R2
 from bench.store.store import CorruptRecord, Store
+from bench.suites.flux import FEW, IMPUTATION, PLACES
 from bench.system.disk import sha256
 from tests.support.flux_store import (
     DERE,
