@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bench.data.cube import Cube
+from bench.data.splits import make_split
 from bench.scoring.metrics import KEYS, STATISTICS
 from bench.store.dataset_record import write_dataset_record
 from bench.store.jobs import Job
@@ -24,12 +25,11 @@ TARGETS = ("GPP", "RECO", "NEE")
 UNITS = "gC m-2 d-1"
 FOLDS = 2
 TITLES = {
-    "flux_transformer": ("Transformer", "Tabular Deep Learning"),
-    "flux_simpletm": ("SimpleTM", "Tabular Deep Learning"),
+    "flux_transformer": ("Transformer", "Sequence Models"),
+    "flux_simpletm": ("SimpleTM", "Sequence Models"),
     "flux_mean": ("Training mean", "Reference"),
-    "flux_lightgbm": ("LightGBM", "Tabular Machine Learning"),
-    "flux_imputation": ("Imputation", "Tabular Deep Learning"),
-    "dual_branch_plus": ("Dual-branch plus", "Proposed"),
+    "flux_lightgbm": ("LightGBM", "Reference"),
+    "flux_imputation": ("Imputation", "Sequence Models"),
 }
 BASELINE, SHARES = {"variant": "baseline"}, {"variant": "baseline_shares"}
 KGML, KGML_SHARES, DERE = {"variant": "kgml"}, {"variant": "kgml_shares"}, {"variant": "dere"}
@@ -99,7 +99,7 @@ def make_flux_job(
 
 
 def predictions_of(cube: Cube, job: Job, factor: float) -> pd.DataFrame:
-    """Every tower of the fold: the truth and an error that depends on the tower, the month and the repetition."""
+    """Every test month: the truth and an error that depends on the tower, the month and the repetition."""
     seed = [job.repetition, job.split.get("labelled", 0)]
     generator = np.random.default_rng(seed)  # the same errors for all rows of a repetition, apart from their size
     level = generator.lognormal(0, 0.3, cube.n_cells)
@@ -107,9 +107,11 @@ def predictions_of(cube: Cube, job: Job, factor: float) -> pd.DataFrame:
     own = np.random.default_rng([*seed, int(1000 * factor)]).normal(size=cube.target.shape)
     error = factor * (noise + 0.3 * own)
     frames = []
-    tested = np.arange(cube.n_cells) % job.split["folds"] + 1 == job.split["fold"]
+    test = make_split(cube, job.split).test
+    tested = np.zeros((cube.n_cells, len(cube.time)), bool)
+    tested[tuple(test.samples())] = True
     for index, target in enumerate(job.split["targets"]):
-        cell, time = np.nonzero(np.isfinite(cube.target[:, :, index]) & tested[:, None])
+        cell, time = np.nonzero(np.isfinite(cube.target[:, :, index]) & tested)
         truth, wrong = cube.target[cell, time, index], error[cell, time, index]
         frame = pd.DataFrame({"cell": cell.astype(np.int32), "time": time.astype(np.int32), "variable": target})
         frame["target"], frame["prediction"] = truth, (truth + wrong).astype(np.float32)
@@ -148,6 +150,7 @@ def publish_flux(store: Store, cube: Cube, job: Job, factor: float, **changes: o
         "peak_memory_bytes": 10**9,
         "threads": 1,
         "training_ended": "converged" if job.seed is not None else None,
+        "n_test": len(make_split(cube, job.split).test),
         "files": {name: sha256(work / name) for name in ("predictions.parquet", "statistics.parquet")},
         "started": "2026-01-01T00:00:00.000Z",
         "finished": "2026-01-01T00:01:02.000Z",

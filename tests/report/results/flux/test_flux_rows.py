@@ -54,16 +54,16 @@ def test_names_say_what_is_changed(flux_selection: Selection) -> None:
     found = flux_rows(flux_selection, PLACES)
     names = [row.name for row in found]
     start = names.index("Transformer, Baseline")
-    assert names[start : start + 7] == [
+    assert names[start : start + 6] == [
         "Transformer, Baseline",
         "Transformer, Baseline + shares",
         "Transformer, KGML",
         "Transformer, KGML + shares",
         "Transformer, DERE",
-        "Transformer, DERE, branches frozen (as published)",
-        "Transformer, DERE, no shares",
+        "Transformer, DERE, branches frozen",
     ]
-    assert {"LightGBM + shares", "LightGBM + shares + process outputs", "Training mean"} <= set(names)
+    assert names[-1] == "Transformer, DERE, shares unknown"
+    assert {"LightGBM + shares", "LightGBM + shares + process model", "Training mean"} <= set(names)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_an_unknown_change_is_named_by_its_setting(tmp_path: Path) -> None:
 
 
 def test_a_newer_run_of_one_design_leaves_the_others_in_the_tables(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(12)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(24)
     places = [make_flux_job(cube, "flux_mean", None, split_of("places", fold)) for fold in (1, 2)]
     few = [make_flux_job(cube, "flux_mean", None, split_of("few", fold, 10)) for fold in (1, 2)]
     more = [make_flux_job(cube, "flux_mean", None, split_of("places", fold) | {"near": 0.0}) for fold in (1, 2)]
