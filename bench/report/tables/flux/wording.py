@@ -26,7 +26,7 @@ def circumstances(selection: Selection, design: str, found: Sequence[FluxRow]) -
     planned = sum(row.result.planned for row in found)
     parts = [
         f"Data set {first.dataset} ({manifest.dataset_title})",
-        f"fluxes in {units}, by month; NEE is positive to the atmosphere",
+        f"fluxes in {units}, by month, every month counts the same; NEE is positive to the atmosphere",
         f"{TESTED[design]}{folds}",
         f"{first.split.get('validation_share', 0):.0%} of the labelled towers validate, the same for every row",
         f"profile {first.profile}",
