@@ -366,4 +366,5 @@ def _has_halves(cube: Cube) -> bool:
     if cube.split is None:
         return False
     trains, tests = ((cube.split == code).any(axis=1) for code in (TRAINS, TESTS))
-    return int((trains & tests).sum()) > 0
+    both: int = (trains & tests).sum()
+    return both > 0
