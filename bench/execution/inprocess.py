@@ -13,12 +13,15 @@ import numpy as np
 
 from bench.data.audit import saw_training_only
 from bench.data.cube import Cube, FloatArray
-from bench.data.splits import Part, Split
+from bench.data.splits import TARGETS, Part, Split
 from bench.data.views import DEFAULT_VIEW
 from bench.errors import BenchError
 from bench.runners import registry
 from bench.runners.base import Runner, Task
 from bench.seeds import derive_seed, seed_everything
+
+SHARED_STAGES = "stages"
+"""Folder beside the checkpoints of jobs: what several of them need, such as a pretraining."""
 
 
 def build_runner(
@@ -44,7 +47,7 @@ def build_runner(
         threads: numeric threads.
         parameters: resolved parameters.
         scratch: an empty folder.
-        checkpoint: folder that outlives the process; None for `scratch`.
+        checkpoint: folder that outlives the process, beside that of what jobs share; None for `scratch`.
     """
     entry = registry.get(name)
     seed = 0 if seed is None else seed
@@ -67,6 +70,7 @@ def build_runner(
         checkpoint=checkpoint or scratch,
         scored_steps=tuple(sorted({int(step) for step in cube.step_of_year[split.test.times]})),
         roles=split.roles,
+        shared=(scratch if checkpoint is None else checkpoint.parent) / SHARED_STAGES,
     )
     runner: Runner = entry.load()(task)
     return runner
@@ -122,6 +126,7 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
     if reason:
         raise BenchError(f"Runner {name!r} cannot be audited here: it {reason}.")
     seed = derive_seed(cube.name, name, 0)
+    n_targets = len(cube.target_names) if TARGETS in split.parameters else 1
 
     def fit_predict(data: Cube, part: Part) -> FloatArray:
         """Predictions (n_samples,) of a fresh runner."""
@@ -140,7 +145,7 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
                     scratch=Path(scratch),
                 )
                 runner.fit()
-                predicted: FloatArray = part.select(checked_prediction(runner, part, "train", name))
+                predicted: FloatArray = part.select(checked_prediction(runner, part, "train", name, n_targets))
                 return predicted
             finally:
                 os.chdir(before)

@@ -58,6 +58,8 @@ class Task:
             removed when the job is done.
         scored_steps: the steps of the year that will be scored; models per step need no others.
         roles: what each training tower is for, where the split says so.
+        shared: a folder that outlives all jobs of a store, for what several of them need; what lies in it is named by
+            all that its numbers depend on.
     """
 
     cube: Cube
@@ -71,6 +73,7 @@ class Task:
     checkpoint: Path
     scored_steps: tuple[int, ...]
     roles: Roles | None = None
+    shared: Path | None = None
 
     def table(self, part: Part) -> FeatureTable:
         """Rows of the task's feature view for a part."""

@@ -11,15 +11,13 @@ import numpy as np
 from bench.data.cube import FloatArray
 from bench.data.parts import IndexArray, Part
 from bench.errors import BenchError
-from bench.runners.base import SeveralTargetsRunner, ended_together
+from bench.runners.base import SeveralTargetsRunner, Task, ended_together
 from bench.runners.flux_inputs import fluxes_of, panel_of, roles_of
 from bench.runners.history import Epoch
 
 if TYPE_CHECKING:
     from models.flux import FluxPrediction, FluxRegressor
 
-SHARED_STAGES = "stages"
-"""Folder beside the checkpoints of jobs: stages that jobs have in common, named by all that their numbers depend on."""
 _TOWER_STAGES = ("towers", "imputed_towers")
 """Stages whose training the validation towers end."""
 
@@ -51,7 +49,7 @@ class FluxRunner(SeveralTargetsRunner):
                 on_stage=lambda name: print(f"stage {name}", flush=True),
             )
 
-        fit_stages(fit, self.task.checkpoint, "The flux model")
+        fit_stages(fit, self.task, "The flux model")
         self._predicted: tuple[bytes, FluxPrediction] | None = None
 
     def predict(self, part: Part) -> FloatArray:
@@ -108,12 +106,12 @@ class FluxRunner(SeveralTargetsRunner):
         return self._predicted[1]
 
 
-def fit_stages(fit: Callable[[Path, Path], Any], checkpoint: Path, what: str) -> Any:
+def fit_stages(fit: Callable[[Path, Path], Any], task: Task, what: str) -> Any:
     """Fits in stages that are kept, anew where a kept file is damaged.
 
     Args:
         fit: from the folder of the job's own stages and that of the shared ones to what was fitted.
-        checkpoint: the job's own folder.
+        task: of the runner.
         what: is fitted, as the start of a sentence.
 
     Raises:
@@ -123,10 +121,10 @@ def fit_stages(fit: Callable[[Path, Path], Any], checkpoint: Path, what: str) ->
 
     try:
         try:
-            return fit(checkpoint, checkpoint.parent / SHARED_STAGES)
+            return fit(task.checkpoint, task.shared or task.checkpoint)
         except UnusableCheckpoint as error:
             print(f"{error}\nstarting anew, with stages of its own", flush=True)
-            anew = checkpoint / "anew"
+            anew = task.checkpoint / "anew"
             return fit(anew, anew)
     except (ValueError, FloatingPointError) as error:
         raise BenchError(f"{what} cannot be fitted: {error}") from error

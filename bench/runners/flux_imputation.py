@@ -104,7 +104,7 @@ class CsdiImputation(ImputationRunner):
             imputer = FluxImputer(CsdiOptions(**task.parameters.get("csdi", {})), task.seed)
             return imputer.fit(panel, fluxes, roles.learning, roles.validation, stages=self._stages)
 
-        imputer: FluxImputer = fit_stages(fit, task.checkpoint, "The imputation")
+        imputer: FluxImputer = fit_stages(fit, task, "The imputation")
         self._towers = roles.known
         if not len(self._towers):
             raise BenchError("No tower has hidden months; use the imputation with --suite flux.")

@@ -7,8 +7,10 @@ says which rows a profile runs in which design. All rows of a split have the sam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from bench.data.cube import Cube
 from bench.data.datasets import OpenedDataset
@@ -300,6 +302,27 @@ def _require_fluxes(cube: Cube) -> None:
         )
 
 
+def split_of_design(cube: Cube, design: str, options: SuiteOptions) -> dict[str, Any]:
+    """Parameters of the first split of a design.
+
+    Args:
+        cube: the data.
+        design: one of `DESIGNS`.
+        options: profile and folds.
+
+    Raises:
+        BenchError: there is no such design, or the data do not allow it.
+    """
+    _require_fluxes(cube)
+    if design not in DESIGNS:
+        raise unknown("design", design, list(DESIGNS), "--design chooses a question of the suite flux")
+    splits = _Splits(cube, replace(options, designs=(design,)))
+    found = splits.of(Portion(design, (), None, LABELLED_TOWERS), options.first_repetition)
+    if not found:
+        raise BenchError(f"Data set {cube.name!r} has too few towers for the design {design!r}; use another one.")
+    return found[0]
+
+
 class _Splits:
     """The splits of the designs that the data allow.
 
@@ -358,7 +381,8 @@ class _Splits:
         """Whether there are as many training towers as are to be labelled; the larger samples are left out."""
         if LABELLED not in more:
             return True
-        return len(make_split(self._cube, split | {TARGETS: list(FLUX_TARGETS)}).train.cells) >= more[LABELLED]
+        wanted: int = more[LABELLED]
+        return len(make_split(self._cube, split | {TARGETS: list(FLUX_TARGETS)}).train.cells) >= wanted
 
 
 def _has_halves(cube: Cube) -> bool:
@@ -366,4 +390,4 @@ def _has_halves(cube: Cube) -> bool:
     if cube.split is None:
         return False
     trains, tests = ((cube.split == code).any(axis=1) for code in (TRAINS, TESTS))
-    return int((trains & tests).sum()) > 0
+    return np.flatnonzero(trains & tests).size > 0
