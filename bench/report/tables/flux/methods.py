@@ -136,7 +136,7 @@ def groups_table(selection: Selection, reader: TowerReader) -> Table | None:
         f"{title}. Ratios of RMSE are geometric means over the backbones; LightGBM has the shares; groups with fewer "
         f"than {FEWEST_TOWERS} towers have no interval. {circumstances(selection, PLACES, found)}"
     )
-    return Table(GROUPS_NAME, caption, "Towers", columns, tuple(lines), problems(found))
+    return Table(GROUPS_NAME, caption, "Group", columns, tuple(lines), problems(found))
 
 
 def _finding_of_groups(lines: Sequence[Row]) -> str:
