@@ -67,6 +67,8 @@ def folds_of_places(
         graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(distinct),) * 2)
         group = connected_components(graph, directed=False)[1][place]
     unit = "" if planar else " km"
+    what = f"groups of places within {near:g}{unit}"
+    _require_groups(int(group.max()) + 1, folds, what)
     largest = int(np.bincount(group).max())
     if near > 0 and largest > 2 * len(places) / folds:
         raise BenchError(
@@ -75,7 +77,12 @@ def folds_of_places(
             "together) or use blocks."
         )
     label = np.unique(labels, return_inverse=True)[1] if labels is not None else np.zeros(len(places), np.int64)
-    return _dealt(group, label, folds, f"groups of places within {near:g}{unit}")
+    return _dealt(group, label, folds, what)
+
+
+def _require_groups(n_groups: int, folds: int, what: str) -> None:
+    if n_groups < folds:
+        raise BenchError(f"There are {n_groups} {what}, fewer than the {folds} folds; name fewer folds.")
 
 
 def _dealt(group: Folds, label: Folds, folds: int, what: str) -> Folds:
@@ -84,8 +91,7 @@ def _dealt(group: Folds, label: Folds, folds: int, what: str) -> Folds:
     Cells of one group may differ in label; the commonest counts.
     """
     n_groups, n_labels = int(group.max()) + 1, int(label.max()) + 1
-    if n_groups < folds:
-        raise BenchError(f"There are {n_groups} {what}, fewer than the {folds} folds; name fewer folds.")
+    _require_groups(n_groups, folds, what)
     counts = np.zeros((n_groups, n_labels), np.int64)
     np.add.at(counts, (group, label), 1)
     size, commonest = counts.sum(axis=1), counts.argmax(axis=1)
