@@ -53,19 +53,7 @@ def folds_of_places(
     Raises:
         BenchError: there are fewer groups of places than folds, or one of them is larger than a fold can be.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
-
-    distinct, place = np.unique(places, axis=0, return_inverse=True)
-    place = place.reshape(-1)
-    group = place
-    if near > 0:
-        points = distinct if planar else unit_sphere(distinct[:, 0], distinct[:, 1])
-        reach = near if planar else 2 * np.sin(min(near / IUGG_RADIUS_KM, np.pi) / 2)
-        pairs = cKDTree(points).query_pairs(reach, output_type="ndarray")
-        graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(distinct),) * 2)
-        group = connected_components(graph, directed=False)[1][place]
+    group = near_groups(places, near, planar)
     unit = "" if planar else " km"
     what = f"groups of places within {near:g}{unit}"
     _require_groups(int(group.max()) + 1, folds, what)
@@ -78,6 +66,29 @@ def folds_of_places(
         )
     label = np.unique(labels, return_inverse=True)[1] if labels is not None else np.zeros(len(places), np.int64)
     return _dealt(group, label, folds, what)
+
+
+def near_groups(places: Doubles, near: float, planar: bool) -> Folds:
+    """(cell,) group of each cell: places that are near each other, or joined by a chain of such distances.
+
+    Args:
+        places: (cell, 2) coordinates.
+        near: how far near ones lie apart at most (km on the sphere, else the CRS's unit); 0 for equal coordinates only.
+        planar: whether coordinates are planar.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    distinct, place = np.unique(places, axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    if near <= 0:
+        return np.asarray(place)
+    points = distinct if planar else unit_sphere(distinct[:, 0], distinct[:, 1])
+    reach = near if planar else 2 * np.sin(min(near / IUGG_RADIUS_KM, np.pi) / 2)
+    pairs = cKDTree(points).query_pairs(reach, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(distinct),) * 2)
+    return np.asarray(connected_components(graph, directed=False)[1][place])
 
 
 def _require_groups(n_groups: int, folds: int, what: str) -> None:

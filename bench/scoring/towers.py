@@ -1,13 +1,13 @@
 """Intervals from sums per tower: a bootstrap over towers and repetitions.
 
 Towers are the sample of a flux table: each of them is another place with another ecosystem, and whoever uses a model
-uses it at a place that is none of them. So whole towers are drawn with replacement, all months of a tower together
-(Cameron, Gelbach & Miller 2008, on clusters), and a metric of a draw is the metric of the added sums. Towers that are
-near each other are in one fold, but are drawn apart.
+uses it at a place that is none of them. So whole towers are drawn with replacement, all months of a tower together,
+and a metric of a draw is the metric of the added sums. Towers that are near each other err alike, so they are drawn
+together, as they are tested together (a bootstrap of clusters: Cameron, Gelbach & Miller 2008).
 
 - The same draws serve all rows, so that ratios of two rows are paired.
-- Drawing n of n towers leaves out a factor √(n ÷ (n − 1)) of the deviation; n towers know their own variance with n − 1
-  degrees of freedom.
+- Drawing n of n groups of near towers leaves out a factor √(n ÷ (n − 1)) of the deviation; n groups know their own
+  variance with n − 1 degrees of freedom.
 - Repetitions (seeds) are drawn likewise, and the parts of the deviation are put together as in
   `bench.scoring.uncertainty`, which also makes the interval of them.
 """
@@ -29,8 +29,8 @@ from bench.scoring.uncertainty import DRAWS, drawn_shares, interval_of, stream, 
 
 Towers = npt.NDArray[np.int64]
 
-FEWEST_TOWERS = 10
-"""Towers below which they say too little about their own variance for an interval."""
+FEWEST_GROUPS = 10
+"""Groups of near towers below which they say too little about their own variance for an interval."""
 MEDIAN_R2 = "median_r2"
 """Name of the median over towers of each tower's own R², as CarbonBench reports it."""
 
@@ -42,12 +42,14 @@ class TowerSums:
     Attributes:
         towers: (tower,) ids, ascending, of the towers with at least one month.
         values: (repetition, statistic, tower) in the order of `bench.scoring.metrics.STATISTICS`.
+        near: (tower,) group of each tower: those of one group are drawn together; None for each tower alone.
         group: rows of one group share their repetitions, which are then the same; those of different groups have their
             own.
     """
 
     towers: Towers
     values: Doubles
+    near: Towers | None = None
     group: str = ""
 
     def same_towers(self, other: TowerSums) -> bool:
@@ -58,15 +60,15 @@ class TowerSums:
         )
 
 
-def tower_draws(n_towers: int, draws: int = DRAWS) -> Doubles:
-    """(draws, towers) how often each tower is drawn; the same for all who ask for as many towers."""
-    return _tower_draws(n_towers, draws)
+def group_draws(n_groups: int, draws: int = DRAWS) -> Doubles:
+    """(draws, groups) how often each group of towers is drawn; the same for all who ask for as many."""
+    return _group_draws(n_groups, draws)
 
 
 @lru_cache(maxsize=16)
-def _tower_draws(n_towers: int, draws: int) -> Doubles:
-    share = np.full(n_towers, 1 / n_towers)
-    return stream("towers", n_towers).multinomial(n_towers, share, draws).astype(np.float64)
+def _group_draws(n_groups: int, draws: int) -> Doubles:
+    share = np.full(n_groups, 1 / n_groups)
+    return stream("towers", n_groups).multinomial(n_groups, share, draws).astype(np.float64)
 
 
 def infer_towers(
@@ -81,28 +83,29 @@ def infer_towers(
         positive: the number is positive and the interval is taken of its logarithm, the p-value for 1.
 
     Returns:
-        The interval, unknown where there are fewer than `FEWEST_TOWERS` towers; None where rows have no tower, or not
-        the same ones, so that nothing can be said of both.
+        The interval, unknown where there are fewer than `FEWEST_GROUPS` groups of near towers; None where rows have no
+        tower, or not the same ones, so that nothing can be said of both.
     """
     first = terms[0]
     if not len(first.towers) or not all(first.same_towers(other) for other in terms[1:]):
         return None
-    n_towers = len(first.towers)
-    counts = tower_draws(n_towers)
+    near = np.arange(len(first.towers)) if first.near is None else np.unique(first.near, return_inverse=True)[1]
+    n_groups = int(near.max()) + 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        once = np.ones((1, n_towers))
+        once = np.ones((1, len(first.towers)))
         number = float(function(*[_metric(metric, term.values, once).mean(axis=0) for term in terms])[0])
-        if not math.isfinite(number) or (positive and number <= 0) or n_towers < FEWEST_TOWERS:
+        if not math.isfinite(number) or (positive and number <= 0) or n_groups < FEWEST_GROUPS:
             return Interval(number)  # an error of exactly 0 has no logarithm
 
         def of(parts: Sequence[Doubles]) -> Doubles:
             result = np.asarray(function(*parts))
             return np.log(result) if positive else result
 
+        counts = group_draws(n_groups)[:, near]
         drawn = [_metric(metric, term.values, counts) for term in terms]
         base = of([own.mean(axis=0) for own in drawn])
         value = math.log(number) if positive else number
-        parts = [((base - value) * math.sqrt(n_towers / (n_towers - 1)), float(n_towers - 1))]
+        parts = [((base - value) * math.sqrt(n_groups / (n_groups - 1)), float(n_groups - 1))]
         for group in dict.fromkeys(term.group for term in terms):
             n = next(len(term.values) for term in terms if term.group == group)
             if n > 1:
@@ -146,16 +149,19 @@ def _weighted_median(values: Doubles, counts: Doubles) -> Doubles:
     return np.where(total[:, 0] > 0, middle, np.nan)
 
 
-def sums_of_values(towers: Towers, count: Doubles, total: Doubles, group: str = "") -> TowerSums:
+def sums_of_values(
+    towers: Towers, count: Doubles, total: Doubles, near: Towers | None = None, group: str = ""
+) -> TowerSums:
     """Sums whose metric ``mae`` is the mean of some values, such as a score of months or whether an interval held.
 
     Args:
         towers: (tower,) ids.
         count: (repetition, tower) values of each tower.
         total: (repetition, tower) sum of its values.
+        near: as in `TowerSums`.
         group: as in `TowerSums`.
     """
     values = np.zeros((len(count), len(STATISTICS), len(towers)))
     for name, own in (("n", count), ("weight", count), ("absolute_error", total)):
         values[:, STATISTICS.index(name)] = own
-    return TowerSums(towers, values, group)
+    return TowerSums(towers, values, near, group)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.scoring.metrics import STATISTICS
-from bench.scoring.towers import FEWEST_TOWERS, MEDIAN_R2, TowerSums, infer_towers, tower_draws
+from bench.scoring.towers import FEWEST_GROUPS, MEDIAN_R2, TowerSums, group_draws, infer_towers
 from bench.scoring.uncertainty import CONFIDENCE, drawn_shares, stream
 
 Months = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -34,7 +34,7 @@ def towers_of(generator: np.random.Generator, n_towers: int, noise: float) -> Mo
     return found
 
 
-def sums_of(repetitions: Sequence[Months], group: str = "") -> TowerSums:
+def sums_of(repetitions: Sequence[Months], group: str = "", near: np.ndarray | None = None) -> TowerSums:
     values = np.array(
         [
             [
@@ -45,7 +45,7 @@ def sums_of(repetitions: Sequence[Months], group: str = "") -> TowerSums:
         ]
     )
     assert values.shape[2] == len(STATISTICS)
-    return TowerSums(np.arange(len(repetitions[0])), values.transpose(0, 2, 1), group)
+    return TowerSums(np.arange(len(repetitions[0])), values.transpose(0, 2, 1), near, group)
 
 
 def literal_metric(name: str, months: Months) -> float:
@@ -67,21 +67,27 @@ def literal_interval(
     rows: Sequence[tuple[Sequence[Months], str]],
     positive: bool,
     draws: np.ndarray,
+    near: np.ndarray,
 ) -> tuple[float, float, float]:
     """The bootstrap as the module describes it, draw by draw and tower by tower."""
-    n_towers = draws.shape[1]
+    n_groups = draws.shape[1]
     of = (lambda value: np.log(value)) if positive else identity
     mean = [np.mean([literal_metric(name, months) for months in repetitions]) for repetitions, _ in rows]
     value = of(function(*mean))
     over_towers, over_seeds = [], {group: [] for _, group in rows}
     for draw, counts in enumerate(draws):
-        picked = [tower for tower in range(n_towers) for _ in range(int(counts[tower]))]
+        picked = [
+            tower
+            for group in range(n_groups)
+            for _ in range(int(counts[group]))
+            for tower in np.flatnonzero(near == group)
+        ]
         drawn = [
             [literal_metric(name, [months[tower] for tower in picked]) for months in repetitions]
             for repetitions, _ in rows
         ]
         base = of(function(*map(np.mean, drawn)))
-        over_towers.append((base - value) * np.sqrt(n_towers / (n_towers - 1)))
+        over_towers.append((base - value) * np.sqrt(n_groups / (n_groups - 1)))
         for group in over_seeds:
             n = next(len(repetitions) for repetitions, own in rows if own == group)
             share = drawn_shares(n, len(draws), group)[draw]
@@ -92,7 +98,7 @@ def literal_interval(
                 for metrics, (_, own) in zip(drawn, rows, strict=True)
             ]
             over_seeds[group].append((of(function(*redrawn)) - base) * np.sqrt(n / (n - 1)))
-    parts = [(np.array(over_towers), n_towers - 1)]
+    parts = [(np.array(over_towers), n_groups - 1)]
     parts += [
         (np.array(part), next(len(repetitions) for repetitions, own in rows if own == group) - 1)
         for group, part in over_seeds.items()
@@ -106,10 +112,14 @@ def literal_interval(
     return float(back(value)), float(back(value - half)), float(back(value + half))
 
 
+@pytest.mark.parametrize("near", [np.arange(12), np.array([7, 0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8])], ids=["alone", "near"])
 @pytest.mark.parametrize(("name", "positive"), [("rmse", True), ("mae", True), ("r2", False), (MEDIAN_R2, False)])
-def test_it_is_the_literal_bootstrap(name: str, positive: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    draws = tower_draws(12, 120)
-    monkeypatch.setattr("bench.scoring.towers.tower_draws", lambda _: draws)
+def test_it_is_the_literal_bootstrap(
+    name: str, positive: bool, near: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws = group_draws(int(near.max()) + 1, 120)
+    monkeypatch.setattr("bench.scoring.towers.FEWEST_GROUPS", 5)
+    monkeypatch.setattr("bench.scoring.towers.group_draws", lambda _: draws)
     generator = np.random.default_rng(0)
     truth = towers_of(generator, 12, 1.0)
 
@@ -117,27 +127,27 @@ def test_it_is_the_literal_bootstrap(name: str, positive: bool, monkeypatch: pyt
         return [(y, y + generator.normal(0, noise, len(y))) for y, _ in truth]
 
     rows = [([again(1.0) for _ in range(3)], "a"), ([again(1.5) for _ in range(2)], "b")]
-    terms = [sums_of(repetitions, group) for repetitions, group in rows]
+    terms = [sums_of(repetitions, group, near) for repetitions, group in rows]
     for function, chosen in ((identity, slice(1)), (ratio, slice(2))):
         found = infer_towers(function, name, terms[chosen], positive=positive)
         assert found is not None
-        expected = literal_interval(function, name, rows[chosen], positive, draws)  # type: ignore[arg-type]
+        expected = literal_interval(function, name, rows[chosen], positive, draws, near)  # type: ignore[arg-type]
         assert (found.value, found.low, found.high) == pytest.approx(expected, rel=1e-9)
 
 
 def test_draws_are_seeded_and_every_tower_is_drawn_once_on_average() -> None:
-    counts = tower_draws(30, 4000)
+    counts = group_draws(30, 4000)
     assert (counts.sum(axis=1) == 30).all()
     assert counts.mean(axis=0) == pytest.approx(np.ones(30), abs=0.1)
-    assert tower_draws(30, 4000) is counts  # the same for every row of a table
+    assert group_draws(30, 4000) is counts  # the same for every row of a table
 
 
 def test_few_towers_have_no_interval_and_other_towers_no_ratio() -> None:
     generator = np.random.default_rng(1)
-    for n_towers in (1, FEWEST_TOWERS - 1, FEWEST_TOWERS):
+    for n_towers in (1, FEWEST_GROUPS - 1, FEWEST_GROUPS):
         term = sums_of([towers_of(generator, n_towers, 1.0)])
         found = infer_towers(identity, "rmse", [term], positive=True)
-        assert found is not None and np.isfinite(found.value) and found.known == (n_towers >= FEWEST_TOWERS)
+        assert found is not None and np.isfinite(found.value) and found.known == (n_towers >= FEWEST_GROUPS)
     one, other = sums_of([towers_of(generator, 12, 1.0)]), sums_of([towers_of(generator, 13, 1.0)])
     assert infer_towers(ratio, "rmse", [one, other], positive=True) is None
     assert infer_towers(ratio, "rmse", [one, TowerSums(one.towers + 1, one.values)], positive=True) is None
@@ -185,8 +195,27 @@ def test_intervals_cover_the_truth(n_towers: int, least: float) -> None:
             errors = scale[:, None] * generator.normal(0, 1, (n_towers, months))
             values = np.zeros((1, len(STATISTICS), n_towers))
             values[0, :2], values[0, STATISTICS.index("squared_error")] = months, (errors**2).sum(axis=1)
-            terms.append(TowerSums(np.arange(n_towers), values, name))
+            terms.append(TowerSums(np.arange(n_towers), values, group=name))
         found = infer_towers(ratio, "rmse", terms, positive=True)
         assert found is not None
         covered += found.low <= truth <= found.high
     assert least <= covered / experiments <= 0.99
+
+
+def test_towers_that_are_near_are_drawn_together() -> None:
+    """Where four towers share their error, drawing them apart promises too much; drawn together they cover it."""
+    covered = {"apart": 0, "together": 0}
+    groups, size, months, experiments = 40, 4, 24, 150
+    near = np.repeat(np.arange(groups), size)
+    truth = np.exp(0.4**2)
+    for seed in range(experiments):
+        generator = np.random.default_rng([6, seed])
+        level = generator.lognormal(0, 0.4, groups)[near]
+        errors = level[:, None] * generator.normal(0, 1, (groups * size, months))
+        values = np.zeros((1, len(STATISTICS), groups * size))
+        values[0, :2], values[0, STATISTICS.index("squared_error")] = months, (errors**2).sum(axis=1)
+        for name, drawn in (("apart", None), ("together", near)):
+            found = infer_towers(identity, "rmse", [TowerSums(np.arange(groups * size), values, drawn)], positive=True)
+            assert found is not None
+            covered[name] += found.low <= truth <= found.high
+    assert covered["apart"] / experiments < 0.75 and covered["together"] / experiments > 0.87

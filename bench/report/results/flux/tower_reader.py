@@ -12,6 +12,7 @@ import pandas as pd
 
 from bench.arrays import Doubles
 from bench.data.climate_classes import UNKNOWN
+from bench.data.folds import NEAR_KM, near_groups
 from bench.report.results.flux.flux_rows import FluxRow
 from bench.report.results.selection import StatisticsReader
 from bench.scoring.interval import Interval
@@ -71,6 +72,7 @@ class TowerReader:
         self.store = store
         self._jobs: dict[str, _Sums] = {}
         self._rows: dict[tuple[tuple[str, ...], str], _Towers | None] = {}
+        self._groups: dict[str, Towers | None] = {}
         self._datasets: dict[str, DatasetRecord | None] = {}
 
     def predictions(self, record: Record) -> pd.DataFrame:
@@ -197,6 +199,17 @@ class TowerReader:
             self._datasets[fingerprint] = read_dataset_record(self.store, fingerprint)
         return self._datasets[fingerprint]
 
+    def _near(self, record: Record) -> Towers | None:
+        """(tower,) groups of near towers, which the data set's record tells; None without one."""
+        fingerprint = record.job.dataset_fingerprint
+        if fingerprint not in self._groups:
+            described = self.dataset(record)
+            places = None if described is None else described.cells[["lon", "lat"]].to_numpy(np.float64)
+            planar = described is not None and described.description.crs is not None
+            known = None if places is None else near_groups(places, 0.0 if planar else NEAR_KM, planar)
+            self._groups[fingerprint] = known
+        return self._groups[fingerprint]
+
     def _labels(self, record: Record) -> dict[str, npt.NDArray[np.str_]]:
         described = self.dataset(record)
         if described is None:
@@ -210,12 +223,14 @@ class TowerReader:
             category, _, level = group.partition(":")
             inside = self._labels(row.result.records[0])[category][own.towers] == level
         towers, values = own.towers[inside], own.values[:, :, inside]
+        groups = self._near(row.result.records[0])
+        near = groups[towers] if groups is not None else None
         key = row.result.key
         name = name or f"{key.runner} {key.variant}"
         if metric in SCORES:
             total = values[:, len(STATISTICS) + SCORES.index(metric)]
-            return sums_of_values(towers, values[:, 0], total, name)
-        return TowerSums(towers, values[:, : len(STATISTICS)], name)
+            return sums_of_values(towers, values[:, 0], total, near, name)
+        return TowerSums(towers, values[:, : len(STATISTICS)], near, name)
 
     def _of(self, row: FluxRow, target: str) -> _Towers | None:
         records = row.result.records

@@ -23,7 +23,7 @@ from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
 from bench.report.tables.flux.wording import circumstances, is_judged, jobs_of, listed, note, problems, value
 from bench.scoring.metrics import METRICS
-from bench.scoring.towers import FEWEST_TOWERS, MEDIAN_R2
+from bench.scoring.towers import FEWEST_GROUPS, MEDIAN_R2
 from bench.suites.flux import PLACES, VARIANTS
 
 NAME, GROUPS_NAME = "flux_f1", "flux_f1_groups"
@@ -134,7 +134,7 @@ def groups_table(selection: Selection, reader: TowerReader) -> Table | None:
     title = _finding_of_groups(lines) if is_judged(selection.jobs[0]) else "Flux errors by vegetation and climate"
     caption = (
         f"{title}. Ratios of RMSE are geometric means over the backbones; LightGBM has the shares; groups with fewer "
-        f"than {FEWEST_TOWERS} towers have no interval. {circumstances(selection, PLACES, found)}"
+        f"than {FEWEST_GROUPS} places (near towers are one) have no interval. {circumstances(selection, PLACES, found)}"
     )
     return Table(GROUPS_NAME, caption, "Group", columns, tuple(lines), problems(found))
 

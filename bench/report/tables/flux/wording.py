@@ -34,7 +34,8 @@ def circumstances(selection: Selection, design: str, found: Sequence[FluxRow]) -
         f"{done} of {planned} jobs done",
     ]
     return (
-        f"{'; '.join(parts)}. In brackets: {CONFIDENCE:.0%} intervals over towers and seeds (docs/uncertainty.md). "
+        f"{'; '.join(parts)}. In brackets: {CONFIDENCE:.0%} intervals over towers, near ones together, and seeds "
+        "(docs/uncertainty.md). "
         f"{NOT_TO_BE_HAD}."
     )
 
