@@ -154,9 +154,17 @@ def _names(rows: Sequence[Row], *kinds: str) -> tuple[str, ...]:
     return tuple(row.name for row in rows if not kinds or row.kind in kinds)
 
 
+def _variants_of(backbones: Sequence[str], *variants: str) -> tuple[str, ...]:
+    return tuple(f"{backbone}_{variant}" for backbone in backbones for variant in variants)
+
+
 _IMPUTATIONS, _REFERENCES, _ABLATIONS = _names(IMPUTATIONS), _names(REFERENCES), _names(ABLATIONS)
 _CHEAP = ("mean", "climatology", "process", "process_calibrated", "lightgbm", "lightgbm_process")
-_OF_ABLATED = tuple(f"{ABLATED_BACKBONE}_{variant}" for variant in VARIANTS)
+_LEARNED = ("climatology", "process_calibrated", "lightgbm", "lightgbm_process")
+_QUICK = ("itransformer", "timexer")
+"""Backbones that a laptop can train at every fold, beside the published one; an epoch of the others takes twice as long
+and more."""
+_OF_ABLATED = _variants_of((ABLATED_BACKBONE,), *VARIANTS)
 PORTIONS: Mapping[str, tuple[Portion, ...]] = {
     "smoke": (
         Portion(PLACES, ("climatology", "process", "lightgbm", "transformer_baseline", "transformer_dere"), (1,)),
@@ -166,13 +174,13 @@ PORTIONS: Mapping[str, tuple[Portion, ...]] = {
         Portion(IMPUTATION, _IMPUTATIONS, (1,)),
     ),
     "laptop": (
-        Portion(PLACES, (*_REFERENCES, *_names(NETWORKS, "baseline", "dere"))),
-        Portion(PLACES, _OF_ABLATED),
+        Portion(PLACES, (*_CHEAP, "dual_branch_plus", *_OF_ABLATED, *_variants_of(_QUICK, "baseline", "dere"))),
+        Portion(PLACES, ("dual_branch", *_names(NETWORKS, "baseline", "dere")), (1,)),
         Portion(YEARS, (*_CHEAP, "transformer_baseline", "transformer_dere")),
-        Portion(FEW, (*_CHEAP, "transformer_baseline_shares", "transformer_dere"), (1, 2), LABELLED_TOWERS),
+        Portion(FEW, (*_LEARNED, "transformer_baseline_shares", "transformer_dere"), None, LABELLED_TOWERS),
         Portion(FEW, (*_OF_ABLATED, *_ABLATIONS), (1, 2), (40,)),
         Portion(TROPICS, (*_CHEAP, "transformer_baseline", "transformer_dere")),
-        Portion(IMPUTATION, _IMPUTATIONS),
+        Portion(IMPUTATION, _IMPUTATIONS, (1, 2, 3)),
     ),
     "paper": (
         Portion(PLACES, (*_REFERENCES, *_names(NETWORKS), *_ABLATIONS)),

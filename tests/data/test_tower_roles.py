@@ -75,7 +75,9 @@ def test_hidden_months_are_neither_known_nor_of_towers_that_learn() -> None:
 def test_half_of_the_towers_hide_a_run_and_the_others_here_and_there() -> None:
     hidden, known = hidden_months(Part(np.arange(10), np.arange(100)), 0.3, 0)
     for row in range(10):
-        months = np.flatnonzero(np.isin(np.arange(100), hidden.times[hidden.mask[row]] if hidden.mask is not None else []))
+        months = np.flatnonzero(
+            np.isin(np.arange(100), hidden.times[hidden.mask[row]] if hidden.mask is not None else [])
+        )
         assert len(months) == 30
         assert (np.ptp(months) == 29) == (row % 2 == 1)
     assert len(hidden) + len(known) == 1000

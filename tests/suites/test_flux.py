@@ -60,7 +60,9 @@ def test_rows_of_a_split_have_the_same_towers_and_seed() -> None:
 
 def test_a_repetition_draws_other_labelled_towers_and_leaves_the_folds() -> None:
     first, second = (jobs("smoke", first_repetition=number) for number in (0, 1))
-    samples = [{job.split["labelled_seed"] for job in planned if "labelled" in job.split} for planned in (first, second)]
+    samples = [
+        {job.split["labelled_seed"] for job in planned if "labelled" in job.split} for planned in (first, second)
+    ]
     assert samples == [{0}, {1}]
     unseeded = [job for job in second if job.seed is None and job.split["design"] == "places"]
     assert unseeded and all(job.repetition == 0 for job in unseeded)
