@@ -128,7 +128,7 @@ class DatasetRecord:
             if "split" in self.samples:
                 own = self.samples["split"].to_numpy(np.int8).reshape(shape)
             if len(columns) == len(wanted):
-                measured = self.samples[columns].to_numpy(np.bool_).any(axis=1).reshape(shape)
+                measured = np.asarray(self.samples[columns].to_numpy(np.bool_).any(axis=1)).reshape(shape)
         groupings = self.description.groupings
         return Layout(
             self.cells[["lon", "lat"]].to_numpy(np.float64),

@@ -87,7 +87,7 @@ def gather(store: Store, records: Sequence[Record]) -> Predictions:
     several = next((record.job for record in records if record.job.targets), None)
     if several is not None:
         raise BenchError(
-            f"Job {several.id} predicts {', '.join(several.targets)} together, and a file holds one target; read it with "
+            f"Job {several.id} predicts {', '.join(several.targets)} together, and a file holds one; read it with "
             "bench.predictions(), whose column `variable` tells them apart."
         )
     for job in (record.job for record in records):
