@@ -24,9 +24,9 @@ from bench.scoring.towers import TowerSums, infer_towers
 SPREAD, RATIO_SPREAD, RATIO = 0.5, 0.3, 0.8
 """Standard deviation of the logarithm of a group's error, of a group's ratio, and the ratio of the two rows."""
 MONTHS = 24
-SIZES = (10, 20, 40, 90, 200)
+SIZES = (10, 20, 40, 90)
 TOGETHER = (1, 4)
-EXPERIMENTS = 600
+EXPERIMENTS = 300
 
 
 def main() -> None:

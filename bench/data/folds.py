@@ -55,8 +55,7 @@ def folds_of_places(
     """
     group = near_groups(places, near, planar)
     unit = "" if planar else " km"
-    what = f"groups of places within {near:g}{unit}"
-    _require_groups(int(group.max()) + 1, folds, what)
+    _require_groups(len(distinct), folds, "places")
     largest = int(np.bincount(group).max())
     if near > 0 and largest > 2 * len(places) / folds:
         raise BenchError(
@@ -65,7 +64,7 @@ def folds_of_places(
             "together) or use blocks."
         )
     label = np.unique(labels, return_inverse=True)[1] if labels is not None else np.zeros(len(places), np.int64)
-    return _dealt(group, label, folds, what)
+    return _dealt(group, label, folds, f"groups of places within {near:g}{unit}")
 
 
 def near_groups(places: Doubles, near: float, planar: bool) -> Folds:

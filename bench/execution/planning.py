@@ -62,8 +62,8 @@ _EXPLAINED_BYTES = 10
 _RECORD_BYTES = 60_000  # record, statistics and log of a small job
 
 
-Measured = Mapping[tuple[str, str, int | None], float]
-"""(runner, profile, training samples) → mean wall-clock seconds of stored jobs."""
+Measured = Mapping[tuple[str, str, str | None, int | None], float]
+"""(runner, profile, variant, training samples) → mean wall-clock seconds of stored jobs."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def estimate(
     memory += _SCORED_BYTES * (len(split.scored_train) + n_test) + _STORED_BYTES * n_test
     if entry.explains:
         memory += _EXPLAINED_BYTES * n_test * (len(cube.feature_names) + len(cube.static_names))
-    exact = (_measured(known) if measured is None else measured).get((job.runner, job.profile, n_train))
+    exact = (_measured(known) if measured is None else measured).get((job.runner, job.profile, job.variant, n_train))
     if exact is not None:
         seconds = exact
     else:
@@ -228,11 +228,11 @@ def estimate(
 
 
 def _measured(records: Iterable[Record]) -> Measured:
-    """The mean seconds of stored jobs of one runner, profile and size."""
-    seconds: dict[tuple[str, str, int | None], list[float]] = {}
+    """The mean seconds of stored jobs of one runner, profile, variant and size."""
+    seconds: dict[tuple[str, str, str | None, int | None], list[float]] = {}
     for record in records:
         if record.status == "done" and record.wall_seconds:
-            key = record.job.runner, record.job.profile, record.n_train
+            key = record.job.runner, record.job.profile, record.job.variant, record.n_train
             seconds.setdefault(key, []).append(record.wall_seconds)
     return {key: sum(own) / len(own) for key, own in seconds.items()}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.report.results import marks
 from bench.report.results.data_words import spoken
-from bench.report.results.flux.flux_rows import BASELINE, DERE, KGML_SHARES, FluxRow, flux_rows, targets_of
+from bench.report.results.flux.flux_rows import BASELINE, DERE, KGML_SHARES, FluxRowResult, flux_rows, targets_of
 from bench.report.results.flux.knowledge import Comparison, best_row, compared
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
@@ -38,7 +38,7 @@ def flux_sentences(selection: Selection, reader: TowerReader) -> tuple[str, ...]
 
 
 def _knowledge(
-    selection: Selection, reader: TowerReader, found: Sequence[FluxRow], targets: Sequence[str], where: str
+    selection: Selection, reader: TowerReader, found: Sequence[FluxRowResult], targets: Sequence[str], where: str
 ) -> str:
     of_dere = compared(reader, found, DERE, targets)
     if not of_dere:
@@ -100,7 +100,7 @@ def _with_few(selection: Selection, reader: TowerReader, targets: Sequence[str])
     return "; ".join(said)
 
 
-def _best(reader: TowerReader, found: Sequence[FluxRow], targets: Sequence[str], where: str) -> str:
+def _best(reader: TowerReader, found: Sequence[FluxRowResult], targets: Sequence[str], where: str) -> str:
     best = best_row(reader, found, targets)
     if best is None:
         return f"No row at {where} can be compared with *LightGBM + shares*, which has no result or is alone."

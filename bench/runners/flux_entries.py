@@ -19,14 +19,18 @@ BACKBONE_TITLES = {
 PREFIX = "flux_"
 _SMOKE_SIZES = {"width": 16, "layers": 1, "heads": 2}
 _SMOKE_CSDI = {"channels": 8, "layers": 1, "heads": 2, "steps": 8, "draw_steps": 3, "samples": 8, "epochs": 2}
-_LAPTOP_CSDI = {"epochs": 200, "samples": 50}
+_LAPTOP_CSDI = {"epochs": 150, "patience": 25, "samples": 50}
 _NETWORK_PROFILES: Mapping[str, Mapping[str, Any]] = {
     "smoke": {
         "options": {"sizes": _SMOKE_SIZES, "csdi": _SMOKE_CSDI, "mixtures": 1},
         "training": {"epochs": 2, "decay_after": 2, "batch_size": 32},
         "pretraining": {"epochs": 1, "patience": 1, "batch_size": 32},
     },
-    "laptop": {"options": {"sizes": {"width": 32}, "csdi": _LAPTOP_CSDI}, "training": {"patience": 25}},
+    "laptop": {
+        "options": {"sizes": {"width": 32}, "csdi": _LAPTOP_CSDI},
+        "training": {"epochs": 120, "decay_after": 120, "patience": 20},
+        "pretraining": {"epochs": 20, "patience": 20},
+    },
     "paper": {"options": {"csdi": {"channels": 64, "layers": 4, "heads": 8}}},
 }
 """What differs from the defaults of `models.flux`; the paper profile's imputation has Tashiro et al.'s (2021) sizes."""
@@ -167,7 +171,7 @@ FLUX_ENTRIES: tuple[RunnerEntry, ...] = (
                 "training": {"epochs": 2, "patience": 1},
             },
             "laptop": {
-                "training": {"epochs": 20, "batch_size": 96, "learning_rate": 3e-3, "decay_after": 20, "patience": 5}
+                "training": {"epochs": 8, "batch_size": 96, "learning_rate": 3e-3, "decay_after": 8, "patience": 3}
             },
         },
     ),

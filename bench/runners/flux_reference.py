@@ -6,7 +6,9 @@ All of them learn from the learning towers only, so that no row knows more fluxe
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,9 @@ from bench.data.parts import IndexArray, Part
 from bench.errors import BenchError
 from bench.runners.base import SeveralTargetsRunner
 from bench.runners.flux_inputs import LAND_COVER_CATEGORY, fluxes_of, panel_of, roles_of
+
+if TYPE_CHECKING:
+    from models.flux import Calibration, Fluxes, TowerPanel
 
 _GPP, _RECO = 0, 1
 MONTHS = 12
@@ -104,32 +109,35 @@ class FluxProcess(TwoFluxesRunner):
     """The process model; parameter ``calibrated``: whether its four factors are fitted to the learning towers."""
 
     def fit_two(self, fluxes: Doubles, learning: IndexArray, validation: IndexArray) -> None:
-        """Fits the factors, if asked for, and runs the model."""
-        simulated = run_process_model(self, learning if self.task.parameters["calibrated"] else None)
-        self._fluxes = np.stack([simulated.gpp, simulated.reco], axis=-1)
+        """Fits the factors, if asked for."""
+        from models.flux import Calibration, calibrate
+
+        self._panel, self._factors = panel_of(self.task.cube), Calibration()
+        if self.task.parameters["calibrated"]:
+            with _explained():
+                known = fluxes_of(self.task)
+                self._factors = calibrate(self._panel.weather(), self._panel.shares, known, learning)
+            print(f"calibrated: {self._factors}", flush=True)
 
     def predict_two(self, towers: IndexArray) -> npt.NDArray[Any]:
         """What it simulates."""
-        return self._fluxes[towers]
+        simulated = _simulated(self._panel, towers, self._factors)
+        return np.stack([simulated.gpp, simulated.reco], axis=-1)
 
 
-def run_process_model(runner: SeveralTargetsRunner, calibrated_at: IndexArray | None) -> Any:
-    """`models.flux.Fluxes` of all towers and months.
+def _simulated(panel: TowerPanel, towers: IndexArray, factors: Calibration | None) -> Fluxes:
+    """The process model's fluxes of some towers, all months; raw where there are no factors."""
+    from models.flux import simulate
 
-    Args:
-        runner: whose task has the towers.
-        calibrated_at: towers that the four factors are fitted to; None for the raw model.
-    """
-    from models.flux import Calibration, calibrate, simulate
+    with _explained():
+        return simulate(panel.weather().at(towers), panel.shares[towers], factors)
 
-    panel = panel_of(runner.task.cube)
-    factors = Calibration()
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turns what the process model refuses into a sentence for the user."""
     try:
-        weather = panel.weather()
-        if calibrated_at is not None:
-            factors = calibrate(weather, panel.shares, fluxes_of(runner.task), calibrated_at)
-            print(f"calibrated: {factors}", flush=True)
-        return simulate(weather, panel.shares, factors)
+        yield
     except ValueError as error:
         raise BenchError(f"The process model cannot be run: {error}") from error
 
@@ -146,7 +154,7 @@ class FluxLightgbm(TwoFluxesRunner):
         import lightgbm
 
         parameters = self.task.parameters
-        self._rows = self._columns()
+        self._panel = panel_of(self.task.cube)
         settings = {
             "objective": "regression",
             "seed": self.task.seed % 2**31,
@@ -171,7 +179,7 @@ class FluxLightgbm(TwoFluxesRunner):
 
     def predict_two(self, towers: IndexArray) -> npt.NDArray[Any]:
         """What the trees say."""
-        rows = self._rows[towers]
+        rows = self._columns(towers)
         flat = rows.reshape(-1, rows.shape[-1])
         return np.stack([np.reshape(model.predict(flat), rows.shape[:2]) for model in self._models], axis=-1)
 
@@ -181,18 +189,17 @@ class FluxLightgbm(TwoFluxesRunner):
 
     def _sets(self, flux: Doubles, towers: IndexArray) -> tuple[Doubles, Doubles]:
         measured = np.isfinite(flux[towers])
-        return self._rows[towers][measured], flux[towers][measured]
+        return self._columns(towers)[measured], flux[towers][measured]
 
-    def _columns(self) -> Doubles:
-        """(tower, month, column)."""
-        cube = self.task.cube
-        panel = panel_of(cube)
-        angle = 2 * np.pi * (cube.step_of_year - 0.5) / MONTHS
-        season = np.broadcast_to(np.stack([np.sin(angle), np.cos(angle)], axis=-1), (*panel.drivers.shape[:2], 2))
-        shares = np.broadcast_to(panel.shares[:, None], (*panel.drivers.shape[:2], panel.shares.shape[1]))
-        parts = [panel.drivers, *(_mean_of_last(panel.drivers, span) for span in (3, MONTHS)), season, shares]
+    def _columns(self, towers: IndexArray) -> Doubles:
+        """(tower, month, column) of some towers."""
+        drivers, shares = self._panel.drivers[towers], self._panel.shares[towers]
+        angle = 2 * np.pi * (self.task.cube.step_of_year - 0.5) / MONTHS
+        season = np.broadcast_to(np.stack([np.sin(angle), np.cos(angle)], axis=-1), (*drivers.shape[:2], 2))
+        shares = np.broadcast_to(shares[:, None], (*drivers.shape[:2], shares.shape[1]))
+        parts = [drivers, *(_mean_of_last(drivers, span) for span in (3, MONTHS)), season, shares]
         if self.task.parameters["process"]:
-            simulated = run_process_model(self, None)
+            simulated = _simulated(self._panel, towers, None)
             parts.append(np.stack([simulated.gpp, simulated.ra, simulated.rh, simulated.reco], axis=-1))
         return np.concatenate(parts, axis=-1)
 

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,22 +114,21 @@ class DatasetRecord:
         """How the steps divide the year."""
         return rhythms.get(self.description.rhythm)
 
-    def layout(self, target: str | Sequence[str] | None) -> Layout:
-        """What splits of one of its targets, or of several at once, depend on.
+    def layout(self, target: str | None) -> Layout:
+        """What splits of one of its targets depend on.
 
         Args:
-            target: name; None for the only one. Of several, what was measured of any of them counts.
+            target: name; None for the only one, or where all of several are meant: then any that was measured counts.
         """
         shape = len(self.cells), len(self.times)
-        own: npt.NDArray[np.int8] | None = None
-        measured: Any = None
+        own = measured = None
         if self.samples is not None:
-            wanted = [target or self.description.target_name] if target is None or isinstance(target, str) else target
-            names = [_MEASURED + name for name in wanted]
+            wanted = [target] if target else list(self.description.several_targets) or [self.description.target_name]
+            columns = [_MEASURED + name for name in wanted if _MEASURED + name in self.samples]
             if "split" in self.samples:
                 own = self.samples["split"].to_numpy(np.int8).reshape(shape)
-            if all(name in self.samples for name in names):  # a target without a column was measured everywhere
-                measured = self.samples[names].to_numpy(np.bool_).any(axis=1).reshape(shape)
+            if len(columns) == len(wanted):
+                measured = np.asarray(self.samples[columns].to_numpy(np.bool_).any(axis=1)).reshape(shape)
         groupings = self.description.groupings
         return Layout(
             self.cells[["lon", "lat"]].to_numpy(np.float64),

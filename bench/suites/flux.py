@@ -54,7 +54,7 @@ TROPICAL_TOWERS = (
 
 
 @dataclass(frozen=True)
-class Row:
+class FluxRow:
     """A line of a table.
 
     Attributes:
@@ -95,12 +95,12 @@ _ABLATED: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 ABLATED_BACKBONE = "transformer"
 """The published one."""
-ABLATIONS: tuple[Row, ...] = (
+ABLATIONS: tuple[FluxRow, ...] = (
     *(
-        Row(name, f"DERE, {title}", PREFIX + ABLATED_BACKBONE, {"variant": "dere", **override}, "ablation")
+        FluxRow(name, f"DERE, {title}", PREFIX + ABLATED_BACKBONE, {"variant": "dere", **override}, "ablation")
         for name, (title, override) in _ABLATED.items()
     ),
-    Row(
+    FluxRow(
         "baseline_schedule_published",
         "baseline, published schedule",
         PREFIX + ABLATED_BACKBONE,
@@ -109,26 +109,28 @@ ABLATIONS: tuple[Row, ...] = (
     ),
 )
 """Departures from the row ``transformer_dere`` (the last from ``transformer_baseline``)."""
-REFERENCES: tuple[Row, ...] = (
-    Row("mean", "Training mean", f"{PREFIX}mean", None, "reference"),
-    Row("climatology", "Class × month climatology", f"{PREFIX}climatology", None, "reference"),
-    Row("process", "Process model", f"{PREFIX}process", {"calibrated": False}, "reference"),
-    Row("process_calibrated", "Process model, calibrated", f"{PREFIX}process", {"calibrated": True}, "reference"),
-    Row("lightgbm", "LightGBM + shares", f"{PREFIX}lightgbm", {"process": False}, "reference"),
-    Row("lightgbm_process", "LightGBM + shares + process model", f"{PREFIX}lightgbm", {"process": True}, "reference"),
-    Row("dual_branch", "Dual-branch (paper)", f"{PREFIX}dual_branch", None, "reference"),
-    Row("dual_branch_plus", "Dual-branch plus", f"{PREFIX}dual_branch_plus", None, "reference"),
+REFERENCES: tuple[FluxRow, ...] = (
+    FluxRow("mean", "Training mean", f"{PREFIX}mean", None, "reference"),
+    FluxRow("climatology", "Class × month climatology", f"{PREFIX}climatology", None, "reference"),
+    FluxRow("process", "Process model", f"{PREFIX}process", {"calibrated": False}, "reference"),
+    FluxRow("process_calibrated", "Process model, calibrated", f"{PREFIX}process", {"calibrated": True}, "reference"),
+    FluxRow("lightgbm", "LightGBM + shares", f"{PREFIX}lightgbm", {"process": False}, "reference"),
+    FluxRow(
+        "lightgbm_process", "LightGBM + shares + process model", f"{PREFIX}lightgbm", {"process": True}, "reference"
+    ),
+    FluxRow("dual_branch", "Dual-branch (paper)", f"{PREFIX}dual_branch", None, "reference"),
+    FluxRow("dual_branch_plus", "Dual-branch plus", f"{PREFIX}dual_branch_plus", None, "reference"),
 )
-IMPUTATIONS: tuple[Row, ...] = tuple(
-    Row(f"imputation_by_{method}", title, f"{PREFIX}imputation", {"method": method}, "imputation")
+IMPUTATIONS: tuple[FluxRow, ...] = tuple(
+    FluxRow(f"imputation_by_{method}", title, f"{PREFIX}imputation", {"method": method}, "imputation")
     for method, title in (("csdi", "CSDI"), ("linear", "linear interpolation"), ("climatology", "climatology"))
 )
-NETWORKS: tuple[Row, ...] = tuple(
-    Row(f"{backbone}_{variant}", f"{title}, {of_variant}", PREFIX + backbone, override, variant)
+NETWORKS: tuple[FluxRow, ...] = tuple(
+    FluxRow(f"{backbone}_{variant}", f"{title}, {of_variant}", PREFIX + backbone, override, variant)
     for backbone, title in BACKBONE_TITLES.items()
     for variant, (of_variant, override) in VARIANTS.items()
 )
-ROWS: tuple[Row, ...] = (*REFERENCES, *NETWORKS, *ABLATIONS, *IMPUTATIONS)
+ROWS: tuple[FluxRow, ...] = (*REFERENCES, *NETWORKS, *ABLATIONS, *IMPUTATIONS)
 """All rows, in the order of the tables."""
 _BY_NAME = {row.name: row for row in ROWS}
 
@@ -150,13 +152,21 @@ class Portion:
     labelled: tuple[int, ...] = ()
 
 
-def _names(rows: Sequence[Row], *kinds: str) -> tuple[str, ...]:
+def _names(rows: Sequence[FluxRow], *kinds: str) -> tuple[str, ...]:
     return tuple(row.name for row in rows if not kinds or row.kind in kinds)
+
+
+def _variants_of(backbones: Sequence[str], *variants: str) -> tuple[str, ...]:
+    return tuple(f"{backbone}_{variant}" for backbone in backbones for variant in variants)
 
 
 _IMPUTATIONS, _REFERENCES, _ABLATIONS = _names(IMPUTATIONS), _names(REFERENCES), _names(ABLATIONS)
 _CHEAP = ("mean", "climatology", "process", "process_calibrated", "lightgbm", "lightgbm_process")
-_OF_ABLATED = tuple(f"{ABLATED_BACKBONE}_{variant}" for variant in VARIANTS)
+_LEARNED = ("climatology", "process_calibrated", "lightgbm", "lightgbm_process")
+_QUICK = ("itransformer", "timexer")
+"""Backbones that a laptop can train at every fold, beside the published one; an epoch of the others takes twice as long
+and more."""
+_OF_ABLATED = _variants_of((ABLATED_BACKBONE,), *VARIANTS)
 PORTIONS: Mapping[str, tuple[Portion, ...]] = {
     "smoke": (
         Portion(PLACES, ("climatology", "process", "lightgbm", "transformer_baseline", "transformer_dere"), (1,)),
@@ -166,13 +176,13 @@ PORTIONS: Mapping[str, tuple[Portion, ...]] = {
         Portion(IMPUTATION, _IMPUTATIONS, (1,)),
     ),
     "laptop": (
-        Portion(PLACES, (*_REFERENCES, *_names(NETWORKS, "baseline", "dere"))),
-        Portion(PLACES, _OF_ABLATED),
+        Portion(PLACES, (*_CHEAP, "dual_branch_plus", *_OF_ABLATED, *_variants_of(_QUICK, "baseline", "dere"))),
+        Portion(PLACES, ("dual_branch", *_names(NETWORKS, "baseline", "dere")), (1,)),
         Portion(YEARS, (*_CHEAP, "transformer_baseline", "transformer_dere")),
-        Portion(FEW, (*_CHEAP, "transformer_baseline_shares", "transformer_dere"), (1, 2), LABELLED_TOWERS),
+        Portion(FEW, (*_LEARNED, "transformer_baseline_shares", "transformer_dere"), None, LABELLED_TOWERS),
         Portion(FEW, (*_OF_ABLATED, *_ABLATIONS), (1, 2), (40,)),
         Portion(TROPICS, (*_CHEAP, "transformer_baseline", "transformer_dere")),
-        Portion(IMPUTATION, _IMPUTATIONS),
+        Portion(IMPUTATION, _IMPUTATIONS, (1, 2, 3)),
     ),
     "paper": (
         Portion(PLACES, (*_REFERENCES, *_names(NETWORKS), *_ABLATIONS)),
@@ -186,7 +196,7 @@ PORTIONS: Mapping[str, tuple[Portion, ...]] = {
 """Profile → what of the suite it can afford."""
 
 
-def row_of(job: Job) -> Row:
+def row_of(job: Job) -> FluxRow:
     """The row that a job belongs to.
 
     Raises:
@@ -234,7 +244,7 @@ def flux(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     return list(jobs.values())
 
 
-def _job(dataset: OpenedDataset, row: Row, split: dict[str, Any], profile: str, repetition: int) -> Job:
+def _job(dataset: OpenedDataset, row: FluxRow, split: dict[str, Any], profile: str, repetition: int) -> Job:
     """A job of a row."""
     entry = registry.get(row.runner)
     override = dict(row.override or {})
@@ -259,7 +269,7 @@ def _job(dataset: OpenedDataset, row: Row, split: dict[str, Any], profile: str, 
     )
 
 
-def _rows(portion: Portion, options: SuiteOptions) -> list[Row]:
+def _rows(portion: Portion, options: SuiteOptions) -> list[FluxRow]:
     """Rows of a portion that are wanted, in the order of the tables."""
     of_imputation = portion.design == IMPUTATION
     added = {row.name for row in ROWS if _is_named(row, options.extra) and (row.kind == "imputation") == of_imputation}
@@ -268,7 +278,7 @@ def _rows(portion: Portion, options: SuiteOptions) -> list[Row]:
     return [row for row in kept if not _is_named(row, options.skip)]
 
 
-def _is_named(row: Row, names: Sequence[str]) -> bool:
+def _is_named(row: FluxRow, names: Sequence[str]) -> bool:
     entry: RunnerEntry = registry.get(row.runner)
     family = entry.family.lower().replace(" ", "-")
     backbone = row.runner.removeprefix(PREFIX)

@@ -22,8 +22,8 @@ from tests.support.flux_store import (
     SHARES,
     TARGETS,
     add_flux_manifest,
-    make_flux_cube,
     make_flux_job,
+    make_flux_towers,
     publish_flux,
     split_of,
 )
@@ -40,7 +40,7 @@ def report(flux: tuple[Store, Cube], tmp_path_factory: pytest.TempPathFactory) -
 
 def small_store(folder: Path, factor: float) -> Store:
     """DERE and the same inputs in two folds and at ten labelled towers."""
-    store, cube = Store(folder / "runs", create=True), make_flux_cube(40)
+    store, cube = Store(folder / "runs", create=True), make_flux_towers(40)
     splits = [split_of(design, fold, size) for design, size in (("places", None), ("few", 10)) for fold in (1, 2)]
     jobs = [
         (make_flux_job(cube, "flux_transformer", override, split), error)
@@ -116,7 +116,7 @@ def test_two_stores_are_compared_by_design_and_target(tmp_path: Path) -> None:
 
 def test_rows_of_other_splits_are_not_subtracted(tmp_path: Path) -> None:
     store = small_store(tmp_path / "a", 1.0)
-    other, cube = Store(tmp_path / "b", create=True), make_flux_cube(40)
+    other, cube = Store(tmp_path / "b", create=True), make_flux_towers(40)
     jobs = [make_flux_job(cube, "flux_transformer", DERE, split_of("places", fold) | {"near": 0.0}) for fold in (1, 2)]
     jobs += [make_flux_job(cube, "flux_transformer", DERE, split_of("few", fold, 10)) for fold in (1, 2)]
     add_flux_manifest(other, cube, jobs)

@@ -57,7 +57,7 @@ IMPUTATIONS: Rows = (
 )
 
 
-def make_flux_cube(n_cells: int = 40) -> Cube:
+def make_flux_towers(n_cells: int = 40) -> Cube:
     """Monthly towers with GPP, RECO and NEE = RECO − GPP, with a class of vegetation each."""
     cube = make_towers(n_cells, 2)
     gpp = cube.target
@@ -190,7 +190,7 @@ def make_flux_store(
     **changes: object,
 ) -> tuple[Store, Cube]:
     """A store with the designs places, few (DERE, the same inputs and LightGBM) and imputation, all done."""
-    store, cube = Store(folder / "runs", create=True), make_flux_cube()
+    store, cube = Store(folder / "runs", create=True), make_flux_towers()
     planned: list[tuple[Job, float]] = []
     for runner, override, factor in rows:
         for repetition in range(1 if TITLES[runner][1] in ("Reference",) or runner == "flux_lightgbm" else repetitions):

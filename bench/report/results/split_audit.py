@@ -134,7 +134,7 @@ class SplitAuditor:
     def _split(self, parameters: dict[str, Any], grid: SampleGrid) -> tuple[Split, SplitAudit]:
         key = repr(sorted(parameters.items()))
         if key not in self._rebuilt:
-            layout = grid.record.layout(parameters.get("targets", parameters.get("target")))
+            layout = grid.record.layout(parameters.get("target"))
             split = split_of_layout(layout, parameters)
             self._rebuilt[key] = split, audit_places(layout.places, layout.is_planar, grid.time, split)
         return self._rebuilt[key]

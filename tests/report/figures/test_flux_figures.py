@@ -20,7 +20,7 @@ from bench.report.results.selection import Selection, StatisticsReader, select
 from bench.store.dataset_record import read_dataset_record
 from bench.store.store import Store
 from bench.suites.flux import FEW, PLACES
-from tests.support.flux_store import TARGETS, add_flux_manifest, make_flux_cube, make_flux_job, split_of
+from tests.support.flux_store import TARGETS, add_flux_manifest, make_flux_job, make_flux_towers, split_of
 
 NAMES = ["flux_courses", "flux_few_towers", "flux_towers", "flux_reliability"]
 
@@ -98,7 +98,7 @@ def test_reliability_is_that_of_f4(context: FluxContext) -> None:
 
 
 def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(24)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(24)
     add_flux_manifest(store, cube, [make_flux_job(cube, "flux_mean", None, split_of("places", 1))])
     selection = select(store, "flux")
     drawings = flux_figures(FluxContext(selection, TowerReader(store), None))

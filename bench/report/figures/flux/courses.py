@@ -14,7 +14,7 @@ from bench.report.figures.flux.featured import FluxContext, ids_of, title_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import NO_DATASET
 from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES
-from bench.report.results.flux.flux_rows import FluxRow
+from bench.report.results.flux.flux_rows import FluxRowResult
 from bench.store.dataset_record import DatasetRecord
 from bench.suites.flux import PLACES
 
@@ -72,7 +72,7 @@ def seasonal_courses(context: FluxContext) -> Drawings:
     return Drawings((figure,))
 
 
-def course(context: FluxContext, row: FluxRow, dataset: DatasetRecord) -> pd.DataFrame:
+def course(context: FluxContext, row: FluxRowResult, dataset: DatasetRecord) -> pd.DataFrame:
     """Means by flux, tower and month of the year over years and repetitions, and the root mean square deviation.
 
     Returns:

@@ -19,7 +19,7 @@ from bench.report.results.flux.flux_rows import (
     LIGHTGBM,
     LIGHTGBM_SHARES,
     TESTED,
-    FluxRow,
+    FluxRowResult,
     find,
     flux_rows,
     targets_of,
@@ -57,7 +57,7 @@ class FluxContext:
         """Of all of them, as printed."""
         return units(self.selection.manifest.target_units)
 
-    def shown(self, design: str, labelled: int | None = None) -> list[FluxRow]:
+    def shown(self, design: str, labelled: int | None = None) -> list[FluxRowResult]:
         """Rows of one design: of the first backbone with DERE what it comes to, and LightGBM with the shares."""
         found = [row for row in flux_rows(self.selection, design, labelled) if row.is_main and row.result.records]
         backbone = next((row.result.key.runner for row in found if row.variant == DERE), None)
@@ -67,7 +67,7 @@ class FluxContext:
         chosen.append(find(found, LIGHTGBM, LIGHTGBM_SHARES))
         return [row for row in chosen if row is not None]
 
-    def about(self, shown: Sequence[FluxRow]) -> dict[str, Any]:
+    def about(self, shown: Sequence[FluxRowResult]) -> dict[str, Any]:
         """Where a figure's numbers come from, for scripts."""
         first = self.selection.jobs[0]
         return {
@@ -79,7 +79,7 @@ class FluxContext:
             "seeds": sorted({record.job.repetition for row in shown for record in row.result.records}),
         }
 
-    def circumstances(self, shown: Sequence[FluxRow], design: str) -> str:
+    def circumstances(self, shown: Sequence[FluxRowResult], design: str) -> str:
         """Where a figure's numbers come from, as the end of its caption."""
         first = self.selection.jobs[0]
         seeds = sorted({record.job.repetition for row in shown for record in row.result.records})
@@ -92,11 +92,11 @@ class FluxContext:
         )
 
 
-def title_of(row: FluxRow) -> str:
+def title_of(row: FluxRowResult) -> str:
     """A row's name, with the mark of a training that its budget ended."""
     return row.name + marks.of(row.result.records)
 
 
-def ids_of(shown: Sequence[FluxRow]) -> tuple[str, ...]:
+def ids_of(shown: Sequence[FluxRowResult]) -> tuple[str, ...]:
     """Ids of all jobs of some rows."""
     return tuple(dict.fromkeys(record.job_id for row in shown for record in row.result.records))

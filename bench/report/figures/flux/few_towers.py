@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Sheet
 from bench.report.figures.flux.featured import FluxContext, ids_of, title_of
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.style import PAGE_WIDTH, STROKES
-from bench.report.results.flux.flux_rows import FluxRow
+from bench.report.results.flux.flux_rows import FluxRowResult
 from bench.report.tables.flux.few import sizes_of
 from bench.scoring.interval import Interval
 from bench.scoring.uncertainty import CONFIDENCE
@@ -54,16 +54,16 @@ def errors_by_towers(context: FluxContext) -> Drawings:
     return Drawings((Figure("flux_few_towers", title, caption, ids_of(shown), context.about(shown), draw),))
 
 
-def curves_of(rows_of: Mapping[int, list[FluxRow]]) -> dict[str, dict[int, FluxRow]]:
+def curves_of(rows_of: Mapping[int, list[FluxRowResult]]) -> dict[str, dict[int, FluxRowResult]]:
     """Printed name of a row → size → the row, in the order of the rows; those with one size only are left out."""
-    curves: dict[tuple[str, str | None], dict[int, FluxRow]] = {}
+    curves: dict[tuple[str, str | None], dict[int, FluxRowResult]] = {}
     for size, found in rows_of.items():
         for row in found:
             curves.setdefault((row.result.key.runner, row.result.key.variant), {})[size] = row
     return {_title(of_size): of_size for of_size in curves.values() if len(of_size) > 1}
 
 
-def _title(of_size: Mapping[int, FluxRow]) -> str:
+def _title(of_size: Mapping[int, FluxRowResult]) -> str:
     """The row's name, marked where one of its trainings did not end."""
     titles = [title_of(row) for row in of_size.values()]
     return max(titles, key=len)

@@ -11,7 +11,7 @@ from bench.report.figures.geography import Points, draw_cells
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import NO_DATASET
 from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES
-from bench.report.results.flux.flux_rows import FluxRow, flux_rows, same_inputs
+from bench.report.results.flux.flux_rows import FluxRowResult, flux_rows, same_inputs
 from bench.scoring.towers import Towers
 from bench.suites.flux import PLACES
 
@@ -65,13 +65,13 @@ def tower_maps(context: FluxContext) -> Drawings:
     return Drawings((Figure("flux_towers", title, caption, ids_of(compared), context.about(compared), draw),))
 
 
-def rmse_of_towers(context: FluxContext, row: FluxRow, target: str) -> tuple[Towers, Doubles]:
+def rmse_of_towers(context: FluxContext, row: FluxRowResult, target: str) -> tuple[Towers, Doubles]:
     """Test towers of a row and their RMSE, a mean over repetitions."""
     towers, error = context.reader.of_each_tower(row, target, "rmse")
     return towers, error.mean(axis=0)
 
 
-def log_ratio(context: FluxContext, row: FluxRow, other: FluxRow, target: str) -> Doubles:
+def log_ratio(context: FluxContext, row: FluxRowResult, other: FluxRowResult, target: str) -> Doubles:
     """(tower,) logarithm to base 2 of the ratio of RMSE; 0 where both are 0."""
     own, theirs = rmse_of_towers(context, row, target)[1], rmse_of_towers(context, other, target)[1]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -13,7 +13,7 @@ from bench.errors import BenchError
 from bench.report.results.selection import RowResult, Selection, rows
 from bench.runners.flux_entries import BACKBONE_TITLES, PREFIX
 from bench.store.jobs import Job
-from bench.suites.flux import FEW, IMPUTATION, PLACES, ROWS, TROPICS, VARIANTS, YEARS, Row, row_of
+from bench.suites.flux import FEW, IMPUTATION, PLACES, ROWS, TROPICS, VARIANTS, YEARS, FluxRow, row_of
 
 TESTED = {
     PLACES: "tested at towers never seen, in folds of whole towers",
@@ -32,7 +32,7 @@ _RULES = tuple(f"{PREFIX}{name}" for name in ("mean", "climatology", "process"))
 
 
 @dataclass(frozen=True)
-class FluxRow:
+class FluxRowResult:
     """One row with its name.
 
     Attributes:
@@ -83,7 +83,7 @@ class FluxRow:
         return BASELINE if unseen else BASELINE_SHARES
 
 
-def flux_rows(selection: Selection, design: str, labelled: int | None = None) -> list[FluxRow]:
+def flux_rows(selection: Selection, design: str, labelled: int | None = None) -> list[FluxRowResult]:
     """The rows of one design, in the order of `bench.suites.flux.ROWS`.
 
     Args:
@@ -112,7 +112,7 @@ def targets_of(selection: Selection) -> tuple[str, ...]:
     return tuple(found)
 
 
-def find(found: Sequence[FluxRow], runner: str, override: Mapping[str, Any]) -> FluxRow | None:
+def find(found: Sequence[FluxRowResult], runner: str, override: Mapping[str, Any]) -> FluxRowResult | None:
     """The row of a runner with this change and results, or None."""
     for row in found:
         if row.result.records and row.result.key.runner == runner and dict(row.override) == dict(override):
@@ -120,19 +120,19 @@ def find(found: Sequence[FluxRow], runner: str, override: Mapping[str, Any]) -> 
     return None
 
 
-def same_inputs(found: Sequence[FluxRow], row: FluxRow) -> FluxRow | None:
+def same_inputs(found: Sequence[FluxRowResult], row: FluxRowResult) -> FluxRowResult | None:
     """The row of the same backbone with the same inputs that knows nothing, or None."""
     if row.base_variant is None:
         return None
     return find(found, row.result.key.runner, {"variant": row.base_variant})
 
 
-def base_of_ablation(found: Sequence[FluxRow], row: FluxRow) -> FluxRow | None:
+def base_of_ablation(found: Sequence[FluxRowResult], row: FluxRowResult) -> FluxRowResult | None:
     """The row that an ablation is changed from: the same backbone and variant with every setting as it is, or None."""
     return find(found, row.result.key.runner, {"variant": row.variant}) if row.is_ablation else None
 
 
-def _named(row: RowResult, job: Job) -> FluxRow:
+def _named(row: RowResult, job: Job) -> FluxRowResult:
     override = job.override or {}
     is_backbone = "variant" in override
     name = row.key.runner.removeprefix(PREFIX)
@@ -140,10 +140,10 @@ def _named(row: RowResult, job: Job) -> FluxRow:
     known = _known(job)
     title = known.title if known is not None else _by_settings(row, override)
     label = title.removeprefix(f"{backbone}, ") if is_backbone else title
-    return FluxRow(row, override, is_backbone, label[:1].upper() + label[1:], backbone)
+    return FluxRowResult(row, override, is_backbone, label[:1].upper() + label[1:], backbone)
 
 
-def _known(job: Job) -> Row | None:
+def _known(job: Job) -> FluxRow | None:
     try:
         return row_of(job)
     except BenchError:  # of another version
@@ -157,7 +157,7 @@ def _by_settings(row: RowResult, override: Mapping[str, Any]) -> str:
     return ", ".join([*words, *(f"{key}={value}" for key, value in sorted(override.items()) if key != "variant")])
 
 
-def _place(row: FluxRow) -> tuple[int, str, str]:
+def _place(row: FluxRowResult) -> tuple[int, str, str]:
     """Place in the tables: as in the suite; what it does not plan stands behind, by name."""
     for place, known in enumerate(ROWS):
         if known.runner == row.result.key.runner and dict(known.override or {}) == dict(row.override):

@@ -6,7 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.report.results.flux.flux_rows import DERE, KGML_SHARES, LIGHTGBM, LIGHTGBM_SHARES, FluxRow, find, same_inputs
+from bench.report.results.flux.flux_rows import (
+    DERE,
+    KGML_SHARES,
+    LIGHTGBM,
+    LIGHTGBM_SHARES,
+    FluxRowResult,
+    find,
+    same_inputs,
+)
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.scoring.interval import Interval
 
@@ -39,7 +47,9 @@ class Comparison:
         return [name for name, found in self.of_backbone.items() if found.low > 1]
 
 
-def pairs_of(found: Sequence[FluxRow], variant: str, base: str | None = None) -> list[tuple[FluxRow, FluxRow]]:
+def pairs_of(
+    found: Sequence[FluxRowResult], variant: str, base: str | None = None
+) -> list[tuple[FluxRowResult, FluxRowResult]]:
     """Rows of a variant without further changes, each with the same backbone that knows nothing.
 
     Args:
@@ -59,7 +69,7 @@ def pairs_of(found: Sequence[FluxRow], variant: str, base: str | None = None) ->
 
 def compared(
     reader: TowerReader,
-    found: Sequence[FluxRow],
+    found: Sequence[FluxRowResult],
     variant: str,
     targets: Sequence[str],
     group: str = "",
@@ -96,17 +106,17 @@ class Best:
         r2: target → R² of the row.
     """
 
-    row: FluxRow
+    row: FluxRowResult
     ratios: Mapping[str, Interval]
     r2: Mapping[str, Interval]
 
 
-def best_row(reader: TowerReader, found: Sequence[FluxRow], targets: Sequence[str]) -> Best | None:
+def best_row(reader: TowerReader, found: Sequence[FluxRowResult], targets: Sequence[str]) -> Best | None:
     """The best row of a design but LightGBM with the shares itself and the reference rules; None without both."""
     below = find(found, LIGHTGBM, LIGHTGBM_SHARES)
     if below is None:
         return None
-    best: tuple[float, FluxRow, dict[str, Interval]] | None = None
+    best: tuple[float, FluxRowResult, dict[str, Interval]] | None = None
     for row in found:
         if row is below or not row.result.records or row.is_rule:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.report.results.flux.flux_rows import FluxRow, designs, flux_rows, targets_of
+from bench.report.results.flux.flux_rows import FluxRowResult, designs, flux_rows, targets_of
 from bench.report.results.flux.tower_reader import SCORES, TowerReader
 from bench.report.results.selection import Selection
 from bench.scoring.metrics import METRICS
@@ -32,7 +32,7 @@ def flux_lines(selection: Selection, reader: TowerReader, wanted: set[str] | Non
 
 
 def _of_group(
-    reader: TowerReader, row: FluxRow, design: str, target: str, group: str, n_towers: int
+    reader: TowerReader, row: FluxRowResult, design: str, target: str, group: str, n_towers: int
 ) -> Iterator[dict[str, object]]:
     metrics = (*METRICS, MEDIAN_R2, *(SCORES if design == IMPUTATION else ()))
     for metric in metrics:

@@ -13,7 +13,7 @@ import pandas as pd
 from bench.arrays import Doubles
 from bench.data.climate_classes import UNKNOWN
 from bench.data.folds import NEAR_KM, near_groups
-from bench.report.results.flux.flux_rows import FluxRow
+from bench.report.results.flux.flux_rows import FluxRowResult
 from bench.report.results.selection import StatisticsReader
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
@@ -88,7 +88,7 @@ class TowerReader:
             raise CorruptRecord(f"File {path} lacks the columns {', '.join(sorted(missing))}; run the job again.")
         return frame
 
-    def towers(self, row: FluxRow, target: str) -> Towers:
+    def towers(self, row: FluxRowResult, target: str) -> Towers:
         """Test towers of a row."""
         found = self._of(row, target)
         return found.towers if found is not None else np.arange(0)
@@ -97,7 +97,7 @@ class TowerReader:
         """Number of test towers of a job by target."""
         return {target: len(towers) for target, (towers, _) in self._sums(record).items()}
 
-    def of_each_tower(self, row: FluxRow, target: str, metric: str) -> tuple[Towers, Doubles]:
+    def of_each_tower(self, row: FluxRowResult, target: str, metric: str) -> tuple[Towers, Doubles]:
         """Test towers of a row, and (repetition, tower) a metric over the months of each of them alone.
 
         Args:
@@ -111,7 +111,7 @@ class TowerReader:
         sums = dict(zip(STATISTICS, np.moveaxis(found.values, 1, 0), strict=False))
         return found.towers, METRICS[metric].of(sums)
 
-    def estimate(self, row: FluxRow, target: str, metric: str, group: str = _ALL) -> Interval | None:
+    def estimate(self, row: FluxRowResult, target: str, metric: str, group: str = _ALL) -> Interval | None:
         """A metric of a row with its interval over towers and repetitions, or None without results.
 
         Args:
@@ -128,7 +128,7 @@ class TowerReader:
         return found.within(0, 1) if found is not None and found.known and metric in SCORES[1:] else found
 
     def ratio(
-        self, row: FluxRow, other: FluxRow, target: str, metric: str = "rmse", group: str = _ALL
+        self, row: FluxRowResult, other: FluxRowResult, target: str, metric: str = "rmse", group: str = _ALL
     ) -> Interval | None:
         """Error of a row ÷ error of another at the same towers (of R²: of 1 − R²), or None."""
         rest = metric in ("r2", MEDIAN_R2)
@@ -139,7 +139,7 @@ class TowerReader:
         return self.infer(divided, [row, other], target, metric, group, positive=True)
 
     def mean_ratio(
-        self, pairs: Sequence[tuple[FluxRow, FluxRow]], target: str, metric: str = "rmse", group: str = _ALL
+        self, pairs: Sequence[tuple[FluxRowResult, FluxRowResult]], target: str, metric: str = "rmse", group: str = _ALL
     ) -> Interval | None:
         """Geometric mean of the ratios of several pairs, such as of all backbones, or None."""
         n = len(pairs)
@@ -154,7 +154,7 @@ class TowerReader:
     def infer(
         self,
         function: Callable[..., Doubles],
-        found: Sequence[FluxRow],
+        found: Sequence[FluxRowResult],
         target: str,
         metric: str,
         group: str = _ALL,
@@ -182,7 +182,7 @@ class TowerReader:
         ]
         return infer_towers(function, "mae" if metric in SCORES else metric, terms, positive=positive)
 
-    def groups(self, row: FluxRow, target: str) -> dict[str, int]:
+    def groups(self, row: FluxRowResult, target: str) -> dict[str, int]:
         """Groups of a row's test towers, such as ``IGBP:ENF``, and how many towers each has, the largest first."""
         labels = self._labels(row.result.records[0])
         counts: dict[str, int] = {}
@@ -217,7 +217,7 @@ class TowerReader:
         names = dict.fromkeys((*described.description.groupings, CLIMATE))
         return {name: described.cells[name].to_numpy(str) for name in names}
 
-    def _term(self, own: _Towers, row: FluxRow, metric: str, group: str, name: str) -> TowerSums:
+    def _term(self, own: _Towers, row: FluxRowResult, metric: str, group: str, name: str) -> TowerSums:
         inside = np.ones(len(own.towers), bool)
         if group:
             category, _, level = group.partition(":")
@@ -232,7 +232,7 @@ class TowerReader:
             return sums_of_values(towers, values[:, 0], total, near, name)
         return TowerSums(towers, values[:, : len(STATISTICS)], near, name)
 
-    def _of(self, row: FluxRow, target: str) -> _Towers | None:
+    def _of(self, row: FluxRowResult, target: str) -> _Towers | None:
         records = row.result.records
         key = tuple(record.job_id for record in records), target
         if key not in self._rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.report.results.flux.flux_rows import FluxRow, base_of_ablation, designs, flux_rows, targets_of
+from bench.report.results.flux.flux_rows import FluxRowResult, base_of_ablation, designs, flux_rows, targets_of
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
@@ -21,7 +21,7 @@ def changes_table(selection: Selection, reader: TowerReader) -> Table | None:
     """
     targets = targets_of(selection)
     lines: list[Row] = []
-    shown: list[FluxRow] = []
+    shown: list[FluxRowResult] = []
     for design in designs(selection):
         found = flux_rows(selection, design)
         changed = [row for row in found if row.is_ablation and base_of_ablation(found, row) is not None]
@@ -48,7 +48,7 @@ def changes_table(selection: Selection, reader: TowerReader) -> Table | None:
     return Table(NAME, caption, "Changed", tuple(columns), tuple(lines), problems(shown))
 
 
-def _line(reader: TowerReader, row: FluxRow, base: FluxRow, targets: Sequence[str], family: str) -> Row:
+def _line(reader: TowerReader, row: FluxRowResult, base: FluxRowResult, targets: Sequence[str], family: str) -> Row:
     values: dict[str, Value] = {}
     for target in targets if row.result.records else ():
         number = reader.estimate(row, target, "rmse")

@@ -8,7 +8,7 @@ from bench.report.results.flux.flux_rows import (
     DERE,
     LIGHTGBM,
     LIGHTGBM_SHARES,
-    FluxRow,
+    FluxRowResult,
     find,
     flux_rows,
     same_inputs,
@@ -69,7 +69,10 @@ def few_table(selection: Selection, reader: TowerReader) -> Table:
 
 
 def _line(
-    reader: TowerReader, of_size: Mapping[int, Sequence[FluxRow]], row_of: Mapping[int, FluxRow | None], target: str
+    reader: TowerReader,
+    of_size: Mapping[int, Sequence[FluxRowResult]],
+    row_of: Mapping[int, FluxRowResult | None],
+    target: str,
 ) -> Row:
     values: dict[str, Value] = {}
     runs: set[int] = set()
@@ -99,11 +102,11 @@ def _line(
     )
 
 
-def _same(found: Sequence[FluxRow], name: tuple[str, str | None]) -> FluxRow | None:
+def _same(found: Sequence[FluxRowResult], name: tuple[str, str | None]) -> FluxRowResult | None:
     return next((row for row in found if (row.result.key.runner, row.result.key.variant) == name), None)
 
 
-def _finding(reader: TowerReader, of_size: Mapping[int, Sequence[FluxRow]], targets: Sequence[str]) -> str:
+def _finding(reader: TowerReader, of_size: Mapping[int, Sequence[FluxRowResult]], targets: Sequence[str]) -> str:
     """At which numbers of towers DERE errs less than the same inputs, as a sentence without its full stop."""
     told = []
     for size, found in of_size.items():

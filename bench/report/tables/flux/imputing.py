@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.report.results.flux.flux_rows import CSDI, IMPUTER, LINEAR, FluxRow, find, flux_rows, targets_of
+from bench.report.results.flux.flux_rows import CSDI, IMPUTER, LINEAR, FluxRowResult, find, flux_rows, targets_of
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
@@ -45,7 +45,7 @@ def imputation_table(selection: Selection, reader: TowerReader) -> Table:
     return Table(NAME, caption, "Method", columns, tuple(lines), problems(found))
 
 
-def _line(reader: TowerReader, row: FluxRow, linear: FluxRow | None, target: str) -> Row:
+def _line(reader: TowerReader, row: FluxRowResult, linear: FluxRowResult | None, target: str) -> Row:
     values: dict[str, Value] = {}
     for name in ("crps", "inside_50", "inside_90", "rmse") if row.result.records else ():
         number = reader.estimate(row, target, name)
@@ -68,7 +68,9 @@ def _line(reader: TowerReader, row: FluxRow, linear: FluxRow | None, target: str
     )
 
 
-def _finding(reader: TowerReader, found: Sequence[FluxRow], linear: FluxRow | None, targets: Sequence[str]) -> str:
+def _finding(
+    reader: TowerReader, found: Sequence[FluxRowResult], linear: FluxRowResult | None, targets: Sequence[str]
+) -> str:
     """What CSDI comes to, as a sentence without its full stop; "" without it."""
     row = find(found, IMPUTER, CSDI)
     if row is None or linear is None:

@@ -11,7 +11,7 @@ from bench.report.results.flux.flux_rows import (
     KGML_SHARES,
     LIGHTGBM,
     LIGHTGBM_SHARES,
-    FluxRow,
+    FluxRowResult,
     find,
     flux_rows,
     same_inputs,
@@ -155,7 +155,11 @@ def _finding_of_groups(lines: Sequence[Row]) -> str:
 
 
 def _line(
-    reader: TowerReader, found: Sequence[FluxRow], row: FluxRow, below: FluxRow | None, targets: Sequence[str]
+    reader: TowerReader,
+    found: Sequence[FluxRowResult],
+    row: FluxRowResult,
+    below: FluxRowResult | None,
+    targets: Sequence[str],
 ) -> Row:
     values: dict[str, Value] = {}
     bare = _base(found, row, BASELINE) if row.is_backbone else None
@@ -184,7 +188,7 @@ def _line(
     )
 
 
-def _of_all(reader: TowerReader, found: Sequence[FluxRow], targets: Sequence[str]) -> list[Row]:
+def _of_all(reader: TowerReader, found: Sequence[FluxRowResult], targets: Sequence[str]) -> list[Row]:
     """Rows of the mean over backbones of each variant: of its errors, and of its ratio to the same inputs."""
     lines = []
     for words, override in VARIANTS.values():
@@ -207,7 +211,7 @@ def _of_all(reader: TowerReader, found: Sequence[FluxRow], targets: Sequence[str
     return lines
 
 
-def _base(found: Sequence[FluxRow], row: FluxRow, base: str | None) -> FluxRow | None:
+def _base(found: Sequence[FluxRowResult], row: FluxRowResult, base: str | None) -> FluxRowResult | None:
     """What a row's ratio is taken to: the same inputs, or a variant of the same backbone other than its own."""
     if base is None:
         return same_inputs(found, row)
@@ -215,7 +219,7 @@ def _base(found: Sequence[FluxRow], row: FluxRow, base: str | None) -> FluxRow |
 
 
 def _with_ties(
-    lines: Sequence[Row], found: Sequence[FluxRow], reader: TowerReader, targets: Sequence[str]
+    lines: Sequence[Row], found: Sequence[FluxRowResult], reader: TowerReader, targets: Sequence[str]
 ) -> list[Row]:
     """Marks what cannot be told from the best of its column: the interval of their ratio holds 1."""
     marked = list(lines)

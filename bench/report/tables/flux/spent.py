@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.report.results.flux.flux_rows import FluxRow, designs, flux_rows
+from bench.report.results.flux.flux_rows import FluxRowResult, designs, flux_rows
 from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
 from bench.report.tables.flux.wording import jobs_of
@@ -34,7 +34,7 @@ def spent_table(selection: Selection) -> Table:
     return Table(NAME, caption, "Method", columns, tuple(lines))
 
 
-def _line(row: FluxRow, family: str) -> Row:
+def _line(row: FluxRowResult, family: str) -> Row:
     records = row.result.records
     values = {
         name: Value(sum(getattr(record, name) or 0.0 for record in records) / len(records))

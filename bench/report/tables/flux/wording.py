@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bench.report.results.flux.flux_rows import TESTED, FluxRow
+from bench.report.results.flux.flux_rows import TESTED, FluxRowResult
 from bench.report.results.selection import Selection
 from bench.report.table import Value
 from bench.scoring.interval import Interval
@@ -15,7 +15,7 @@ from bench.suites.profiles import SMOKE
 NOT_TO_BE_HAD = "DERE's paper brings no table that could be had, and none of its data: nothing here stands beside it"
 
 
-def circumstances(selection: Selection, design: str, found: Sequence[FluxRow]) -> str:
+def circumstances(selection: Selection, design: str, found: Sequence[FluxRowResult]) -> str:
     """Where the numbers of a table come from, as the end of its caption."""
     jobs = [job for job in selection.jobs if job.split.get("design") == design]
     first, manifest = jobs[0], selection.manifest
@@ -51,18 +51,18 @@ def interval_text(found: Interval, digits: int = 2) -> str:
     return f"{found.value:.{digits}f}{inside}"
 
 
-def problems(found: Iterable[FluxRow]) -> tuple[str, ...]:
+def problems(found: Iterable[FluxRowResult]) -> tuple[str, ...]:
     """What is missing of some rows, each sentence once."""
     return tuple(dict.fromkeys(text for row in found for text in row.result.problems))
 
 
-def note(row: FluxRow) -> str:
+def note(row: FluxRowResult) -> str:
     """How much of a row is done, where that is not all."""
     done, planned = len(row.result.records), row.result.planned
     return "" if done == planned else f"{done} of {planned} jobs done"
 
 
-def jobs_of(*found: FluxRow | None) -> tuple[str, ...]:
+def jobs_of(*found: FluxRowResult | None) -> tuple[str, ...]:
     """Ids of the jobs that numbers come from."""
     rows = [row for row in found if row is not None]
     return tuple(dict.fromkeys(record.job_id for row in rows for record in row.result.records))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench.report.results.flux.flux_rows import (
-    FluxRow,
+    FluxRowResult,
     base_of_ablation,
     designs,
     find,
@@ -28,14 +28,14 @@ from tests.support.flux_store import (
     NO_SHARES,
     SHARES,
     add_flux_manifest,
-    make_flux_cube,
     make_flux_job,
+    make_flux_towers,
     publish_flux,
     split_of,
 )
 
 
-def row_of(found: list[FluxRow], override: dict[str, str]) -> FluxRow:
+def row_of(found: list[FluxRowResult], override: dict[str, str]) -> FluxRowResult:
     row = find(found, "flux_transformer", override)
     assert row is not None
     return row
@@ -87,7 +87,7 @@ def test_an_ablation_is_compared_with_what_it_changes(flux_selection: Selection)
 
 
 def test_an_unknown_change_is_named_by_its_setting(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(12)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(12)
     jobs = [
         make_flux_job(cube, "flux_transformer", {"variant": "dere", "depth": 3}, split_of("places", fold))
         for fold in (1, 2)
@@ -99,7 +99,7 @@ def test_an_unknown_change_is_named_by_its_setting(tmp_path: Path) -> None:
 
 
 def test_a_newer_run_of_one_design_leaves_the_others_in_the_tables(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(24)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(24)
     places = [make_flux_job(cube, "flux_mean", None, split_of("places", fold)) for fold in (1, 2)]
     few = [make_flux_job(cube, "flux_mean", None, split_of("few", fold, 10)) for fold in (1, 2)]
     more = [make_flux_job(cube, "flux_mean", None, split_of("places", fold) | {"near": 0.0}) for fold in (1, 2)]

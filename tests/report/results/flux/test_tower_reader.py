@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.data.cube import Cube
-from bench.report.results.flux.flux_rows import FluxRow, find, flux_rows
+from bench.report.results.flux.flux_rows import FluxRowResult, find, flux_rows
 from bench.report.results.flux.knowledge import best_row, compared, pairs_of
 from bench.report.results.flux.lines import flux_lines
 from bench.report.results.flux.same_values import differing_values
@@ -26,8 +26,8 @@ from tests.support.flux_store import (
     SHARES,
     TARGETS,
     add_flux_manifest,
-    make_flux_cube,
     make_flux_job,
+    make_flux_towers,
     publish_flux,
     split_of,
 )
@@ -35,13 +35,13 @@ from tests.support.flux_store import (
 
 def the_row(
     selection: Selection, design: str, runner: str, override: dict[str, object], size: int | None = None
-) -> FluxRow:
+) -> FluxRowResult:
     row = find(flux_rows(selection, design, size), runner, override)
     assert row is not None
     return row
 
 
-def by_hand(reader: TowerReader, row: FluxRow, target: str) -> list[pd.DataFrame]:
+def by_hand(reader: TowerReader, row: FluxRowResult, target: str) -> list[pd.DataFrame]:
     """Per repetition, the predictions of all folds together."""
     frames: dict[int, list[pd.DataFrame]] = {}
     for record in row.result.records:
@@ -103,7 +103,7 @@ def test_ratios_are_paired_and_mean_ratios_are_geometric(flux_selection: Selecti
 
 
 def test_few_towers_are_compared_over_the_samples_that_both_have(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(24)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(24)
     jobs = {
         (name, repetition): [
             make_flux_job(cube, runner, override, split_of("few", fold, 10, repetition), repetition=repetition)
@@ -182,7 +182,7 @@ def test_sums_are_those_of_the_statistics_file(flux: tuple[Store, Cube], flux_se
 
 
 def test_other_values_and_other_towers_are_found(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(24)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(24)
     jobs = [
         make_flux_job(cube, "flux_transformer", override, split_of("places", fold), repetition=repetition)
         for override, repetition in ((SHARES, 0), (SHARES, 1), (DERE, 0))
@@ -208,7 +208,7 @@ def test_other_values_and_other_towers_are_found(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_suite_is_refused(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(12)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(12)
     job = make_flux_job(cube, "flux_mean", None, split_of("places", 1))
     add_flux_manifest(store, cube, [job])
     record = publish_flux(store, cube, job, 1.0)

@@ -31,8 +31,8 @@ from tests.support.flux_store import (
     SHARES,
     TARGETS,
     add_flux_manifest,
-    make_flux_cube,
     make_flux_job,
+    make_flux_towers,
     publish_flux,
     split_of,
 )
@@ -51,7 +51,7 @@ def line(table: Table, label: str, family: str) -> Row:
 def small_store(
     folder: Path, rows: Sequence[tuple[str, dict[str, object] | None, float]], **changes: object
 ) -> Selection:
-    store, cube = Store(folder / "runs", create=True), make_flux_cube(24)
+    store, cube = Store(folder / "runs", create=True), make_flux_towers(24)
     jobs = [
         (make_flux_job(cube, runner, override, split_of("places", fold), **changes), factor)
         for runner, override, factor in rows
@@ -215,7 +215,7 @@ def test_a_smoke_run_is_not_judged(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(24)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(24)
     jobs = [make_flux_job(cube, "flux_transformer", DERE, split_of("places", fold)) for fold in (1, 2)]
     add_flux_manifest(store, cube, jobs)
     publish_flux(store, cube, jobs[0], 1.0)
@@ -228,7 +228,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 
 
 def test_tables_of_designs_without_results_have_no_numbers(tmp_path: Path) -> None:
-    store, cube = Store(tmp_path / "runs", create=True), make_flux_cube(24)
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(24)
     jobs = [make_flux_job(cube, "flux_transformer", DERE, split_of("few", fold, 10)) for fold in (1, 2)]
     jobs += [
         make_flux_job(cube, "flux_imputation", {"method": "csdi"}, split_of("imputation", fold)) for fold in (1, 2)
