@@ -55,7 +55,7 @@ def folds_of_places(
     """
     group = near_groups(places, near, planar)
     unit = "" if planar else " km"
-    _require_groups(len(distinct), folds, "places")
+    _require_groups(len(np.unique(places, axis=0)), folds, "places")
     largest = int(np.bincount(group).max())
     if near > 0 and largest > 2 * len(places) / folds:
         raise BenchError(

@@ -37,8 +37,9 @@ GLOSSARY = (
     (
         "Baseline, KGML, DERE, shares",
         "Rows of suite flux. Baseline: a sequence network trained on towers alone. KGML: the same, trained on a "
-        "process model first. DERE: one branch per type of vegetation and a network for what their sum lacks. Shares: how much "
-        "of the ground each type covers, as inputs; DERE has them. Same inputs: the baseline with the inputs of a row.",
+        "process model first. DERE: one branch per type of vegetation and a network for what their sum lacks. Shares: "
+        "how much of the ground each type covers, as inputs; DERE has them. Same inputs: the baseline with the inputs "
+        "of a row.",
     ),
     (
         "RECO, NEE, CRPS, coverage",

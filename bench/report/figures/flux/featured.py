@@ -23,6 +23,7 @@ from bench.report.results.flux.flux_rows import (
     find,
     flux_rows,
     targets_of,
+    whole,
 )
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
@@ -60,6 +61,7 @@ class FluxContext:
     def shown(self, design: str, labelled: int | None = None) -> list[FluxRowResult]:
         """Rows of one design: of the first backbone with DERE what it comes to, and LightGBM with the shares."""
         found = [row for row in flux_rows(self.selection, design, labelled) if row.is_main and row.result.records]
+        found = whole(found)
         backbone = next((row.result.key.runner for row in found if row.variant == DERE), None)
         if backbone is None:
             backbone = next((row.result.key.runner for row in found if row.is_backbone), None)

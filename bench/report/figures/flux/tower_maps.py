@@ -11,7 +11,7 @@ from bench.report.figures.geography import Points, draw_cells
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import NO_DATASET
 from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES
-from bench.report.results.flux.flux_rows import FluxRowResult, flux_rows, same_inputs
+from bench.report.results.flux.flux_rows import BASELINE, FluxRowResult, find, flux_rows, same_inputs, whole
 from bench.scoring.towers import Towers
 from bench.suites.flux import PLACES
 
@@ -29,7 +29,8 @@ def tower_maps(context: FluxContext) -> Drawings:
         return Drawings(left_out=(f"{what}: {NO_DATASET}.",))
     [row] = shown
     found = [own for own in flux_rows(context.selection, PLACES) if own.is_main]
-    other = same_inputs(found, row)
+    other = same_inputs(whole(found), row) or find(whole(found), row.result.key.runner, {"variant": BASELINE})
+    other = other if other is not row else None
     cells = context.dataset.cells
     lon, lat = (cells[name].to_numpy(np.float64) for name in ("lon", "lat"))
     planar = context.dataset.description.crs is not None
@@ -37,7 +38,8 @@ def tower_maps(context: FluxContext) -> Drawings:
     def draw() -> Sheet:
         columns = 1 if other is None else 2
         height = _WORLD_RATIO * PAGE_WIDTH / 2 * len(context.targets) + 0.6
-        sheet = Sheet(figsize=(PAGE_WIDTH, height), layout="constrained")
+        width = PAGE_WIDTH if other is not None else 0.6 * PAGE_WIDTH
+        sheet = Sheet(figsize=(width, height), layout="constrained")
         grid = sheet.subplots(len(context.targets), columns, squeeze=False)
         for panels, target in zip(grid, context.targets, strict=True):
             towers, error = rmse_of_towers(context, row, target)

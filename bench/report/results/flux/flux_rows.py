@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.errors import BenchError
@@ -53,6 +53,18 @@ class FluxRowResult:
     def name(self) -> str:
         """Name of the whole row within a sentence: ``Transformer, DERE``."""
         return f"{self.backbone}, {self.label}" if self.is_backbone else self.label
+
+    @property
+    def folds(self) -> frozenset[int | None]:
+        """The folds that its results are of; {None} where the split has none."""
+        return frozenset(record.job.split.get("fold") for record in self.result.records)
+
+    def on_folds(self, folds: frozenset[int | None]) -> FluxRowResult:
+        """The same row with the results of some folds only."""
+        if self.folds <= folds:
+            return self
+        kept = tuple(record for record in self.result.records if record.job.split.get("fold") in folds)
+        return replace(self, result=replace(self.result, records=kept))
 
     @property
     def is_rule(self) -> bool:
@@ -110,6 +122,17 @@ def targets_of(selection: Selection) -> tuple[str, ...]:
     """What the jobs predict: GPP, RECO, NEE."""
     found: Sequence[str] = selection.jobs[0].split["targets"]
     return tuple(found)
+
+
+def every_fold(found: Sequence[FluxRowResult]) -> frozenset[int | None]:
+    """The folds that some row has results of: rows with fewer were tested at other towers, and are told apart."""
+    return frozenset().union(*(row.folds for row in found))
+
+
+def whole(found: Sequence[FluxRowResult]) -> list[FluxRowResult]:
+    """The rows that have results of every fold, so that their errors are of the same towers."""
+    folds = every_fold(found)
+    return [row for row in found if row.result.records and row.folds == folds]
 
 
 def find(found: Sequence[FluxRowResult], runner: str, override: Mapping[str, Any]) -> FluxRowResult | None:

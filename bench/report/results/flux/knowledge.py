@@ -14,6 +14,7 @@ from bench.report.results.flux.flux_rows import (
     FluxRowResult,
     find,
     same_inputs,
+    whole,
 )
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.scoring.interval import Interval
@@ -77,6 +78,8 @@ def compared(
 ) -> list[Comparison]:
     """A variant against the same backbones without knowledge, for every target that has results.
 
+    Rows that lack a fold are left out: they were tested at other towers.
+
     Args:
         reader: of the sums.
         found: rows of one design.
@@ -85,7 +88,7 @@ def compared(
         group: of towers; all by default.
         base: as in `pairs_of`.
     """
-    pairs = pairs_of(found, variant, base)
+    pairs = pairs_of(whole(found), variant, base)
     made = []
     for target in targets:
         mean = reader.mean_ratio(pairs, target, group=group)
@@ -113,6 +116,7 @@ class Best:
 
 def best_row(reader: TowerReader, found: Sequence[FluxRowResult], targets: Sequence[str]) -> Best | None:
     """The best row of a design but LightGBM with the shares itself and the reference rules; None without both."""
+    found = whole(found)
     below = find(found, LIGHTGBM, LIGHTGBM_SHARES)
     if below is None:
         return None

@@ -164,8 +164,12 @@ class TowerReader:
         """A function of one metric of some rows with its interval, or None where one has no result.
 
         All rows have one seed in a repetition, and the same labelled towers: they are compared over the repetitions
-        that all of them have. What no seed changes has a single run.
+        that all of them have. What no seed changes has a single run. Rows are compared over the folds that all have.
         """
+        folds = frozenset.intersection(*(row.folds for row in found))
+        if not folds:
+            return None
+        found = [row.on_folds(folds) for row in found]
         read = [self._of(row, target) for row in found]
         present = [own for own in read if own is not None]
         if len(present) < len(read):

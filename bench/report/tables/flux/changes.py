@@ -22,8 +22,9 @@ def changes_table(selection: Selection, reader: TowerReader) -> Table | None:
     targets = targets_of(selection)
     lines: list[Row] = []
     shown: list[FluxRowResult] = []
-    for design in designs(selection):
-        found = flux_rows(selection, design)
+    of_designs = {(job.split["design"], job.split.get("labelled")): None for job in selection.jobs}
+    for design, labelled in of_designs:
+        found = flux_rows(selection, design, labelled)
         changed = [row for row in found if row.is_ablation and base_of_ablation(found, row) is not None]
         # Frozen branches of a backbone that has no other ablation are a row of F1 alone.
         backbones = {row.backbone for row in changed if not row.is_main}
@@ -31,9 +32,12 @@ def changes_table(selection: Selection, reader: TowerReader) -> Table | None:
         bases = {id(base): base for row in changed for base in [base_of_ablation(found, row)] if base is not None}
         for base in bases.values():
             own = [row for row in changed if base_of_ablation(found, row) is base]
+            # The base may have more folds than what is changed in it: all rows of a block are of the same towers.
+            folds = [row.folds for row in (base, *own) if row.result.records]
+            block = [row.on_folds(frozenset.intersection(*folds)) for row in (base, *own)]
             shown += [base, *own]
-            family = f"{base.name}{'' if len(designs(selection)) == 1 else f', {design}'}"
-            lines += [_line(reader, row, base, targets, family) for row in [base, *own]]
+            family = f"{base.name}{_place(block[0], len(designs(selection)) > 1)}"
+            lines += [_line(reader, row, block[0], targets, family) for row in block]
     if not lines:
         return None
     columns = [Column(f"rmse_{target.lower()}", f"{target} RMSE", _DIGITS) for target in targets]
@@ -46,6 +50,16 @@ def changes_table(selection: Selection, reader: TowerReader) -> Table | None:
         f"left out or changed was worth something. {circumstances(selection, first, shown)}"
     )
     return Table(NAME, caption, "Changed", tuple(columns), tuple(lines), problems(shown))
+
+
+def _place(base: FluxRowResult, with_design: bool) -> str:
+    """Where a block was tested, behind the name of its base."""
+    key = base.result.key
+    parts = [key.design] if with_design and key.design else []
+    parts += [f"{key.train_cells} labelled towers"] if key.train_cells else []
+    numbers = sorted(fold for fold in base.folds if fold is not None)
+    parts += [f"fold{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"] if numbers else []
+    return "".join(f", {part}" for part in parts)
 
 
 def _line(reader: TowerReader, row: FluxRowResult, base: FluxRowResult, targets: Sequence[str], family: str) -> Row:
@@ -63,10 +77,10 @@ def _line(reader: TowerReader, row: FluxRowResult, base: FluxRowResult, targets:
         family,
         values,
         ranked=False,
-        note=note(row),
+        note="" if row.result.records else note(row),
         jobs=jobs_of(row),
         name=f"{row.result.key.runner} {row.result.key.variant}",
-        complete=len(row.result.records) == row.result.planned,
+        complete=bool(row.result.records),
     )
 
 

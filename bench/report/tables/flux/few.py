@@ -9,6 +9,7 @@ from bench.report.results.flux.flux_rows import (
     LIGHTGBM,
     LIGHTGBM_SHARES,
     FluxRowResult,
+    every_fold,
     find,
     flux_rows,
     same_inputs,
@@ -86,7 +87,9 @@ def _line(
         against = reader.ratio(row, below, target) if below is not None and below is not row else None
         named = {"rmse": number, "ratio": ratio, "lightgbm": against}
         values |= {f"{name}_{size}": value(own) for name, own in named.items() if own is not None}
-    rows = [row for row in row_of.values() if row is not None]
+    present = {size: row for size, row in row_of.items() if row is not None}
+    notes = {size: note(row, every_fold(of_size[size])) for size, row in present.items()}
+    rows = list(present.values())
     first = rows[0]
     if runs:
         values["runs"] = Value(min(runs))
@@ -94,8 +97,8 @@ def _line(
         first.name,
         target,
         values,
-        ranked=not first.is_rule,
-        note="; ".join(f"{row.result.key.train_cells} towers: {note(row)}" for row in rows if note(row)),
+        ranked=not first.is_rule and all(row.folds == every_fold(of_size[size]) for size, row in present.items()),
+        note="; ".join(f"{size} towers: {text}" for size, text in notes.items() if text),
         jobs=jobs_of(*rows),
         name=f"{first.result.key.runner} {first.result.key.variant or ''}".strip(),
         complete=all(len(row.result.records) == row.result.planned for row in rows),

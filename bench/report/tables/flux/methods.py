@@ -12,10 +12,12 @@ from bench.report.results.flux.flux_rows import (
     LIGHTGBM,
     LIGHTGBM_SHARES,
     FluxRowResult,
+    every_fold,
     find,
     flux_rows,
     same_inputs,
     targets_of,
+    whole,
 )
 from bench.report.results.flux.knowledge import KNOWING, Comparison, compared, pairs_of
 from bench.report.results.flux.tower_reader import TowerReader
@@ -100,6 +102,7 @@ def finding(by_variant: Mapping[str, Sequence[Comparison]], design: str = PLACES
 def groups_table(selection: Selection, reader: TowerReader) -> Table | None:
     """The companion of F1 by IGBP class and climate zone: means over the backbones; None without groups."""
     found, targets = [row for row in flux_rows(selection, PLACES) if row.is_main], targets_of(selection)
+    found = whole(found)
     below = find(found, LIGHTGBM, LIGHTGBM_SHARES)
     pairs = {variant: pairs_of(found, variant) for variant in KNOWING}
     example = below or next((row for own in pairs.values() for row, _ in own), None)
@@ -176,12 +179,13 @@ def _line(
                 values[f"{name}_{key}"] = value(ratio)
     if row.result.records:
         values["runs"] = Value(row.result.runs)
+    folds = every_fold(found)
     return Row(
         row.label,
         row.backbone if row.is_backbone else row.result.family,
         values,
-        ranked=not row.is_rule,
-        note=note(row),
+        ranked=not row.is_rule and row.folds == folds,
+        note=note(row, folds),
         jobs=jobs_of(row),
         name=f"{row.result.key.runner} {row.result.key.variant or ''}".strip(),
         complete=len(row.result.records) == row.result.planned,
@@ -192,7 +196,7 @@ def _of_all(reader: TowerReader, found: Sequence[FluxRowResult], targets: Sequen
     """Rows of the mean over backbones of each variant: of its errors, and of its ratio to the same inputs."""
     lines = []
     for words, override in VARIANTS.values():
-        own = [row for row in found if row.is_backbone and row.result.records and dict(row.override) == dict(override)]
+        own = [row for row in whole(found) if row.is_backbone and dict(row.override) == dict(override)]
         if len(own) < 2:  # noqa: PLR2004
             continue
         values: dict[str, Value] = {}

@@ -56,10 +56,19 @@ def problems(found: Iterable[FluxRowResult]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text for row in found for text in row.result.problems))
 
 
-def note(row: FluxRowResult) -> str:
-    """How much of a row is done, where that is not all."""
+def note(row: FluxRowResult, folds: frozenset[int | None] | None = None) -> str:
+    """How much of a row is done, where that is not all, and of which folds it is, where others have more.
+
+    Args:
+        row: the row.
+        folds: that some row of the table has.
+    """
     done, planned = len(row.result.records), row.result.planned
-    return "" if done == planned else f"{done} of {planned} jobs done"
+    said = [] if done == planned else [f"{done} of {planned} jobs done"]
+    if folds is not None and row.result.records and row.folds < folds:
+        own = sorted(fold for fold in row.folds if fold is not None)
+        said.append(f"fold{'s' if len(own) > 1 else ''} {', '.join(map(str, own))} only: fewer towers than other rows")
+    return "; ".join(said)
 
 
 def jobs_of(*found: FluxRowResult | None) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from bench.suites.flux import PLACES
 from tests.support.flux_store import (
     DERE,
     LIGHTGBM,
+    NO_SHARES,
     SHARES,
     TARGETS,
     add_flux_manifest,
@@ -237,3 +238,42 @@ def test_tables_of_designs_without_results_have_no_numbers(tmp_path: Path) -> No
     selection, reader = select(store, "flux"), TowerReader(store)
     for table in (few_table(selection, reader), imputation_table(selection, reader)):
         assert all(not row.values for row in table.rows) and table.notes
+
+
+def test_rows_of_fewer_folds_are_compared_at_their_towers_and_never_best(tmp_path: Path) -> None:
+    store, cube = Store(tmp_path / "runs", create=True), make_flux_towers(40)
+    planned = [
+        (make_flux_job(cube, runner, override, split_of("places", fold)), factor)
+        for runner, override, factor, folds in (
+            ("flux_transformer", SHARES, 1.0, (1, 2)),
+            ("flux_transformer", DERE, 0.9, (1, 2)),
+            ("flux_transformer", NO_SHARES, 1.2, (1,)),
+            ("flux_simpletm", SHARES, 1.0, (1, 2)),
+            ("flux_simpletm", DERE, 0.3, (1,)),
+            ("flux_lightgbm", LIGHTGBM, 1.0, (1, 2)),
+        )
+        for fold in folds
+    ]
+    add_flux_manifest(store, cube, [job for job, _ in planned])
+    for job, factor in planned:
+        publish_flux(store, cube, job, factor)
+    selection, reader = select(store, "flux"), TowerReader(store)
+    table = methods_table(selection, reader)
+    row = line(table, "DERE", "SimpleTM")
+    assert not row.ranked and row.note == "fold 1 only: fewer towers than other rows"
+    found = flux_rows(selection, PLACES)
+    [dere] = [own for own in found if own.name == "SimpleTM, DERE"]
+    [shares] = [own for own in found if own.name == "SimpleTM, Baseline + shares"]
+    errors = [reader.estimate(own.on_folds(frozenset({1})), "GPP", "rmse") for own in (dere, shares)]
+    assert errors[0] is not None and errors[1] is not None
+    assert row.values["ratio_gpp"].value == pytest.approx(errors[0].value / errors[1].value)
+    assert "Transformer" not in [own.family for own in table.rows if "Mean of the backbones" in own.family]
+    assert "(0.9" in table.caption.partition(". ")[0] or "no error" in table.caption.partition(". ")[0]
+    changed = changes_table(selection, reader)
+    assert changed is not None
+    base, ablated = changed.rows
+    assert base.family.endswith("fold 1") and base.values["rmse_gpp"].value != pytest.approx(
+        line(table, "DERE", "Transformer").values["rmse_gpp"].value, rel=1e-6
+    )
+    expected = ablated.values["rmse_gpp"].value / base.values["rmse_gpp"].value
+    assert ablated.values["ratio_gpp"].value == pytest.approx(expected)
