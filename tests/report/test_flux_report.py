@@ -10,6 +10,7 @@ import pytest
 
 import bench
 from bench.data.cube import Cube
+from bench.data.cube_zarr import write_cube
 from bench.errors import BenchError
 from bench.report.reporting import Report, ReportOptions, selections, write_report
 from bench.report.results.across import Side, compare
@@ -17,6 +18,7 @@ from bench.report.results.selection import StatisticsReader, select
 from bench.store.reference import Reference
 from bench.store.store import Store
 from tests.report.html.conftest import PageReader
+from tests.support.flux_cube import make_flux_cube
 from tests.support.flux_store import (
     DERE,
     SHARES,
@@ -160,3 +162,23 @@ def test_a_damaged_file_names_its_job(flux: tuple[Store, Cube], tmp_path: Path) 
     (store.root / "cells" / job.id / "predictions.parquet").write_bytes(b"damaged")
     with pytest.raises(BenchError, match=job.id):
         write_report(store, ReportOptions(figures=False, out=tmp_path / "report"))
+
+
+@pytest.mark.runners
+def test_from_the_suite_to_its_tables(tmp_path: Path) -> None:
+    """Real jobs of every design whose rows need no training, on invented towers."""
+    write_cube(tmp_path / "towers.zarr", make_flux_cube())
+    wanted = {"dataset": str(tmp_path / "towers.zarr"), "profile": "smoke", "store": tmp_path / "runs"}
+    only = "climatology,process,imputation_by_linear,imputation_by_climatology"
+    done = bench.run("flux", quiet=True, only=only, **wanted)
+    assert done.failures == 0
+    report = write_report(Store(tmp_path / "runs"), ReportOptions(html=True, figures=False, check=True))
+    assert {"flux_f1", "flux_f1_years", "flux_f1_tropics", "flux_f2", "flux_f4"} <= set(report.tables)
+    assert not report.broken and "not judged (smoke)" in report.answer.plain[0]
+    [row] = [row for row in report.tables["flux_f1"].rows if row.label == "Class × month climatology"]
+    frame = bench.results(tmp_path / "runs").query("split == 'places' and metric == 'rmse' and target == 'GPP'")
+    [line] = frame[frame["runner"] == "flux_climatology"].itertuples()
+    [record] = [item for item in Store(tmp_path / "runs").records() if item.job_id in line.jobs]
+    assert row.values["rmse_gpp"].value == line.value == pytest.approx(record.metrics["test"]["GPP_rmse"], rel=1e-5)
+    page = PageReader((report.folder / "report.html").read_bytes())
+    assert "What does not agree" not in page.text and "samples, rebuilt and counted" in page.text
