@@ -20,8 +20,8 @@ from bench.data.splits import DESIGN, TARGETS, make_split
 from bench.data.tower_roles import HIDDEN_SEED, HIDDEN_SHARE, LABELLED, LABELLED_SEED, VALIDATION_SHARE
 from bench.errors import BenchError, unknown
 from bench.runners import registry
+from bench.runners.catalogue.fluxes import BACKBONE_TITLES, PREFIX
 from bench.runners.entry import FAMILIES, RunnerEntry
-from bench.runners.flux_entries import BACKBONE_TITLES, PREFIX
 from bench.runners.flux_inputs import FLUX_TARGETS
 from bench.seeds import derive_seed
 from bench.store.jobs import Job, name_of

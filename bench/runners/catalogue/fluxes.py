@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.runners.entry import PROPOSED, SEQUENCE_MODELS, Cost, RunnerEntry
+from bench.runners.entry import PROPOSED, REFERENCE, SEQUENCE_MODELS, Cost, RunnerEntry
 
 BACKBONE_TITLES = {
     "transformer": "Transformer",
@@ -74,7 +74,7 @@ def _reference(
     return RunnerEntry(
         f"{PREFIX}{name}",
         title,
-        "Reference",
+        REFERENCE,
         f"bench.runners.{target}",
         summary,
         requires=requires,
@@ -105,7 +105,7 @@ def _dual_branch(name: str, title: str, target: str, summary: str, seconds: floa
     )
 
 
-FLUX_ENTRIES: tuple[RunnerEntry, ...] = (
+FLUX_ROWS: tuple[RunnerEntry, ...] = (
     _reference(
         "mean",
         "Training mean (fluxes)",
