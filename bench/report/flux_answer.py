@@ -30,8 +30,8 @@ def flux_sentences(selection: Selection, reader: TowerReader) -> tuple[str, ...]
     """
     where = spoken(selection.jobs[0].dataset, selection.manifest.dataset_title)
     if not is_judged(selection.jobs[0]):
-        banner = marks.BANNER.partition(": ")[2]
-        return (f"Fluxes at {where}: this run is {marks.NOT_JUDGED}: {banner}", UNKNOWN_PAPER)
+        said = f"this run is {marks.NOT_JUDGED}: {marks.WHY_NOT_JUDGED}"
+        return (f"Fluxes at {where}: {said}", UNKNOWN_PAPER)
     targets = targets_of(selection)
     found = [row for row in flux_rows(selection, PLACES) if row.is_main]
     return (_knowledge(selection, reader, found, targets, where), _best(reader, found, targets, where), UNKNOWN_PAPER)

@@ -15,6 +15,8 @@ from bench.errors import BenchError, unknown
 
 TRAINING_ROWS = "training_rows"
 """Parameter of a job whose training part has more rows than its runner takes: the size of the sample."""
+REFERENCE = "Reference"
+"""Family of the rows that every model has to beat; they are never the best of a table."""
 PROPOSED = "Proposed"
 """Family of the proposed model's rows."""
 DUAL_BRANCH, DUAL_BRANCH_PLUS = "dual_branch", "dual_branch_plus"
@@ -22,7 +24,7 @@ DUAL_BRANCH, DUAL_BRANCH_PLUS = "dual_branch", "dual_branch_plus"
 SEQUENCE_MODELS = "Sequence Models"
 """Family of the networks of the suite `flux`."""
 FAMILIES = (
-    "Reference",
+    REFERENCE,
     "Tabular Machine Learning",
     "Tabular Deep Learning",
     "Spatial",
@@ -181,12 +183,12 @@ class RunnerEntry:
 
     def package_versions(self) -> dict[str, str]:
         """Installed version of each required distribution; missing ones are left out."""
-        versions = {name: _installed_version(name) for name in self.requires}
+        versions = {name: installed_version(name) for name in self.requires}
         return {name: version for name, version in versions.items() if version is not None}
 
     def unavailable(self) -> str | None:
         """Why the runner cannot run here, with the remedy, or None if it can."""
-        missing = [name for name in self.requires if _installed_version(name) is None]
+        missing = [name for name in self.requires if installed_version(name) is None]
         if missing:
             return f"needs {', '.join(missing)}: pip install 'climate2gpp-bench[runners]' --constraint constraints.txt"
         return None
@@ -208,7 +210,8 @@ class RunnerEntry:
 
 
 @cache
-def _installed_version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """The version of an installed distribution, or None."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -20,8 +20,8 @@ from bench.data.splits import DESIGN, TARGETS, make_split
 from bench.data.tower_roles import HIDDEN_SEED, HIDDEN_SHARE, LABELLED, LABELLED_SEED, VALIDATION_SHARE
 from bench.errors import BenchError, unknown
 from bench.runners import registry
+from bench.runners.catalogue.fluxes import BACKBONE_TITLES, PREFIX
 from bench.runners.entry import FAMILIES, RunnerEntry
-from bench.runners.flux_entries import BACKBONE_TITLES, PREFIX
 from bench.runners.flux_inputs import FLUX_TARGETS
 from bench.seeds import derive_seed
 from bench.store.jobs import Job, name_of
@@ -179,10 +179,10 @@ PORTIONS: Mapping[str, tuple[Portion, ...]] = {
         Portion(PLACES, (*_CHEAP, "dual_branch_plus", *_OF_ABLATED, *_variants_of(_QUICK, "baseline", "dere"))),
         Portion(PLACES, ("dual_branch", *_names(NETWORKS, "baseline", "dere")), (1,)),
         Portion(YEARS, (*_CHEAP, "transformer_baseline", "transformer_dere")),
-        Portion(FEW, (*_LEARNED, "transformer_baseline_shares", "transformer_dere"), None, LABELLED_TOWERS),
+        Portion(FEW, (*_LEARNED, "transformer_baseline_shares", "transformer_dere"), (1, 2, 3), LABELLED_TOWERS),
         Portion(FEW, (*_OF_ABLATED, *_ABLATIONS), (1, 2), (40,)),
         Portion(TROPICS, (*_CHEAP, "transformer_baseline", "transformer_dere")),
-        Portion(IMPUTATION, _IMPUTATIONS, (1, 2, 3)),
+        Portion(IMPUTATION, _IMPUTATIONS, (1, 2)),
     ),
     "paper": (
         Portion(PLACES, (*_REFERENCES, *_names(NETWORKS), *_ABLATIONS)),

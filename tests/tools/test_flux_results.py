@@ -27,7 +27,7 @@ def test_the_section_of_a_reference(tmp_path: Path) -> None:
     report = write_report(store, ReportOptions(figures=False, out=folder))
     write_numbers(store, selections(store, ReportOptions()), folder)
     section = flux_results(folder)
-    title = report.tables[F1].caption.partition(". ")[0]
+    title = report.tables[F1].title
     assert f"**{title}.** Of [flux_f1](../tables/reference/towers-laptop/flux_f1.md)" in section
     [row] = [row for row in report.tables[F1].rows if row.label == "DERE"]
     value = row.values["ratio_nee"]

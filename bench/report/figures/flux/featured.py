@@ -89,7 +89,7 @@ class FluxContext:
         return (
             f"Data set {first.dataset} ({self.selection.manifest.dataset_title}); suite {first.suite}, profile "
             f"{first.profile}, {TESTED[design]}. Seeds: {', '.join(map(str, seeds))}."
-            + (f" {UNTRAINED}: {MARKS[UNTRAINED].partition(' (')[0]}." if untrained else "")
+            + (f" {UNTRAINED}: {MARKS[UNTRAINED].of_one_row}." if untrained else "")
             + (f" {marks.BANNER}" if first.profile == SMOKE else "")
         )
 

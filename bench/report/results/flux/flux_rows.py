@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.errors import BenchError
 from bench.report.results.selection import RowResult, Selection, rows
-from bench.runners.flux_entries import BACKBONE_TITLES, PREFIX
+from bench.runners.catalogue.fluxes import BACKBONE_TITLES, PREFIX
 from bench.store.jobs import Job
 from bench.suites.flux import FEW, IMPUTATION, PLACES, ROWS, TROPICS, VARIANTS, YEARS, FluxRow, row_of
 

@@ -46,10 +46,10 @@ def changes_table(selection: Selection, reader: TowerReader) -> Table | None:
     title = _finding(lines, targets) if is_judged(selection.jobs[0]) else "Ablations of the flux suite"
     first = shown[0].result.key.design or ""
     caption = (
-        f"{title}. ÷ base: RMSE ÷ that of the first row of the block, at the same towers; above 1 the part that is "
+        "÷ base: RMSE ÷ that of the first row of the block, at the same towers; above 1 the part that is "
         f"left out or changed was worth something. {circumstances(selection, first, shown)}"
     )
-    return Table(NAME, caption, "Changed", tuple(columns), tuple(lines), problems(shown))
+    return Table(NAME, title, caption, "Changed", tuple(columns), tuple(lines), problems(shown))
 
 
 def _place(base: FluxRowResult, with_design: bool) -> str:
@@ -81,6 +81,7 @@ def _line(reader: TowerReader, row: FluxRowResult, base: FluxRowResult, targets:
         jobs=jobs_of(row),
         name=f"{row.result.key.runner} {row.result.key.variant}",
         complete=bool(row.result.records),
+        runner=row.result.key.runner,
     )
 
 

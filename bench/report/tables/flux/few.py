@@ -62,11 +62,11 @@ def few_table(selection: Selection, reader: TowerReader) -> Table:
     columns.append(Column("runs", "Runs", 0))
     title = _finding(reader, of_size, targets) if is_judged(selection.jobs[0]) else "Flux errors with few towers"
     caption = (
-        f"{title}. Columns: number of labelled towers, those that validate included; samples are nested, and every row "
+        "Columns: number of labelled towers, those that validate included; samples are nested, and every row "
         "of a run has the same. ÷ same inputs and ÷ LightGBM: as in F1, over the runs that both have. "
         f"{circumstances(selection, FEW, every)}"
     )
-    return Table(NAME, caption, "Method", tuple(columns), tuple(lines), problems(every))
+    return Table(NAME, title, caption, "Method", tuple(columns), tuple(lines), problems(every))
 
 
 def _line(
@@ -102,6 +102,7 @@ def _line(
         jobs=jobs_of(*rows),
         name=f"{first.result.key.runner} {first.result.key.variant or ''}".strip(),
         complete=all(len(row.result.records) == row.result.planned for row in rows),
+        runner=first.result.key.runner,
     )
 
 

@@ -37,12 +37,12 @@ def imputation_table(selection: Selection, reader: TowerReader) -> Table:
     if is_judged(selection.jobs[0]):
         title = _finding(reader, found, linear, targets) or title
     caption = (
-        f"{title}. CRPS: continuous ranked probability score of the imputed distribution, in the fluxes' units; "
+        "CRPS: continuous ranked probability score of the imputed distribution, in the fluxes' units; "
         "÷ linear: CRPS ÷ that of linear interpolation at the same months; coverage: share of hidden months inside the "
         "central 50 and 90 % of that distribution; interpolation and climatology have a normal one, as wide as their "
         f"errors at months of training towers that were hidden alike. {circumstances(selection, IMPUTATION, found)}"
     )
-    return Table(NAME, caption, "Method", columns, tuple(lines), problems(found))
+    return Table(NAME, title, caption, "Method", columns, tuple(lines), problems(found))
 
 
 def _line(reader: TowerReader, row: FluxRowResult, linear: FluxRowResult | None, target: str) -> Row:
@@ -65,6 +65,7 @@ def _line(reader: TowerReader, row: FluxRowResult, linear: FluxRowResult | None,
         jobs=jobs_of(row),
         name=f"{row.result.key.runner} {row.result.key.variant}",
         complete=len(row.result.records) == row.result.planned,
+        runner=row.result.key.runner,
     )
 
 

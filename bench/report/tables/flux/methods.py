@@ -70,14 +70,20 @@ def methods_table(selection: Selection, reader: TowerReader, design: str = PLACE
     by_variant = {variant: compared(reader, found, variant, targets) for variant in KNOWING}
     title = finding(by_variant, design) if judged else f"Flux errors, {design}"
     caption = (
-        f"{title}. ÷ same inputs: RMSE ÷ that of the same backbone with the same inputs that knows nothing of the "
+        "÷ same inputs: RMSE ÷ that of the same backbone with the same inputs that knows nothing of the "
         "process model, at the same towers; ÷ baseline: ÷ that of the same backbone's baseline, which sees no shares; "
         "÷ LightGBM: ÷ that of LightGBM with the shares; below 1 the row is better. "
         f"Median R²: over towers, of each tower's own R². {circumstances(selection, design, found)}"
     )
     name = NAME if design == PLACES else f"{NAME}_{design}"
     return Table(
-        name, caption, "Method", tuple(columns), tuple([*lines, *_of_all(reader, found, targets)]), problems(found)
+        name,
+        title,
+        caption,
+        "Method",
+        tuple(columns),
+        tuple([*lines, *_of_all(reader, found, targets)]),
+        problems(found),
     )
 
 
@@ -136,10 +142,10 @@ def groups_table(selection: Selection, reader: TowerReader) -> Table | None:
     )
     title = _finding_of_groups(lines) if is_judged(selection.jobs[0]) else "Flux errors by vegetation and climate"
     caption = (
-        f"{title}. Ratios of RMSE are geometric means over the backbones; LightGBM has the shares; groups with fewer "
+        "Ratios of RMSE are geometric means over the backbones; LightGBM has the shares; groups with fewer "
         f"than {FEWEST_GROUPS} places (near towers are one) have no interval. {circumstances(selection, PLACES, found)}"
     )
-    return Table(GROUPS_NAME, caption, "Group", columns, tuple(lines), problems(found))
+    return Table(GROUPS_NAME, title, caption, "Group", columns, tuple(lines), problems(found))
 
 
 def _finding_of_groups(lines: Sequence[Row]) -> str:
@@ -189,6 +195,7 @@ def _line(
         jobs=jobs_of(row),
         name=f"{row.result.key.runner} {row.result.key.variant or ''}".strip(),
         complete=len(row.result.records) == row.result.planned,
+        runner=row.result.key.runner,
     )
 
 

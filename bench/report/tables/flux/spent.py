@@ -27,11 +27,11 @@ def spent_table(selection: Selection) -> Table:
     )
     first = selection.jobs[0]
     caption = (
-        "Time and memory of the flux suite. Means over jobs, a fold each; the largest memory. Stages that jobs share "
+        "Means over jobs, a fold each; the largest memory. Stages that jobs share "
         "count in the job that made them. Times of one machine under one load: they compare roughly. Data set "
         f"{first.dataset}, profile {first.profile}."
     )
-    return Table(NAME, caption, "Method", columns, tuple(lines))
+    return Table(NAME, "Time and memory of the flux suite", caption, "Method", columns, tuple(lines))
 
 
 def _line(row: FluxRowResult, family: str) -> Row:

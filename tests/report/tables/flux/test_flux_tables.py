@@ -112,7 +112,7 @@ def test_the_best_is_marked_and_no_rule_is(tables: dict[str, Table]) -> None:
 
 
 def test_titles_are_findings(tables: dict[str, Table]) -> None:
-    titles = {name: table.caption.partition(". ")[0] for name, table in tables.items()}
+    titles = {name: table.title for name, table in tables.items()}
     assert "DERE lowers the error of GPP (0.8" in titles["flux_f1"]
     assert "KGML + shares changes no error by more than towers differ" in titles["flux_f1"]
     assert "DERE errs less than the same inputs in" in titles["flux_f1_groups"]
@@ -198,7 +198,7 @@ def test_rows_that_are_not_trained_to_the_end_are_marked(tmp_path: Path) -> None
     reader = TowerReader(Store(tmp_path / "runs"))
     table = marked(methods_table(selection, reader), [selection])
     assert {row.label: row.marks for row in table.rows} == {"DERE": UNTRAINED, "Training mean": ""}
-    assert table.caption.startswith("Errors of every method. ")  # nothing to compare with, nothing found
+    assert table.title == "Errors of every method"  # nothing to compare with, nothing found
 
 
 def test_a_smoke_run_is_not_judged(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_smoke_run_is_not_judged(tmp_path: Path) -> None:
     reader = TowerReader(Store(tmp_path / "runs"))
     for table in flux_tables(selection, reader):
         shown = marked(table, [selection])
-        assert "Not judged (smoke)" in shown.caption and "lowers" not in shown.caption
+        assert "Not judged (smoke)" in shown.caption and "lowers" not in shown.title
         assert not any(value.tied for row in shown.rows for value in row.values.values())
 
 
@@ -268,7 +268,7 @@ def test_rows_of_fewer_folds_are_compared_at_their_towers_and_never_best(tmp_pat
     assert errors[0] is not None and errors[1] is not None
     assert row.values["ratio_gpp"].value == pytest.approx(errors[0].value / errors[1].value)
     assert "Transformer" not in [own.family for own in table.rows if "Mean of the backbones" in own.family]
-    assert "(0.9" in table.caption.partition(". ")[0] or "no error" in table.caption.partition(". ")[0]
+    assert "(0.9" in table.title or "no error" in table.title
     changed = changes_table(selection, reader)
     assert changed is not None
     base, ablated = changed.rows
