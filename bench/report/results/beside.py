@@ -89,8 +89,8 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
         f"{first.dataset} ({own.selection.manifest.dataset_title}); "
         f"{', '.join(targets) or own.selection.manifest.target_name} in {own.selection.manifest.target_units}; "
         f"{', '.join(map(str, filter(None, designs))) or words.split}; profile {first.profile}. In brackets: "
-        f"{CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio is 1; Holm: corrected for the number of rows of "
-        "the reference."
+        f"{CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio is 1; Holm: "
+        "corrected for the number of rows of the reference."
     )
     title = f"Own rows beside the committed reference {name}, suite {suite}"
     return Beside(Table(f"reference_{suite}", title, caption, "Row", tuple(columns), tuple(lines)), made)
