@@ -194,7 +194,7 @@ def test_csv_and_markdown_hold_the_numbers(tables: dict[str, Table]) -> None:
 
 
 def test_rows_that_are_not_trained_to_the_end_are_marked(tmp_path: Path) -> None:
-    selection = small_store(tmp_path, [("flux_transformer", DERE, 1.0), ("flux_mean", None, 2.0)])
+    selection = small_store(tmp_path, [("flux_transformer", dict(DERE), 1.0), ("flux_mean", None, 2.0)])
     reader = TowerReader(Store(tmp_path / "runs"))
     table = marked(methods_table(selection, reader), [selection])
     assert {row.label: row.marks for row in table.rows} == {"DERE": UNTRAINED, "Training mean": ""}
