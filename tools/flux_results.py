@@ -50,7 +50,7 @@ def short_table(lines: pd.DataFrame) -> str:
     """F1 in Markdown with RMSE and ratios only.
 
     Args:
-        lines: the table's CSV: family, method, column, value, low, high.
+        lines: the table's CSV: family, method, column, value, low, high, note.
     """
     targets = [name.removeprefix("rmse_") for name in dict.fromkeys(lines["column"]) if name.startswith("rmse_")]
     columns = [f"{name}_{target}" for name in _SHOWN for target in targets]
@@ -59,7 +59,9 @@ def short_table(lines: pd.DataFrame) -> str:
     made = [f"| Method | {' | '.join(heading)} |", f"| --- |{' ---: |' * len(present)}"]
     for (family, method), own in lines.groupby(["family", "method"], sort=False):
         texts = {line.column: _text(line.value, line.low, line.high) for line in own.itertuples()}
-        made.append(f"| {family}: {method} | {' | '.join(texts.get(name, '–') for name in present)} |")
+        [note] = set(own["note"])
+        said = f" ({note})" if note else ""
+        made.append(f"| {family}: {method}{said} | {' | '.join(texts.get(name, '–') for name in present)} |")
     return "\n".join(made)
 
 

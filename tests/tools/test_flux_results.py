@@ -43,14 +43,14 @@ def test_the_section_of_a_reference(tmp_path: Path) -> None:
 def test_columns_without_a_number_are_left_out() -> None:
     lines = pd.DataFrame(
         [
-            ("Reference", "Training mean", "rmse_gpp", "3.5", "", ""),
-            ("Reference", "LightGBM", "rmse_gpp", "2", "1", "3"),
+            ("Reference", "Training mean", "rmse_gpp", "3.5", "", "", "fold 1 only"),
+            ("Reference", "LightGBM", "rmse_gpp", "2", "1", "3", ""),
         ],
-        columns=["family", "method", "column", "value", "low", "high"],
+        columns=["family", "method", "column", "value", "low", "high", "note"],
     )
     assert short_table(lines).splitlines() == [
         "| Method | GPP RMSE |",
         "| --- | ---: |",
-        "| Reference: Training mean | 3.50 |",
+        "| Reference: Training mean (fold 1 only) | 3.50 |",
         "| Reference: LightGBM | 2.00 [1.00, 3.00] |",
     ]
