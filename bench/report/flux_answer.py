@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bench.report.results import marks
 from bench.report.results.data_words import spoken
 from bench.report.results.flux.flux_rows import BASELINE, DERE, KGML_SHARES, FluxRowResult, flux_rows, targets_of
-from bench.report.results.flux.knowledge import Comparison, best_row, compared
+from bench.report.results.flux.knowledge import KnowledgeRatio, best_row, compared
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
 from bench.report.tables.flux.few import sizes_of
@@ -67,11 +67,11 @@ def _knowledge(
     return f"Fluxes at {where}: {'; '.join(parts)}."
 
 
-def _ratios(comparisons: Sequence[Comparison]) -> str:
+def _ratios(comparisons: Sequence[KnowledgeRatio]) -> str:
     return listed([f"{interval_text(item.mean)} ({item.target})" for item in comparisons])
 
 
-def _told(comparisons: Sequence[Comparison]) -> str:
+def _told(comparisons: Sequence[KnowledgeRatio]) -> str:
     """Which way each flux goes, as far as it can be told."""
     better = [item.target for item in comparisons if item.mean.high < 1]
     worse = [item.target for item in comparisons if item.mean.low > 1]
@@ -82,7 +82,7 @@ def _told(comparisons: Sequence[Comparison]) -> str:
     return ", ".join(said)
 
 
-def _not_helped(comparisons: Sequence[Comparison]) -> str:
+def _not_helped(comparisons: Sequence[KnowledgeRatio]) -> str:
     """Backbones that knowledge makes worse, by flux."""
     hurt = [f"{item.target} of {listed(item.hurt)}" for item in comparisons if item.hurt]
     return f"it does harm to {listed(hurt)}" if hurt else ""

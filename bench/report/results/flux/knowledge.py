@@ -24,7 +24,7 @@ KNOWING = (KGML_SHARES, DERE)
 
 
 @dataclass(frozen=True)
-class Comparison:
+class KnowledgeRatio:
     """One variant against the same backbones with the same inputs, for one target.
 
     Attributes:
@@ -75,7 +75,7 @@ def compared(
     targets: Sequence[str],
     group: str = "",
     base: str | None = None,
-) -> list[Comparison]:
+) -> list[KnowledgeRatio]:
     """A variant against the same backbones without knowledge, for every target that has results.
 
     Rows that lack a fold are left out: they were tested at other towers.
@@ -95,12 +95,12 @@ def compared(
         if mean is None or not math.isfinite(mean.value):
             continue
         ratios = {row.backbone: reader.ratio(row, other, target, group=group) for row, other in pairs}
-        made.append(Comparison(target, mean, {name: own for name, own in ratios.items() if own is not None}))
+        made.append(KnowledgeRatio(target, mean, {name: own for name, own in ratios.items() if own is not None}))
     return made
 
 
 @dataclass(frozen=True)
-class Best:
+class BestRow:
     """The row with the least error over all targets, against LightGBM with the shares.
 
     Attributes:
@@ -114,7 +114,7 @@ class Best:
     r2: Mapping[str, Interval]
 
 
-def best_row(reader: TowerReader, found: Sequence[FluxRowResult], targets: Sequence[str]) -> Best | None:
+def best_row(reader: TowerReader, found: Sequence[FluxRowResult], targets: Sequence[str]) -> BestRow | None:
     """The best row of a design but LightGBM with the shares itself and the reference rules; None without both."""
     found = whole(found)
     below = find(found, LIGHTGBM, LIGHTGBM_SHARES)
@@ -134,4 +134,4 @@ def best_row(reader: TowerReader, found: Sequence[FluxRowResult], targets: Seque
     if best is None:
         return None
     of_row = {target: reader.estimate(best[1], target, "r2") for target in targets}
-    return Best(best[1], best[2], {target: own for target, own in of_row.items() if own is not None})
+    return BestRow(best[1], best[2], {target: own for target, own in of_row.items() if own is not None})

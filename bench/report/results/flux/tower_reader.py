@@ -35,7 +35,7 @@ _Sums = dict[str, tuple[Towers, Doubles]]
 
 
 @dataclass(frozen=True)
-class _Towers:
+class _PooledTowers:
     """Sums of the repetitions of a row at all its test towers.
 
     Attributes:
@@ -71,7 +71,7 @@ class TowerReader:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._jobs: dict[str, _Sums] = {}
-        self._rows: dict[tuple[tuple[str, ...], str], _Towers | None] = {}
+        self._rows: dict[tuple[tuple[str, ...], str], _PooledTowers | None] = {}
         self._groups: dict[str, Towers | None] = {}
         self._datasets: dict[str, DatasetRecord | None] = {}
 
@@ -221,7 +221,7 @@ class TowerReader:
         names = dict.fromkeys((*described.description.groupings, CLIMATE))
         return {name: described.cells[name].to_numpy(str) for name in names}
 
-    def _term(self, own: _Towers, row: FluxRowResult, metric: str, group: str, name: str) -> TowerSums:
+    def _term(self, own: _PooledTowers, row: FluxRowResult, metric: str, group: str, name: str) -> TowerSums:
         inside = np.ones(len(own.towers), bool)
         if group:
             category, _, level = group.partition(":")
@@ -236,14 +236,14 @@ class TowerReader:
             return sums_of_values(towers, values[:, 0], total, near, name)
         return TowerSums(towers, values[:, : len(STATISTICS)], near, name)
 
-    def _of(self, row: FluxRowResult, target: str) -> _Towers | None:
+    def _of(self, row: FluxRowResult, target: str) -> _PooledTowers | None:
         records = row.result.records
         key = tuple(record.job_id for record in records), target
         if key not in self._rows:
             self._rows[key] = self._read(records, target)
         return self._rows[key]
 
-    def _read(self, records: Sequence[Record], target: str) -> _Towers | None:
+    def _read(self, records: Sequence[Record], target: str) -> _PooledTowers | None:
         by_repetition: dict[int, list[tuple[Towers, Doubles]]] = {}
         for record in records:
             sums = self._sums(record)
@@ -259,7 +259,7 @@ class TowerReader:
                     f"Repetitions of {records[0].job.label} were tested at different towers; run it again, best into "
                     "a store of its own."
                 )
-        return _Towers(towers, tuple(by_repetition), np.stack([values for _, values in pooled]))
+        return _PooledTowers(towers, tuple(by_repetition), np.stack([values for _, values in pooled]))
 
     def _sums(self, record: Record) -> _Sums:
         if record.job_id not in self._jobs:
@@ -299,6 +299,6 @@ def _pooled(parts: Sequence[tuple[Towers, Doubles]]) -> tuple[Towers, Doubles]:
     return towers, values
 
 
-def _only(own: _Towers, repetitions: set[int]) -> _Towers:
+def _only(own: _PooledTowers, repetitions: set[int]) -> _PooledTowers:
     order = [own.repetitions.index(number) for number in sorted(repetitions)]
     return replace(own, repetitions=tuple(sorted(repetitions)), values=own.values[order])

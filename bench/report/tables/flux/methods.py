@@ -19,7 +19,7 @@ from bench.report.results.flux.flux_rows import (
     targets_of,
     whole,
 )
-from bench.report.results.flux.knowledge import KNOWING, Comparison, compared, pairs_of
+from bench.report.results.flux.knowledge import KNOWING, KnowledgeRatio, compared, pairs_of
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
@@ -87,7 +87,7 @@ def methods_table(selection: Selection, reader: TowerReader, design: str = PLACE
     )
 
 
-def finding(by_variant: Mapping[str, Sequence[Comparison]], design: str = PLACES) -> str:
+def finding(by_variant: Mapping[str, Sequence[KnowledgeRatio]], design: str = PLACES) -> str:
     """What F1 says, as a sentence without its full stop."""
     parts = []
     for variant, comparisons in by_variant.items():

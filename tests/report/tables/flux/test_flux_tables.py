@@ -10,7 +10,7 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.report.results.flux.flux_rows import find, flux_rows
-from bench.report.results.flux.knowledge import Comparison
+from bench.report.results.flux.knowledge import KnowledgeRatio
 from bench.report.results.flux.tower_reader import TowerReader
 from bench.report.results.marks import marked
 from bench.report.results.selection import Selection, select
@@ -133,7 +133,7 @@ def test_titles_are_findings(tables: dict[str, Table]) -> None:
     ],
 )
 def test_a_finding_says_no_more_than_its_interval(interval: Interval, said: str) -> None:
-    assert said in finding({"dere": [Comparison("GPP", interval, {"Transformer": interval})]})
+    assert said in finding({"dere": [KnowledgeRatio("GPP", interval, {"Transformer": interval})]})
 
 
 def test_groups_are_of_towers_and_small_ones_have_no_interval(
