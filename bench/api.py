@@ -29,6 +29,8 @@ from bench.execution.request import RunOptions, resolve
 from bench.execution.running import RunResult
 from bench.execution.running import run as _run
 from bench.report.reporting import Report, ReportOptions, report, selections
+from bench.report.results.flux.lines import flux_lines
+from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.selection import RowResult, StatisticsReader, rows
 from bench.runners.base import Runner
 from bench.runners.entry import Cost, RunnerEntry
@@ -39,6 +41,7 @@ from bench.store.export import gather, stored_predictions
 from bench.store.export import write as write_predictions
 from bench.store.records import Record
 from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id, store_of_plan
+from bench.suites.flux import SUITE as FLUX
 from bench.system.arguments import path, require, require_texts, texts
 from bench.system.disk import disk_errors
 
@@ -122,8 +125,10 @@ def results(
         groups: groups of samples, such as ``all`` or ``week:40``; None for all that were stored.
 
     Returns:
-        One line per suite, runner, view, sample size, variant, part, group and metric: ``value`` (mean over
-        repetitions), ``low`` and ``high`` (95 % interval), ``runs`` (repetitions), ``planned``, ``jobs`` (their ids).
+        One line per suite, runner, view, sample size, variant, split, target, part, group and metric: ``value`` (mean
+        over repetitions), ``low`` and ``high`` (95 % interval), ``runs`` (repetitions), ``planned``, ``jobs`` (their
+        ids). ``split`` is its kind, of suite ``flux`` the question that it stands for; ``train_cells`` is there the
+        number of labelled towers, ``towers`` that of test towers, and intervals are over towers.
 
     Raises:
         BenchError: the store holds no such run. Damaged jobs are left out, each with a warning.
@@ -140,13 +145,17 @@ def results(
     wanted = None if groups is None else set(texts(groups, "groups"))
     lines = []
     for name, selection in chosen.items():
+        if name == FLUX:
+            lines += [{"suite": name, **line} for line in flux_lines(selection, towers_of(reader), wanted)]
+            continue
         for row in rows(selection):
-            lines += [{"suite": name, **line} for line in _lines(row, reader, weighting, wanted)]
+            target = selection.manifest.target_name
+            lines += [{"suite": name, "target": target, **line} for line in _lines(row, reader, weighting, wanted)]
     return pd.DataFrame(lines, columns=list(_COLUMNS))
 
 
 _COLUMNS = (
-    *("suite", "runner", "title", "family", "view", "train_cells", "variant"),
+    *("suite", "runner", "title", "family", "view", "train_cells", "variant", "split", "target", "towers"),
     *("part", "group", "metric", "value", "low", "high", "runs", "planned", "jobs"),
 )
 
@@ -172,6 +181,8 @@ def _lines(
                 "view": row.key.view,
                 "train_cells": row.key.train_cells,
                 "variant": row.key.variant,
+                "split": row.records[0].job.split["kind"],
+                "towers": None,
                 "part": part,
                 "group": group,
                 "metric": metric,

@@ -32,6 +32,13 @@ FOLD_SEED = 5
 """Seed of the order in which places are dealt to folds: the same folds for every row, seed and target."""
 
 
+TOWER_ORDER_SEED = 17
+"""Beside the number of the sample, seed of the order in which training towers get their roles."""
+
+HIDDEN_MONTHS_SEED = 24
+"""Beside the number of the choice and the tower, seed of the months that an imputation is to find."""
+
+
 def derive_seed(dataset: str, runner: str, repetition: int) -> int:
     """A seed in 0 … 2³¹ − 1 for one repetition of one runner on one data set."""
     digest = hashlib.sha256(f"{dataset}\0{runner}\0{repetition}".encode()).digest()

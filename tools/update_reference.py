@@ -26,6 +26,8 @@ from bench.store.reference import COMMANDS, SUMS, sums_file
 from bench.store.reference import name_of as reference_name
 from bench.store.store import Store
 from bench.suites.again import command_of_run
+from bench.suites.flux import SUITE as FLUX
+from tools.flux_results import F1, flux_results
 
 ROOT = Path(__file__).parent.parent
 FIGURES = (
@@ -34,11 +36,16 @@ FIGURES = (
     "full_figure4_dual_branch_plus.png",
     "full_figure5_dual_branch_plus.png",
     "ablation.png",
+    "flux_courses.png",
+    "flux_few_towers.png",
+    "flux_towers.png",
+    "flux_reliability.png",
 )
 """The figures that are committed; `bench report` draws all of them from a store."""
 MOST_BYTES = 3_000_000
 """Of a file of sums in the repository."""
 ANSWER_BEGIN, ANSWER_END = "<!-- answer:begin -->", "<!-- answer:end -->"
+FLUX_BEGIN, FLUX_END = "<!-- flux:begin -->", "<!-- flux:end -->"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
@@ -62,6 +69,7 @@ def main() -> None:
     if first.dataset == "northchina":
         _update_readme(folder)
     _update_answers()
+    _update_flux_page()
 
 
 def write_numbers(store: Store, chosen: Mapping[str, Selection], folder: Path) -> None:
@@ -80,7 +88,7 @@ def write_numbers(store: Store, chosen: Mapping[str, Selection], folder: Path) -
     commands: list[str] = []
     for suite, selection in chosen.items():
         done = selection.done
-        content = sums_file({record.job_id: store.statistics(record) for record in done})
+        content = sums_file({record.job_id: _kept_sums(suite, store.statistics(record)) for record in done})
         if len(content) > MOST_BYTES:
             raise ValueError(
                 f"the sums of suite {suite} take {len(content) / 1e6:.1f} MB, more than {MOST_BYTES / 1e6:g}"
@@ -100,6 +108,16 @@ def write_numbers(store: Store, chosen: Mapping[str, Selection], folder: Path) -
             lines = pd.read_csv(metrics, dtype=str, keep_default_na=False)
             lines[lines["group"] == "all"].to_csv(metrics, index=False, lineterminator="\n")
     (folder / COMMANDS).write_text("".join(f"{command}\n" for command in commands))
+
+
+def _kept_sums(suite: str, sums: pd.DataFrame) -> pd.DataFrame:
+    """The sums of a job that a repository holds: of fluxes those over all test months, which comparisons are made of.
+
+    Tables of fluxes by class and climate are made of predictions, which stay in the store.
+    """
+    if suite != FLUX:
+        return sums
+    return sums[(sums["part"] == "test") & ~sums["group"].astype(str).str.contains("/")]
 
 
 def _needed(store: Store, suite: str, selection: Selection) -> list[Manifest]:
@@ -129,6 +147,14 @@ def _update_answers() -> None:
     paragraphs = "\n\n".join((folder / "answer.md").read_text().strip() for folder in folders)
     for page in (ROOT / "README.md", ROOT / "docs" / "findings.md"):
         page.write_text(_between(page.read_text(), ANSWER_BEGIN, ANSWER_END, paragraphs))
+
+
+def _update_flux_page() -> None:
+    """Repeats what the committed tables of fluxes say in the page about them."""
+    folders = sorted(path.parent for path in (ROOT / "tables" / "reference").glob(f"*/{F1}.csv"))
+    page = ROOT / "docs" / "flux.md"
+    text = "\n\n".join(flux_results(folder) for folder in folders)
+    page.write_text(_between(page.read_text(), FLUX_BEGIN, FLUX_END, text))
 
 
 def _between(text: str, begin: str, end: str, new: str) -> str:

@@ -83,6 +83,8 @@ def _as_json(line: Compared) -> dict[str, object]:
         "view": key.view,
         "train_cells": key.train_cells,
         "variant": key.variant,
+        "design": key.design,
+        "target": line.target,
         "title": line.title,
         "state": line.state,
         "first": _numbers(line.before),

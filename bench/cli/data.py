@@ -93,7 +93,10 @@ def verify(spec: str) -> int:
 
 @command.command()
 @dataset_argument("auto")
-@click.option("--suite", default="full", show_default=True, help="Whose split: full or fewshot.")
+@click.option("--suite", default="full", show_default=True, help="Whose split: full, fewshot or flux.")
+@click.option(
+    "--design", default="places", show_default=True, help="flux: which question's split; of several, the first."
+)
 @click.option("--split", default=None, help="full: name of the split, as in `bench run`; of several folds, the first.")
 @click.option("--target", default=None, help="Of several targets, which  [default: the first].")
 @click.option("--weeks", default="", help="fewshot: steps of the year, as in `bench run`.")
@@ -106,6 +109,7 @@ def verify(spec: str) -> int:
 def audit(
     spec: str,
     suite: str,
+    design: str,
     split: str | None,
     target: str | None,
     weeks: str,
@@ -118,22 +122,27 @@ def audit(
     from bench.data.audit import audit_split
     from bench.data.datasets import open_dataset
     from bench.data.split_names import default_split, parse_split, split_parameters
-    from bench.data.splits import default_weeks, fewshot_parameters, make_split, parse_weeks
+    from bench.data.splits import cube_of, default_weeks, fewshot_parameters, make_split, parse_weeks
     from bench.errors import unknown
     from bench.suites import profiles
+    from bench.suites.flux import SUITE as FLUX
+    from bench.suites.flux import split_of_design
+    from bench.suites.options import SuiteOptions
 
-    if suite not in ("full", "fewshot"):
-        raise unknown("suite", suite, ["full", "fewshot"], "see `bench data audit --help`")
+    if suite not in ("full", "fewshot", FLUX):
+        raise unknown("suite", suite, ["full", "fewshot", FLUX], "see `bench data audit --help`")
     cube = open_dataset(spec, lambda text: click.echo(text, err=True)).cube
     max_cells = profiles.get(profile).max_cells
     if suite == "full":
         parameters = split_parameters(cube, parse_split(split or default_split(cube)), max_cells)[0]
+    elif suite == FLUX:
+        parameters = split_of_design(cube, design, SuiteOptions(profile=profile, split=split))
     else:
         scored = parse_weeks(weeks) if weeks.strip() else default_weeks(cube)
         parameters = fewshot_parameters(cube, scored, train_cells, 0, max_cells)
-    if cube.several_targets:
+    if cube.several_targets and suite != FLUX:
         parameters["target"] = target or cube.target_name
-    cube = cube.for_target(parameters.get("target", target))
+    cube = cube_of(cube, parameters)
     made = make_split(cube, parameters)
     result = audit_split(cube, made)
     found: dict[str, Any] = dataclasses.asdict(result) | {"passed": result.passed}

@@ -93,7 +93,7 @@ def suite_options(function: CommandT) -> CommandT:
     """The options that choose jobs and resources, shared by `run` and `plan`."""
     options = (
         click.option(
-            "--suite", required=True, metavar="NAME", help="full (Table 1), fewshot (Tables 2 and 3) or ablation."
+            "--suite", required=True, metavar="NAME", help="full (Table 1), fewshot (Tables 2 and 3), ablation or flux."
         ),
         click.option(
             "--dataset",
@@ -165,6 +165,13 @@ def suite_options(function: CommandT) -> CommandT:
             metavar="NAME",
             help="full: last-year, last-year-of-each-place, column, published, share:0.2, blocks:SIZE,FOLDS, "
             "places:FOLDS; FOLD/FOLDS for one fold  [default: the data's own, else last-year].",
+        ),
+        click.option(
+            "--designs",
+            type=NAMES,
+            default="",
+            metavar="A,B",
+            help="flux: places, years, few, tropics, imputation  [default: all that the data allow].",
         ),
         click.option(
             "--train-cells",

@@ -30,7 +30,9 @@ Examples:
   bench report --pdf                            # also tables.pdf; needs TeX"""
 )
 @store_option
-@click.option("--suite", default=None, help="Only this suite: full (Table 1), fewshot (Tables 2 and 3) or ablation.")
+@click.option(
+    "--suite", default=None, help="Only this suite: full (Table 1), fewshot (Tables 2 and 3), ablation or flux."
+)
 @click.option("--dataset", default=None, help="Name of the data set  [default: that of the newest run].")
 @click.option("--profile", default=None, help="Name of the profile  [default: that of the newest run].")
 @click.option("--target", default=None, help="Of data with several targets, which  [default: the first].")

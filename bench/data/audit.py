@@ -19,7 +19,7 @@ import numpy.typing as npt
 from bench.arrays import Doubles
 from bench.data.cube import Cube, FloatArray
 from bench.data.folds import IUGG_RADIUS_KM
-from bench.data.parts import Part, Split
+from bench.data.parts import IndexArray, Part, Split
 from bench.errors import BenchError
 from bench.seeds import ROW_HASH_SEED
 from models.sphere import unit_sphere
@@ -69,11 +69,12 @@ def audit_split(cube: Cube, split: Split) -> SplitAudit:
     """Measures overlap and distance between the two parts of a split, and looks for samples that stand in both.
 
     Args:
-        cube: the data; of several targets, the one that the split's parameters name is meant.
+        cube: the data; of several targets, the one that the split's parameters name is meant, else the first.
         split: the split.
     """
     layout = audit_places(cube.places, cube.is_planar, cube.time, split)
-    return dataclasses.replace(layout, twins=count_twins(cube.for_target(split.parameters.get("target")), split))
+    one = split.parameters.get("target") or cube.target_names[0]
+    return dataclasses.replace(layout, twins=count_twins(cube.for_target(one), split))
 
 
 def audit_places(places: Doubles, is_planar: bool, time: npt.NDArray[np.datetime64], split: Split) -> SplitAudit:
@@ -187,22 +188,39 @@ def saw_training_only(fit_predict: Callable[[Cube, Part], FloatArray], cube: Cub
         targets outside the training part have been replaced.
     """
     original = fit_predict(cube, split.train)
-    counterfactual = fit_predict(scramble_outside(cube, split.train), split.train)
+    counterfactual = fit_predict(scramble_outside(cube, split.train, _weather_known(split)), split.train)
     return bool(np.array_equal(original, counterfactual))
 
 
-def scramble_outside(cube: Cube, part: Part) -> Cube:
+def _weather_known(split: Split) -> IndexArray | None:
+    """Cells whose inputs a split of towers lets a model learn from at all times: also those that nobody measured."""
+    roles = split.roles
+    if roles is None:
+        return None
+    return np.unique(np.concatenate([roles.simulated, roles.pretraining_validation, roles.known]))
+
+
+def scramble_outside(cube: Cube, part: Part, whole: IndexArray | None = None) -> Cube:
     """A cube with the same values inside a part and wildly different (finite) ones outside.
 
     Climate of a part's cell before its last sample is an input of that sample (windows look back, over gaps too), so
     it stays; targets do not.
+
+    Args:
+        cube: the data.
+        part: what stays.
+        whole: cells whose inputs stay at all times, too.
     """
     inside = np.zeros((cube.n_cells, cube.n_times), bool)
     inside[part.samples()] = True
     looked_back_at = np.logical_or.accumulate(inside[:, ::-1], axis=1)[:, ::-1]
+    if whole is not None:
+        looked_back_at[whole] = True
     of_target = inside[:, :, None] if cube.several_targets else inside
     static_inside = np.zeros(cube.n_cells, bool)
     static_inside[part.cells] = True
+    if whole is not None:
+        static_inside[whole] = True
     land_cover = np.arange(len(cube.static_names)) < cube.n_land_cover
     static = np.where(
         static_inside[:, None], cube.static, np.where(land_cover, cube.static[:, ::-1], -cube.static * 7 + 3)

@@ -15,7 +15,9 @@ from bench.data.cube import Cube
 TEMPERATURE_NAMES = ("temperature_2m", "Tavg", "tair", "temperature")
 """What data sets call the mean air temperature near the ground, the first that is there counts: ERA5-Land, then
 GLDAS as PML_V2 names it, then plain names."""
-PRECIPITATION_NAMES = ("total_precipitation_sum", "Prcp", "precipitation")
+EXTREME_NAMES = ("tmin", "tmax")
+"""Where none of them is there: the daily extremes, whose mean stands for the daily mean."""
+PRECIPITATION_NAMES = ("total_precipitation_sum", "Prcp", "precipitation", "precip")
 """What data sets call precipitation, in the same order."""
 CLASSES = ("tropical", "desert", "steppe", "temperate", "cold", "polar")
 """Köppen–Geiger A, BW, BS, C, D and E."""
@@ -40,17 +42,17 @@ def climate_classes(cube: Cube) -> npt.NDArray[np.str_]:
 
     Args:
         cube: the data; its mean air temperature in K or degC and its precipitation in mm d-1 or in m per step are found
-            by name (`TEMPERATURE_NAMES`, `PRECIPITATION_NAMES`).
+            by name (`TEMPERATURE_NAMES`, else `EXTREME_NAMES`; `PRECIPITATION_NAMES`).
 
     Returns:
         One of `CLASSES` for each cell, or `UNKNOWN` for all of them.
     """
     unknown = np.full(cube.n_cells, UNKNOWN)
-    temperature_at = named_feature(cube.feature_names, TEMPERATURE_NAMES)
+    temperature_at = _temperatures(cube)
     precipitation_at = named_feature(cube.feature_names, PRECIPITATION_NAMES)
-    if temperature_at is None or precipitation_at is None:
+    if not temperature_at or precipitation_at is None:
         return unknown
-    shift = {"K": -273.15, "degC": 0.0}.get(cube.feature_units[temperature_at])
+    shift = {"K": -273.15, "degC": 0.0}.get(cube.feature_units[temperature_at[0]])
     per_day = _to_mm_per_day(cube, cube.feature_units[precipitation_at])
     training = np.flatnonzero(cube.year < cube.year[-1])
     # A step counts in the month of its middle, but in its own year: of the last 8-day step that is December.
@@ -64,9 +66,20 @@ def climate_classes(cube: Cube) -> npt.NDArray[np.str_]:
     monthly = np.empty((2, cube.n_cells, 12))
     for start in range(0, cube.n_cells, _BLOCK_CELLS):
         block = np.asarray(cube.climate[start : start + _BLOCK_CELLS], dtype=np.float64)[:, training]
-        monthly[0, start : start + len(block)] = (block[:, :, temperature_at] + shift) @ share.T
+        monthly[0, start : start + len(block)] = (block[:, :, temperature_at].mean(axis=2) + shift) @ share.T
         monthly[1, start : start + len(block)] = (block[:, :, precipitation_at] * per_day[training]) @ share.T
     return classify(monthly[0], np.maximum(monthly[1], 0.0) * _MONTH_DAYS)
+
+
+def _temperatures(cube: Cube) -> list[int]:
+    """The features whose mean is the air temperature; none where it is not known."""
+    mean = named_feature(cube.feature_names, TEMPERATURE_NAMES)
+    if mean is not None:
+        return [mean]
+    if not set(EXTREME_NAMES) <= set(cube.feature_names):
+        return []
+    extremes = [cube.feature_names.index(name) for name in EXTREME_NAMES]
+    return extremes if len({cube.feature_units[at] for at in extremes}) == 1 else []
 
 
 def classify(temperature: Doubles, precipitation: Doubles) -> npt.NDArray[np.str_]:

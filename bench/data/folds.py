@@ -53,20 +53,9 @@ def folds_of_places(
     Raises:
         BenchError: there are fewer groups of places than folds, or one of them is larger than a fold can be.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
-
-    distinct, place = np.unique(places, axis=0, return_inverse=True)
-    place = place.reshape(-1)
-    group = place
-    if near > 0:
-        points = distinct if planar else unit_sphere(distinct[:, 0], distinct[:, 1])
-        reach = near if planar else 2 * np.sin(min(near / IUGG_RADIUS_KM, np.pi) / 2)
-        pairs = cKDTree(points).query_pairs(reach, output_type="ndarray")
-        graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(distinct),) * 2)
-        group = connected_components(graph, directed=False)[1][place]
+    group = near_groups(places, near, planar)
     unit = "" if planar else " km"
+    _require_groups(len(np.unique(places, axis=0)), folds, "places")
     largest = int(np.bincount(group).max())
     if near > 0 and largest > 2 * len(places) / folds:
         raise BenchError(
@@ -78,14 +67,41 @@ def folds_of_places(
     return _dealt(group, label, folds, f"groups of places within {near:g}{unit}")
 
 
+def near_groups(places: Doubles, near: float, planar: bool) -> Folds:
+    """(cell,) group of each cell: places that are near each other, or joined by a chain of such distances.
+
+    Args:
+        places: (cell, 2) coordinates.
+        near: how far near ones lie apart at most (km on the sphere, else the CRS's unit); 0 for equal coordinates only.
+        planar: whether coordinates are planar.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    distinct, place = np.unique(places, axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    if near <= 0:
+        return np.asarray(place)
+    points = distinct if planar else unit_sphere(distinct[:, 0], distinct[:, 1])
+    reach = near if planar else 2 * np.sin(min(near / IUGG_RADIUS_KM, np.pi) / 2)
+    pairs = cKDTree(points).query_pairs(reach, output_type="ndarray")
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(distinct),) * 2)
+    return np.asarray(connected_components(graph, directed=False)[1][place])
+
+
+def _require_groups(n_groups: int, folds: int, what: str) -> None:
+    if n_groups < folds:
+        raise BenchError(f"There are {n_groups} {what}, fewer than the {folds} folds; name fewer folds.")
+
+
 def _dealt(group: Folds, label: Folds, folds: int, what: str) -> Folds:
     """Deals groups to folds, the large ones first: each goes where its label, then any cell, is rarest.
 
     Cells of one group may differ in label; the commonest counts.
     """
     n_groups, n_labels = int(group.max()) + 1, int(label.max()) + 1
-    if n_groups < folds:
-        raise BenchError(f"There are {n_groups} {what}, fewer than the {folds} folds; name fewer folds.")
+    _require_groups(n_groups, folds, what)
     counts = np.zeros((n_groups, n_labels), np.int64)
     np.add.at(counts, (group, label), 1)
     size, commonest = counts.sum(axis=1), counts.argmax(axis=1)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bench.arrays import Mask
+
+if TYPE_CHECKING:
+    from bench.data.tower_roles import Roles
 
 IndexArray = npt.NDArray[np.int64]
 
@@ -85,9 +88,11 @@ class Split:
         scored_train: training samples on which its training error is taken: all of them, or, few-shot, those of the
             scored weeks, so that train and test error are about the same time of the year.
         parameters: JSON values that, with the cube, determine the two parts (they enter the cell's fingerprint).
+        roles: what each training tower is for, of splits of towers; None of all others.
     """
 
     train: Part
     test: Part
     scored_train: Part
     parameters: Mapping[str, Any]
+    roles: Roles | None = None

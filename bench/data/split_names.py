@@ -192,6 +192,8 @@ def describe(parameters: Mapping[str, Any], distance_unit: str = "km") -> str:
     folds = f"{parameters['folds']} folds" if "folds" in parameters else ""
     if kind == "last-year-of-each-place":
         return "tested on the last measured year of each place"
+    if kind == "cells":
+        return f"tested on {len(parameters['test_cells'])} named places"
     if kind == "share":
         return f"tested on a random {parameters['share']:.0%} of the samples"
     if kind == "blocks":

@@ -23,6 +23,14 @@ from bench.data.parts import IndexArray as IndexArray
 from bench.data.parts import Part as Part
 from bench.data.parts import Split as Split
 from bench.data.rhythm import EIGHT_DAY, RHYTHMS
+from bench.data.tower_roles import (
+    HIDDEN_SEED,
+    HIDDEN_SHARE,
+    LABELLED,
+    LABELLED_SEED,
+    VALIDATION_SHARE,
+    with_roles,
+)
 from bench.errors import BenchError
 from bench.seeds import CELL_SAMPLE_SEED
 
@@ -31,6 +39,11 @@ FEWSHOT_CELLS = 6_000
 FEWSHOT_SHARE = 0.3
 _LAST_YEAR = 9999
 _MOST_STEPS = 366
+_MOST_SHARE, _LONGEST_NAME = 0.5, 40
+TARGETS = "targets"
+"""Parameter of a split whose jobs predict several targets at once: their names."""
+DESIGN = "design"
+"""Parameter of a split that stands for one of a suite's questions: the name of that question, part of its label."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,7 @@ class Layout:
 
     @classmethod
     def of_cube(cls, cube: Cube) -> Layout:
-        """The layout of a cube with a single target."""
+        """The layout of a cube; of several targets, any that was measured counts."""
         labels = cube.labels_of(cube.groupings[0]) if cube.groupings else None
         return cls(cube.places, cube.is_planar, cube.year, cube.step_of_year, labels, cube.split, cube.measured)
 
@@ -194,9 +207,16 @@ def require_parameters(parameters: Mapping[str, Any]) -> None:
     for name, fits in needed.items():
         if (name not in parameters and name != "target") or not fits(parameters.get(name)):
             raise ValueError(f"parameter {name!r} of its split is missing or makes no sense")
-    foreign = sorted(set(parameters) - {"kind", *needed})
+    foreign = sorted(set(parameters) - {"kind", *needed, *_OF_TOWERS})
     if foreign:
         raise ValueError(f"a split of kind {kind!r} has no parameter {foreign[0]!r}")
+    for name, fits in _OF_TOWERS.items():
+        if name in parameters and not fits(parameters[name]):
+            raise ValueError(f"parameter {name!r} of its split makes no sense")
+    if HIDDEN_SHARE in parameters and HIDDEN_SEED not in parameters:
+        raise ValueError(f"parameter {HIDDEN_SEED!r} of its split is missing")
+    if VALIDATION_SHARE not in parameters and any(name in parameters for name in (LABELLED, HIDDEN_SHARE)):
+        raise ValueError(f"parameter {VALIDATION_SHARE!r} of its split is missing")
 
 
 def _is_count(value: object, least: int = 1) -> bool:
@@ -223,6 +243,16 @@ _FEWSHOT = {
     "train_cells": _is_count,
     "sample_seed": lambda value: _is_count(value, 0),
 }
+_OF_TOWERS: Mapping[str, Callable[[object], bool]] = {
+    DESIGN: lambda value: isinstance(value, str) and value.isidentifier() and len(value) <= _LONGEST_NAME,
+    TARGETS: lambda value: isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value),
+    VALIDATION_SHARE: lambda value: _is_positive(value) and _MOST_SHARE > value > 0,  # type: ignore[operator]
+    LABELLED: _is_count,
+    LABELLED_SEED: lambda value: _is_count(value, 0),
+    HIDDEN_SHARE: lambda value: _is_positive(value) and 1 > value > 0,  # type: ignore[operator]
+    HIDDEN_SEED: lambda value: _is_count(value, 0),
+}
+"""What a split of towers has beside the parameters of its kind, all or some of it."""
 _FOLDS = {**_ANY, "fold": lambda value: _is_count(value, 0), "folds": _is_count}
 _PARAMETERS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "full": _FULL,
@@ -231,6 +261,7 @@ _PARAMETERS: Mapping[str, Mapping[str, Callable[[object], bool]]] = {
     "last-year-of-each-place": _ANY,
     "column": _ANY,
     "published": _ANY,
+    "cells": {**_ANY, "test_cells": lambda value: isinstance(value, list) and all(_is_count(row, 0) for row in value)},
     "share": {**_ANY, "share": _is_positive, "share_seed": lambda value: _is_count(value, 0)},
     "blocks": {**_FOLDS, "block_size": _is_positive},
     "places": {**_FOLDS, "near": lambda value: value is None or _is_positive(value)},
@@ -242,13 +273,33 @@ def make_split(cube: Cube, parameters: Mapping[str, Any]) -> Split:
     """Rebuilds a split from its parameters; the same cube and parameters always give the same indices.
 
     Args:
-        cube: the data; of several targets, the one that the parameters name is meant.
+        cube: the data; of several targets, the one or those that the parameters name are meant.
         parameters: of the split.
 
     Raises:
         BenchError: no sample is left to train or to test on.
     """
-    return split_of_layout(Layout.of_cube(cube.for_target(parameters.get("target"))), parameters)
+    return split_of_layout(Layout.of_cube(cube_of(cube, parameters)), parameters)
+
+
+def cube_of(cube: Cube, parameters: Mapping[str, Any]) -> Cube:
+    """The data as jobs with such a split see them: with one target, or with all of several.
+
+    Args:
+        cube: the data.
+        parameters: of the split.
+
+    Raises:
+        BenchError: the data have no such target, or others than the split names.
+    """
+    if TARGETS not in parameters:
+        return cube.for_target(parameters.get("target"))
+    if list(cube.target_names) != parameters[TARGETS]:
+        raise BenchError(
+            f"Data set {cube.name!r} has the targets {', '.join(cube.target_names)}; the split is of "
+            f"{', '.join(parameters[TARGETS])}."
+        )
+    return cube
 
 
 def split_of_layout(layout: Layout, parameters: Mapping[str, Any]) -> Split:
@@ -267,13 +318,23 @@ def split_of_layout(layout: Layout, parameters: Mapping[str, Any]) -> Split:
         scored = train
     if layout.measured is not None:
         train, test, scored = (part.restricted(layout.measured) for part in (train, test, scored))
+    roles = None
+    if VALIDATION_SHARE in parameters:
+        for part, what in ((train, "train"), (test, "test")):
+            _require_samples(part, what, parameters)
+        train, test, roles = with_roles(train, test, parameters)
+        scored = train
     for part, what in ((train, "train"), (test, "test"), (scored, "take a training error")):
-        if not len(part):
-            raise BenchError(
-                f"The split ({split_names.describe(parameters)}) leaves no measured sample to {what} on; use "
-                "another --split."
-            )
-    return Split(train, test, scored, dict(parameters))
+        _require_samples(part, what, parameters)
+    return Split(train, test, scored, dict(parameters), roles)
+
+
+def _require_samples(part: Part, what: str, parameters: Mapping[str, Any]) -> None:
+    if not len(part):
+        raise BenchError(
+            f"The split ({split_names.describe(parameters)}) leaves no measured sample to {what} on; use "
+            "another --split."
+        )
 
 
 def _by_year(layout: Layout, cells: IndexArray, parameters: Mapping[str, Any]) -> tuple[Part, Part, Part]:
@@ -311,6 +372,12 @@ def _by_mask(layout: Layout, cells: IndexArray, parameters: Mapping[str, Any]) -
         if layout.own is None:
             raise BenchError("This data set's own split is not at hand; open the data set itself.")
         trains, tests = layout.own == TRAINS, layout.own == TESTS
+    elif kind == "cells":
+        outside = [row for row in parameters["test_cells"] if row >= shape[0]]
+        if outside:
+            raise BenchError(f"The split tests cell {outside[0]}, and the data have {shape[0]}; open the right data.")
+        tests = np.broadcast_to(np.isin(np.arange(shape[0]), parameters["test_cells"])[:, None], shape)
+        trains = ~tests
     elif kind == "share":
         pool = np.flatnonzero(np.ones(shape, bool) if layout.measured is None else layout.measured)
         order = np.random.default_rng([parameters["share_seed"], len(pool)]).permutation(len(pool))

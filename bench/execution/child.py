@@ -22,9 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.data.cube import Cube
+    from bench.data.parts import Split
     from bench.execution.result import Result
+    from bench.runners.base import Runner
     from bench.store.jobs import Job
 
+Metrics = dict[str, dict[str, float | None]]
 COMPANION_GRACE_S = 3.0
 """After a companion failed: how long the first process may take to say why itself."""
 _MEMORY_SIGNS = ("bad_alloc", "can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
@@ -116,7 +119,7 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     import pandas as pd
 
     from bench.data.audit import require_no_copies
-    from bench.data.splits import make_split
+    from bench.data.splits import cube_of, make_split
     from bench.execution.inprocess import build_runner, checked_prediction
     from bench.execution.result import Result
     from bench.runners.history import history_table
@@ -126,9 +129,9 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     from bench.system.clock import timed
 
     job = Job.model_validate(task["cell"])
-    cube = _open_data(task, job).for_target(job.split.get("target"))
+    cube = cube_of(_open_data(task, job), job.split)
     split = make_split(cube, job.split)
-    require_no_copies(cube, split)
+    require_no_copies(cube.for_target(cube.target_names[0]), split)
     runner = build_runner(
         job.runner,
         cube,
@@ -155,6 +158,10 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
     epochs = runner.history()
     if epochs is not None:
         history_table(epochs).to_parquet(work / HISTORY, index=False)
+    if job.targets:
+        from bench.execution.several_targets import leave_results
+
+        return _result(runner, leave_results(runner, job.runner, cube, split, work, times), split, times, ended)
     with timed(times, "predict"):
         predictions = {"test": checked_prediction(runner, split.test, "test", job.runner)}
     predictions["train"] = checked_prediction(runner, split.scored_train, "train", job.runner)
@@ -175,17 +182,24 @@ def _run(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Result:
         columns = {name: test.select(weights[:, :, index]) for index, name in enumerate(names)}
         pd.DataFrame(samples | columns).to_parquet(work / IMPORTANCE, index=False, compression="zstd")
     table = evaluate(statistics).query("group == 'all' and weighting == 'plain'").set_index("part")
-    metrics = {
-        part: {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
+    metrics: Metrics = {
+        str(part): {name: None if pd.isna(row[name]) else float(row[name]) for name in ("rmse", "r2", "mae", "bias")}
         for part, row in table.iterrows()
     }
+    return _result(runner, metrics, split, times, ended)
+
+
+def _result(runner: Runner, metrics: Metrics, split: Split, times: dict[str, float], ended: str | None) -> Result:
+    """The result of a job that went well."""
+    from bench.execution.result import Result
+
     device, precision = runner.trained_on() or (None, None)
     return Result.model_validate(
         {
             "status": "done",
             "metrics": metrics,
             "n_train": len(split.train),
-            "n_test": len(test),
+            "n_test": len(split.test),
             "times": times,
             "device": device,
             "precision": precision,

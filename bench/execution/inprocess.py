@@ -13,12 +13,15 @@ import numpy as np
 
 from bench.data.audit import saw_training_only
 from bench.data.cube import Cube, FloatArray
-from bench.data.splits import Part, Split
+from bench.data.splits import TARGETS, Part, Split
 from bench.data.views import DEFAULT_VIEW
 from bench.errors import BenchError
 from bench.runners import registry
 from bench.runners.base import Runner, Task
 from bench.seeds import derive_seed, seed_everything
+
+SHARED_STAGES = "stages"
+"""Folder beside the checkpoints of jobs: what several of them need, such as a pretraining."""
 
 
 def build_runner(
@@ -44,7 +47,7 @@ def build_runner(
         threads: numeric threads.
         parameters: resolved parameters.
         scratch: an empty folder.
-        checkpoint: folder that outlives the process; None for `scratch`.
+        checkpoint: folder that outlives the process, beside that of what jobs share; None for `scratch`.
     """
     entry = registry.get(name)
     seed = 0 if seed is None else seed
@@ -66,19 +69,32 @@ def build_runner(
         scratch=scratch,
         checkpoint=checkpoint or scratch,
         scored_steps=tuple(sorted({int(step) for step in cube.step_of_year[split.test.times]})),
+        roles=split.roles,
+        shared=(scratch if checkpoint is None else checkpoint.parent) / SHARED_STAGES,
     )
     runner: Runner = entry.load()(task)
     return runner
 
 
-def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) -> FloatArray:
-    """A runner's predictions of a part, (n_cells, n_times), after checking their type, number and that they are finite.
+def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str, n_targets: int = 1) -> FloatArray:
+    """A runner's predictions of a part, after checking their type, number and that they are finite.
 
     Only samples are checked; where the part's rectangle has none, anything may stand.
+
+    Args:
+        runner: fitted.
+        part: which samples.
+        name: of the part.
+        runner_name: of the runner.
+        n_targets: that it predicts at once.
+
+    Returns:
+        (n_cells, n_times) float32, of several targets (n_cells, n_times, n_targets).
 
     Raises:
         BenchError: they are no real numbers or partly masked, the shape is wrong, or a value is NaN or infinite.
     """
+    expected = part.shape if n_targets == 1 else (*part.shape, n_targets)
     given = runner.predict(part)
     kind = np.asarray(given).dtype
     if kind.kind not in "fiub" or np.ma.is_masked(given):
@@ -89,10 +105,10 @@ def checked_prediction(runner: Runner, part: Part, name: str, runner_name: str) 
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
         prediction = np.asarray(given, np.float32)
-    if prediction.shape != part.shape:
+    if prediction.shape != expected:
         raise BenchError(
             f"Runner {runner_name!r} returned {prediction.shape} predictions of the {name} part instead of "
-            f"{part.shape}; correct its predict()."
+            f"{expected}; correct its predict()."
         )
     bad = int((~np.isfinite(part.select(prediction))).sum())
     if bad:
@@ -110,6 +126,7 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
     if reason:
         raise BenchError(f"Runner {name!r} cannot be audited here: it {reason}.")
     seed = derive_seed(cube.name, name, 0)
+    n_targets = len(cube.target_names) if TARGETS in split.parameters else 1
 
     def fit_predict(data: Cube, part: Part) -> FloatArray:
         """Predictions (n_samples,) of a fresh runner."""
@@ -128,7 +145,7 @@ def trained_on_training_only(name: str, cube: Cube, split: Split, profile: str) 
                     scratch=Path(scratch),
                 )
                 runner.fit()
-                predicted: FloatArray = part.select(checked_prediction(runner, part, "train", name))
+                predicted: FloatArray = part.select(checked_prediction(runner, part, "train", name, n_targets))
                 return predicted
             finally:
                 os.chdir(before)

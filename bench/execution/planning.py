@@ -15,7 +15,7 @@ import psutil
 
 from bench.data.cube import Cube
 from bench.data.parts import Split
-from bench.data.splits import make_split
+from bench.data.splits import cube_of, make_split
 from bench.data.views import view_columns
 from bench.errors import BenchError
 from bench.execution import learned
@@ -64,8 +64,8 @@ _EXPLAINED_BYTES = 10
 _RECORD_BYTES = 60_000  # record, statistics and log of a small job
 
 
-Measured = Mapping[tuple[str, str, int | None], float]
-"""(runner, profile, training samples) → mean wall-clock seconds of stored jobs."""
+Measured = Mapping[tuple[str, str, str | None, int | None], float]
+"""(runner, profile, variant, training samples) → mean wall-clock seconds of stored jobs."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def estimate(
     memory += _SCORED_BYTES * (len(split.scored_train) + n_test) + _STORED_BYTES * n_test
     if entry.explains:
         memory += _EXPLAINED_BYTES * n_test * (len(cube.feature_names) + len(cube.static_names))
-    exact = (_measured(known) if measured is None else measured).get((job.runner, job.profile, n_train))
+    exact = (_measured(known) if measured is None else measured).get((job.runner, job.profile, job.variant, n_train))
     if exact is not None:
         seconds = exact
     else:
@@ -242,11 +242,11 @@ def estimate(
 
 
 def _measured(records: Iterable[Record]) -> Measured:
-    """The mean seconds of stored jobs of one runner, profile and size."""
-    seconds: dict[tuple[str, str, int | None], list[float]] = {}
+    """The mean seconds of stored jobs of one runner, profile, variant and size."""
+    seconds: dict[tuple[str, str, str | None, int | None], list[float]] = {}
     for record in records:
         if record.status == "done" and record.wall_seconds:
-            key = record.job.runner, record.job.profile, record.n_train
+            key = record.job.runner, record.job.profile, record.job.variant, record.n_train
             seconds.setdefault(key, []).append(record.wall_seconds)
     return {key: sum(own) / len(own) for key, own in seconds.items()}
 
@@ -276,7 +276,7 @@ def plan(jobs: Sequence[Job], cube: Cube, store: Store | None, limits: Limits) -
         old = stored.get(job.id)
         state, reason = _state(job, old, damaged.get(job.id), expected, limits)
         if state in _ABOUT_TO_RUN:
-            unfit = unsuited(registry.get(job.runner).needs, cube.for_target(job.target), splits.of(job))
+            unfit = unsuited(registry.get(job.runner).needs, cube_of(cube, job.split), splits.of(job))
             state, reason = ("unsuited", unfit) if unfit else (state, reason)
         planned.append(
             PlannedJob(job, state, reason, expected, old, addresses.get(job.address, job.id) != job.id and old is None)

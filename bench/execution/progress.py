@@ -82,6 +82,8 @@ def describe(record: Record) -> str:
     parts = [
         f"{name} {test[key]:.3f}" for key, name in (("rmse", "test RMSE"), ("r2", "R²")) if test.get(key) is not None
     ]
+    of_targets = [f"{target} {test[key]:.3f}" for target in record.job.targets if (key := f"{target}_rmse") in test]
+    parts += [f"test RMSE {', '.join(of_targets)}"] if of_targets else []
     memory = (record.peak_memory_bytes or 0) / 1e9
     return f"{record.job.label}: {', '.join(parts)} in {human_seconds(record.wall_seconds or 0)}, {memory:.2f} GB"
 

@@ -14,6 +14,8 @@ from bench.runners import registry
 from bench.store.place import place_of, require_place
 from bench.store.store import Store
 from bench.suites import profiles
+from bench.suites.flux import DATASET as TOWERS
+from bench.suites.flux import SUITE as FLUX
 from bench.suites.options import SuiteOptions
 from bench.suites.suites import SUITES, make_jobs
 from bench.system.text import short_number
@@ -24,7 +26,7 @@ class RunOptions(SuiteOptions):
     """Everything that a run may be told; `bench run --help` says the same in words.
 
     Attributes:
-        suite: full (Table 1), fewshot (Tables 2 and 3) or ablation.
+        suite: full (Table 1), fewshot (Tables 2 and 3), ablation or flux.
         dataset: ``auto``, the name of a data set with its options, or a folder that holds a cube.
         jobs_at_once: as the name says; None for one per core, fewer where memory is short.
         memory_gb: cap of one job; None for an equal share.
@@ -108,7 +110,8 @@ def resolve(options: RunOptions, say: Callable[[str], None]) -> Request:
     limits_for(1 if at_once is None else at_once, options.memory_gb, timeout, processes, options.disk_gb)
     place = place_of(options.store)
     require_place(place, create=True)
-    opened = open_dataset(options.dataset, say)
+    # The choice of auto is between grids; the suite of fluxes is of towers.
+    opened = open_dataset(TOWERS if (options.suite, options.dataset) == (FLUX, "auto") else options.dataset, say)
     if at_once is None:
         at_once = default_at_once(make_jobs(options.suite, opened, options), opened.cube, processes)
     limits = limits_for(at_once, options.memory_gb, timeout, processes, options.disk_gb)

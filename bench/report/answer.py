@@ -10,17 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.report import published
+from bench.report.flux_answer import flux_sentences
 from bench.report.paper.check import TOLERANCE
 from bench.report.paper.rankings import NOT_REACHED, REACHED
 from bench.report.paper.scores import Scores
 from bench.report.results import marks
 from bench.report.results.comparison import Measure, ratio
 from bench.report.results.data_words import DataWords, spoken, words_of
+from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader
 from bench.report.tables.numbered import TABLE1_DENOMINATOR
 from bench.runners import registry
 from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, PROPOSED, REFERENCE
 from bench.scoring.interval import Interval
+from bench.suites.flux import SUITE as FLUX
 from bench.suites.profiles import SMOKE
 
 RMSE = Measure("rmse")
@@ -74,12 +77,20 @@ class _Suite:
 
 
 def answer(selections: Mapping[str, Selection], reader: StatisticsReader) -> Answer:
-    """The answer of a store.
+    """The answer of a store: of the paper's suites, and of fluxes where it has them.
 
     Args:
         selections: suite → its jobs, all of one data set and profile.
         reader: of the same store.
     """
+    others = {name: chosen for name, chosen in selections.items() if name != FLUX}
+    sentences = _of_paper_suites(others, reader).sentences if others else ()
+    if FLUX in selections:
+        sentences += flux_sentences(selections[FLUX], towers_of(reader))
+    return Answer(sentences)
+
+
+def _of_paper_suites(selections: Mapping[str, Selection], reader: StatisticsReader) -> Answer:
     suites = {name: _suite(chosen, reader) for name, chosen in selections.items() if name in ("full", "fewshot")}
     first = next(iter(selections.values()))
     where = spoken(first.jobs[0].dataset, first.manifest.dataset_title)

@@ -28,6 +28,7 @@ from bench.store.reference import Reference, open_reference
 from bench.store.reference import name_of as reference_name
 from bench.store.results import Results
 from bench.store.store import Store, existing_store
+from bench.suites.flux import SUITE as FLUX
 from bench.suites.suites import SUITES
 from bench.system.arguments import path, require, require_texts
 from bench.system.disk import disk_errors, write_atomically
@@ -175,6 +176,8 @@ def write_report(
     report.left_out = tuple(f"Left out: {reason}" for reason in (*store.damaged_manifests.values(), *damaged))
     report.notes += report.left_out
     report.notes += [remark for selection in chosen.values() for remark in remarks(store, selection)]
+    if FLUX in chosen and options.weighting != "plain":
+        report.notes.append(f"Tables of suite {FLUX} are not weighted: every month of every tower counts the same.")
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
         _write(report, store, options, chosen, reader, on_table)

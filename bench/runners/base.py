@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bench.arrays import Integers
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
+from bench.data.tower_roles import Roles
 from bench.data.views import FeatureTable, build_view
 from bench.errors import BenchError
 from bench.runners.entry import TRAINING_ROWS
@@ -46,8 +47,9 @@ class Task:
         cube: the data without its target (all NaN), and with only those withheld arrays that the runner's registry
             entry names; these are NaN outside the training part.
         train: the training part: only measured samples.
-        train_target: (n_train_cells, n_train_times) float32, in the target's units; NaN where the part's rectangle has
-            no sample. `training_table` and ``train.select`` leave those out.
+        train_target: (n_train_cells, n_train_times) float32, in the target's units, of a job with several targets
+            (n_train_cells, n_train_times, n_targets); NaN where the part's rectangle has no sample. `training_table`
+            and ``train.select`` leave those out.
         view: feature view for `table`.
         seed: for every random choice.
         threads: numeric threads to use.
@@ -56,6 +58,9 @@ class Task:
         checkpoint: a folder that outlives a killed process; what lies in it is what the same job left there, and it is
             removed when the job is done.
         scored_steps: the steps of the year that will be scored; models per step need no others.
+        roles: what each training tower is for, where the split says so.
+        shared: a folder that outlives all jobs of a store, for what several of them need; what lies in it is named by
+            all that its numbers depend on.
     """
 
     cube: Cube
@@ -68,6 +73,8 @@ class Task:
     scratch: Path
     checkpoint: Path
     scored_steps: tuple[int, ...]
+    roles: Roles | None = None
+    shared: Path | None = None
 
     def table(self, part: Part) -> FeatureTable:
         """Rows of the task's feature view for a part."""
@@ -211,3 +218,24 @@ class Runner(ABC):
         It is complete also where a training was taken up again.
         """
         return None
+
+
+class SeveralTargetsRunner(Runner):
+    """A model that predicts all targets of the data at once; suites plan it with splits that name them."""
+
+    @abstractmethod
+    def predict(self, part: Part) -> FloatArray:
+        """(n_cells, n_times, n_targets) float32 predictions of a part, in the targets' units and order."""
+
+    def deviation(self, part: Part) -> FloatArray | None:
+        """(n_cells, n_times, n_targets) standard deviation of the error of `predict`, or None where it is not known."""
+        return None
+
+    def scores(self, part: Part, target: FloatArray) -> Mapping[str, npt.NDArray[Any]]:
+        """Further scores of each prediction of a part, name → (n_cells, n_times, n_targets); stored beside it.
+
+        Args:
+            part: the test part.
+            target: (n_cells, n_times, n_targets) what was measured there; called after everything else was predicted.
+        """
+        return {}

@@ -37,6 +37,7 @@ class DualBranchPlusRunner(Runner):
                 target,
                 cells,
                 times,
+                aside=None if task.roles is None else np.isin(cells, task.roles.validation),
                 checkpoint=checkpoint,
                 on_progress=lambda report: print(report, flush=True),
             )

@@ -23,7 +23,17 @@ PROPOSED = "Proposed"
 """Family of the proposed model's rows."""
 DUAL_BRANCH, DUAL_BRANCH_PLUS = "dual_branch", "dual_branch_plus"
 """The proposed model's two rows: the paper's network, and this project's variant of it."""
-FAMILIES = (REFERENCE, "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", PROPOSED)
+SEQUENCE_MODELS = "Sequence Models"
+"""Family of the networks of the suite `flux`."""
+FAMILIES = (
+    REFERENCE,
+    "Tabular Machine Learning",
+    "Tabular Deep Learning",
+    "Spatial",
+    "Spatiotemporal",
+    SEQUENCE_MODELS,
+    PROPOSED,
+)
 """In the order of the tables; the paper's names where it has them."""
 
 Explains = Literal["sensitivity", "contribution", "share"]

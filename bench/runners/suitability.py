@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bench.data.cube import Cube
 from bench.data.parts import Part, Split
+from bench.errors import BenchError
 
 SPARE_PLACES = 2
 """Places beyond the parameters of a local regression (columns and intercept) that AICc asks for."""
@@ -56,12 +57,42 @@ def _seasons(cube: Cube, split: Split) -> str | None:
     return f"weights by the time of the year, and these data have none (rhythm {cube.rhythm.name!r})"
 
 
+def _fluxes(cube: Cube, split: Split) -> str | None:
+    from bench.runners.flux_inputs import FLUX_TARGETS, LAND_COVER_CATEGORY, panel_of
+
+    if cube.target_names != FLUX_TARGETS or split.roles is None:
+        return (
+            f"predicts {', '.join(FLUX_TARGETS)} of towers together; use it with --suite flux on data that have these"
+        )
+    if cube.rhythm.name != "month" or cube.n_times < cube.steps_per_year:
+        return f"needs a year of months or more, and the data have {cube.n_times} steps of rhythm {cube.rhythm.name!r}"
+    if LAND_COVER_CATEGORY not in cube.categories:
+        return f"needs the category {LAND_COVER_CATEGORY} among the static features"
+    return _refused(lambda: panel_of(cube))
+
+
+def _fluxes_and_weather(cube: Cube, split: Split) -> str | None:
+    from bench.runners.flux_inputs import panel_of
+
+    return _fluxes(cube, split) or _refused(lambda: panel_of(cube).weather())
+
+
+def _refused(make: Callable[[], object]) -> str | None:
+    try:
+        make()
+    except (BenchError, ValueError) as error:
+        return f"cannot be given these data: {error}".rstrip(".")
+    return None
+
+
 NEEDS: dict[str, Callable[[Cube, Split], str | None]] = {
     "places_per_step": _places_per_step,
     "places_per_step_held_out": _places_per_step_held_out,
     "panel": _panel,
     "panel_held_out": _panel_held_out,
     "seasons": _seasons,
+    "fluxes": _fluxes,
+    "fluxes_and_weather": _fluxes_and_weather,
 }
 
 

@@ -122,7 +122,12 @@ def spatial_block(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) ->
     return row * BLOCK_COLUMNS + column
 
 
-def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray]) -> pd.DataFrame:
+def statistics_of(
+    cube: Cube,
+    split: Split,
+    predictions: Mapping[str, FloatArray],
+    more_groups: Mapping[str, Mapping[str, Masks]] | None = None,
+) -> pd.DataFrame:
     """Sums per part, group, weighting and spatial block.
 
     Args:
@@ -130,6 +135,7 @@ def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray
         split: the split.
         predictions: `train` and `test` to (n_cells, n_times) arrays in the target's units; where a part's rectangle has
             no sample, neither target nor prediction counts.
+        more_groups: part → name → which of its cells and times, beside the groups that every suite has.
 
     Returns:
         One row per key of `KEYS`, columns `STATISTICS`.
@@ -140,6 +146,7 @@ def statistics_of(cube: Cube, split: Split, predictions: Mapping[str, FloatArray
         years = cube.year[part.times]
         several = name == "test" and len(np.unique(years)) > 1 and split.parameters["kind"] not in _OF_PLACES
         time_sets, cell_sets = _groups(cube, split, part)
+        cell_sets |= (more_groups or {}).get(name, {})
         for year in np.unique(years) if several else (0,):
             inside = years == year if several else np.ones(len(years), bool)
             groups = {group: (cells, times & inside) for group, (cells, times) in (cell_sets | time_sets).items()}

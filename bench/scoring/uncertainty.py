@@ -114,7 +114,7 @@ def _block_draws(layout: bytes, draws: int) -> BlockDraws:
     windows, position = np.unique(anchor.reshape(window**2, -1), return_inverse=True)
     position = position.reshape(window**2, -1)  # the windows that each block lies in
     n_windows, n_drawn = len(windows), max(1, round(len(windows) / window**2))
-    generator = _stream("places")
+    generator = stream("places")
     weights = np.zeros((draws, len(blocks)))
     for start in range(0, draws, 500):  # bounds the memory of the counts
         part = weights[start : start + 500]
@@ -135,7 +135,7 @@ def samples_of(sums: Sequence[Doubles], blocks: BlockDraws, group: str = "") -> 
         group: as in `Sample`.
     """
     n_years, draws = sums[0].shape[1], len(blocks.weights)
-    years = _shares(n_years, draws, "years").T
+    years = drawn_shares(n_years, draws, "years").T
     drawn = [own @ blocks.weights.T for own in sums]  # (statistics, years, draws) each
     tables = (
         [own.sum(axis=(1, 2)) for own in sums],
@@ -196,13 +196,28 @@ def infer(
         for group in dict.fromkeys(item.group for item in samples):
             n = min(len(item.values) for item in samples if item.group == group)
             if n > 1:
-                share = _shares(n, len(base), group)
+                share = drawn_shares(n, len(base), group)
                 drawn = [
                     (item.under_blocks * share.T).sum(axis=0) if item.group == group else mean
                     for item, mean in zip(samples, means, strict=True)
                 ]
                 parts.append(((of(drawn) - base) * math.sqrt(n / (n - 1)), n - 1))
-        deviation = _with_students_tails(parts)
+        deviation = with_students_tails(parts)
+    return interval_of(number, deviation, positive=positive)
+
+
+def interval_of(number: float, deviation: Doubles, *, positive: bool = False) -> Interval:
+    """The interval of a number with its p-value.
+
+    Args:
+        number: the number.
+        deviation: (draws,) of the number, or of its logarithm; NaN where a draw is undefined.
+        positive: deviations are of the logarithm, and the p-value is for 1.
+
+    Returns:
+        The interval; unknown where more than a tenth of the draws are undefined.
+    """
+    value = math.log(number) if positive else number
     size = np.sort(np.abs(deviation[np.isfinite(deviation)]))
     if len(size) < (1 - _LOST_DRAWS) * len(deviation):
         return Interval(number)
@@ -255,23 +270,24 @@ def _widening(blocks: BlockDraws, shares: Doubles) -> Doubles:
     return Deviation(np.full(len(LENGTHS), 1 / len(LENGTHS)), np.array(factors)).drawn(len(blocks.weights))
 
 
-def _stream(*names: object) -> np.random.Generator:
+def stream(*names: object) -> np.random.Generator:
+    """A generator of draws that depends on names alone, so that all rows of a table share its draws."""
     return np.random.default_rng([BOOTSTRAP_SEED, zlib.crc32("\0".join(map(str, names)).encode())])
 
 
-def _with_students_tails(parts: Sequence[tuple[Doubles, float]]) -> Doubles:
+def with_students_tails(parts: Sequence[tuple[Doubles, float]]) -> Doubles:
     """(draws,) sum of the parts of a deviation, each with its degrees of freedom, spread like Student's t."""
     variances = np.array([part[np.isfinite(part)].var() if np.isfinite(part).any() else 0.0 for part, _ in parts])
     freedoms = np.array([freedom for _, freedom in parts])
     freedom = variances.sum() ** 2 / (variances**2 / freedoms).sum() if variances.sum() > 0 else freedoms[0]
     deviation = np.sum([part for part, _ in parts], axis=0)
-    return np.asarray(deviation * np.sqrt(freedom / _stream("tails").chisquare(freedom, len(deviation))))
+    return np.asarray(deviation * np.sqrt(freedom / stream("tails").chisquare(freedom, len(deviation))))
 
 
 @lru_cache(maxsize=64)
-def _shares(n: int, draws: int, name: str) -> Doubles:
+def drawn_shares(n: int, draws: int, name: str) -> Doubles:
     """(draws, n) share of each repetition or year in a draw with replacement."""
-    return np.asarray(_stream("drawn", name, n).multinomial(n, np.full(n, 1 / n), draws) / n)
+    return np.asarray(stream("drawn", name, n).multinomial(n, np.full(n, 1 / n), draws) / n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -118,16 +118,17 @@ class DatasetRecord:
         """What splits of one of its targets depend on.
 
         Args:
-            target: name; None for the only one.
+            target: name; None for the only one, or where all of several are meant: then any that was measured counts.
         """
         shape = len(self.cells), len(self.times)
         own = measured = None
         if self.samples is not None:
-            name = _MEASURED + (target or self.description.target_name)
+            wanted = [target] if target else list(self.description.several_targets) or [self.description.target_name]
+            columns = [_MEASURED + name for name in wanted if _MEASURED + name in self.samples]
             if "split" in self.samples:
                 own = self.samples["split"].to_numpy(np.int8).reshape(shape)
-            if name in self.samples:
-                measured = self.samples[name].to_numpy(np.bool_).reshape(shape)
+            if len(columns) == len(wanted):
+                measured = np.asarray(self.samples[columns].to_numpy(np.bool_).any(axis=1)).reshape(shape)
         groupings = self.description.groupings
         return Layout(
             self.cells[["lon", "lat"]].to_numpy(np.float64),

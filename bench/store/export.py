@@ -84,6 +84,12 @@ def gather(store: Store, records: Sequence[Record]) -> Predictions:
             know the data.
     """
     first = records[0].job
+    several = next((record.job for record in records if record.job.targets), None)
+    if several is not None:
+        raise BenchError(
+            f"Job {several.id} predicts {', '.join(several.targets)} together, and a file holds one; read it with "
+            "bench.predictions(), whose column `variable` tells them apart."
+        )
     for job in (record.job for record in records):
         if (job.dataset_fingerprint, job.target) != (first.dataset_fingerprint, first.target):
             raise BenchError(

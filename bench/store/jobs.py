@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from bench.data.splits import require_parameters
+from bench.data.splits import DESIGN, TARGETS, require_parameters
 from bench.system.text import is_name, one_line
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def _split(parameters: dict[str, Any]) -> dict[str, Any]:
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 """Becomes part of a file's name, and so does a fingerprint."""
-_OF_ADDRESS = ("train_cells", "weeks", "sample_seed", "fold", "folds", "target")
+_OF_ADDRESS = ("train_cells", "weeks", "sample_seed", "fold", "folds", "target", DESIGN, "labelled")
 """Parameters of a split by which people tell its jobs apart."""
 _OF_SAMPLES = ("fewshot", "ablation")
 """Suites whose splits are of the kind of the same name, which no other suite has: tables rely on their parameters."""
@@ -126,7 +126,8 @@ class Job(BaseModel):
     def label(self) -> str:
         """Short text for people: ``lightgbm [located] #0``, or ``gwr #0, NEE, fold 2/5``."""
         fold = f"fold {self.split['fold']}/{self.split['folds']}" if "fold" in self.split else None
-        of_split = "".join(f", {part}" for part in (self.target, fold) if part)
+        design = " ".join(str(self.split[key]) for key in (DESIGN, "labelled") if key in self.split)
+        of_split = "".join(f", {part}" for part in (self.target, design, fold) if part)
         return f"{self.runner}{self.detail} #{self.repetition}{of_split}"
 
     @property
@@ -137,9 +138,14 @@ class Job(BaseModel):
 
     @property
     def target(self) -> str | None:
-        """Which of several targets it predicts; None where the data have but one."""
+        """Which of several targets it predicts; None where the data have but one, and where it predicts all."""
         target: str | None = self.split.get("target")
         return target
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets that it predicts at once; empty where it predicts a single one."""
+        return tuple(self.split.get(TARGETS, ()))
 
 
 def variant_of(override: Mapping[str, Any]) -> str:

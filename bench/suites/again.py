@@ -7,11 +7,12 @@ import shlex
 from typing import Any
 
 from bench.data.split_names import text_of
+from bench.data.splits import DESIGN
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
 from bench.store.jobs import EVALUATION_VERSION, Job
 from bench.store.records import Manifest
-from bench.suites import ablation
+from bench.suites import ablation, flux
 from bench.suites.options import SuiteOptions
 from bench.suites.settings import with_settings
 
@@ -37,6 +38,8 @@ def parameters_now(job: Job) -> dict[str, Any]:
     entry, override = registry.get(job.runner), job.override or {}
     if job.suite == ablation.SUITE:
         return ablation.parameters_of(job.runner, override, job.profile, job.split["train_cells"])
+    if job.suite == flux.SUITE:
+        return flux.parameters_of(job.runner, override, job.profile)
     # The limit on training rows bit when the job was planned, and its training part is the same.
     most = entry.most_rows.get(job.profile)
     sampled = TRAINING_ROWS in job.parameters and most is not None
@@ -71,6 +74,7 @@ _OPTIONS = {
     "weeks": "--weeks",
     "train_cells": "--train-cells",
     "split": "--split",
+    "designs": "--designs",
     "settings": "--set",
 }
 """Fields of `SuiteOptions` but the profile, and their spelling on the command line."""
@@ -88,7 +92,12 @@ def command(job: Job, dataset_spec: str) -> str:
         dataset_spec: text that opens its data.
     """
     words = ["bench", "run", "--suite", job.suite, "--dataset", dataset_spec, "--profile", job.profile]
-    if job.suite != ablation.SUITE:
+    if job.suite == flux.SUITE:
+        row = flux.row_of(job)
+        words += ["--only", row.name, "--with", row.name, "--designs", job.split[DESIGN]]
+        if "fold" in job.split:
+            words += ["--split", text_of(job.split)]
+    elif job.suite != ablation.SUITE:
         words += ["--only", job.runner]
         words += ["--with", job.runner]  # needed by what the suite has not by itself, and no harm to the others
     if job.suite == "full":
@@ -99,9 +108,9 @@ def command(job: Job, dataset_spec: str) -> str:
         words += ["--train-cells", str(job.split["train_cells"])]
     if job.view is not None:
         words += ["--view", job.view]
-    if job.suite == ablation.SUITE or job.target is not None:  # a suite plans all targets
+    if job.suite in (ablation.SUITE, flux.SUITE) or job.target is not None:  # a suite plans all targets
         words += ["--job", job.id]
-    if job.suite != ablation.SUITE:
+    if job.suite not in (ablation.SUITE, flux.SUITE):
         for key, value in sorted((job.override or {}).items()):
             words += ["--set", f"{job.runner}.{key}={value}"]
     return shlex.join([*words, "--first-repeat", str(job.repetition)])

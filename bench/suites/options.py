@@ -27,7 +27,9 @@ class SuiteOptions:
         weeks: few-shot, ablation: steps of the year that are scored (of 8-day data: weeks); empty for the paper's
             weeks, or the steps of the data's rhythm in which those begin.
         train_cells: few-shot, ablation: sizes of the sample; empty for the default size.
-        split: full: name of the split (`bench.data.split_names`); None for the data's own, else the last year.
+        split: full: name of the split (`bench.data.split_names`); None for the data's own, else the last year. flux:
+            ``places:FOLDS`` or one of its folds.
+        designs: flux: questions (`bench.suites.flux.DESIGNS`); empty for all that the data allow.
         settings: ``runner.key=value``, parameters of runners in place of the registered ones.
     """
 
@@ -41,6 +43,7 @@ class SuiteOptions:
     weeks: tuple[int, ...] = ()
     train_cells: tuple[int, ...] = ()
     split: str | None = None
+    designs: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
 
     def weeks_of(self, cube: Cube) -> tuple[int, ...]:

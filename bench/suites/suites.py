@@ -19,6 +19,8 @@ from bench.store.jobs import MOST_REPETITION, Job, name_of
 from bench.suites import profiles
 from bench.suites.ablation import SUITE as ABLATION
 from bench.suites.ablation import ablation
+from bench.suites.flux import SUITE as FLUX
+from bench.suites.flux import flux
 from bench.suites.options import SuiteOptions, refuse_split
 from bench.suites.settings import parse_settings, with_settings
 
@@ -86,6 +88,7 @@ SUITES: dict[str, Callable[[OpenedDataset, SuiteOptions], list[Job]]] = {
     "full": full,
     "fewshot": fewshot,
     "ablation": ablation,
+    FLUX: flux,
 }
 
 
@@ -107,6 +110,8 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
         if view not in VIEWS:
             raise unknown("view", view, VIEWS, "see `bench run --help`")
     require_repetitions(options)
+    if options.designs and suite != FLUX:
+        raise BenchError(f"--designs is for --suite {FLUX}; leave it out with --suite {suite}.")
     jobs = SUITES[suite](dataset, options)
     if not jobs:
         raise BenchError(

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from models.arrays import Singles
+from models.arrays import Mask, Singles
 from models.dual_branch.inference import Output, decode, differentiate, outputs, predict
 from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import DualBranchOptions, DualBranchPlusOptions
@@ -81,6 +81,7 @@ class Estimator(Parameters, Generic[_Options]):
         cells: ArrayLike,
         times: ArrayLike,
         *,
+        aside: Mask | None = None,
         checkpoint: Path | None = None,
         on_progress: ProgressCallback | None = None,
     ) -> Self:
@@ -94,6 +95,7 @@ class Estimator(Parameters, Generic[_Options]):
             target: in any unit: (sample,), or (cell, time), which may be NaN or masked outside the training samples.
             cells: (sample,) cell index of each training sample.
             times: (sample,) time index of each training sample.
+            aside: (sample,) which samples the training is judged by and does not learn from, in place of that part.
             checkpoint: file for the state of an unfinished training; a killed ``fit`` with the same arguments
                 goes on from it to the same numbers. Members of an ensemble append their number to its name.
             on_progress: called with a ``Progress``; each member of an ensemble counts its own epochs.
@@ -103,7 +105,7 @@ class Estimator(Parameters, Generic[_Options]):
                 checkpoint belongs to another training.
             FloatingPointError: the loss became NaN or infinite.
         """
-        samples = self._training_samples(panel, target, cells, times)
+        samples = self._training_samples(panel, target, cells, times, aside)
         members, results = [], []
         for number in range(self._ensemble):
             task, training = self._member_task(samples, number)
@@ -279,11 +281,20 @@ class Estimator(Parameters, Generic[_Options]):
         estimator._inputs = inputs
         return estimator
 
-    def _training_samples(self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike) -> TrainingSamples:
+    def _training_samples(
+        self, panel: Panel, target: ArrayLike, cells: ArrayLike, times: ArrayLike, given: Mask | None = None
+    ) -> TrainingSamples:
         """Checks the samples and takes all statistics of them that come before training."""
         samples, aside = Samples.checked(panel, target, cells, times), None
+        if given is not None and (
+            self.training.patience is None or given.shape != samples.cells.shape or given.all() or not given.any()
+        ):
+            raise ValueError(
+                "aside must name some of the samples, not all, and needs a training with TrainingOptions.patience."
+            )
         if self.training.patience is not None:
-            samples, aside = samples.parted(held_out(panel, samples.cells, samples.times))
+            chosen = held_out(panel, samples.cells, samples.times) if given is None else given
+            samples, aside = samples.parted(chosen)
         data = self._open(panel, self.training.resolve_device())
         inputs = type(self)._prepare(self.options, panel, samples.cells, samples.times, self.training.seed)
         about = repr((self._kind, self.options, panel.climate.shape))

@@ -84,6 +84,7 @@ class FluxRegressor:
         validation: Indices,
         *,
         simulated: Indices | None = None,
+        simulated_validation: Indices | None = None,
         checkpoint: Path | None = None,
         pretrained: Path | None = None,
         on_progress: ProgressCallback | None = None,
@@ -98,6 +99,8 @@ class FluxRegressor:
             validation: index of the towers that decide when each stage stops.
             simulated: index of the towers whose weather the process model is run with; their fluxes are not read. The
                 training towers where None.
+            simulated_validation: index of the towers whose weather judges what is learned from simulations; holds the
+                validation towers, which they are where None. Fits that name the same can share their pretraining.
             checkpoint: folder for finished stages and the unfinished training; a killed ``fit`` with the same
                 arguments goes on from it to the same numbers.
             pretrained: folder for the stages that other fits share, named by what they depend on; ``checkpoint`` where
@@ -113,7 +116,9 @@ class FluxRegressor:
         check_towers(panel, targets, training, validation)
         simulated = training if simulated is None else simulated
         check_index(panel, simulated, "simulated")
-        if len(np.intersect1d(simulated, validation)):
+        judging = validation if simulated_validation is None else simulated_validation
+        check_index(panel, judging, "simulated_validation")
+        if len(np.intersect1d(simulated, np.concatenate([validation, judging]))):
             raise ValueError("A validation tower is among the simulated ones; the sets must not overlap.")
         options, device = self.options, self.training.resolve_device()
         self._standardisation = Standardisation.of(panel, simulated if options.simulated else training)
@@ -123,8 +128,8 @@ class FluxRegressor:
         measured = np.asarray(targets[np.concatenate([training, validation])])
         towers = self._tensors(panel, training, validation)
         if options.simulated:
-            around = self._tensors(panel, simulated, validation)
-            simulations = self._simulate(panel, targets, training, np.concatenate([simulated, validation]))
+            around = self._tensors(panel, simulated, judging)
+            simulations = self._simulate(panel, targets, training, np.concatenate([simulated, judging]))
             network = steps.pretrain(around, simulations)
             if options.variant == "dere" and options.shares == "predicted":
                 steps.train_shares(network, around)

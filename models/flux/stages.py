@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,12 @@ from torch import Tensor, nn
 from models.training import ProgressCallback, TrainingOptions, TrainingTask, UnusableCheckpoint, train
 from models.training.checkpoint import load_plain, save_atomically
 
-STAGE_FORMAT = 1
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
+
+STAGE_FORMAT = 2
 """Version of the layout of a stage's file."""
 NUMBERS_VERSION = 1
 """Raised whenever the code of this package gives other numbers for the same options and data."""
@@ -37,6 +43,7 @@ class StageReport:
         found: whether it lay there already.
         epoch_losses: mean training loss of each epoch; empty for a stage that trains nothing.
         validation_losses: of each epoch.
+        stopped: why the training ended, as in ``training.stopping``; None for a stage that trains nothing.
     """
 
     name: str
@@ -44,6 +51,7 @@ class StageReport:
     found: bool
     epoch_losses: tuple[float, ...] = ()
     validation_losses: tuple[float, ...] = ()
+    stopped: str | None = None
 
 
 class Stages:
@@ -94,14 +102,15 @@ class Stages:
         self._advance(name, facts, _numbers_of(training))
         path = self._path(name, shared)
         made = task(self.key)
-        content = self._find(path)
-        found = content is not None
-        if content is None:
-            content = self._trained(made, training, path)
+        with _alone(path if shared else None):
+            content = self._find(path)
+            found = content is not None
+            if content is None:
+                content = self._trained(made, training, path)
         made.module.load_state_dict(content["tensors"])
         made.module.eval()
         losses = tuple(content["epoch_losses"]), tuple(content["validation_losses"])
-        self.reports.append(StageReport(name, self.key, found, *losses))
+        self.reports.append(StageReport(name, self.key, found, *losses, content["stopped"]))
 
     def _trained(self, task: TrainingTask, training: TrainingOptions, path: Path | None) -> dict[str, Any]:
         checkpoint = None if path is None else path.with_suffix(".training")
@@ -117,6 +126,7 @@ class Stages:
             "tensors": dict(task.module.state_dict()),
             "epoch_losses": list(result.epoch_losses),
             "validation_losses": list(result.held_out_errors),
+            "stopped": result.stopped,
         }
         self._keep(path, content)
         if checkpoint is not None:
@@ -139,11 +149,12 @@ class Stages:
         """
         self._advance(name, facts, None)
         path = self._path(name, shared)
-        content = self._find(path)
-        found = content is not None
-        if content is None:
-            content = {"tensors": dict(compute())}
-            self._keep(path, content)
+        with _alone(path if shared else None):
+            content = self._find(path)
+            found = content is not None
+            if content is None:
+                content = {"tensors": dict(compute())}
+                self._keep(path, content)
         self.reports.append(StageReport(name, self.key, found))
         tensors: dict[str, Tensor] = content["tensors"]
         return tensors
@@ -171,6 +182,22 @@ class Stages:
     def _keep(self, path: Path | None, content: dict[str, Any]) -> None:
         if path is not None:
             save_atomically(path, {"kind": _KIND, "format": STAGE_FORMAT, "key": self.key, **content})
+
+
+@contextmanager
+def _alone(path: Path | None) -> Iterator[None]:
+    """Has one process at a time work on a stage that several need; the others wait and find it.
+
+    The lock vanishes with its process. Where the system or the file system has none, each computes the same numbers.
+    """
+    if path is None or fcntl is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("ab") as stream:
+        with suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def digest(*facts: object) -> str:

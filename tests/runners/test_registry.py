@@ -39,7 +39,10 @@ def test_the_papers_nine_autogluon_models_are_there() -> None:
 def test_only_runners_that_compute_on_a_gpu_are_given_one() -> None:
     dual = {f"dual_branch{end}" for end in ("", "_plus", "_plus_gradient", "_plus_consistent")}
     frame = {"tabnet", "excelformer", "resnet", "fttransformer"}
-    assert {entry.name for entry in registry.entries().values() if entry.uses_gpu} == dual | frame | {"gnnwr", "gtnnwr"}
+    backbones = {"transformer", "informer", "fedformer", "itransformer", "timexer", "simpletm"}
+    flux = {f"flux_{name}" for name in backbones | {"imputation", "dual_branch", "dual_branch_plus"}}
+    others = {"gnnwr", "gtnnwr"}
+    assert {entry.name for entry in registry.entries().values() if entry.uses_gpu} == dual | frame | flux | others
 
 
 def test_an_unknown_runner_gets_a_suggestion() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.report.figures.density import observed_and_predicted
+from bench.report.figures.flux import FluxContext, flux_figures
 from bench.report.figures.groups import errors_by_group
 from bench.report.figures.learning import learning_curves
 from bench.report.figures.maps import residual_maps, weight_maps
@@ -10,8 +11,10 @@ from bench.report.figures.model import Drawings, Figure, save
 from bench.report.figures.stored import Context, shown_rows
 from bench.report.figures.training import training_curves
 from bench.report.figures.weights import weight_courses
+from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.selection import Selection, StatisticsReader, rows
 from bench.store.dataset_record import DatasetRecord
+from bench.suites.flux import SUITE as FLUX
 
 __all__ = ["Drawings", "Figure", "figures", "save"]
 
@@ -39,6 +42,8 @@ def figures(selection: Selection, reader: StatisticsReader, dataset: DatasetReco
     Raises:
         BenchError: a stored file is damaged.
     """
+    if selection.jobs[0].suite == FLUX:
+        return flux_figures(FluxContext(selection, towers_of(reader), dataset))
     if selection.jobs[0].suite not in SUITES:
         return Drawings()
     done = tuple(row for row in rows(selection) if row.records)

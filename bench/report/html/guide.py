@@ -32,7 +32,19 @@ GLOSSARY = (
     (
         "Suite",
         "Which comparison: full trains on all places (Table 1), few-shot on a sample of them (Tables 2 and 3), "
-        "ablation changes one part of the proposed model at a time.",
+        "ablation changes one part of the proposed model at a time, flux predicts carbon fluxes at measured towers.",
+    ),
+    (
+        "Baseline, KGML, DERE, shares",
+        "Rows of suite flux. Baseline: a sequence network trained on towers alone. KGML: the same, trained on a "
+        "process model first. DERE: one branch per type of vegetation and a network for what their sum lacks. Shares: "
+        "how much of the ground each type covers, as inputs; DERE has them. Same inputs: the baseline with the inputs "
+        "of a row.",
+    ),
+    (
+        "RECO, NEE, CRPS, coverage",
+        "Ecosystem respiration; net ecosystem exchange, RECO − GPP. CRPS: the error of a whole distribution, which for "
+        "a single value is the absolute error. Coverage: how often the truth lies in an interval.",
     ),
     (
         "PML_V2",
@@ -133,7 +145,7 @@ def guide(weighting: str) -> Html:
                         "How far the number could move with other places of the same kind and, where a row has "
                         "several runs, with other seeds: how far errors of neighbouring places go together "
                         "is estimated for each number, and few runs are counted as few. Each table says the level. "
-                        "Below ten spatial blocks there is no interval. With one test year "
+                        "Below ten spatial blocks (of towers: ten places) there is no interval. With one test year "
                         "an interval says nothing about other years. Two"
                         " intervals that overlap may still belong to models that differ, since all models share the "
                         "same places: the tables of paired differences say which do.",

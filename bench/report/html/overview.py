@@ -30,7 +30,7 @@ from bench.store.store import Store
 
 _NOT_SHOWN = ("schema_version", "fingerprint")
 _STATES = ("done", "failed", "timeout", "oom", "skipped", "stale", "missing")
-SUITE_TITLES = {"full": "Full suite", "fewshot": "Few-shot suite", "ablation": "Ablation suite"}
+SUITE_TITLES = {"full": "Full suite", "fewshot": "Few-shot suite", "ablation": "Ablation suite", "flux": "Flux suite"}
 
 
 def suite_heading(suite: str) -> str:
@@ -55,9 +55,9 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
         ("Data set", [job.dataset for job in first]),
         ("Title", [manifest.dataset_title for manifest in manifests]),
         ("Why this data set", [manifest.dataset_reason for manifest in manifests]),
-        ("Target", [f"{manifest.target_name}, {manifest.target_units}" for manifest in manifests]),
+        ("Target", [_target(selection) for selection in selections]),
         ("Profile", [job.profile for job in first]),
-        ("Tested on", [describe(job.split).removeprefix("tested on ") for job in first]),
+        ("Tested on", [_tested_on(selection) for selection in selections]),
         ("Jobs done", [f"{len(selection.done)} of {len(selection.jobs)} planned" for selection in selections]),
         ("Newest run", [manifest.created for manifest in manifests]),
     ]
@@ -66,6 +66,20 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
     caption = "What this page shows"
     table = element("table", element("caption", caption), element("thead", heading), element("tbody", *body))
     return scrollable(table, caption)
+
+
+def _target(selection: Selection) -> str:
+    names = selection.jobs[0].split.get("targets", [selection.manifest.target_name])
+    return f"{', '.join(names)}, {selection.manifest.target_units}"
+
+
+def _tested_on(selection: Selection) -> str:
+    """How the jobs are tested; of a suite with several designs, each of them."""
+    said = {
+        f"{job.split['design']}: {describe(job.split)}" if "design" in job.split else describe(job.split)
+        for job in selection.jobs
+    }
+    return "; ".join(text.replace("tested on ", "") for text in sorted(said))
 
 
 def _agreeing(values: Sequence[str]) -> list[Html]:
@@ -97,6 +111,8 @@ def coverage(selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
     for job in selection.jobs:
         entry = registry.entries().get(job.runner)
         size = f", {job.split['train_cells']:,} cells" if "train_cells" in job.split else ""
+        size += f", {job.split['design']}" if "design" in job.split else ""
+        size += f" {job.split['labelled']} towers" if "labelled" in job.split else ""
         name = entry.title if entry else job.runner
         grouped.setdefault(f"{name}{job.detail}{size}", []).append(states[job.id])
     body = [

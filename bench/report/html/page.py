@@ -39,6 +39,7 @@ from bench.suites.profiles import SMOKE
 _DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
 _CHAPTERS = (
     ("results", "Tables 1 to 3", r"table\d"),
+    ("fluxes", "Carbon fluxes at towers", r"flux_.*"),
     ("check", "Published against reproduced", r"check_.*"),
     ("explanations", "Explanations", r"interpretability_.*"),
     ("time", "Time and memory", r"costs_.*"),

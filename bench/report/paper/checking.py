@@ -13,9 +13,11 @@ from bench.report.paper.data_check import changed_data
 from bench.report.paper.expectations import Judgement, State
 from bench.report.paper.implied_variance import OwnTargets
 from bench.report.paper.rankings import Claim
+from bench.report.results.flux.same_values import differing_values
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.results.subject import Subject
 from bench.report.table import Table
+from bench.suites.flux import SUITE as FLUX
 from bench.suites.profiles import SMOKE
 
 PUBLISHED_SUITES = ("full", "fewshot")
@@ -67,7 +69,9 @@ def run(
         rankings += claims
         own += audit.own_targets(selection, reader)
     judged = about.profile != SMOKE
+    of_paper = any(suite in selections for suite in PUBLISHED_SUITES)
     made = [check.table(comparisons, rankings, about.circumstances, judged=judged), audit.table(own)]
+    made = made if of_paper else []
     differing = [sentence for targets in own for sentence in targets.problems]
     data_changed, data_summary = changed_data(
         reader.store, (job.dataset_fingerprint for selection in selections.values() for job in selection.jobs)
@@ -77,8 +81,15 @@ def run(
         f"Against the paper: {check.counts(comparisons, rankings, judged=judged)}.",
         audit.families_of_table_1(),
         f"Scored values of this store: {len(own)} groups, {compared} comparisons, {len(differing)} differ.",
-        *data_summary,
     ]
+    summary = [*(summary if of_paper else ()), *data_summary]
+    if FLUX in selections:
+        n_splits, others = differing_values(reader.store, selections[FLUX])
+        differing += others
+        summary.append(
+            f"Suite {FLUX}: nothing published can be compared with; scored values: {n_splits} splits, {len(others)} "
+            f"{'job differs' if len(others) == 1 else 'jobs differ'}."
+        )
     path = source or expectations.committed(about.dataset, about.profile)
     outcomes: list[Judgement] = []
     if path is None:

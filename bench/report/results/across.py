@@ -41,6 +41,10 @@ _UNSAID = ("override", "dataset", "suite", "profile")
 """Fields of a job that say what it is called, or are compared once for the whole suite."""
 
 
+ALL = "all"
+"""Group of all samples."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One of the two places.
@@ -48,10 +52,12 @@ class Side:
     Attributes:
         selection: the jobs of a suite.
         reader: of their sums.
+        group: of test samples that numbers are of.
     """
 
     selection: Selection
     reader: StatisticsReader
+    group: str = ALL
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Compared:
     Attributes:
         key: which row.
         title: as printed.
+        target: of rows that predict several at once, the one that the numbers are of; else None.
         state: see `STATES`.
         before: the metric in the first place, over the runs that both have, or over all where one has none.
         after: the same in the second.
@@ -71,6 +78,7 @@ class Compared:
 
     key: RowKey
     title: str
+    target: str | None
     state: State
     before: Interval | None
     after: Interval | None
@@ -81,14 +89,23 @@ class Compared:
     @property
     def label(self) -> str:
         """Title with what tells apart rows of one runner."""
-        size = f"{self.key.train_cells} cells" if self.key.train_cells else None
-        detail = ", ".join(filter(None, (self.key.view, size, self.key.variant)))
-        return f"{self.title} [{detail}]" if detail else self.title
+        detail = self.key.detail
+        named = f"{self.title} [{detail}]" if detail else self.title
+        return f"{named}, {self.target}" if self.target else named
 
 
-def disagreements(first: Selection, second: Selection) -> list[str]:
-    """What forbids to subtract numbers of two selections, as ``name: first → second``; empty where nothing does."""
-    one, other = first.jobs[0], second.jobs[0]
+def disagreements(first: Selection, second: Selection, design: str | None = None) -> list[str]:
+    """What forbids to subtract numbers of two selections, as ``name: first → second``; empty where nothing does.
+
+    Args:
+        first: the jobs before the arrow.
+        second: the jobs behind it.
+        design: only what concerns this design of a suite with several; None for the first that both have.
+    """
+    designs = [{job.split.get("design"): job for job in reversed(chosen.jobs)} for chosen in (first, second)]
+    both = [name for name in designs[0] if name in designs[1]]
+    chosen = design if design in both else both[-1] if both else None
+    one, other = designs[0].get(chosen, first.jobs[0]), designs[1].get(chosen, second.jobs[0])
     compared: list[tuple[str, Any, Any]] = [
         ("data set's fingerprint", one.dataset_fingerprint[:12], other.dataset_fingerprint[:12]),
         ("target", one.target or first.manifest.target_name, other.target or second.manifest.target_name),
@@ -109,18 +126,29 @@ def compare(first: Side, second: Side, metric: str = "rmse", weighting: str = "p
         weighting: plain or area.
     """
     mine, theirs = ({row.key: row for row in rows(side.selection)} for side in (first, second))
-    clash = disagreements(first.selection, second.selection)
+    clashes = {key.design: disagreements(first.selection, second.selection, key.design) for key in (*theirs, *mine)}
     found = []
     for key in dict.fromkeys((*theirs, *mine)):
         old, new = mine.get(key), theirs.get(key)
-        if old is None or not old.records or new is None or not new.records:
-            found.append(_one_sided(first, second, old, new, metric, weighting))
-        elif clash:
-            before, after = _value(first, old, metric, weighting), _value(second, new, metric, weighting)
-            found.append(Compared(key, new.title, "other data", before, after, None, 0, tuple(clash)))
-        else:
-            found.append(_both(first, second, old, new, metric, weighting))
+        for target in _targets(old, new):
+            one, other = replace(first, group=target or ALL), replace(second, group=target or ALL)
+            if old is None or not old.records or new is None or not new.records:
+                line = _one_sided(one, other, old, new, metric, weighting)
+            elif clash := clashes[key.design]:
+                before, after = _value(one, old, metric, weighting), _value(other, new, metric, weighting)
+                line = Compared(key, new.title, None, "other data", before, after, None, 0, tuple(clash))
+            else:
+                line = _both(one, other, old, new, metric, weighting)
+            found.append(replace(line, target=target))
     return found
+
+
+def _targets(*versions: RowResult | None) -> tuple[str | None, ...]:
+    """The targets that a row predicts at once, whose sums are groups of their names; (None,) of one target."""
+    for row in versions:
+        if row is not None and row.records:
+            return tuple(row.records[0].job.split.get("targets", (None,)))
+    return (None,)
 
 
 def difference_across(
@@ -156,8 +184,8 @@ def _run(record: Record) -> tuple[int, int, int]:
 def _both(first: Side, second: Side, old: RowResult, new: RowResult, metric: str, weighting: str) -> Compared:
     earlier, later = common_runs(old, new)
     if not earlier.records:
-        return Compared(new.key, new.title, "no result", None, None, None, 0, ("no repetition is in both",))
-    difference, _ = difference_across(first, second, earlier, later, metric, weighting)
+        return Compared(new.key, new.title, None, "no result", None, None, None, 0, ("no repetition is in both",))
+    difference, _ = difference_across(first, second, earlier, later, metric, weighting, second.group)
     pairs = list(zip(earlier.records, later.records, strict=True))
     old_value, new_value = _value(first, earlier, metric, weighting), _value(second, later, metric, weighting)
     why = list(dict.fromkeys(sentence for before, after in pairs for sentence in _why(before, after)))
@@ -167,7 +195,15 @@ def _both(first: Side, second: Side, old: RowResult, new: RowResult, metric: str
         unchanged = unchanged and all(before.metrics == after.metrics for before, after in pairs)
         state = "same" if unchanged else "repeated"
     return Compared(
-        new.key, new.title, state, old_value, new_value, difference, later.runs, () if state == "same" else tuple(why)
+        new.key,
+        new.title,
+        None,
+        state,
+        old_value,
+        new_value,
+        difference,
+        later.runs,
+        () if state == "same" else tuple(why),
     )
 
 
@@ -201,8 +237,8 @@ def _one_sided(
     problems: Sequence[str] = [
         text for row in (old, new) if row is not None and not row.records for text in row.problems
     ]
-    return Compared(present.key, present.title, state, before, after, None, 0, tuple(problems[:1]))
+    return Compared(present.key, present.title, None, state, before, after, None, 0, tuple(problems[:1]))
 
 
 def _value(side: Side, row: RowResult, metric: str, weighting: str) -> Interval | None:
-    return side.reader.estimate(row.records, metric, weighting=weighting)
+    return side.reader.estimate(row.records, metric, group=side.group, weighting=weighting)

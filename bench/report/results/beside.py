@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.report.results.across import Side, common_runs, difference_across, disagreements
 from bench.report.results.comparison import Measure, interval_value, number, with_holm
 from bench.report.results.data_words import words_of
-from bench.report.results.selection import RowResult, rows
+from bench.report.results.selection import RowKey, RowResult, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.scoring.uncertainty import CONFIDENCE
 from bench.store.reference import Reference
@@ -41,7 +41,10 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     """
     suite, name = own.selection.jobs[0].suite, committed.root.name
     made = tuple(f"Reference {name} was made by: {command}" for command in committed.commands_of(suite))
-    clash = disagreements(reference.selection, own.selection)
+    designs = {key.design: None for key in (RowKey.of(job) for job in own.selection.jobs)}
+    clash = list(
+        dict.fromkeys(text for design in designs for text in disagreements(reference.selection, own.selection, design))
+    )
     if clash:
         return Beside(
             None,
@@ -56,8 +59,11 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     mine = [row for row in rows(own.selection) if row.records]
     fresh = [row for row in mine if not {record.job_id for record in row.records} <= known]
     weeks = list(own.selection.jobs[0].split.get("weeks", ()))
-    week_of: dict[str, int | None] = {f"_{week}": week for week in weeks} or {"": None}
-    groups = {after: "all" if week is None else f"week:{week}" for after, week in week_of.items()}
+    targets = own.selection.jobs[0].split.get("targets", ())
+    of_weeks = {f"_{week}": (f"week:{week}", week) for week in weeks}
+    of_targets = {f"_{name}": (name, name) for name in targets}
+    group_of: dict[str, tuple[str, int | str | None]] = {**of_weeks, **of_targets} or {"": ("all", None)}
+    groups = {after: group for after, (group, _) in group_of.items()}
     lines: list[Row] = []
     for ours in fresh or mine:
         lines += _rows(own, reference, ours, theirs, groups, weighting)
@@ -65,8 +71,8 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
         return Beside(None, (f"Suite {suite} has no row of the sample sizes of reference {name}.", *made))
     words, first = words_of(own.reader.store, own.selection), own.selection.jobs[0]
     columns: list[Column] = []
-    for after, step in week_of.items():
-        week = "" if step is None else f"{words.short_step(step)} "
+    for after, (_, said) in group_of.items():
+        week = "" if said is None else f"{said if isinstance(said, str) else words.short_step(said)} "
         columns += [
             Column(f"value{after}", f"{week}RMSE", in_latex=not after, on_terminal=not after),
             Column(f"rmse{after}", f"{week}Δ RMSE"),
@@ -80,10 +86,11 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     caption = (
         "Own − reference, under the same draws of places; below 0 (R²: above 0) the own row is better. RMSE is that of "
         "the row that the line names; the first line of a block is the own row itself. Data set "
-        f"{first.dataset} ({own.selection.manifest.dataset_title}); {own.selection.manifest.target_name} in "
-        f"{own.selection.manifest.target_units}; {words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} "
-        "intervals (docs/uncertainty.md). p: two-sided, that the ratio is 1; Holm: corrected for the number of rows of "
-        "the reference."
+        f"{first.dataset} ({own.selection.manifest.dataset_title}); "
+        f"{', '.join(targets) or own.selection.manifest.target_name} in {own.selection.manifest.target_units}; "
+        f"{', '.join(map(str, filter(None, designs))) or words.split}; profile {first.profile}. In brackets: "
+        f"{CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio is 1; Holm: "
+        "corrected for the number of rows of the reference."
     )
     title = f"Own rows beside the committed reference {name}, suite {suite}"
     return Beside(Table(f"reference_{suite}", title, caption, "Row", tuple(columns), tuple(lines)), made)
@@ -99,7 +106,8 @@ def _rows(
 ) -> list[Row]:
     """The block of one own row: itself, then every row of the reference with the same size of the sample."""
     family = f"{_label(ours)} − reference"
-    others = [row for row in theirs if row.key.train_cells == ours.key.train_cells]
+    compared = ours.key.train_cells, ours.key.design
+    others = [row for row in theirs if (row.key.train_cells, row.key.design) == compared]
     lines = [Row(_label(ours), family, _values(own, ours, groups, weighting), False, "own row", _jobs(ours))]
     for row in others:
         values = _values(reference, row, groups, weighting)
@@ -132,9 +140,7 @@ def _values(side: Side, row: RowResult, groups: dict[str, str], weighting: str) 
 
 
 def _label(row: RowResult) -> str:
-    size = f"{row.key.train_cells} cells" if row.key.train_cells else None
-    detail = ", ".join(filter(None, (row.key.view, size, row.key.variant)))
-    return f"{row.title} ({detail})" if detail else row.title
+    return f"{row.title} ({row.key.detail})" if row.key.detail else row.title
 
 
 def _jobs(row: RowResult) -> tuple[str, ...]:

@@ -74,4 +74,4 @@ def _of_last(own: Sequence[Record]) -> list[Record]:
 
 def _varies(record: Record) -> bool:
     """Whether another repetition would give another number: by the seed, or by the sample of cells that trains."""
-    return record.job.seed is not None or "sample_seed" in record.job.split
+    return record.job.seed is not None or not {"sample_seed", "labelled_seed"}.isdisjoint(record.job.split)

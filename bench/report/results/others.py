@@ -33,6 +33,7 @@ def nothing_done(selection: Selection) -> str:
 def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
     """One sentence for each kind of run of the same suite that is not in a selection, with the way to see it."""
     reference = selection.jobs[0]
+    examples = {job.split.get("design"): job for job in selection.jobs}
     groups: dict[str, dict[tuple[str, ...], Job]] = {}
     newest: dict[tuple[str, str, str | None], str] = {}
     for manifest in store.manifests():  # oldest first
@@ -45,7 +46,7 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
     sentences = []
     for key, jobs in sorted(groups.items()):
         first = next(iter(jobs.values()))
-        if same_table(first, reference):
+        if any(same_table(first, shown) for shown in examples.values()):
             continue
         count = f"{len(jobs)} planned {'job' if len(jobs) == 1 else 'jobs'}"
         what = f"{count} of suite {first.suite} on data set {first.dataset}, profile {first.profile}"
@@ -56,8 +57,9 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
             command = ["bench", "report", *words]
             sentences.append(f"Left out: {what}; `{shlex.join(command)}` shows them.")
         else:
+            shown = examples.get(first.split.get("design"), reference)
             sentences.append(
-                f"Left out: {what}, {_difference(first, reference)}; a table shows the newest run of a data set and "
+                f"Left out: {what}, {_difference(first, shown)}; a table shows the newest run of a data set and "
                 "profile only, so repeat that run to see it, best into a store of its own."
             )
     return tuple(sentences)

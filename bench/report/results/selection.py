@@ -70,14 +70,29 @@ class RowKey:
     Attributes:
         runner: name.
         view: feature view or None.
-        train_cells: few-shot sample size or None.
-        variant: what is changed in the runner, ablation suite only.
+        train_cells: few-shot sample size, of fluxes the number of labelled towers, or None.
+        variant: what is changed in the runner: of ablations, of fluxes, and by ``--set``.
+        design: what kind of question the split asks, where a suite asks several: ``places``, ``few``; else None.
     """
 
     runner: str
     view: str | None
     train_cells: int | None
     variant: str | None = None
+    design: str | None = None
+
+    @property
+    def detail(self) -> str:
+        """What tells apart rows of one runner, in words."""
+        unit = "cells" if self.design is None else "towers"
+        size = f"{self.train_cells} {unit}" if self.train_cells else None
+        return ", ".join(filter(None, (self.view, self.design, size, self.variant)))
+
+    @classmethod
+    def of(cls, job: Job) -> RowKey:
+        """The row that a job is in."""
+        size = job.split.get("train_cells", job.split.get("labelled"))
+        return cls(job.runner, job.view, size, job.variant, job.split.get("design"))
 
 
 @dataclass(frozen=True)
@@ -166,12 +181,14 @@ def select(
             f"Store {store.root} holds no run of suite {suite!r}{asked}; run `bench run --suite {suite}` first."
         )
     newest = _of_target(fitting[-1], target)
-    reference = newest.jobs[0]
+    # Of a suite with several designs, each has its own split: that of the newest run with it.
+    examples = {_design(job): job for manifest in fitting for job in reversed(manifest.jobs)}
+    examples |= {_design(job): job for job in reversed(newest.jobs)}
     wanted: dict[tuple[str, ...], Job] = {}
-    current: dict[tuple[str, str | None], str] = {}
+    current: dict[tuple[str | None, ...], str] = {}
     for manifest in fitting:  # oldest first: the newest version of a job and of a runner replaces older ones
         for job in manifest.jobs:
-            if same_table(job, reference):
+            if same_table(job, examples[_design(job)]) and _same_run(job, newest.jobs[0]):
                 wanted[job.address] = job
                 current[_row_of(job)] = _variant(job)
     order = {name: index for index, name in enumerate(registry.entries())}
@@ -192,8 +209,8 @@ def _of_target(manifest: Manifest, target: str | None) -> Manifest:
     wanted = target or manifest.target_name
     if wanted not in known:
         raise unknown("target", wanted, list(known), "name one of the run's targets with --target")
-    if not manifest.several_targets:
-        return manifest
+    if not manifest.several_targets or all("targets" in job.split for job in manifest.jobs):
+        return manifest  # jobs with `targets` predict all of them together, and their tables show all
     jobs = [job for job in manifest.jobs if job.target == wanted]
     if not jobs:
         raise BenchError(f"The newest run of suite {manifest.suite} has no job of target {wanted!r}.")
@@ -202,26 +219,36 @@ def _of_target(manifest: Manifest, target: str | None) -> Manifest:
 
 def same_table(job: Job, reference: Job) -> bool:
     """Whether two jobs of one suite may stand in one table: same data, profile, evaluation and kind of split."""
-    return (job.dataset_fingerprint, job.profile, job.evaluation, fixed_split(job.split)) == (
+    return _same_run(job, reference) and fixed_split(job.split) == fixed_split(reference.split)
+
+
+def _same_run(job: Job, reference: Job) -> bool:
+    return (job.dataset_fingerprint, job.profile, job.evaluation) == (
         reference.dataset_fingerprint,
         reference.profile,
         reference.evaluation,
-        fixed_split(reference.split),
     )
+
+
+def _design(job: Job) -> str | None:
+    design: str | None = job.split.get("design")
+    return design
 
 
 def fixed_split(split: dict[str, Any]) -> str:
     """What all jobs of a table must have in common of their splits, as text."""
     # Learning curves, repetitions and folds share a table.
-    varying: tuple[str, ...] = ("train_cells", "sample_seed", "fold")
+    varying: tuple[str, ...] = ("train_cells", "sample_seed", "fold", "labelled", "labelled_seed", "hidden_seed")
     if split["kind"] == "ablation":
         varying = ("sample_seed",)
     return json.dumps({key: value for key, value in split.items() if key not in varying}, sort_keys=True)
 
 
-def _row_of(job: Job) -> tuple[str, str | None]:
+def _row_of(job: Job) -> tuple[str | None, ...]:
     """What repetitions with one variant share; of ablations all variants of a runner, which have one base."""
-    return job.runner, None if job.suite == ablation.SUITE else job.variant
+    key = RowKey.of(job)
+    size = str(key.train_cells) if key.design is not None else None
+    return job.runner, None if job.suite == ablation.SUITE else job.variant, key.design, size
 
 
 def _variant(job: Job) -> str:
@@ -237,7 +264,7 @@ def rows(selection: Selection) -> list[RowResult]:
     """Rows of a table: jobs grouped over repetitions, in registry order."""
     grouped: dict[RowKey, list[Job]] = {}
     for job in selection.jobs:
-        grouped.setdefault(RowKey(job.runner, job.view, job.split.get("train_cells"), job.variant), []).append(job)
+        grouped.setdefault(RowKey.of(job), []).append(job)
     found = []
     for key, jobs in grouped.items():
         entry = registry.entries().get(key.runner)

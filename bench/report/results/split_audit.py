@@ -32,6 +32,8 @@ from bench.store.store import CorruptRecord, Store
 class TestSamples:
     """The stored test samples of one job.
 
+    Of several targets at once, what was measured at one place and time is one sample.
+
     Attributes:
         n: how many.
         repeated: how many of them stand there twice.
@@ -140,7 +142,20 @@ class SplitAuditor:
 
 def read_samples(path: Path) -> TestSamples:
     """The test samples in a predictions file."""
-    frame = pd.read_parquet(path, columns=["cell", "time", "target"])
+    import pyarrow.parquet as pq
+
+    several = "variable" in pq.read_schema(path).names
+    frame = pd.read_parquet(path, columns=["cell", "time", "target", *(["variable"] if several else [])])
+    if not several:
+        return _samples(frame)
+    found = [_samples(own) for _, own in frame.groupby("variable", sort=True)]
+    digest = hashlib.sha256("".join(own.digest for own in found).encode()).hexdigest()
+    places = np.unique(np.concatenate([own.places for own in found])) if found else np.zeros(0, np.int64)
+    return TestSamples(len(places), sum(own.repeated for own in found), digest, places)
+
+
+def _samples(frame: pd.DataFrame) -> TestSamples:
+    """The samples of one target."""
     places = _places(frame["cell"].to_numpy(np.int64), frame["time"].to_numpy(np.int64))
     target = frame["target"].to_numpy(np.float32)
     if np.any(np.diff(places) <= 0):  # stored in order, unless somebody else wrote the file

@@ -56,6 +56,26 @@ LAYOUTS = {
         PartLayout("intervals", "train_rmse|test_rmse|test_r2|runs", "intervals"),
         PartLayout("errors as published", "fitted_rmse|gap_published|paper_gap", quantity="as published"),
     ),
+    **dict.fromkeys(
+        ("flux_f1", "flux_f1_years", "flux_f1_tropics"),
+        (
+            PartLayout("", "(rmse|r2)_.*", "numbers"),
+            PartLayout("intervals of RMSE and R²", "(rmse|r2)_.*", "intervals"),
+            PartLayout("mean absolute error", "mae_.*|runs", quantity="MAE"),
+            PartLayout("ratios to the same inputs", "ratio_.*", quantity="÷ same inputs"),
+            PartLayout("ratios to the baseline", "baseline_.*", quantity="÷ baseline"),
+            PartLayout("ratios to LightGBM", "lightgbm_.*", quantity="÷ LightGBM"),
+        ),
+    ),
+    "flux_f2": (
+        PartLayout("RMSE by number of labelled towers", r"rmse_\d+|runs"),
+        PartLayout("÷ same inputs", r"ratio_\d+"),
+        PartLayout("÷ LightGBM", r"lightgbm_\d+"),
+    ),
+    "flux_f3": (
+        PartLayout("RMSE", "rmse_.*|runs", quantity="RMSE"),
+        PartLayout("ratios to the base", "ratio_.*", quantity="÷ base"),
+    ),
 }
 """Table → its parts. The first one is what the paper prints, and fits one column of a journal; the others are
 companions below the same number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.runners.catalogue.fluxes import FLUX_ROWS
 from bench.runners.catalogue.geographical import GEOGRAPHICAL_ROWS
 from bench.runners.catalogue.proposed import PROPOSED_ROWS
 from bench.runners.catalogue.reference import REFERENCE_ROWS
@@ -17,5 +18,6 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
     *STRONG_ROWS,
     *GEOGRAPHICAL_ROWS,
     *PROPOSED_ROWS,
+    *FLUX_ROWS,
 )
 """In the order of plans and tables."""

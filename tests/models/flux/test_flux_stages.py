@@ -122,7 +122,7 @@ def test_shared_stages_lie_apart(tmp_path):
     stages = Stages(tmp_path / "own", tmp_path / "shared", None, None)
     stages.train("pre", task, TRAINING, [module], shared=True)
     stages.compute("own", lambda: {"x": torch.ones(1)}, None)
-    assert [path.name[:3] for path in (tmp_path / "shared").iterdir()] == ["pre"]
+    assert [path.name[:3] for path in (tmp_path / "shared").glob("*.stage")] == ["pre"]
     assert [path.name[:3] for path in (tmp_path / "own").iterdir()] == ["own"]
 
 

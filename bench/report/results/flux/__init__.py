@@ -1,0 +1,1 @@
+"""What the suite of carbon fluxes stored: rows, sums per tower, comparisons."""
