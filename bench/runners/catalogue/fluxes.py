@@ -19,7 +19,7 @@ BACKBONE_TITLES = {
 PREFIX = "flux_"
 _SMOKE_SIZES = {"width": 16, "layers": 1, "heads": 2}
 _SMOKE_CSDI = {"channels": 8, "layers": 1, "heads": 2, "steps": 8, "draw_steps": 3, "samples": 8, "epochs": 2}
-_LAPTOP_CSDI = {"epochs": 100, "patience": 20, "samples": 50}
+_LAPTOP_CSDI = {"epochs": 100, "patience": 20, "samples": 25, "draw_steps": 10}
 _NETWORK_PROFILES: Mapping[str, Mapping[str, Any]] = {
     "smoke": {
         "options": {"sizes": _SMOKE_SIZES, "csdi": _SMOKE_CSDI, "mixtures": 1},
