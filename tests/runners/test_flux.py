@@ -137,7 +137,7 @@ def test_imputations_are_scored_at_hidden_months(method: str, tmp_path: Path) ->
     scores = {name: split.test.select(values) for name, values in runner.scores(split.test, target).items()}
     assert set(scores) == {"crps", "inside_50", "inside_90"}
     error = np.abs(split.test.select(middle) - split.test.select(target))
-    assert (scores["crps"] >= 0).all() and (scores["crps"] <= error.max(axis=0) + 1e-4).all()
+    assert (scores["crps"] <= error.max(axis=0) + 1e-4).all() and (scores["crps"].mean(axis=0) > 0).all()
     assert (scores["inside_90"] | ~scores["inside_50"]).all()
 
 
@@ -222,3 +222,20 @@ def test_flux_runners_need_roles() -> None:
     with pytest.raises(BenchError, match="validation towers"):
         fitted("mean", split, Path("."))
     assert issubclass(registry.get("flux_mean").load(), SeveralTargetsRunner)
+
+
+def test_few_samples_of_the_true_distribution_score_and_cover_as_many_do() -> None:
+    """What 20 samples say of it is neither narrower nor worse than what 2,000 say."""
+    from bench.data.parts import Part
+    from bench.runners.flux_imputation import CsdiImputation
+
+    generator = np.random.default_rng(0)
+    target, part = generator.normal(size=(100, 40, 3)), Part(np.arange(100), np.arange(40))
+    found = {}
+    for n_samples in (20, 2000):
+        runner = CsdiImputation.__new__(CsdiImputation)
+        runner._towers, runner._drawn = np.arange(100), generator.normal(size=(n_samples, 100, 40, 3))
+        found[n_samples] = {name: values.mean() for name, values in runner.scores(part, target).items()}
+    assert found[20]["crps"] == pytest.approx(found[2000]["crps"], abs=0.01)
+    assert found[20]["inside_50"] == pytest.approx(0.5, abs=0.02)
+    assert found[20]["inside_90"] == pytest.approx(0.9, abs=0.02)
