@@ -34,8 +34,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench.scoring.draws import block_draws
 from bench.scoring.metrics import STATISTICS, spatial_block
-from bench.scoring.uncertainty import CONFIDENCE, block_draws, infer, samples_of
+from bench.scoring.samples import samples_of
+from bench.scoring.uncertainty import CONFIDENCE, infer
 from tools.assumed_length import ASSUMED_DEGREES, assumed_interval, small_sample
 from tools.error_correlation import Correlogram, Fit, great_circle
 
@@ -182,10 +184,9 @@ def measure(scenario: Scenario, lon: Floats, lat: Floats, repetitions: int, seed
             for quantity, field in (("rmse", own), ("difference", relative), ("ratio", relative)):
                 fits[quantity].append(correlogram.fit(field))
         squared = [[np.bincount(block, own, len(blocks)).astype(np.float64) for own in model] for model in errors]
-        samples = [
-            samples_of([_sums(n, own) for own in model], draws, name)["rmse"]
-            for model, name in zip(squared, "ab", strict=True)
-        ]
+        sums = [[_sums(n, own) for own in model] for model in squared]
+        samples = [samples_of(own, draws, name)["rmse"] for own, name in zip(sums, "ab", strict=True)]
+        of_seeds = [[samples_of([seed], draws)["rmse"] for seed in own] for own in sums]
         weight = plain @ n
         plainly = [np.mean([np.sqrt(plain @ own / weight) for own in model], axis=0) for model in squared]
         tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
@@ -193,7 +194,7 @@ def measure(scenario: Scenario, lon: Floats, lat: Floats, repetitions: int, seed
             positive, used = quantity != "difference", samples[: 1 if quantity == "rmse" else 2]
             result = infer(function, used, draws, positive=positive)
             found.setdefault((quantity, "tables"), []).append((result.low, result.high))
-            ends = assumed_interval(_logarithm(function) if positive else function, used, draws, correction)
+            ends = assumed_interval(_logarithm(function) if positive else function, of_seeds[: len(used)], correction)
             before = (float(np.exp(ends[0])), float(np.exp(ends[1]))) if positive else ends
             found.setdefault((quantity, f"assumed {ASSUMED_DEGREES}°"), []).append(before)
             low, high = np.quantile(function(*plainly[: len(used)]), tails)

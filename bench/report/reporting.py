@@ -112,9 +112,10 @@ class Report:
         """One sentence for each expectation that does not hold."""
         return self.check.broken if self.check is not None else ()
 
-    def write(self, name: str, content: str) -> None:
-        """Writes a file of the report as a whole."""
-        write_atomically(self.folder / name, content.encode())
+    def write(self, name: str, content: str | Iterable[str]) -> None:
+        """Writes a file of the report as a whole; the content may come in pieces."""
+        pieces = [content] if isinstance(content, str) else content
+        write_atomically(self.folder / name, (piece.encode() for piece in pieces))
         self.files.append(self.folder / name)
 
     def add(self, table: Table) -> Table:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.data.split_names import describe
 from bench.report.results.selection import Selection
+from bench.scoring.draws import WINDOW_BLOCKS
 from bench.scoring.metrics import BLOCK_DEGREES, PLANAR_BLOCKS
-from bench.scoring.uncertainty import WINDOW_BLOCKS
 from bench.store.dataset_record import read_dataset_record
 from bench.store.store import CorruptRecord, Store
 

@@ -13,7 +13,8 @@ from bench.report.results.selection import RowResult, Selection, StatisticsReade
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import PROPOSED
-from bench.scoring.uncertainty import CONFIDENCE, DRAWS, holm
+from bench.scoring.draws import DRAWS
+from bench.scoring.uncertainty import CONFIDENCE, holm
 
 
 def differences(

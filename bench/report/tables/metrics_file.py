@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import io
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
-import pandas as pd
-
+from bench.report.results.kept_sums import GroupKey, GroupTotals
 from bench.report.results.selection import Selection, StatisticsReader
-from bench.scoring.metrics import METRICS, evaluate
+from bench.scoring.metrics import METRICS, STATISTICS
+from bench.store.records import Record
 
 COLUMNS = (
     "cell",
@@ -23,33 +26,67 @@ COLUMNS = (
     "weighting",
     "n",
 )
+_OF_GROUP = ("part", "group", "weighting", "n", *METRICS)
+"""Columns that differ between the lines of a job; they stand together."""
 
 
-def all_metrics(selection: Selection, reader: StatisticsReader) -> str:
-    """CSV with one line per job, part, group and weighting; times and memory are repeated on each line of a job."""
+def all_metrics(selection: Selection, reader: StatisticsReader) -> Iterator[str]:
+    """CSV with one line per job, part, group and weighting; times and memory are repeated on each line of a job.
+
+    Returns:
+        Its pieces, one per job: the lines of thousands of jobs need not be in memory together.
+    """
     columns = [*COLUMNS, *METRICS, "fit_seconds", "predict_seconds", "peak_memory_bytes"]
-    if any(record.job.variant is not None for record in selection.done):  # ablation suite, or --set
+    done = selection.done
+    if any(record.job.variant is not None for record in done):  # ablation suite, or --set
         columns.insert(columns.index("runner") + 1, "variant")
+    yield _line(columns)
+    at = columns.index(_OF_GROUP[0])
+    before, after = columns[:at], columns[at + len(_OF_GROUP) :]
+    for record, totals in zip(done, reader.totals(done), strict=True):
+        repeated = _repeated(record)
+        head, tail = (_line([_text(repeated[name]) for name in names])[:-1] for names in (before, after))
+        yield "".join(f"{head},{middle},{tail}\n" for middle in _middles(totals))
+
+
+def _repeated(record: Record) -> Mapping[str, object]:
+    """What stands on each line of a job."""
+    job = record.job
+    return {
+        "cell": record.job_id,
+        "suite": job.suite,
+        "dataset": job.dataset,
+        "profile": job.profile,
+        "runner": job.runner,
+        "variant": job.variant or "",
+        "view": job.view or "",
+        "train_cells": job.split.get("train_cells"),
+        "repetition": job.repetition,
+        "fit_seconds": record.fit_seconds,
+        "predict_seconds": record.predict_seconds,
+        "peak_memory_bytes": record.peak_memory_bytes,
+    }
+
+
+def _middles(totals: GroupTotals) -> Iterator[str]:
+    """The columns `_OF_GROUP` of each line of a job."""
+    sums = dict(zip(STATISTICS, totals.columns, strict=True))
+    metrics = [metric.of(sums).tolist() for metric in METRICS.values()]
+    for key, n, *values in zip(_key_texts(totals.keys), sums["n"].tolist(), *metrics, strict=True):
+        numbers = ",".join("" if value != value else f"{value:.6g}" for value in values)
+        yield f"{key},{n:.0f},{numbers}"
+
+
+@lru_cache(maxsize=8)
+def _key_texts(keys: tuple[GroupKey, ...]) -> list[str]:
+    return [_line(list(key))[:-1] for key in keys]
+
+
+def _text(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _line(values: list[object] | list[str]) -> str:
     stream = io.StringIO()
-    stream.write(",".join(columns) + "\n")
-    for record in selection.done:  # job by job: the frames of thousands would not fit into memory
-        job = record.job
-        frame = evaluate(reader.table(record))
-        repeated = {
-            "cell": record.job_id,
-            "suite": job.suite,
-            "dataset": job.dataset,
-            "profile": job.profile,
-            "runner": job.runner,
-            "variant": job.variant or "",
-            "view": job.view or "",
-            "train_cells": job.split.get("train_cells"),
-            "repetition": job.repetition,
-            "fit_seconds": record.fit_seconds,
-            "predict_seconds": record.predict_seconds,
-            "peak_memory_bytes": record.peak_memory_bytes,
-        }
-        own = {name: frame[name].to_numpy() for name in frame.columns} | {"n": frame["n"].to_numpy("int64")}
-        table = pd.DataFrame({name: own.get(name, repeated.get(name)) for name in columns})
-        table.to_csv(stream, header=False, index=False, lineterminator="\n", float_format="%.6g")
+    csv.writer(stream, lineterminator="\n").writerow(values)
     return stream.getvalue()
