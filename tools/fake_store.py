@@ -5,7 +5,8 @@
 
 The jobs are those that ``bench run --suite full --dataset simulated:cells=200,years=2 --profile smoke`` plans with so
 many repetitions; their sums are those of a noisy prediction, scaled at random. ``--measure`` runs `bench ls jobs`,
-`bench plan` and `bench report` on the store, and prints seconds and peak memory of each as JSON.
+`bench plan`, `bench run` and `bench report` on the store, and prints seconds on the clock, CPU seconds and peak memory
+of each as JSON.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import resource
+import os
 import subprocess
 import sys
 import time
@@ -110,20 +111,29 @@ def measure(root: Path, repetitions: int, dataset: str = DATASET) -> dict[str, A
         "run": ["run", *same],
         "report": ["report", "--no-figures"],
     }
-    found: dict[str, Any] = {"jobs": len(Store(root).ids()), "commands": {}}
+    found: dict[str, Any] = {
+        "jobs": len(Store(root).ids()),
+        "load": [round(value, 1) for value in os.getloadavg()],
+        "host": this_host().model_dump(),
+        "commands": {},
+    }
     for name, words in commands.items():
         before = time.perf_counter()
         code = (
             "import resource, sys; from bench.cli import cli; cli.main(sys.argv[1:], standalone_mode=False);"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+            "used = resource.getrusage(resource.RUSAGE_SELF);"
+            "print(used.ru_maxrss, used.ru_utime + used.ru_stime, file=sys.stderr)"
         )
         done = subprocess.run(
             [sys.executable, "-c", code, *words, "--store", str(root)], capture_output=True, text=True, check=True
         )
         seconds = time.perf_counter() - before
-        peak = int(done.stderr.split()[-1]) * 1024 / 1e6
-        found["commands"][name] = {"seconds": round(seconds, 2), "peak_mb": round(peak)}
-    found["children_cpu_seconds"] = round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime, 1)
+        kilobytes, cpu_seconds = done.stderr.split()[-2:]
+        found["commands"][name] = {
+            "seconds": round(seconds, 2),
+            "cpu_seconds": round(float(cpu_seconds), 2),
+            "peak_mb": round(int(kilobytes) * 1024 / 1e6),
+        }
     return found
 
 

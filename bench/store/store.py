@@ -510,11 +510,16 @@ def sums_in(content: bytes, path: Path) -> pd.DataFrame:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from bench.scoring.metrics import KEYS
+    from bench.scoring.metrics import STATISTICS as SUMS
+
     try:
         table = pq.read_table(pa.BufferReader(content), read_dictionary=["part", "group", "weighting"])
         frame: pd.DataFrame = table.to_pandas()
     except (pa.ArrowException, ValueError, OSError) as error:
         raise _damaged_file(path) from error
+    if not {*KEYS, *SUMS} - {"year"} <= set(frame):
+        raise _damaged_file(path)
     if "year" not in frame:  # written before years were told apart
         frame["year"] = 0
     return frame

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from bench.scoring.metrics import STATISTICS
 from bench.scoring.places import Blocks
 from bench.store.records import Record
 from bench.store.results import Results
+from bench.system.host import available_cores
 
 _KEYS = ("part", "group", "weighting", "block", "year")
 _TEXTS = _KEYS[:3]
@@ -28,6 +30,7 @@ _AT_ONCE = 64
 """Jobs that are read together, so that their totals are added in one pass."""
 _MOST_BYTES = 150_000_000
 """Of sums per block that are kept: those of 1,300 jobs with 200 blocks and 68 groups."""
+_FEWEST_FOR_THREADS, _MOST_THREADS = 8, 4
 Rows = npt.NDArray[np.int64]
 GroupKey = tuple[str, str, str]
 
@@ -123,7 +126,9 @@ class KeptSums:
         """
         for start in range(0, len(records), _AT_ONCE):
             some = records[start : start + _AT_ONCE]
-            found = {record.job_id: self._jobs.get(record.job_id) or self._read(record) for record in some}
+            missing = [record for record in some if record.job_id not in self._jobs]
+            read = dict(zip((record.job_id for record in missing), self._read_all(missing), strict=True))
+            found = {record.job_id: read.get(record.job_id) or self._jobs[record.job_id] for record in some}
             self._add_totals({job_id: sums for job_id, sums in found.items() if job_id not in self._totals})
             for job_id, sums in found.items():
                 self._keep(job_id, sums)
@@ -159,6 +164,13 @@ class KeptSums:
             for job_id, sums in alike.items():
                 self._totals[job_id] = GroupTotals(layout.group_keys, tuple(added[id(own)] for own in sums.columns))
 
+    def _read_all(self, records: Sequence[Record]) -> list[JobSums]:
+        if len(records) < _FEWEST_FOR_THREADS:
+            return [self._read(record) for record in records]
+        # Hashing and decoding let go of the interpreter's lock.
+        with ThreadPoolExecutor(min(_MOST_THREADS, available_cores())) as pool:
+            return list(pool.map(self._read, records))
+
     def _read(self, record: Record) -> JobSums:
         content = self._results.statistics_file(record)
         if content is None:
@@ -179,9 +191,8 @@ class KeptSums:
 
     def _decoded(self, frame: pd.DataFrame) -> JobSums:
         digest = _digest(frame)
-        if digest not in self._layouts:
-            self._layouts[digest] = _layout(frame)
-        return JobSums(self._layouts[digest], tuple(self._column(frame, name) for name in STATISTICS))
+        layout = self._layouts.get(digest) or self._layouts.setdefault(digest, _layout(frame))
+        return JobSums(layout, tuple(self._column(frame, name) for name in STATISTICS))
 
     def _column(self, frame: pd.DataFrame, name: str) -> Doubles:
         values = frame[name].to_numpy(np.float64, copy=True)

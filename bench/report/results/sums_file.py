@@ -38,15 +38,15 @@ class SumsFile:
     def digest_of_others(self) -> bytes:
         """A hash of how all columns but `OWN` are encoded: files with the same one have the same values there."""
         found, metadata = hashlib.blake2b(digest_size=32), self._file.metadata
-        found.update(repr((metadata.num_rows, metadata.metadata, str(metadata.schema))).encode())
+        found.update(repr((metadata.num_rows, metadata.metadata)).encode())
         for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
             for column in (group.column(index) for index in range(metadata.num_columns)):
                 name = column.path_in_schema
-                kind = (name, column.physical_type, column.compression, column.encodings, column.num_values)
-                found.update(repr(kind).encode())
                 if name not in OWN:
-                    pages = (column.dictionary_page_offset, column.data_page_offset)
-                    start = min(offset for offset in pages if offset is not None)
+                    found.update(f"{name} {column.physical_type} {column.compression}".encode())
+                    start = column.data_page_offset
+                    if column.has_dictionary_page:
+                        start = min(start, column.dictionary_page_offset)
                     found.update(self._content[start : start + column.total_compressed_size])
         return found.digest()
 

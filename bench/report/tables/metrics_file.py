@@ -28,6 +28,8 @@ COLUMNS = (
 )
 _OF_GROUP = ("part", "group", "weighting", "n", *METRICS)
 """Columns that differ between the lines of a job; they stand together."""
+_NUMBERS = ",%.0f" + ",%.6g" * len(METRICS)
+"""Of n and the metrics: a line is formatted at once, since a report of thousands of jobs has a million lines."""
 
 
 def all_metrics(selection: Selection, reader: StatisticsReader) -> Iterator[str]:
@@ -72,9 +74,9 @@ def _middles(totals: GroupTotals) -> Iterator[str]:
     """The columns `_OF_GROUP` of each line of a job."""
     sums = dict(zip(STATISTICS, totals.columns, strict=True))
     metrics = [metric.of(sums).tolist() for metric in METRICS.values()]
-    for key, n, *values in zip(_key_texts(totals.keys), sums["n"].tolist(), *metrics, strict=True):
-        numbers = ",".join("" if value != value else f"{value:.6g}" for value in values)
-        yield f"{key},{n:.0f},{numbers}"
+    for key, *numbers in zip(_key_texts(totals.keys), sums["n"].tolist(), *metrics, strict=True):
+        line = _NUMBERS % tuple(numbers)
+        yield key + (line.replace("nan", "") if "nan" in line else line)
 
 
 @lru_cache(maxsize=8)
