@@ -22,6 +22,7 @@ from bench.report.html.elements import (
     scrollable,
 )
 from bench.report.html.jobs import JobContext
+from bench.report.results.data_words import in_units, units
 from bench.report.results.selection import Selection
 from bench.runners import registry
 from bench.store.dataset_record import dataset_folder
@@ -55,7 +56,7 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
         ("Data set", [job.dataset for job in first]),
         ("Title", [manifest.dataset_title for manifest in manifests]),
         ("Why this data set", [manifest.dataset_reason for manifest in manifests]),
-        ("Target", [f"{manifest.target_name}, {manifest.target_units}" for manifest in manifests]),
+        ("Target", [in_units(manifest.target_name, units(manifest.target_units)) for manifest in manifests]),
         ("Profile", [job.profile for job in first]),
         ("Tested on", [describe(job.split).removeprefix("tested on ") for job in first]),
         ("Jobs done", [f"{len(selection.done)} of {len(selection.jobs)} planned" for selection in selections]),

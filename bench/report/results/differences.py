@@ -63,9 +63,9 @@ def differences(
     what = "proposed model" if subject is None else own_rows[0].title
     caption = (
         f"Paired differences, {what} − {'baseline' if subject is None else 'other rows'}, "
-        f"{f'few-shot by {words.week}' if weeks else 'full suite'}. RMSE, MAE below 0 and R² above 0: "
+        f"{f'few-shot by {words.week}' if weeks else 'full suite'}: {words.measured('RMSE', 'MAE')}. RMSE, MAE below 0 and R² above 0: "
         f"the {what} is better; beside them ratios of RMSE. Data set {first.dataset} "
-        f"({selection.manifest.dataset_title}); {selection.manifest.target_name} in {selection.manifest.target_units}; "
+        f"({selection.manifest.dataset_title}); "
         f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
         f"{'samples of cells (and seeds), the same for both,' if weeks else 'seeds'} and places "
         f"({DRAWS} draws, docs/uncertainty.md); one run says nothing about other "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bench.data.borders import DATE_LINE_DEGREES, HULL_DEGREES
 from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, difference, interval_value, number
+from bench.report.results.data_words import words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
@@ -160,7 +161,7 @@ def _row(line: Finding) -> Row:
 
 
 def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> str:
-    first = selection.jobs[0]
+    first, words = selection.jobs[0], words_of(reader.store, selection)
     split = first.split
     repetitions = sorted({job.repetition for job in selection.jobs})
     years = "all years" if split["train_years"] is None else f"the last {split['train_years']} year(s)"
@@ -168,7 +169,6 @@ def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> 
     steps = "all steps" if stride == 1 else f"the scored steps and one of every {stride}"
     parts = [
         f"Data set {first.dataset} ({selection.manifest.dataset_title})",
-        f"{selection.manifest.target_name} in {selection.manifest.target_units}",
         f"trained on {split['train_cells']} cells, {years} of training, {steps}",
         f"scored on steps {', '.join(map(str, split['weeks']))} of {split['test_year']} over all cells",
         f"profile {first.profile}",
@@ -177,7 +177,7 @@ def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> 
         "area-weighted" if weighting == "area" else "",
     ]
     return (
-        f"What each part of the proposed model is worth. {'; '.join(filter(None, parts))}. Errors compare within this "
+        f"What each part of the proposed model is worth: {words.measured('RMSE')}. {'; '.join(filter(None, parts))}. Errors compare within this "
         f"table only. In brackets: {CONFIDENCE:.0%} intervals over places and samples of cells "
         "(docs/uncertainty.md); differences to the base (RMSE − its RMSE) are paired. Border: cells within "
         f"{DATE_LINE_DEGREES:g}° of the date line or, on regional data, within {HULL_DEGREES:g}° of the hull of all "

@@ -62,7 +62,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     )
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Comparison of methods{words.table(1)}. {_circumstances(selection, reader, found, weighting, words)}"
+    caption = f"Comparison of methods{words.table(1)}: {words.measured('RMSE', 'MAE', 'bias')}. {_circumstances(selection, reader, found, weighting, words)}"
     return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
@@ -127,7 +127,7 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
-        f"Few-shot comparison by {words.week}{words.table(2)}. "
+        f"Few-shot comparison by {words.week}{words.table(2)}: {words.measured('RMSE')}. "
         f"{_circumstances(selection, reader, found, weighting, words)}"
     )
     return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
@@ -173,7 +173,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures["gap"] = Measure("rmse", group, minus="train")
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     caption = (
-        f"Generalisation gap in {words.week} {week}{words.table(3)}. "
+        f"Generalisation gap in {words.week} {week}{words.table(3)}: {words.measured('RMSE', 'gap')}. "
         f"{_circumstances(selection, reader, found, weighting, words)} As published: the training error is taken on "
         "what a model was fitted on, for spatial models means over the training years."
     )
@@ -279,7 +279,6 @@ def _circumstances(
     done, planned = len(selection.done), len(selection.jobs)
     parts = [
         f"Data set {first.dataset} ({selection.manifest.dataset_title})",
-        f"{selection.manifest.target_name} in {selection.manifest.target_units}",
         words.split,
         f"feature view {', '.join(views)}" if views else "",
         f"profile {first.profile}",

@@ -17,7 +17,8 @@ from bench.report.figures.density import density
 from bench.report.figures.learning import curve
 from bench.report.figures.maps import _limit
 from bench.report.figures.stored import MOST_SHOWN, representatives
-from bench.report.figures.style import feature_title, feature_words, label_ends, spread, units
+from bench.report.figures.style import feature_title, feature_words, label_ends, spread
+from bench.report.results.data_words import units
 from bench.report.figures.training import LossCurve, loss_curves, mean_curve, training_curves
 from bench.runners.history import Epoch, history_table
 from bench.store.store import Store
