@@ -12,29 +12,31 @@ of each as JSON.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bench.data.splits import make_split
 from bench.execution.request import RunOptions, resolve
 from bench.scoring.metrics import METRICS, statistics_of
 from bench.scoring.metrics import STATISTICS as STATISTICS_COLUMNS
 from bench.store.dataset_record import write_dataset_record
-from bench.store.names import PREDICTIONS, STATISTICS
+from bench.store.names import PREDICTIONS, RECORD, STATISTICS
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
 from bench.system import clock
-from bench.system.disk import sha256
 from bench.system.host import this_host
 from bench.version import __version__
 
@@ -54,23 +56,28 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
         name: (part.of(cube.target) + generator.normal(size=(len(part.cells), len(part.times)))).astype(np.float32)
         for name, part in (("train", split.scored_train), ("test", split.test))
     }
-    sums = statistics_of(cube, split, noisy)
+    frame = statistics_of(cube, split, noisy)
+    sums, totals = pa.Table.from_pandas(frame, preserve_index=False), {name: _totals(frame, name) for name in noisy}
     cells, times = np.repeat(split.test.cells, len(split.test.times)), np.tile(split.test.times, len(split.test.cells))
-    frame = pd.DataFrame({"cell": cells.astype(np.int32), "time": times.astype(np.int32)})
-    frame["target"], frame["prediction"] = split.test.of(cube.target).ravel(), noisy["test"].ravel()
-    predictions, machine, now = _parquet(frame), this_host(), clock.now()
+    tested = pd.DataFrame({"cell": cells.astype(np.int32), "time": times.astype(np.int32)})
+    tested["target"], tested["prediction"] = split.test.of(cube.target).ravel(), noisy["test"].ravel()
+    predictions = _parquet(pa.Table.from_pandas(tested, preserve_index=False))
+    hash_of_predictions, machine, now = hashlib.sha256(predictions).hexdigest(), this_host(), clock.now()
     write_dataset_record(store, cube)
     for job in jobs:
-        factor = float(generator.uniform(0.8, 1.2))
-        own = sums.assign(**{name: sums[name] * factor**power for name, power in _SCALED.items()})
-        work = store.new_work_folder(job.id)
-        (work / STATISTICS).write_bytes(_parquet(own))
-        (work / PREDICTIONS).write_bytes(predictions)
+        folder = store.jobs_dir / job.id
+        if folder.exists():  # an earlier call was cut off
+            continue
+        factor, own = float(generator.uniform(0.8, 1.2)), sums
+        for name, power in _SCALED.items():
+            scaled = pa.array(sums.column(name).to_numpy() * factor**power)
+            own = own.set_column(own.schema.get_field_index(name), own.schema.field(name), scaled)
+        statistics = _parquet(own)
         record = Record(
             job_id=job.id,
             job=job,
             status="done",
-            metrics={name: _metrics(own, name) for name in ("train", "test")},
+            metrics={part: _metrics(of_part, factor) for part, of_part in totals.items()},
             n_train=len(split.train),
             n_test=len(split.test),
             fit_seconds=1.0,
@@ -80,11 +87,17 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
             threads=1,
             started=now,
             finished=now,
-            files={name: sha256(work / name) for name in (STATISTICS, PREDICTIONS)},
+            files={STATISTICS: hashlib.sha256(statistics).hexdigest(), PREDICTIONS: hash_of_predictions},
             host=machine,
             bench_version=__version__,
         )
-        store.publish(work, record)
+        # Not by `Store.publish`: it syncs each file to disk, which invented numbers need not.
+        work = store.work_dir / f"{job.id}-new"
+        work.mkdir(exist_ok=True)
+        (work / STATISTICS).write_bytes(statistics)
+        (work / PREDICTIONS).write_bytes(predictions)
+        (work / RECORD).write_text(record.model_dump_json(indent=1))
+        work.rename(folder)
     store.add_manifest(
         Manifest(
             created=now,
@@ -138,15 +151,19 @@ def measure(root: Path, repetitions: int, dataset: str = DATASET) -> dict[str, A
     return found
 
 
-def _metrics(sums: pd.DataFrame, part: str) -> dict[str, float | None]:
+def _totals(sums: pd.DataFrame, part: str) -> dict[str, float]:
     own = sums[(sums["part"] == part) & (sums["group"] == "all") & (sums["weighting"] == "plain")]
-    total = {name: np.asarray(own[name].sum(), np.float64) for name in STATISTICS_COLUMNS}
-    return {name: float(metric.of(total)) for name, metric in METRICS.items()}
+    return {name: float(own[name].sum()) for name in STATISTICS_COLUMNS}
 
 
-def _parquet(frame: pd.DataFrame) -> bytes:
+def _metrics(totals: Mapping[str, float], factor: float) -> dict[str, float | None]:
+    scaled = {name: np.asarray(value * factor ** _SCALED.get(name, 0)) for name, value in totals.items()}
+    return {name: float(metric.of(scaled)) for name, metric in METRICS.items()}
+
+
+def _parquet(table: pa.Table) -> bytes:
     stream = io.BytesIO()
-    frame.to_parquet(stream, index=False)
+    pq.write_table(table, stream)
     return stream.getvalue()
 
 
@@ -157,9 +174,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=150, help="repetitions of every runner that depends on a seed")
     parser.add_argument("--measure", action="store_true")
     given = parser.parse_args()
-    if not given.folder.exists():
-        with patch("os.fsync"):  # invented numbers need not survive a power cut, and syncing takes most of the time
-            print(f"{fill(given.folder, given.repeats)} jobs in {given.folder}")
+    if not (given.folder / "manifests").is_dir() or not any((given.folder / "manifests").iterdir()):
+        print(f"{fill(given.folder, given.repeats)} jobs in {given.folder}")
     if given.measure:
         print(json.dumps(measure(given.folder, given.repeats), indent=1))
 

@@ -77,11 +77,12 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
         ]
     columns.append(Column("runs", "Runs", 0))
     caption = (
-        f"Own rows beside the committed reference {name}, suite {suite}: {words.measured('RMSE', 'MAE')}. Own − reference, "
-        f"under the same draws of places; below 0 (R²: above 0) the own row is better. RMSE is that of the row that the line names; the first "
-        f"line of a block is the own row itself. Data set {first.dataset} ({own.selection.manifest.dataset_title}); "
-        f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio "
-        "is 1; Holm: corrected for the number of rows of the reference."
+        f"Own rows beside the committed reference {name}, suite {suite}: {words.measured('RMSE', 'MAE')}. Own − "
+        "reference, under the same draws of places; below 0 (R²: above 0) the own row is better. RMSE is that of the "
+        "row that the line names; the first line of a block is the own row itself. Data set "
+        f"{first.dataset} ({own.selection.manifest.dataset_title}); {words.split}; profile {first.profile}. "
+        f"In brackets: {CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio is 1; Holm: "
+        "corrected for the number of rows of the reference."
     )
     return Beside(Table(f"reference_{suite}", caption, "Row", tuple(columns), tuple(lines)), made)
 

@@ -63,7 +63,8 @@ def differences(
     what = "proposed model" if subject is None else own_rows[0].title
     caption = (
         f"Paired differences, {what} − {'baseline' if subject is None else 'other rows'}, "
-        f"{f'few-shot by {words.week}' if weeks else 'full suite'}: {words.measured('RMSE', 'MAE')}. RMSE, MAE below 0 and R² above 0: "
+        f"{f'few-shot by {words.week}' if weeks else 'full suite'}: {words.measured('RMSE', 'MAE')}. "
+        "RMSE, MAE below 0 and R² above 0: "
         f"the {what} is better; beside them ratios of RMSE. Data set {first.dataset} "
         f"({selection.manifest.dataset_title}); "
         f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "

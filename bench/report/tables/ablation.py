@@ -177,7 +177,8 @@ def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> 
         "area-weighted" if weighting == "area" else "",
     ]
     return (
-        f"What each part of the proposed model is worth: {words.measured('RMSE')}. {'; '.join(filter(None, parts))}. Errors compare within this "
+        f"What each part of the proposed model is worth: {words.measured('RMSE')}. "
+        f"{'; '.join(filter(None, parts))}. Errors compare within this "
         f"table only. In brackets: {CONFIDENCE:.0%} intervals over places and samples of cells "
         "(docs/uncertainty.md); differences to the base (RMSE − its RMSE) are paired. Border: cells within "
         f"{DATE_LINE_DEGREES:g}° of the date line or, on regional data, within {HULL_DEGREES:g}° of the hull of all "

@@ -62,7 +62,10 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     )
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Comparison of methods{words.table(1)}: {words.measured('RMSE', 'MAE', 'bias')}. {_circumstances(selection, reader, found, weighting, words)}"
+    caption = (
+        f"Comparison of methods{words.table(1)}: {words.measured('RMSE', 'MAE', 'bias')}. "
+        f"{_circumstances(selection, reader, found, weighting, words)}"
+    )
     return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 

@@ -128,7 +128,14 @@ def test_what_is_missing_is_said_in_the_row_the_caption_and_below(filled: Store)
 
 def test_the_caption_names_data_view_profile_and_seeds(filled: Store) -> None:
     caption = table_of(filled).caption
-    for part in ("toy", "located", "profile smoke", "seeds 0, 1", "GPP in gC m-2 d-1", "test year 2020"):
+    for part in (
+        "toy",
+        "located",
+        "profile smoke",
+        "seeds 0, 1",
+        "RMSE, MAE and bias of GPP in gC m⁻² d⁻¹. ",
+        "test year 2020",
+    ):
         assert part in caption
 
 
