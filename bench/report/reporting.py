@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.errors import BenchError, unknown
 from bench.report import contents
+from bench.report import folder as folders
 from bench.report.answer import Answer, answer
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.paper import checking
@@ -16,7 +17,7 @@ from bench.report.paper.check import by_published_table
 from bench.report.results.across import Side
 from bench.report.results.beside import beside
 from bench.report.results.marks import marked
-from bench.report.results.others import remarks
+from bench.report.results.others import incomplete, remarks
 from bench.report.results.selection import Selection, StatisticsReader, runs, select
 from bench.report.results.subject import Subject, subject
 from bench.report.table import Table
@@ -92,6 +93,8 @@ class Report:
         tables: name → table, in the order of the report.
         files: every file that was written.
         notes: sentences about what is missing from it.
+        incomplete: one sentence for each suite that has jobs which are not done.
+        hashes: SHA-256 of the files that are text, by name.
         check: what the check found, where one was asked for.
         complaints: of the LaTeX compiler.
         no_pdf: why there is no PDF, where one was asked for; said last, since the rest does not need it.
@@ -103,6 +106,8 @@ class Report:
     tables: dict[str, Table] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    incomplete: tuple[str, ...] = ()
+    hashes: dict[str, str] = field(default_factory=dict)
     check: checking.CheckResult | None = None
     complaints: tuple[str, ...] = ()
     no_pdf: BenchError | None = None
@@ -114,8 +119,8 @@ class Report:
 
     def write(self, name: str, content: str | Iterable[str]) -> None:
         """Writes a file of the report as a whole; the content may come in pieces."""
-        pieces = [content] if isinstance(content, str) else content
-        write_atomically(self.folder / name, (piece.encode() for piece in pieces))
+        pieces = (piece.encode() for piece in ([content] if isinstance(content, str) else content))
+        write_atomically(self.folder / name, folders.hashed(pieces, self.hashes, name))
         self.files.append(self.folder / name)
 
     def add(self, table: Table) -> Table:
@@ -158,11 +163,20 @@ def write_report(
         raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
     chosen = selections(store, options)
     reader = StatisticsReader(store)
-    report = Report(subject(store, chosen, needs_results=options.check), folder)
+    unfinished = (sentence for selection in chosen.values() for sentence in incomplete(selection))
+    report = Report(subject(store, chosen, needs_results=options.check), folder, incomplete=tuple(unfinished))
+    report.notes += report.incomplete
     report.notes += [remark for selection in chosen.values() for remark in remarks(store, selection)]
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
-        _write(report, store, options, chosen, reader, on_table)
+        before = folders.listed(folder)
+        try:
+            _write(report, store, options, chosen, reader, on_table)
+        finally:  # also of a report that came to nothing half-way: what it wrote shall not stand among older tables
+            gone = folders.remove_outdated(folder, before, report.files)
+            folders.write_listing(folder, report.files, report.hashes)
+    if gone:
+        report.notes.append(f"Removed from {folder}, of an earlier report: {', '.join(gone)}.")
     return report
 
 

@@ -7,6 +7,7 @@ earlier runs of the same data, split and profile. Jobs that were planned but are
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -121,7 +122,8 @@ class RowResult:
 
 
 def runs(store: Results, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
-    """Manifests of a suite's runs of a data set (with or without its options) and a profile, oldest first."""
+    """Manifests of a suite's runs of a data set (with or without options, or ``@FINGERPRINT``) and a profile, oldest first."""
+    dataset, _, fingerprint = (dataset or "").rpartition("@") if _names_a_version(dataset) else (dataset, "", "")
     known = None if dataset is None else _spellings(dataset)
     return [
         manifest
@@ -130,7 +132,13 @@ def runs(store: Results, suite: str, dataset: str | None = None, profile: str | 
         and manifest.jobs
         and (known is None or known & {manifest.jobs[0].dataset, manifest.jobs[0].dataset.partition(":")[0]})
         and (profile is None or manifest.jobs[0].profile == profile)
+        and manifest.jobs[0].dataset_fingerprint.startswith(fingerprint)
     ]
+
+
+def _names_a_version(dataset: str | None) -> bool:
+    """Whether a text is ``NAME@FINGERPRINT``, or the start of a fingerprint there: several data sets have one name."""
+    return dataset is not None and re.fullmatch(r".+@[0-9a-f]{8,64}", dataset) is not None
 
 
 def _spellings(dataset: str) -> set[str]:
