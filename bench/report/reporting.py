@@ -165,7 +165,6 @@ def write_report(
     reader = StatisticsReader(store)
     unfinished = (sentence for selection in chosen.values() for sentence in incomplete(selection))
     report = Report(subject(store, chosen, needs_results=options.check), folder, incomplete=tuple(unfinished))
-    report.notes += report.incomplete
     report.notes += [remark for selection in chosen.values() for remark in remarks(store, selection)]
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,14 +13,16 @@ from bench.store.store import Store
 
 def remarks(store: Store, selection: Selection) -> tuple[str, ...]:
     """What a reader of the tables of a suite has to be told beside them, one sentence each."""
-    return (*(() if selection.done else (nothing_done(selection),)), *left_out(store, selection))
+    return (*incomplete(selection), *left_out(store, selection))
 
 
 def incomplete(selection: Selection) -> tuple[str, ...]:
-    """A sentence on the jobs that are not done, where only some are."""
+    """A sentence on the jobs that are not done, if any."""
     done, planned = len(selection.done), len(selection.jobs)
-    if not 0 < done < planned:
+    if done == planned:
         return ()
+    if not done:
+        return (nothing_done(selection),)
     states = Counter(
         "stale" if job.id in selection.stale else record.status if record is not None else "missing"
         for job in selection.jobs

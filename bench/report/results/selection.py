@@ -122,7 +122,14 @@ class RowResult:
 
 
 def runs(store: Results, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
-    """Manifests of a suite's runs of a data set (with or without options, or ``@FINGERPRINT``) and a profile, oldest first."""
+    """Manifests of a suite's runs, oldest first.
+
+    Args:
+        store: where results are.
+        suite: name of the suite.
+        dataset: name of the data set, with or without its options; ``NAME@FINGERPRINT`` where several have one name.
+        profile: name of the profile.
+    """
     dataset, _, fingerprint = (dataset or "").rpartition("@") if _names_a_version(dataset) else (dataset, "", "")
     known = None if dataset is None else _spellings(dataset)
     return [
