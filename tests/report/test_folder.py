@@ -15,7 +15,7 @@ from bench.system.disk import sha256
 from tests.conftest import make_cube
 from tests.report.html.conftest import publish
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import make_cell
+from tests.store.test_store import make_job
 
 
 def names_in(folder: Path) -> set[str]:
@@ -65,8 +65,8 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 
 def test_a_report_on_other_data_leaves_no_table_of_the_first(tmp_path: Path) -> None:
     store, cube, out = Store(tmp_path / "runs", create=True), make_cube(), tmp_path / "out"
-    full = make_cell(runner="climatology")
-    fewshot = make_cell(suite="fewshot", split=fewshot_parameters(cube, [1, 7], 20, 0), runner="climatology")
+    full = make_job(runner="climatology")
+    fewshot = make_job(suite="fewshot", split=fewshot_parameters(cube, [1, 7], 20, 0), runner="climatology")
     for day, job in enumerate((full, fewshot), start=1):
         add_manifest(store, f"2026-01-0{day}T00:00:00Z", [job], suite=job.suite)
         publish(store, job, cube, 1.0)

@@ -94,9 +94,10 @@ def ablation_table(selection: Selection, reader: StatisticsReader, weighting: st
         Column("runs", "Runs", digits=0),
     )
     problems = dict.fromkeys(problem for line in lines for problem in line.result.problems)
-    return Table(
-        "ablation", _caption(selection, reader, weighting), "Variant", columns, tuple(map(_row, lines)), tuple(problems)
-    )
+    caption = _caption(selection, reader, weighting)
+    measured = words_of(reader.store, selection).measured("RMSE")
+    title = f"What each part of the proposed model is worth: {measured}"
+    return Table("ablation", title, caption, "Variant", columns, tuple(map(_row, lines)), tuple(problems))
 
 
 def _finding(
@@ -161,7 +162,7 @@ def _row(line: Finding) -> Row:
 
 
 def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> str:
-    first, words = selection.jobs[0], words_of(reader.store, selection)
+    first = selection.jobs[0]
     split = first.split
     repetitions = sorted({job.repetition for job in selection.jobs})
     years = "all years" if split["train_years"] is None else f"the last {split['train_years']} year(s)"
@@ -177,7 +178,6 @@ def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> 
         "area-weighted" if weighting == "area" else "",
     ]
     return (
-        f"What each part of the proposed model is worth: {words.measured('RMSE')}. "
         f"{'; '.join(filter(None, parts))}. Errors compare within this "
         f"table only. In brackets: {CONFIDENCE:.0%} intervals over places and samples of cells "
         "(docs/uncertainty.md); differences to the base (RMSE − its RMSE) are paired. Border: cells within "
