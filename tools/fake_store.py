@@ -41,6 +41,8 @@ from bench.system.host import this_host
 from bench.version import __version__
 
 DATASET = "simulated:cells=200,years=2"
+_KINDS = 97
+"""Files of sums that differ; jobs share them by hard links, and every command reads each of them anew for each job."""
 _SCALED = {"error": 1, "absolute_error": 1, "squared_error": 2}
 """Sums that grow with the error, and with which power of it."""
 
@@ -62,17 +64,24 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
     tested = pd.DataFrame({"cell": cells.astype(np.int32), "time": times.astype(np.int32)})
     tested["target"], tested["prediction"] = split.test.of(cube.target).ravel(), noisy["test"].ravel()
     predictions = _parquet(pa.Table.from_pandas(tested, preserve_index=False))
-    hash_of_predictions, machine, now = hashlib.sha256(predictions).hexdigest(), this_host(), clock.now()
+    files, machine, now = {PREDICTIONS: hashlib.sha256(predictions).hexdigest()}, this_host(), clock.now()
     write_dataset_record(store, cube)
-    for job in jobs:
-        folder = store.jobs_dir / job.id
-        if folder.exists():  # an earlier call was cut off
-            continue
-        factor, own = float(generator.uniform(0.8, 1.2)), sums
+    (root / "kinds").mkdir(exist_ok=True)
+    (root / "kinds" / PREDICTIONS).write_bytes(predictions)
+    kinds: list[tuple[float, Path, str]] = []
+    for number, factor in enumerate(generator.uniform(0.8, 1.2, _KINDS)):
+        own = sums
         for name, power in _SCALED.items():
             scaled = pa.array(sums.column(name).to_numpy() * factor**power)
             own = own.set_column(own.schema.get_field_index(name), own.schema.field(name), scaled)
-        statistics = _parquet(own)
+        path = root / "kinds" / f"{number}-{STATISTICS}"
+        path.write_bytes(_parquet(own))
+        kinds.append((float(factor), path, hashlib.sha256(path.read_bytes()).hexdigest()))
+    for number, job in enumerate(jobs):
+        folder = store.jobs_dir / job.id
+        if folder.exists():  # an earlier call was cut off
+            continue
+        factor, path, digest = kinds[number % _KINDS]
         record = Record(
             job_id=job.id,
             job=job,
@@ -87,15 +96,15 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
             threads=1,
             started=now,
             finished=now,
-            files={STATISTICS: hashlib.sha256(statistics).hexdigest(), PREDICTIONS: hash_of_predictions},
+            files=files | {STATISTICS: digest},
             host=machine,
             bench_version=__version__,
         )
         # Not by `Store.publish`: it syncs each file to disk, which invented numbers need not.
         work = store.work_dir / f"{job.id}-new"
         work.mkdir(exist_ok=True)
-        (work / STATISTICS).write_bytes(statistics)
-        (work / PREDICTIONS).write_bytes(predictions)
+        (work / STATISTICS).hardlink_to(path)
+        (work / PREDICTIONS).hardlink_to(root / "kinds" / PREDICTIONS)
         (work / RECORD).write_text(record.model_dump_json(indent=1))
         work.rename(folder)
     store.add_manifest(
