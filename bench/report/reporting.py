@@ -31,6 +31,7 @@ from bench.store.results import Results
 from bench.store.store import Store, existing_store
 from bench.suites.suites import SUITES
 from bench.system.disk import disk_errors, write_atomically
+from bench.version import __version__
 
 AUTO = "auto"
 """In place of a reference's name: that of the data set and profile."""
@@ -168,15 +169,25 @@ def write_report(
     report.notes += [remark for selection in chosen.values() for remark in remarks(store, selection)]
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
-        before = folders.listed(folder)
+        before, made_of = folders.listed(folder), _made_of(chosen, options)
         try:
             _write(report, store, options, chosen, reader, on_table)
         finally:  # also of a report that came to nothing half-way: what it wrote shall not stand among older tables
-            gone = folders.remove_outdated(folder, before, report.files)
-            folders.write_listing(folder, report.files, report.hashes)
+            same = before.about == made_of
+            gone = [] if same else folders.remove_outdated(folder, before, report.files)
+            folders.write_listing(folder, made_of, report.files, report.hashes, before.files if same else {})
     if gone:
         report.notes.append(f"Removed from {folder}, of an earlier report: {', '.join(gone)}.")
     return report
+
+
+def _made_of(chosen: Mapping[str, Selection], options: ReportOptions) -> str:
+    """A hash of what the numbers of a report follow from."""
+    jobs = {
+        suite: [[job.id for job in selection.jobs], [record.job_id for record in selection.done]]
+        for suite, selection in chosen.items()
+    }
+    return folders.digest_of(__version__, options.weighting, jobs)
 
 
 def _write(

@@ -31,7 +31,7 @@ def written(folder: Path, *names: str) -> list[Path]:
 
 
 def test_what_an_earlier_report_wrote_goes_and_what_a_user_wrote_or_changed_stays(tmp_path: Path) -> None:
-    write_listing(tmp_path, written(tmp_path, "a.csv", "b.csv", "figures/c.png", "mine.csv"), {})
+    write_listing(tmp_path, "", written(tmp_path, "a.csv", "b.csv", "figures/c.png", "mine.csv"), {}, {})
     (tmp_path / "mine.csv").write_text("changed since")
     written(tmp_path, "notes.txt")
     gone = remove_outdated(tmp_path, listed(tmp_path), [tmp_path / "a.csv"])
@@ -77,5 +77,10 @@ def test_a_report_on_other_data_leaves_no_table_of_the_first(tmp_path: Path) -> 
     expected = {path.name for path in second.files} | {"my_notes.md", LISTING}
     assert names_in(out) == expected and "table2.csv" in expected and "table1.csv" not in expected
     assert any("table1.csv" in note and "of an earlier report" in note for note in second.notes)
+    with_page = write_report(store, ReportOptions(suite="fewshot", out=out, figures=False, html=True))
     again = write_report(store, ReportOptions(suite="fewshot", out=out, figures=False))
-    assert names_in(out) == expected and not any("earlier report" in note for note in again.notes)
+    assert names_in(out) == expected | {"report.html"}  # of the same jobs, so it says the same
+    assert not any("earlier report" in note for note in (*with_page.notes, *again.notes))
+    add_manifest(store, "2026-01-03T00:00:00Z", [fewshot.model_copy(update={"repetition": 1})], suite="fewshot")
+    more = write_report(store, ReportOptions(suite="fewshot", out=out, figures=False))
+    assert names_in(out) == expected and any("report.html" in note for note in more.notes)
