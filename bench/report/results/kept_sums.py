@@ -167,9 +167,10 @@ class KeptSums:
     def _read_all(self, records: Sequence[Record]) -> list[JobSums]:
         if len(records) < _FEWEST_FOR_THREADS:
             return [self._read(record) for record in records]
+        first = self._read(records[0])  # what the others have in common with it is decoded once
         # Hashing and decoding let go of the interpreter's lock.
         with ThreadPoolExecutor(min(_MOST_THREADS, available_cores())) as pool:
-            return list(pool.map(self._read, records))
+            return [first, *pool.map(self._read, records[1:])]
 
     def _read(self, record: Record) -> JobSums:
         content = self._results.statistics_file(record)
