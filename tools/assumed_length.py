@@ -8,32 +8,41 @@ independent blocks (Bell & McCaffrey 2002).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import t as student
 
+from bench.scoring.draws import WINDOW_BLOCKS
 from bench.scoring.metrics import BLOCK_COLUMNS, BLOCK_DEGREES
-from bench.scoring.uncertainty import CONFIDENCE, WINDOW_BLOCKS, BlockDraws, Sample
+from bench.scoring.samples import Sample
+from bench.scoring.uncertainty import CONFIDENCE
 
 ASSUMED_DEGREES = 1.1
 Floats = npt.NDArray[np.float64]
 
 
 def assumed_interval(
-    function: Callable[..., Floats], samples: list[Sample], draws: BlockDraws, correction: tuple[float, float]
+    function: Callable[..., Floats], samples: Sequence[Sequence[Sample]], correction: tuple[float, float]
 ) -> tuple[float, float]:
-    """Ends of the interval of a function of samples; `correction` is that of `small_sample` for the draws' blocks."""
+    """Ends of the interval of a function of several rows.
+
+    Args:
+        function: of one array per row.
+        samples: per row and seed, under the same draws.
+        correction: that of `small_sample` for the draws' blocks.
+    """
     factor, freedom = correction
-    means = [item.under_blocks.mean(axis=0) for item in samples]
-    value = float(function(*[item.values.mean(keepdims=True) for item in samples])[0])
+    drawn = [np.stack([seed.under_blocks for seed in row]) for row in samples]
+    means = [row.mean(axis=0) for row in drawn]
+    value = float(function(*[np.mean([seed.value for seed in row], keepdims=True) for row in samples])[0])
     base = function(*means)
     variances, freedoms = [float((base - value).var()) * factor], [freedom]
-    for index, item in enumerate(samples):
-        n = len(item.values)
+    for index, row in enumerate(drawn):
+        n = len(row)
         if n > 1:
-            parts = [np.delete(item.under_blocks, seed, axis=0).mean(axis=0) for seed in range(n)]
+            parts = [np.delete(row, seed, axis=0).mean(axis=0) for seed in range(n)]
             without = [function(*[part if at == index else mean for at, mean in enumerate(means)]) for part in parts]
             variances.append(float((n - 1) * np.var([own.mean() for own in without])))
             freedoms.append(n - 1)

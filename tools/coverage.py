@@ -19,7 +19,9 @@ all numbers (`tools/assumed_length.py`), "plain blocks" the percentile interval 
 `tools/error_correlation.py` finds in the simulated squared errors (for RMSE) and in their differences (for difference
 and ratio), as it does in a data set's: the scenarios whose values bracket those of a data set are the ones that say
 something about it. `claimed` says whether the intervals claim to cover the scenario (docs/uncertainty.md). Grid
-"corner" is the part of northchina in `CORNER`, of few blocks.
+"corner" is the part of northchina in `CORNER`, of few blocks. Grid "planar" are `PLANAR_PLACES` places in projected
+coordinates, scattered over a rectangle of `PLANAR_METRES`; its lengths are in the degrees of
+`bench.scoring.metrics.planar_degrees`, of which the longer side has 20, and distances are those in the plane.
 """
 
 from __future__ import annotations
@@ -34,8 +36,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.scoring.metrics import STATISTICS, spatial_block
-from bench.scoring.uncertainty import CONFIDENCE, block_draws, infer, samples_of
+from bench.scoring.draws import block_draws
+from bench.scoring.metrics import STATISTICS, planar_degrees, spatial_block
+from bench.scoring.samples import samples_of
+from bench.scoring.uncertainty import CONFIDENCE, infer
 from tools.assumed_length import ASSUMED_DEGREES, assumed_interval, small_sample
 from tools.error_correlation import Correlogram, Fit, great_circle
 
@@ -44,6 +48,7 @@ TIMES = 4
 CORNER = (110.0, 116.0, 34.0, 42.0)
 """West, east, south and north of a region of about `bench.scoring.places.FEWEST_BLOCKS` blocks."""
 CELL_DEGREES = 0.25
+PLANAR_PLACES, PLANAR_METRES = 600, (50_000.0, 35_000.0)
 MEASURED_REPETITIONS = 40
 """Repetitions whose correlation is measured; the median is recorded."""
 SHARED, OWN, SEED = 0.6, 0.3, 0.1
@@ -80,8 +85,8 @@ class Scenario:
     """One setting of the simulation.
 
     Attributes:
-        grid: northchina, corner or simulated.
-        length: correlation length in degrees of the great circle.
+        grid: northchina, corner, simulated or planar.
+        length: correlation length in degrees.
         uneven: whether places differ in how hard they are.
         seeds: runs per model.
         spread: standard deviation of the logarithm of a seed's factor; 0: seeds make no difference at all.
@@ -110,12 +115,17 @@ SCENARIOS = (
     Scenario("simulated", 1.0),
     Scenario("simulated", 4.0, True, single=False),
     Scenario("simulated", 12.0),
+    Scenario("planar", 2.0),
 )
 
 
 def places(grid: str) -> tuple[Floats, Floats]:
-    """(cell,) longitude and latitude of a grid."""
+    """(cell,) longitude and latitude of a grid; of a planar one those that its blocks are laid out by."""
     from bench.data.datasets import open_dataset
+
+    if grid == "planar":
+        x, y = np.random.default_rng(0).uniform(0.0, 1.0, (2, PLANAR_PLACES)) * np.array(PLANAR_METRES)[:, None]
+        return planar_degrees(x, y)
 
     cube = open_dataset("northchina" if grid == "corner" else grid).cube
     lon, lat = np.asarray(cube.lon, np.float64), np.asarray(cube.lat, np.float64)
@@ -129,9 +139,14 @@ def places(grid: str) -> tuple[Floats, Floats]:
     return lon, lat
 
 
-def root_of_covariance(lon: Floats, lat: Floats, length: float) -> npt.NDArray[np.float32]:
-    """(cell, cell) factor L of exp(−great-circle distance ÷ length) = L Lᵀ."""
-    return np.linalg.cholesky(np.exp(-great_circle(lon, lat) / length) + 1e-8 * np.eye(len(lon))).astype(np.float32)
+def root_of_covariance(apart: Floats, length: float) -> npt.NDArray[np.float32]:
+    """(cell, cell) factor L of exp(−distance ÷ length) = L Lᵀ, of distances in the unit of the length."""
+    return np.linalg.cholesky(np.exp(-apart / length) + 1e-8 * np.eye(len(apart))).astype(np.float32)
+
+
+def in_plane(x: Floats, y: Floats) -> Floats:
+    """(cell, cell) distances in the plane."""
+    return np.asarray(np.hypot(x[:, None] - x, y[:, None] - y))
 
 
 def squared_errors(
@@ -165,7 +180,8 @@ def truth(scenario: Scenario) -> float:
 
 def measure(scenario: Scenario, lon: Floats, lat: Floats, repetitions: int, seed: int = 0) -> list[dict[str, object]]:
     """Lines of the result, one per quantity and method."""
-    root = root_of_covariance(lon, lat, scenario.length)
+    apart = in_plane(lon, lat) if scenario.grid == "planar" else great_circle(lon, lat)
+    root = root_of_covariance(apart, scenario.length)
     blocks, block = np.unique(spatial_block(lon, lat), return_inverse=True)
     n = TIMES * np.bincount(block).astype(np.float64)
     draws, correction = block_draws(blocks), small_sample(blocks)
@@ -182,10 +198,9 @@ def measure(scenario: Scenario, lon: Floats, lat: Floats, repetitions: int, seed
             for quantity, field in (("rmse", own), ("difference", relative), ("ratio", relative)):
                 fits[quantity].append(correlogram.fit(field))
         squared = [[np.bincount(block, own, len(blocks)).astype(np.float64) for own in model] for model in errors]
-        samples = [
-            samples_of([_sums(n, own) for own in model], draws, name)["rmse"]
-            for model, name in zip(squared, "ab", strict=True)
-        ]
+        sums = [[_sums(n, own) for own in model] for model in squared]
+        samples = [samples_of(own, draws, name)["rmse"] for own, name in zip(sums, "ab", strict=True)]
+        of_seeds = [[samples_of([seed], draws)["rmse"] for seed in own] for own in sums]
         weight = plain @ n
         plainly = [np.mean([np.sqrt(plain @ own / weight) for own in model], axis=0) for model in squared]
         tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
@@ -193,7 +208,7 @@ def measure(scenario: Scenario, lon: Floats, lat: Floats, repetitions: int, seed
             positive, used = quantity != "difference", samples[: 1 if quantity == "rmse" else 2]
             result = infer(function, used, draws, positive=positive)
             found.setdefault((quantity, "tables"), []).append((result.low, result.high))
-            ends = assumed_interval(_logarithm(function) if positive else function, used, draws, correction)
+            ends = assumed_interval(_logarithm(function) if positive else function, of_seeds[: len(used)], correction)
             before = (float(np.exp(ends[0])), float(np.exp(ends[1]))) if positive else ends
             found.setdefault((quantity, f"assumed {ASSUMED_DEGREES}°"), []).append(before)
             low, high = np.quantile(function(*plainly[: len(used)]), tails)
@@ -250,7 +265,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=300)
     parser.add_argument(
         "--grid",
-        choices=("northchina", "corner", "simulated"),
+        choices=("northchina", "corner", "simulated", "planar"),
         default=None,
         help="only this grid; lines of others stay",
     )

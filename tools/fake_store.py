@@ -5,37 +5,44 @@
 
 The jobs are those that ``bench run --suite full --dataset simulated:cells=200,years=2 --profile smoke`` plans with so
 many repetitions; their sums are those of a noisy prediction, scaled at random. ``--measure`` runs `bench ls jobs`,
-`bench plan` and `bench report` on the store, and prints seconds and peak memory of each as JSON.
+`bench plan`, `bench run` and `bench report` on the store, and prints seconds on the clock, CPU seconds and peak memory
+of each as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import io
 import json
-import resource
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bench.data.splits import make_split
 from bench.execution.request import RunOptions, resolve
 from bench.scoring.metrics import METRICS, statistics_of
 from bench.scoring.metrics import STATISTICS as STATISTICS_COLUMNS
-from bench.store.dataset_record import parquet_bytes, write_dataset_record
-from bench.store.names import PREDICTIONS, STATISTICS
+from bench.store.dataset_record import write_dataset_record
+from bench.store.names import PREDICTIONS, RECORD, STATISTICS
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
 from bench.system import clock
-from bench.system.disk import sha256
 from bench.system.host import this_host
 from bench.version import __version__
 
 DATASET = "simulated:cells=200,years=2"
+_KINDS = 97
+"""Files of sums that differ; jobs share them by hard links, and every command reads each of them anew for each job."""
 _SCALED = {"error": 1, "absolute_error": 1, "squared_error": 2}
 """Sums that grow with the error, and with which power of it."""
 
@@ -51,23 +58,35 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
         name: (part.of(cube.target) + generator.normal(size=(len(part.cells), len(part.times)))).astype(np.float32)
         for name, part in (("train", split.scored_train), ("test", split.test))
     }
-    sums = statistics_of(cube, split, noisy)
+    frame = statistics_of(cube, split, noisy)
+    sums, totals = pa.Table.from_pandas(frame, preserve_index=False), {name: _totals(frame, name) for name in noisy}
     cells, times = np.repeat(split.test.cells, len(split.test.times)), np.tile(split.test.times, len(split.test.cells))
-    frame = pd.DataFrame({"cell": cells.astype(np.int32), "time": times.astype(np.int32)})
-    frame["target"], frame["prediction"] = split.test.of(cube.target).ravel(), noisy["test"].ravel()
-    predictions, machine, now = parquet_bytes(frame), this_host(), clock.now()
+    tested = pd.DataFrame({"cell": cells.astype(np.int32), "time": times.astype(np.int32)})
+    tested["target"], tested["prediction"] = split.test.of(cube.target).ravel(), noisy["test"].ravel()
+    predictions = _parquet(pa.Table.from_pandas(tested, preserve_index=False))
+    files, machine, now = {PREDICTIONS: hashlib.sha256(predictions).hexdigest()}, this_host(), clock.now()
     write_dataset_record(store, cube)
-    for job in jobs:
-        factor = float(generator.uniform(0.8, 1.2))
-        own = sums.assign(**{name: sums[name] * factor**power for name, power in _SCALED.items()})
-        work = store.new_work_folder(job.id)
-        (work / STATISTICS).write_bytes(parquet_bytes(own))
-        (work / PREDICTIONS).write_bytes(predictions)
+    (root / "kinds").mkdir(exist_ok=True)
+    (root / "kinds" / PREDICTIONS).write_bytes(predictions)
+    kinds: list[tuple[float, Path, str]] = []
+    for number, factor in enumerate(generator.uniform(0.8, 1.2, _KINDS)):
+        own = sums
+        for name, power in _SCALED.items():
+            scaled = pa.array(sums.column(name).to_numpy() * factor**power)
+            own = own.set_column(own.schema.get_field_index(name), own.schema.field(name), scaled)
+        path = root / "kinds" / f"{number}-{STATISTICS}"
+        path.write_bytes(_parquet(own))
+        kinds.append((float(factor), path, hashlib.sha256(path.read_bytes()).hexdigest()))
+    for number, job in enumerate(jobs):
+        folder = store.jobs_dir / job.id
+        if folder.exists():  # an earlier call was cut off
+            continue
+        factor, path, digest = kinds[number % _KINDS]
         record = Record(
             job_id=job.id,
             job=job,
             status="done",
-            metrics={name: _metrics(own, name) for name in ("train", "test")},
+            metrics={part: _metrics(of_part, factor) for part, of_part in totals.items()},
             n_train=len(split.train),
             n_test=len(split.test),
             fit_seconds=1.0,
@@ -77,11 +96,17 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
             threads=1,
             started=now,
             finished=now,
-            files={name: sha256(work / name) for name in (STATISTICS, PREDICTIONS)},
+            files=files | {STATISTICS: digest},
             host=machine,
             bench_version=__version__,
         )
-        store.publish(work, record)
+        # Not by `Store.publish`: it syncs each file to disk, which invented numbers need not.
+        work = store.work_dir / f"{job.id}-new"
+        work.mkdir(exist_ok=True)
+        (work / STATISTICS).hardlink_to(path)
+        (work / PREDICTIONS).hardlink_to(root / "kinds" / PREDICTIONS)
+        (work / RECORD).write_text(record.model_dump_json(indent=1))
+        work.rename(folder)
     store.add_manifest(
         Manifest(
             created=now,
@@ -109,27 +134,50 @@ def measure(root: Path, repetitions: int, dataset: str = DATASET) -> dict[str, A
         "run": ["run", *same],
         "report": ["report", "--no-figures"],
     }
-    found: dict[str, Any] = {"jobs": len(Store(root).ids()), "commands": {}}
+    found: dict[str, Any] = {
+        "jobs": len(Store(root).ids()),
+        "load": [round(value, 1) for value in os.getloadavg()],
+        "host": this_host().model_dump(),
+        "commands": {},
+    }
     for name, words in commands.items():
         before = time.perf_counter()
         code = (
             "import resource, sys; from bench.cli import cli; cli.main(sys.argv[1:], standalone_mode=False);"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+            "used = resource.getrusage(resource.RUSAGE_SELF);"
+            "print(used.ru_maxrss, used.ru_utime + used.ru_stime, file=sys.stderr)"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code, *words, "--store", str(root)], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code, *words, "--store", str(root)],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},  # threads that wait for each other count as CPU seconds
+            capture_output=True,
+            text=True,
+            check=True,
         )
         seconds = time.perf_counter() - before
-        peak = int(done.stderr.split()[-1]) * 1024 / 1e6
-        found["commands"][name] = {"seconds": round(seconds, 2), "peak_mb": round(peak)}
-    found["children_cpu_seconds"] = round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime, 1)
+        kilobytes, cpu_seconds = done.stderr.split()[-2:]
+        found["commands"][name] = {
+            "seconds": round(seconds, 2),
+            "cpu_seconds": round(float(cpu_seconds), 2),
+            "peak_mb": round(int(kilobytes) * 1024 / 1e6),
+        }
     return found
 
 
-def _metrics(sums: pd.DataFrame, part: str) -> dict[str, float | None]:
+def _totals(sums: pd.DataFrame, part: str) -> dict[str, float]:
     own = sums[(sums["part"] == part) & (sums["group"] == "all") & (sums["weighting"] == "plain")]
-    total = {name: np.asarray(own[name].sum(), np.float64) for name in STATISTICS_COLUMNS}
-    return {name: float(metric.of(total)) for name, metric in METRICS.items()}
+    return {name: float(own[name].sum()) for name in STATISTICS_COLUMNS}
+
+
+def _metrics(totals: Mapping[str, float], factor: float) -> dict[str, float | None]:
+    scaled = {name: np.asarray(value * factor ** _SCALED.get(name, 0)) for name, value in totals.items()}
+    return {name: float(metric.of(scaled)) for name, metric in METRICS.items()}
+
+
+def _parquet(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(table, stream)
+    return stream.getvalue()
 
 
 def main() -> None:
@@ -139,7 +187,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=150, help="repetitions of every runner that depends on a seed")
     parser.add_argument("--measure", action="store_true")
     given = parser.parse_args()
-    if not given.folder.exists():
+    if not (given.folder / "manifests").is_dir() or not any((given.folder / "manifests").iterdir()):
         print(f"{fill(given.folder, given.repeats)} jobs in {given.folder}")
     if given.measure:
         print(json.dumps(measure(given.folder, given.repeats), indent=1))

@@ -1,8 +1,8 @@
 """Hooks of the documentation site: what lies outside `docs/` joins it, and links lead there.
 
 The pages are written for readers of the repository, with links such as ``../tables/reference/``. On the site the README
-is the first page, the notebook is a page, committed tables and figures lie where their links say, and a link to a
-folder becomes plain text.
+is the first page, the notebook is a page, committed tables and figures lie where their links say, a link to a folder
+becomes plain text, and each committed reference that kept its sums has its whole report as a page.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))  # mkdocs runs this file by its path
+
+from tools.reference_page import has_sums, page_of  # noqa: E402
+
+PAGE = "report.html"
 NOTEBOOK = "docs/quickstart.ipynb"
 _OTHER_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "models/README.md", "tables/published/README.md")
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
@@ -32,6 +38,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for source in dict.fromkeys(sources):
         if (ROOT / source).is_file():
             files.append(File.generated(config, source, abs_src_path=str(ROOT / source)))
+    for folder in sorted(path.parent for path in (ROOT / "tables" / "reference").glob("*/manifests")):
+        if has_sums(folder):
+            place = str((folder / PAGE).relative_to(ROOT))
+            files.append(File.generated(config, place, content=page_of(folder)))
     files.append(File.generated(config, "index.md", content=(ROOT / "README.md").read_text(encoding="utf-8")))
     files.append(File.generated(config, "gallery.md", content=_gallery()))
     notebook = ROOT / NOTEBOOK
@@ -85,6 +95,8 @@ def _gallery() -> str:
     ]
     for folder in sorted((ROOT / "tables" / "reference").glob("*/figures")):
         parts.append(f"## {folder.parent.name}\n")
+        if has_sums(folder.parent):
+            parts.append(f"[Every table of these runs on one page](../{(folder.parent / PAGE).relative_to(ROOT)})\n")
         for picture in sorted(folder.glob("*.png")):
             name = picture.stem.replace("_", " ")
             parts.append(f"![{name}](../{picture.relative_to(ROOT)})\n\n*{name}*\n")

@@ -33,7 +33,11 @@ Examples:
 @click.option(
     "--suite", default=None, help="Only this suite: full (Table 1), fewshot (Tables 2 and 3), ablation or flux."
 )
-@click.option("--dataset", default=None, help="Name of the data set  [default: that of the newest run].")
+@click.option(
+    "--dataset",
+    default=None,
+    help="Name of the data set, or NAME@FINGERPRINT where several have it  [default: that of the newest run].",
+)
 @click.option("--profile", default=None, help="Name of the profile  [default: that of the newest run].")
 @click.option("--target", default=None, help="Of data with several targets, which  [default: the first].")
 @click.option(
@@ -117,14 +121,14 @@ def _page(report: Report) -> Path | None:
 
 
 def in_short(report: Report) -> list[str]:
-    """The report in `BRIEF_LINES` lines: the answer, Table 1 in short, and where the page is."""
+    """The report in `BRIEF_LINES` lines: the answer, what is not done, Table 1 in short, and where the page is."""
     from bench.report.table import Row
     from bench.report.tables.numbered import TABLE1_DENOMINATOR
     from bench.report.tables.shown import plain_value
     from bench.runners.entry import PROPOSED, REFERENCE
 
     page = _page(report) or report.folder / "table1.md"
-    lines, table = list(report.answer.plain), report.tables.get("table1")
+    lines, table = [*report.answer.plain, *report.incomplete], report.tables.get("table1")
     if table is not None:
         rmse = next(column for column in table.columns if column.key == "rmse")
         scored = sorted((row for row in table.rows if "rmse" in row.values), key=lambda row: row.values["rmse"].value)
@@ -137,5 +141,5 @@ def in_short(report: Report) -> list[str]:
         chosen += [row for row in scored if row.family == PROPOSED]
         rows = list({row.name: row for row in chosen}.values())[: BRIEF_LINES - len(lines) - 2]
         lines.append(f"Table 1 in short, test RMSE (all {len(scored)} rows: {report.folder / 'table1.md'}):")
-        lines += [f"  {row.label + row.marks:<32} {plain_value(row.values['rmse'], rmse, table)}" for row in rows]
+        lines += [f"  {row.shown_label:<32} {plain_value(row.values['rmse'], rmse, table)}" for row in rows]
     return [*lines, f"Page: {page}"]

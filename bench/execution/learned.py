@@ -51,18 +51,17 @@ def seconds(job: Job, size: JobSize, cost: Cost, known: Iterable[Record], *, tra
         known: records of the same runner.
         trains_in_epochs: whether its runner has this project's training, where parameters name the epochs.
     """
+    telling = [record for record in known if _can_tell(record, job)]
+    if not telling:
+        return None
     wanted = _work(job.parameters, size, cost, trains_in_epochs)
     host = this_host().processor
     usable = []
-    for record in known:
-        if not _can_tell(record, job):
-            continue
+    for record in telling:
         assert record.n_train is not None and record.n_test is not None  # `_can_tell` has looked
         own = _work(record.job.parameters, JobSize(record.n_train, record.n_test), cost, trains_in_epochs)
         distance = max(own / wanted, wanted / own)
         usable.append(((record.host.processor != host, round(distance, 2)), own, record))
-    if not usable:
-        return None
     nearest = min(key for key, _, _ in usable)
     found = [_scaled(record, own, wanted, size) for key, own, record in usable if key == nearest]
     return sum(found) / len(found)

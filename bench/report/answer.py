@@ -224,9 +224,10 @@ def _of_other_data(suites: Mapping[str, _Suite], where: str) -> Iterator[str]:
         found = suite.ratio(best, order[1]) if len(order) > 1 else None
         if found is not None:
             runner_up = f", {_times(found)} times that of the next, *{order[1].title}* ({_apart(found)}; {_runs(best)})"
+        unit = f" {suite.words.units}" if suite.words.units else ""
         proposed = [row for row in order if row.family == PROPOSED]
         own = "" if best.family == PROPOSED else _behind(suite, proposed, best)
-        yield f"{what.capitalize()}, *{best.title}* has the least error, {_with_interval(error)}{runner_up}{own}."
+        yield f"{what.capitalize()}, *{best.title}* has the least error, {_with_interval(error)}{unit}{runner_up}{own}."
 
 
 def _behind(suite: _Suite, proposed: Sequence[RowResult], best: RowResult) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.errors import BenchError, unknown
 from bench.report import contents
+from bench.report import folder as folders
 from bench.report.answer import Answer, answer
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.paper import checking
@@ -16,7 +17,7 @@ from bench.report.paper.check import by_published_table
 from bench.report.results.across import Side
 from bench.report.results.beside import beside
 from bench.report.results.marks import marked
-from bench.report.results.others import remarks
+from bench.report.results.others import incomplete, remarks
 from bench.report.results.selection import Selection, StatisticsReader, runs, select
 from bench.report.results.subject import Subject, subject
 from bench.report.table import Table
@@ -33,6 +34,7 @@ from bench.suites.suites import SUITES
 from bench.system.arguments import path, require, require_texts
 from bench.system.disk import disk_errors, write_atomically
 from bench.system.text import plain
+from bench.version import __version__
 
 AUTO = "auto"
 """In place of a reference's name: that of the data set and profile."""
@@ -103,6 +105,8 @@ class Report:
         files: every file that was written.
         notes: sentences about what is missing from it.
         left_out: those of them that name damaged jobs and runs.
+        incomplete: one sentence for each suite that has jobs which are not done.
+        hashes: SHA-256 of the files that are text, by name.
         check: what the check found, where one was asked for.
         complaints: of the LaTeX compiler.
         no_pdf: why there is no PDF, where one was asked for; said last, since the rest does not need it.
@@ -114,6 +118,8 @@ class Report:
     tables: dict[str, Table] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    incomplete: tuple[str, ...] = ()
+    hashes: dict[str, str] = field(default_factory=dict)
     check: checking.CheckResult | None = None
     left_out: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
@@ -124,9 +130,10 @@ class Report:
         """One sentence for each expectation that does not hold."""
         return self.check.broken if self.check is not None else ()
 
-    def write(self, name: str, content: str) -> None:
-        """Writes a file of the report as a whole; whatever it shows, nothing in it is obeyed by a terminal."""
-        write_atomically(self.folder / name, plain(content).encode())
+    def write(self, name: str, content: str | Iterable[str]) -> None:
+        """Writes a file of the report as a whole, in pieces or not; nothing in it is obeyed by a terminal."""
+        pieces = (plain(piece).encode() for piece in ([content] if isinstance(content, str) else content))
+        write_atomically(self.folder / name, folders.hashed(pieces, self.hashes, name))
         self.files.append(self.folder / name)
 
     def add(self, table: Table) -> Table:
@@ -171,7 +178,8 @@ def write_report(
         raise BenchError(f"--out {folder} is a file, not a folder; name another place.")
     chosen = selections(store, options)
     reader = StatisticsReader(store)
-    report = Report(subject(store, chosen, needs_results=options.check), folder)
+    unfinished = (sentence for selection in chosen.values() for sentence in incomplete(selection))
+    report = Report(subject(store, chosen, needs_results=options.check), folder, incomplete=tuple(unfinished))
     damaged = [why for selection in chosen.values() for why in selection.damaged.values()]
     report.left_out = tuple(f"Left out: {reason}" for reason in (*store.damaged_manifests.values(), *damaged))
     report.notes += report.left_out
@@ -180,8 +188,25 @@ def write_report(
         report.notes.append(f"Tables of suite {FLUX} are not weighted: every month of every tower counts the same.")
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
-        _write(report, store, options, chosen, reader, on_table)
+        before, made_of = folders.listed(folder), _made_of(chosen, options)
+        try:
+            _write(report, store, options, chosen, reader, on_table)
+        finally:  # also of a report that came to nothing half-way: what it wrote shall not stand among older tables
+            same = before.about == made_of
+            gone = [] if same else folders.remove_outdated(folder, before, report.files)
+            folders.write_listing(folder, made_of, report.files, report.hashes, before.files if same else {})
+    if gone:
+        report.notes.append(f"Removed from {folder}, of an earlier report: {', '.join(gone)}.")
     return report
+
+
+def _made_of(chosen: Mapping[str, Selection], options: ReportOptions) -> str:
+    """A hash of what the numbers of a report follow from."""
+    jobs = {
+        suite: [[job.id for job in selection.jobs], [record.job_id for record in selection.done]]
+        for suite, selection in chosen.items()
+    }
+    return folders.digest_of(__version__, options.weighting, jobs)
 
 
 def _write(

@@ -65,7 +65,15 @@ class Cost:
     seconds_per_billion_comparisons: float = 0.0
 
 
-NEEDS = ("places_per_step", "places_per_step_held_out", "panel", "panel_held_out", "seasons")
+NEEDS = (
+    "places_per_step",
+    "places_per_step_held_out",
+    "panel",
+    "panel_held_out",
+    "seasons",
+    "fluxes",
+    "fluxes_and_weather",
+)
 """What a runner may need of the data; `bench.runners.suitability` has the rules."""
 MOST_NAME, MOST_TITLE = 100, 200
 """Characters of a runner's name and title: a store takes no longer ones."""

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from bench.arrays import Doubles, Mask, Reals
 
@@ -150,6 +149,8 @@ def agreement(
 
 def _ranks(values: Reals, axis: int) -> Doubles:
     """Ranks along an axis, equal values sharing theirs, centred and within ±0.5; 0 for NaN, which has no rank."""
+    from scipy.stats import rankdata  # takes a second to import, which most reports need not spend
+
     n = np.isfinite(values).sum(axis=axis, keepdims=True)
     ranks = (rankdata(values, axis=axis, nan_policy="omit") - (n + 1) / 2) / np.maximum(n, 1)
     return np.asarray(np.nan_to_num(ranks))

@@ -103,16 +103,21 @@ def area_weight(cube: Cube) -> npt.NDArray[np.float64]:
 
 
 def block_of(cube: Cube) -> npt.NDArray[np.int64]:
-    """(cell,) id of the spatial block of each cell.
+    """(cell,) id of the spatial block of each cell; of planar ones at their `planar_degrees`."""
+    return spatial_block(*(planar_degrees(cube.lon, cube.lat) if cube.is_planar else (cube.lon, cube.lat)))
 
-    Planar coordinates have no degrees: the longer side of their extent is laid over `PLANAR_BLOCKS` blocks near the
-    equator and Greenwich, where ids do not wrap, so that intervals resample windows of the same share of the area.
+
+def planar_degrees(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Planar coordinates, which have no degrees, as longitude and latitude for `spatial_block`.
+
+    The longer side of their extent is laid over `PLANAR_BLOCKS` blocks near the equator and Greenwich, where ids do not
+    wrap, so that intervals resample windows of the same share of the area.
     """
-    if not cube.is_planar:
-        return spatial_block(cube.lon, cube.lat)
-    extent = max(np.ptp(cube.lon), np.ptp(cube.lat))
+    extent = max(np.ptp(x), np.ptp(y))
     scale = PLANAR_BLOCKS * BLOCK_DEGREES / extent if extent > 0 else 0.0
-    return spatial_block((cube.lon - cube.lon.min()) * scale, (cube.lat - cube.lat.min()) * scale)
+    return (x - x.min()) * scale, (y - y.min()) * scale
 
 
 def spatial_block(lon: npt.NDArray[np.float64], lat: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:

@@ -23,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.arrays import Doubles
+from bench.scoring.draws import DRAWS, counts_of, stream
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
-from bench.scoring.uncertainty import DRAWS, drawn_shares, interval_of, stream, with_students_tails
+from bench.scoring.uncertainty import interval_of, with_students_tails
 
 Towers = npt.NDArray[np.int64]
 
@@ -109,7 +110,7 @@ def infer_towers(
         for group in dict.fromkeys(term.group for term in terms):
             n = next(len(term.values) for term in terms if term.group == group)
             if n > 1:
-                share = drawn_shares(n, len(counts), group).T
+                share = counts_of(n, len(counts), group) / n
                 redrawn = [
                     (own * share).sum(axis=0) if term.group == group else own.mean(axis=0)
                     for own, term in zip(drawn, terms, strict=True)

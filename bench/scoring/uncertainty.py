@@ -21,140 +21,19 @@ All draws come from fixed seeds and are shared by all models, so that difference
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from bench.arrays import Doubles
-from bench.errors import BenchError
+from bench.scoring.draws import NUDGE, BlockDraws, stream
 from bench.scoring.interval import Interval
-from bench.scoring.metrics import BLOCK_COLUMNS, METRICS, STATISTICS
-from bench.scoring.places import LENGTHS, Blocks, Deviation, correlation, distances, place_model
-from bench.seeds import BOOTSTRAP_SEED
+from bench.scoring.places import LENGTHS, Deviation, correlation, distances, place_model
+from bench.scoring.samples import Sample
 
-DRAWS = 2000
-"""Bootstrap draws: the smallest p-value is 1 ÷ 2001, which a correction for 50 comparisons leaves below 5 %."""
 CONFIDENCE = 0.95
-WINDOW_BLOCKS = 2
-"""Edge of a window in blocks."""
 _LOST_DRAWS = 0.1
 """Share of draws that may be undefined (no variation in R²) before nothing is said."""
-
-
-_NUDGE = 1e-3
-"""By how much a block counts more when its influence is taken; far above rounding, far below what bends a metric."""
-
-
-@dataclass(frozen=True)
-class BlockDraws:
-    """Draws of spatial blocks.
-
-    Attributes:
-        blocks: (blocks,) ids.
-        weights: (draws, blocks) how often each block is drawn.
-    """
-
-    blocks: Blocks
-    weights: Doubles
-
-    @property
-    def nudged(self) -> Doubles:
-        """(blocks, blocks) weights under which one block after the other counts a little more."""
-        return np.asarray(1.0 + _NUDGE * np.eye(len(self.blocks)))
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A metric of one row: per repetition, over all samples and under the draws.
-
-    Attributes:
-        values: (repetitions,) over all samples.
-        under_blocks: (repetitions, draws) under redrawn blocks.
-        nudged: (repetitions, blocks) with one block after the other counted a little more (`BlockDraws.nudged`).
-        shares: (blocks,) weight of each block in the number, 0 where it has no sample.
-        under_years: (repetitions, draws) under redrawn blocks and test years; None with a single test year.
-        n_years: test years.
-        group: samples of one group share their repetitions, those of different groups have their own.
-    """
-
-    values: Doubles
-    under_blocks: Doubles
-    nudged: Doubles
-    shares: Doubles
-    under_years: Doubles | None = None
-    n_years: int = 1
-    group: str = ""
-
-
-def block_draws(blocks: Blocks, draws: int = DRAWS) -> BlockDraws:
-    """Draws of the blocks of one layout; the same for everybody who asks for the same layout.
-
-    Args:
-        blocks: (blocks,) ids from `spatial_block`, ascending, each once.
-        draws: number of draws.
-
-    Raises:
-        BenchError: there is no block.
-    """
-    if not len(blocks):
-        raise BenchError("A bootstrap needs at least one spatial block; the selection is empty.")
-    return _block_draws(np.ascontiguousarray(blocks, np.int64).tobytes(), draws)
-
-
-@lru_cache(maxsize=16)
-def _block_draws(layout: bytes, draws: int) -> BlockDraws:
-    blocks = np.frombuffer(layout, np.int64)
-    row, column = np.divmod(blocks, BLOCK_COLUMNS)
-    window = WINDOW_BLOCKS
-    steps = np.arange(window)
-    anchor = (row - steps[:, None, None] + window) * BLOCK_COLUMNS + (column - steps[:, None]) % BLOCK_COLUMNS
-    windows, position = np.unique(anchor.reshape(window**2, -1), return_inverse=True)
-    position = position.reshape(window**2, -1)  # the windows that each block lies in
-    n_windows, n_drawn = len(windows), max(1, round(len(windows) / window**2))
-    generator = stream("places")
-    weights = np.zeros((draws, len(blocks)))
-    for start in range(0, draws, 500):  # bounds the memory of the counts
-        part = weights[start : start + 500]
-        picked = generator.integers(0, n_windows, (len(part), n_drawn)) + n_windows * np.arange(len(part))[:, None]
-        counts = np.bincount(picked.ravel(), minlength=len(part) * n_windows).reshape(len(part), n_windows)
-        for inside in position:
-            part += counts[:, inside]
-    return BlockDraws(blocks, weights)
-
-
-def samples_of(sums: Sequence[Doubles], blocks: BlockDraws, group: str = "") -> dict[str, Sample]:
-    """Every metric of one row under the draws.
-
-    Args:
-        sums: per repetition, (statistics, years, blocks) sums in the order of `STATISTICS`; one year where years are
-            not told apart.
-        blocks: draws of these blocks.
-        group: as in `Sample`.
-    """
-    n_years, draws = sums[0].shape[1], len(blocks.weights)
-    years = drawn_shares(n_years, draws, "years").T
-    drawn = [own @ blocks.weights.T for own in sums]  # (statistics, years, draws) each
-    tables = (
-        [own.sum(axis=(1, 2)) for own in sums],
-        [own.sum(axis=1) for own in drawn],
-        [(own * years).sum(axis=1) for own in drawn] if n_years > 1 else [],
-    )
-    nudged = [own.sum(axis=(1, 2))[:, None] + _NUDGE * own.sum(axis=1) for own in sums]
-    weight = sums[0][STATISTICS.index("weight")].sum(axis=0)
-    # (statistics, repetitions, …): all repetitions at once.
-    stacked = [np.moveaxis(np.array(table), 1, 0) if table else np.array([]) for table in (*tables, nudged)]
-    found = {}
-    for name, metric in METRICS.items():
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values, under_blocks, under_years, under_nudge = (
-                metric.of(dict(zip(STATISTICS, table, strict=True))) if len(table) else table for table in stacked
-            )
-        under = under_years if n_years > 1 else None
-        found[name] = Sample(values, under_blocks, under_nudge, weight / weight.sum(), under, n_years, group)
-    return found
 
 
 def infer(
@@ -172,7 +51,7 @@ def infer(
         The interval; unknown where there are fewer than `bench.scoring.places.FEWEST_BLOCKS` blocks.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        number = float(function(*[item.values.mean(keepdims=True) for item in samples])[0])
+        number = float(function(*[np.array([item.value]) for item in samples])[0])
         positive = positive and number > 0  # an error of exactly 0 has no logarithm
 
         def of(parts: Sequence[Doubles]) -> Doubles:
@@ -180,9 +59,9 @@ def infer(
             return np.log(result) if positive else result
 
         value = np.log(number) if positive else number
-        means = [item.under_blocks.mean(axis=0) for item in samples]
+        means = [item.under_blocks for item in samples]
         base = of(means)
-        influences = (of([item.nudged.mean(axis=0) for item in samples]) - value) / _NUDGE
+        influences = (of([item.nudged for item in samples]) - value) / NUDGE
         shares = np.mean([item.shares for item in samples], axis=0)
         spread = _places(base - value, influences, shares, blocks)
         if spread is None:
@@ -191,16 +70,12 @@ def infer(
         n_years = max(item.n_years for item in samples)
         if n_years > 1:
             under = [item.under_blocks if item.under_years is None else item.under_years for item in samples]
-            redrawn = of([item.mean(axis=0) for item in under])
+            redrawn = of(under)
             parts.append(((redrawn - base) * math.sqrt(n_years / (n_years - 1)), n_years - 1))
         for group in dict.fromkeys(item.group for item in samples):
-            n = min(len(item.values) for item in samples if item.group == group)
+            n = _repetitions(samples, group)
             if n > 1:
-                share = drawn_shares(n, len(base), group)
-                drawn = [
-                    (item.under_blocks * share.T).sum(axis=0) if item.group == group else mean
-                    for item, mean in zip(samples, means, strict=True)
-                ]
+                drawn = [item.redrawn if item.group == group else item.under_blocks for item in samples]
                 parts.append(((of(drawn) - base) * math.sqrt(n / (n - 1)), n - 1))
         deviation = with_students_tails(parts)
     return interval_of(number, deviation, positive=positive)
@@ -228,6 +103,18 @@ def interval_of(number: float, deviation: Doubles, *, positive: bool = False) ->
         with np.errstate(over="ignore"):  # two repetitions far apart leave no upper end
             low, high = np.exp(low), np.exp(high)
     return Interval(number, float(low), float(high), p)
+
+
+def _repetitions(samples: Sequence[Sample], group: str) -> int:
+    """Number of repetitions of a group that can be drawn together; 1 where one of its samples has a single one.
+
+    Raises:
+        ValueError: samples of the group have several, but not the same number.
+    """
+    numbers = {item.n for item in samples if item.group == group}
+    if min(numbers) > 1 and len(numbers) > 1:
+        raise ValueError(f"Samples of group {group!r} have {sorted(numbers)} repetitions; only common ones are paired.")
+    return min(numbers)
 
 
 def _places(deviation: Doubles, influences: Doubles, shares: Doubles, blocks: BlockDraws) -> Doubles | None:
@@ -270,11 +157,6 @@ def _widening(blocks: BlockDraws, shares: Doubles) -> Doubles:
     return Deviation(np.full(len(LENGTHS), 1 / len(LENGTHS)), np.array(factors)).drawn(len(blocks.weights))
 
 
-def stream(*names: object) -> np.random.Generator:
-    """A generator of draws that depends on names alone, so that all rows of a table share its draws."""
-    return np.random.default_rng([BOOTSTRAP_SEED, zlib.crc32("\0".join(map(str, names)).encode())])
-
-
 def with_students_tails(parts: Sequence[tuple[Doubles, float]]) -> Doubles:
     """(draws,) sum of the parts of a deviation, each with its degrees of freedom, spread like Student's t."""
     variances = np.array([part[np.isfinite(part)].var() if np.isfinite(part).any() else 0.0 for part, _ in parts])
@@ -282,12 +164,6 @@ def with_students_tails(parts: Sequence[tuple[Doubles, float]]) -> Doubles:
     freedom = variances.sum() ** 2 / (variances**2 / freedoms).sum() if variances.sum() > 0 else freedoms[0]
     deviation = np.sum([part for part, _ in parts], axis=0)
     return np.asarray(deviation * np.sqrt(freedom / stream("tails").chisquare(freedom, len(deviation))))
-
-
-@lru_cache(maxsize=64)
-def drawn_shares(n: int, draws: int, name: str) -> Doubles:
-    """(draws, n) share of each repetition or year in a draw with replacement."""
-    return np.asarray(stream("drawn", name, n).multinomial(n, np.full(n, 1 / n), draws) / n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -83,6 +83,10 @@ class Reference:
         found = ((job_id, self.record(job_id)) for job_id in ids)
         return {job_id: record for job_id, record in found if record is not None}, {}
 
+    def statistics_file(self, record: Record) -> bytes | None:
+        """None: the sums of all jobs of a suite are in one file."""
+        return None
+
     def statistics(self, record: Record) -> pd.DataFrame:
         """The sums of a job.
 

@@ -31,5 +31,8 @@ class Results(Protocol):
     def records_of(self, ids: Iterable[str]) -> tuple[dict[str, Record], dict[str, str]]:
         """The records of those of some jobs that ended, by id, and what is wrong with the damaged ones."""
 
+    def statistics_file(self, record: Record) -> bytes | None:
+        """The checked content of the Parquet file with the sums of a done job; None where it has no file of its own."""
+
     def statistics(self, record: Record) -> pd.DataFrame:
         """The sums of a done job, as `docs/results-format.md` describes them; always with the column ``year``."""

@@ -8,6 +8,7 @@ rename of a complete folder, so a reader sees all of it or nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -40,6 +41,8 @@ _CHANGES = 50
 _ID = re.compile(r"[0-9a-f]{16}")
 _MOST_BYTES = 200_000_000
 """Of a record or manifest; the largest manifest of this project's suites has less than a thousandth."""
+_MOST_SUMS = 4_000_000_000
+"""Of a file of sums, which grows with blocks × groups: some 100 kB on a region, 200 MB on the globe."""
 
 
 class CorruptRecord(BenchError):
@@ -140,7 +143,7 @@ class Store:
         path = self._folder(record.job_id) / name
         expected = record.files.get(name)
         if expected is None or not is_regular(path) or sha256(path) != expected:
-            raise CorruptRecord(f"File {path} is missing or damaged; `bench run` sets the job aside and repeats it.")
+            raise _damaged_file(path)
         return path
 
     def statistics(self, record: Record) -> pd.DataFrame:
@@ -150,15 +153,24 @@ class Store:
             A row per key; ``part``, ``group`` and ``weighting`` are categories, which are read in a third of the time.
 
         Raises:
+            CorruptRecord: the file is missing, its SHA-256 differs, or it is no table of sums.
+        """
+        return sums_in(self.statistics_file(record), self._folder(record.job_id) / STATISTICS)
+
+    def statistics_file(self, record: Record) -> bytes:
+        """The content of the Parquet file with the sums of a done job.
+
+        Raises:
             CorruptRecord: the file is missing or its SHA-256 differs.
         """
-        import pyarrow.parquet as pq
-
-        path = self.file(record, STATISTICS)
-        frame: pd.DataFrame = pq.read_table(path, read_dictionary=["part", "group", "weighting"]).to_pandas()
-        if "year" not in frame:  # written before years were told apart
-            frame["year"] = 0
-        return frame
+        path = self._folder(record.job_id) / STATISTICS
+        try:
+            content = read_regular(path, _MOST_SUMS)
+        except OSError as error:
+            raise _damaged_file(path) from error
+        if hashlib.sha256(content).hexdigest() != record.files.get(STATISTICS):
+            raise _damaged_file(path)
+        return content
 
     def ids(self) -> list[str]:
         """Ids of all stored jobs, in order."""
@@ -488,6 +500,41 @@ def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
         raise CorruptRecord(
             f"{path} is damaged ({first}); `bench run` sets a damaged job aside and repeats it."
         ) from error
+
+
+def sums_in(content: bytes, path: Path) -> pd.DataFrame:
+    """The table of sums in the content of a Parquet file.
+
+    Args:
+        content: of the file.
+        path: where it comes from.
+
+    Returns:
+        As `Store.statistics`.
+
+    Raises:
+        CorruptRecord: it is no table of sums.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from bench.scoring.metrics import KEYS
+    from bench.scoring.metrics import STATISTICS as SUMS
+
+    try:
+        table = pq.read_table(pa.BufferReader(content), read_dictionary=["part", "group", "weighting"])
+        frame: pd.DataFrame = table.to_pandas()
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise _damaged_file(path) from error
+    if not {*KEYS, *SUMS} - {"year"} <= set(frame):
+        raise _damaged_file(path)
+    if "year" not in frame:  # written before years were told apart
+        frame["year"] = 0
+    return frame
+
+
+def _damaged_file(path: Path) -> CorruptRecord:
+    return CorruptRecord(f"File {path} is missing or damaged; `bench run` sets the job aside and repeats it.")
 
 
 def _sync(path: Path) -> None:

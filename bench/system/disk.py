@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,12 +49,17 @@ def disk_errors(what: str, consolation: str) -> Iterator[None]:
         ) from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there completely or not at all, also after a power cut."""
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Writes a file so that it is there completely or not at all, also after a power cut.
+
+    Args:
+        path: of the file.
+        content: all of it, or its pieces in order, which need not be in memory together.
+    """
     temporary = path.with_name(f".{path.name}.{owner()}")
     try:
         with temporary.open("wb") as stream:
-            stream.write(content)
+            stream.writelines([content] if isinstance(content, bytes) else content)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)

@@ -45,7 +45,8 @@ def read_regular(path: Path, most: int) -> bytes:
         OSError: it is not there or may not be read.
     """
     with os.fdopen(open_regular(path), "rb") as stream:
-        content = stream.read(most + 1)
+        size = os.fstat(stream.fileno()).st_size  # the buffer has room for what is asked for
+        content = stream.read(min(size, most) + 1)
     if len(content) > most:
         raise NotRegular(errno.EFBIG, f"is larger than {most / 1e6:g} MB", str(path))
     return content

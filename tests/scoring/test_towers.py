@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from bench.scoring.draws import counts_of, stream
 from bench.scoring.metrics import STATISTICS
 from bench.scoring.towers import FEWEST_GROUPS, MEDIAN_R2, TowerSums, group_draws, infer_towers
-from bench.scoring.uncertainty import CONFIDENCE, drawn_shares, stream
+from bench.scoring.uncertainty import CONFIDENCE
 
 Months = Sequence[tuple[np.ndarray, np.ndarray]]
 """Target and prediction of the months of each tower."""
@@ -90,7 +91,7 @@ def literal_interval(
         over_towers.append((base - value) * np.sqrt(n_groups / (n_groups - 1)))
         for group in over_seeds:
             n = next(len(repetitions) for repetitions, own in rows if own == group)
-            share = drawn_shares(n, len(draws), group)[draw]
+            share = counts_of(n, len(draws), group)[:, draw] / n
             redrawn = [
                 sum(weight * metric for weight, metric in zip(share, metrics, strict=True))
                 if own == group

@@ -7,10 +7,12 @@ import pytest
 from scipy.stats import t as student
 
 from bench.errors import BenchError
+from bench.scoring.draws import block_draws
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import BLOCK_COLUMNS, STATISTICS
 from bench.scoring.places import FEWEST_BLOCKS
-from bench.scoring.uncertainty import Sample, block_draws, holm, infer, samples_of
+from bench.scoring.samples import sample_of, samples_of
+from bench.scoring.uncertainty import holm, infer
 
 
 def layout(rows: int, columns: int) -> np.ndarray:
@@ -103,7 +105,7 @@ def test_the_deviation_is_that_of_students_t_in_the_seeds() -> None:
     draws = block_draws(blocks, 20_000)
     values = np.random.default_rng(0).normal(1.0, 0.1, 12)
     draws_alike, blocks_alike = (np.repeat(values[:, None], n, axis=1) for n in (20_000, len(blocks)))
-    sample = Sample(values, draws_alike, blocks_alike, np.full(len(blocks), 1 / len(blocks)))
+    sample = sample_of(values, draws_alike, blocks_alike, np.full(len(blocks), 1 / len(blocks)))
     found = infer(identity, [sample], draws)
     expected = student.ppf(0.975, 11) * values.std(ddof=1) / np.sqrt(12)
     assert found.high - found.value == pytest.approx(expected, rel=0.1)

@@ -23,7 +23,7 @@ def test_distances_are_those_of_the_great_circle() -> None:
 def test_length_and_share_are_found(length: float, share: float) -> None:
     lon, lat = grid()
     correlogram, generator = Correlogram(lon, lat), np.random.default_rng(0)
-    root = root_of_covariance(lon, lat, length)
+    root = root_of_covariance(great_circle(lon, lat), length)
     fits = []
     for _ in range(40):
         own, noise = root @ generator.normal(size=len(lon)), generator.normal(size=len(lon))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.report.figures.style import units
+from bench.report.results.data_words import units
 from bench.report.results.selection import Selection, StatisticsReader
 from bench.report.table import Value
 from bench.report.tables.ablation import Finding, findings
@@ -47,7 +47,7 @@ def write_figure(selection: Selection, reader: StatisticsReader, weighting: str,
     lines = findings(selection, reader, weighting)
     if not any(line.difference for line in lines):
         return []
-    sheet = draw(lines, units(selection.manifest.target_units))
+    sheet = draw(lines, units(selection.manifest.target_units) or "1")
     written = []
     # No dates and no versions in the files, so that they change when the numbers do and only then.
     plain: dict[str, dict[str, Any]] = {

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from bench.errors import BenchError
-from bench.report.figures.style import units
 from bench.report.results import marks
 from bench.report.results.data_words import DataWords, words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader
@@ -59,12 +58,13 @@ class Context:
     @property
     def target(self) -> str:
         """The target with its units, as on an axis."""
-        return f"{self.selection.manifest.target_name} ({self.target_units})"
+        name = self.selection.manifest.target_name
+        return f"{name} ({self.words.units})" if self.words.units else name
 
     @property
     def target_units(self) -> str:
-        """The target's units as printed."""
-        return units(self.selection.manifest.target_units)
+        """The target's units as printed, 1 for none."""
+        return self.words.units or "1"
 
     def about(self, shown: Sequence[RowResult]) -> dict[str, Any]:
         """Where a figure's numbers come from, for scripts."""

@@ -13,6 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.report.results.data_words import units
+
 PAGE_WIDTH = 7.1
 """Width of a two-column figure, inches."""
 PIXELS_PER_INCH = 170
@@ -89,7 +91,6 @@ _RC: dict[Any, Any] = {
     "pdf.fonttype": 42,  # TrueType: text stays text, as journals ask
     "axes.unicode_minus": True,
 }
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LAND_COVER_TITLES = {
     "ENF": "Evergreen needleleaf forest",
     "EBF": "Evergreen broadleaf forest",
@@ -160,11 +161,6 @@ def columns_for(n: int, most_columns: int) -> int:
     return 2 if n == 4 else min(n, most_columns)
 
 
-def units(text: str) -> str:
-    """Units as printed: ``gC m-2 d-1`` becomes ``gC m⁻² d⁻¹``."""
-    return re.sub(r"(?<=[A-Za-z])-?\d+", lambda match: match[0].translate(_SUPERSCRIPTS), text)
-
-
 def land_cover_title(name: str) -> str:
     """A land-cover class in words."""
     return LAND_COVER_TITLES.get(name, name)
@@ -189,7 +185,8 @@ def feature_words(name: str, unit: str = "") -> str:
     """A feature in words, with its symbol where its name is one, and its unit: ``shortwave radiation Rs (W m⁻²)``."""
     words = FEATURE_WORDS.get(name)
     said = feature_title(name) if words is None else f"{words} {name}"
-    return f"{said} ({units(unit.replace('degC', '°C'))})" if unit not in ("", "1") else said
+    printed = units(unit.replace("degC", "°C"))
+    return f"{said} ({printed})" if printed else said
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:

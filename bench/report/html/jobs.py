@@ -151,7 +151,8 @@ def _recorded(record: Record) -> list[Html]:
             [part, *(_metric(record.metrics[part].get(name)) for name in METRICS)] for part in sorted(record.metrics)
         ]
         heading = ["Part", *(metric.label for metric in METRICS.values())]
-        found.append(plain_table(f"All samples of job {record.job_id}, unweighted", heading, rows, "facts numbers"))
+        caption = f"All samples of job {record.job_id}, unweighted; errors in the unit of the target"
+        found.append(plain_table(caption, heading, rows, "facts numbers"))
     return found
 
 

@@ -25,7 +25,7 @@ from bench.report.html.guide import guide
 from bench.report.html.jobs import JobContext, provenance, runner_anchor, state_of, uses_of
 from bench.report.html.results import result_table
 from bench.report.results import marks
-from bench.report.results.data_words import spoken
+from bench.report.results.data_words import in_units, spoken, units
 from bench.report.results.others import remarks
 from bench.report.results.selection import Selection
 from bench.report.results.split_audit import SplitAuditor
@@ -143,7 +143,8 @@ def _document(
     )
     selections = [result.selection for result in suites]
     names = (spoken(item.jobs[0].dataset, item.manifest.dataset_title) for item in selections)
-    title = f"Benchmark report: {', '.join(dict.fromkeys(names))}"
+    targets = (in_units(item.manifest.target_name, units(item.manifest.target_units)) for item in selections)
+    title = f"Benchmark report: {', '.join(dict.fromkeys(names))}; {', '.join(dict.fromkeys(targets))}"
     smoke = any(selection.jobs[0].profile == SMOKE for selection in selections)
     head = element(
         "head",

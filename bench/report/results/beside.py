@@ -92,7 +92,7 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
         f"{CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio is 1; Holm: "
         "corrected for the number of rows of the reference."
     )
-    title = f"Own rows beside the committed reference {name}, suite {suite}"
+    title = f"Own rows beside the committed reference {name}, suite {suite}: {words.measured('RMSE', 'MAE')}"
     return Beside(Table(f"reference_{suite}", title, caption, "Row", tuple(columns), tuple(lines)), made)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.data.split_names import describe
 from bench.report.results.selection import Selection
+from bench.scoring.draws import WINDOW_BLOCKS
 from bench.scoring.metrics import BLOCK_DEGREES, PLANAR_BLOCKS
-from bench.scoring.uncertainty import WINDOW_BLOCKS
 from bench.store.dataset_record import read_dataset_record
 from bench.store.store import CorruptRecord, Store
 
 PAPER_TARGET = "GPP"
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_NO_UNIT = ("", "1", "-")
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class DataWords:
             ratios may stand beside ours.
         is_planar: whether places have planar coordinates.
         distance_unit: of distances between places.
+        target: name of the target.
+        units: of the target, and so of errors, as printed; "" where it has none.
     """
 
     rhythm: Rhythm
@@ -33,11 +38,18 @@ class DataWords:
     of_paper: bool
     is_planar: bool
     distance_unit: str
+    target: str
+    units: str
 
     @property
     def week(self) -> str:
         """What a scored step of the year is called: ``week`` of 8-day steps, as in the paper; ``month`` of months."""
         return "week" if self.rhythm == EIGHT_DAY else self.rhythm.step
+
+    def measured(self, *numbers: str) -> str:
+        """What numbers of a table are of: ``RMSE and MAE of GPP in gC m⁻² d⁻¹``."""
+        named = " and ".join(filter(None, (", ".join(numbers[:-1]), numbers[-1])))
+        return f"{named} of {in_units(self.target, self.units)}"
 
     def table(self, number: int) -> str:
         """Which table of the paper a table of ours stands beside, in brackets, if any."""
@@ -81,7 +93,19 @@ def words_of(store: Store, selection: Selection) -> DataWords:
         and selection.manifest.target_name == PAPER_TARGET
     )
     split = f"test year {job.split['test_year']}" if "test_year" in job.split else describe(job.split, unit)
-    return DataWords(rhythm, split, of_paper, planar, unit)
+    manifest = selection.manifest
+    return DataWords(rhythm, split, of_paper, planar, unit, manifest.target_name, units(manifest.target_units))
+
+
+def units(text: str) -> str:
+    """Units as printed: ``gC m-2 d-1`` becomes ``gC m⁻² d⁻¹``; nothing of a number without one."""
+    raised = re.sub(r"(?<=[A-Za-z])-?\d+", lambda match: match[0].translate(_SUPERSCRIPTS), text.strip())
+    return "" if raised in _NO_UNIT else raised.replace(". ", ".")  # a sentence ends with a stop and a space
+
+
+def in_units(target: str, printed: str) -> str:
+    """A target with its units, in words: ``GPP in gC m⁻² d⁻¹``."""
+    return f"{target} in {printed}" if printed else f"{target} (no unit)"
 
 
 def suite_title(suite: str) -> str:

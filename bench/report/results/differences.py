@@ -12,7 +12,8 @@ from bench.report.results.selection import RowResult, Selection, StatisticsReade
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import PROPOSED
-from bench.scoring.uncertainty import CONFIDENCE, DRAWS
+from bench.scoring.draws import DRAWS
+from bench.scoring.uncertainty import CONFIDENCE
 
 
 def differences(
@@ -61,11 +62,11 @@ def differences(
     what = "proposed model" if subject is None else own_rows[0].title
     title = (
         f"Paired differences, {what} − {'baseline' if subject is None else 'other rows'}, "
-        f"{f'few-shot by {words.week}' if weeks else 'full suite'}"
+        f"{f'few-shot by {words.week}' if weeks else 'full suite'}: {words.measured('RMSE', 'MAE')}"
     )
     caption = (
         f"RMSE, MAE below 0 and R² above 0: the {what} is better; beside them ratios of RMSE. Data set {first.dataset} "
-        f"({selection.manifest.dataset_title}); {selection.manifest.target_name} in {selection.manifest.target_units}; "
+        f"({selection.manifest.dataset_title}); "
         f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
         f"{'samples of cells (and seeds), the same for both,' if weeks else 'seeds'} and places "
         f"({DRAWS} draws, docs/uncertainty.md); one run says nothing about other "

@@ -20,10 +20,12 @@ from bench.arrays import Doubles, Integers, Reals
 from bench.errors import BenchError
 from bench.runners.entry import Explains
 from bench.scoring.agreement import DOMINANT, SIGN, agreement, negligible
+from bench.scoring.draws import BlockDraws, block_draws
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import spatial_block
+from bench.scoring.samples import Sample, sample_of
 from bench.scoring.trivial_explainers import trivial_explainers
-from bench.scoring.uncertainty import BlockDraws, Sample, block_draws, infer
+from bench.scoring.uncertainty import infer
 from bench.store.dataset_record import dataset_folder
 from bench.store.names import CELLS, CONTRIBUTIONS, IMPORTANCE, PREDICTIONS, PRODUCTIVITY, SENSITIVITIES
 from bench.store.records import Record
@@ -192,7 +194,7 @@ def _sample(truth: TruthReader, per_seed: Sequence[Scored], name: str, group: st
     scored = np.stack([seed.scores[name] for seed in per_seed])
     n_draws = len(truth.draws.weights)
     drawn, nudged = scored[:, 1 : 1 + n_draws], scored[:, 1 + n_draws :]
-    return Sample(scored[:, 0], drawn, nudged, per_seed[0].shares, group=group)
+    return sample_of(scored[:, 0], drawn, nudged, per_seed[0].shares, group)
 
 
 def _agreement(

@@ -13,7 +13,26 @@ from bench.store.store import Store
 
 def remarks(store: Store, selection: Selection) -> tuple[str, ...]:
     """What a reader of the tables of a suite has to be told beside them, one sentence each."""
-    return (*(() if selection.done else (nothing_done(selection),)), *left_out(store, selection))
+    return (*incomplete(selection), *left_out(store, selection))
+
+
+def incomplete(selection: Selection) -> tuple[str, ...]:
+    """A sentence on the jobs that are not done, if any."""
+    done, planned = len(selection.done), len(selection.jobs)
+    if done == planned:
+        return ()
+    if not done:
+        return (nothing_done(selection),)
+    states = Counter(
+        "stale" if job.id in selection.stale else record.status if record is not None else "missing"
+        for job in selection.jobs
+        for record in [selection.records.get(job.id)]
+    )
+    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()) if state != "done")
+    return (
+        f"Suite {selection.jobs[0].suite} is incomplete: {planned - done} of {planned} planned jobs are not done "
+        f"({counted}); rows that lack some say so.",
+    )
 
 
 def nothing_done(selection: Selection) -> str:
@@ -35,14 +54,15 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
     reference = selection.jobs[0]
     examples = {job.split.get("design"): job for job in selection.jobs}
     groups: dict[str, dict[tuple[str, ...], Job]] = {}
-    newest: dict[tuple[str, str, str | None], str] = {}
+    newest: dict[tuple[str, str, str | None, str], str] = {}
     for manifest in store.manifests():  # oldest first
         for job in manifest.jobs if manifest.suite == reference.suite else ():
             key = _group(job)
             groups.setdefault(key, {})[job.address] = job
         if manifest.suite == reference.suite and manifest.jobs:
             for job in manifest.jobs:
-                newest[job.dataset, job.profile, job.target] = _group(job)
+                newest[job.dataset, job.profile, job.target, job.dataset_fingerprint] = _group(job)
+    everything = [job for jobs in groups.values() for job in jobs.values()]
     sentences = []
     for key, jobs in sorted(groups.items()):
         first = next(iter(jobs.values()))
@@ -51,8 +71,12 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
         count = f"{len(jobs)} planned {'job' if len(jobs) == 1 else 'jobs'}"
         what = f"{count} of suite {first.suite} on data set {first.dataset}, profile {first.profile}"
         what += f", target {first.target}" if first.target is not None else ""
-        if newest.get((first.dataset, first.profile, first.target)) == key:
-            words = ["--suite", first.suite, "--dataset", first.dataset, "--profile", first.profile]
+        if newest.get((first.dataset, first.profile, first.target, first.dataset_fingerprint)) == key:
+            namesake = _namesake(first, reference)
+            what += f", with other data of that name (fingerprint {first.dataset_fingerprint[:12]})" if namesake else ""
+            several = len({job.dataset_fingerprint for job in everything if job.dataset == first.dataset}) > 1
+            dataset = first.dataset + (f"@{first.dataset_fingerprint[:12]}" if several else "")
+            words = ["--suite", first.suite, "--dataset", dataset, "--profile", first.profile]
             words += ["--target", first.target] if first.target is not None else []
             command = ["bench", "report", *words]
             sentences.append(f"Left out: {what}; `{shlex.join(command)}` shows them.")
@@ -63,6 +87,11 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
                 "profile only, so repeat that run to see it, best into a store of its own."
             )
     return tuple(sentences)
+
+
+def _namesake(job: Job, reference: Job) -> bool:
+    """Whether other data have the same name: an older version, or an own folder with the name of a known data set."""
+    return job.dataset == reference.dataset and job.dataset_fingerprint != reference.dataset_fingerprint
 
 
 def _group(job: Job) -> str:

@@ -7,8 +7,9 @@ earlier runs of the same data, split and profile. Jobs that were planned but are
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,21 +20,25 @@ import pandas as pd
 from bench.arrays import Doubles
 from bench.data.datasets import parse_spec
 from bench.errors import BenchError, unknown
-from bench.report.results.kept_sums import KeptSums
+from bench.report.results.kept_sums import GroupTotals, KeptSums
 from bench.report.table import UNTRAINED
 from bench.runners import registry
+from bench.scoring.draws import block_draws
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS
 from bench.scoring.places import Blocks
-from bench.scoring.uncertainty import Sample, block_draws, infer, samples_of
+from bench.scoring.samples import Sample, samples_of
+from bench.scoring.uncertainty import infer
 from bench.store.jobs import Job
 from bench.store.records import Manifest, Record, RowTitle
 from bench.store.results import Results
 from bench.store.store import Store
 from bench.suites import ablation
 
-_MOST_SAMPLE_BYTES = 50_000_000
-"""Of samples of metrics that are kept for the next table."""
+_MOST_SAMPLE_BYTES = 100_000_000
+"""Of samples of metrics that are kept for the next table: those of some 500 terms."""
+_LATEST_TERMS = 2
+"""Terms whose sums per repetition are kept: of a comparison of two rows, both."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,15 @@ class RowResult:
 
 
 def runs(store: Results, suite: str, dataset: str | None = None, profile: str | None = None) -> list[Manifest]:
-    """Manifests of a suite's runs of a data set (with or without its options) and a profile, oldest first."""
+    """Manifests of a suite's runs, oldest first.
+
+    Args:
+        store: where results are.
+        suite: name of the suite.
+        dataset: name of the data set, with or without its options; ``NAME@FINGERPRINT`` where several have one name.
+        profile: name of the profile.
+    """
+    dataset, _, fingerprint = (dataset or "").rpartition("@") if _names_a_version(dataset) else (dataset, "", "")
     known = None if dataset is None else _spellings(dataset)
     return [
         manifest
@@ -143,7 +156,13 @@ def runs(store: Results, suite: str, dataset: str | None = None, profile: str | 
         and manifest.jobs
         and (known is None or known & {manifest.jobs[0].dataset, manifest.jobs[0].dataset.partition(":")[0]})
         and (profile is None or manifest.jobs[0].profile == profile)
+        and manifest.jobs[0].dataset_fingerprint.startswith(fingerprint)
     ]
+
+
+def _names_a_version(dataset: str | None) -> bool:
+    """Whether a text is ``NAME@FINGERPRINT``, or the start of a fingerprint there: several data sets have one name."""
+    return dataset is not None and re.fullmatch(r".+@[0-9a-f]{8,64}", dataset) is not None
 
 
 def _spellings(dataset: str) -> set[str]:
@@ -327,6 +346,8 @@ class BlockSums:
 
     def on(self, blocks: Blocks) -> Doubles:
         """The sums on a larger set of blocks, 0 where there are none."""
+        if len(blocks) == len(self.blocks):
+            return self.values
         values = np.zeros((*self.values.shape[:2], len(blocks)))
         values[:, :, np.searchsorted(blocks, self.blocks)] = self.values
         return values
@@ -364,7 +385,8 @@ class Term:
 class StatisticsReader:
     """Reads the stored sums of jobs and turns them into intervals.
 
-    It keeps the sums that it has read, as `KeptSums`, and the latest samples of metrics.
+    It keeps totals and the latest sums that it has read, as `KeptSums`, and the latest samples of metrics, so that a
+    report reads each job once or a few times, and its memory does not grow with the number of repetitions.
 
     Args:
         results: where the sums are.
@@ -372,7 +394,9 @@ class StatisticsReader:
 
     def __init__(self, results: Results) -> None:
         self._results = results
-        self._kept = KeptSums()
+        self._kept = KeptSums(results)
+        self._blocks: dict[_TermKey, Blocks | None] = {}
+        self._latest: OrderedDict[_TermKey, list[BlockSums]] = OrderedDict()
         self._samples: OrderedDict[tuple[Any, ...], dict[str, Sample]] = OrderedDict()
         self._sample_bytes = 0
 
@@ -388,7 +412,16 @@ class StatisticsReader:
         Raises:
             BenchError: the file is damaged.
         """
-        return self._kept.of(record.job_id, lambda: self._results.statistics(record)).frame()
+        [found] = self._kept.of([record])
+        return found.frame()
+
+    def totals(self, records: Sequence[Record]) -> Iterator[GroupTotals]:
+        """The sums over all blocks and years of each of some jobs, by part, group and weighting.
+
+        Raises:
+            BenchError: a file is damaged.
+        """
+        return self._kept.totals(records)
 
     def test_blocks(self, records: Sequence[Record]) -> int:
         """Number of spatial blocks that the test cells of some jobs lie in.
@@ -402,7 +435,7 @@ class StatisticsReader:
 
     def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
         """Sums per spatial block, or None where the job has no such group."""
-        own = self._kept.of(record.job_id, lambda: self._results.statistics(record))
+        [own] = self._kept.of([record])
         found = own.of_group(part, group, weighting)
         return BlockSums(*found) if found is not None else None
 
@@ -455,29 +488,50 @@ class StatisticsReader:
             return None
         return found.one_minus() if rest else found
 
-    def _of(self, term: Term, weighting: str) -> list[BlockSums]:
-        by_repetition: dict[tuple[Any, ...], list[BlockSums]] = {}
-        for record in term.records:
-            sums = self.sums(record, term.part, term.group, weighting)
-            if sums is not None:
-                split = record.job.split
-                key = (record.job.repetition, split.get("sample_seed")) if "fold" in split else (record.job_id,)
-                by_repetition.setdefault(key, []).append(sums)
-        return [_pooled(parts) for parts in by_repetition.values()]
+    def _sums_of(self, term: Term, weighting: str) -> list[BlockSums]:
+        """The sums of each repetition of a term."""
+        key = _key(term, weighting)
+        if key not in self._latest:
+            by_repetition: dict[tuple[Any, ...], list[BlockSums]] = {}
+            for record, own in zip(term.records, self._kept.of(term.records), strict=True):
+                found = own.of_group(term.part, term.group, weighting)
+                if found is not None:
+                    split = record.job.split
+                    run = (record.job.repetition, split.get("sample_seed")) if "fold" in split else (record.job_id,)
+                    by_repetition.setdefault(run, []).append(BlockSums(*found))
+            self._latest[key] = [_pooled(parts) for parts in by_repetition.values()]
+            while len(self._latest) > _LATEST_TERMS:
+                self._latest.popitem(last=False)
+        return self._latest[key]
 
-    def _drawn(self, term: Term, weighting: str, sums: Sequence[BlockSums], blocks: Blocks) -> dict[str, Sample]:
-        jobs = tuple(record.job_id for record in term.records)
-        key = (jobs, term.part, term.group, weighting, blocks.tobytes())
+    def _blocks_of(self, term: Term, weighting: str) -> Blocks | None:
+        """The blocks that the samples of a term lie in; None where it has no results."""
+        key = _key(term, weighting)
+        if key not in self._blocks:
+            sums = self._sums_of(term, weighting)
+            self._blocks[key] = np.unique(np.concatenate([item.blocks for item in sums])) if sums else None
+        return self._blocks[key]
+
+    def _drawn(self, term: Term, weighting: str, blocks: Blocks) -> dict[str, Sample]:
+        key = (*_key(term, weighting), blocks.tobytes())
         if key in self._samples:
             self._samples.move_to_end(key)
             return self._samples[key]
-        made = samples_of([item.on(blocks) for item in sums], block_draws(blocks), term.repetitions)
+        sums = [item.on(blocks) for item in self._sums_of(term, weighting)]
+        made = samples_of(sums, block_draws(blocks), term.repetitions)
         self._samples[key] = made
         self._sample_bytes += _bytes_of(made)
         while self._sample_bytes > _MOST_SAMPLE_BYTES and len(self._samples) > 1:
             _, dropped = self._samples.popitem(last=False)
             self._sample_bytes -= _bytes_of(dropped)
         return made
+
+
+_TermKey = tuple[tuple[str, ...], str, str, str]
+
+
+def _key(term: Term, weighting: str) -> _TermKey:
+    return tuple(record.job_id for record in term.records), term.part, term.group, weighting
 
 
 def _bytes_of(samples: Mapping[str, Sample]) -> int:
@@ -502,11 +556,10 @@ def infer_across(
         weighting: plain or area.
         positive: as in `bench.scoring.uncertainty.infer`.
     """
-    sums = [reader._of(term, weighting) for reader, term in terms]
-    if not all(sums):
+    parts = [reader._blocks_of(term, weighting) for reader, term in terms]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
         return None
-    blocks = np.unique(np.concatenate([item.blocks for own in sums for item in own]))
-    drawn = [
-        reader._drawn(term, weighting, own, blocks)[metric] for (reader, term), own in zip(terms, sums, strict=True)
-    ]
+    blocks = np.unique(np.concatenate(known))
+    drawn = [reader._drawn(term, weighting, blocks)[metric] for reader, term in terms]
     return infer(function, drawn, block_draws(blocks), positive=positive)

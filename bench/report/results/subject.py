@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.errors import BenchError
+from bench.report.results.data_words import in_units, units
 from bench.report.results.selection import Selection
 from bench.store.store import Store
 
@@ -19,16 +20,18 @@ class Subject:
         dataset: name of the data set.
         title: its title.
         profile: name of the profile.
+        target: with its units, in words.
     """
 
     dataset: str
     title: str
     profile: str
+    target: str
 
     @property
     def circumstances(self) -> str:
         """A sentence for captions."""
-        return f"Data set {self.dataset} ({self.title}), profile {self.profile}."
+        return f"Data set {self.dataset} ({self.title}), {self.target}, profile {self.profile}."
 
 
 def subject(store: Store, selections: Mapping[str, Selection], *, needs_results: bool = False) -> Subject:
@@ -66,5 +69,6 @@ def subject(store: Store, selections: Mapping[str, Selection], *, needs_results:
             f"Store {store.root} holds no finished job of {first.dataset}, profile {first.profile} ({listed}); "
             "`bench why RUNNER` says why, `bench run --retry failed` repeats them."
         )
-    title = next(iter(selections.values())).manifest.dataset_title
-    return Subject(first.dataset, title, first.profile)
+    manifest = next(iter(selections.values())).manifest
+    target = in_units(manifest.target_name, units(manifest.target_units))
+    return Subject(first.dataset, manifest.dataset_title, first.profile, target)

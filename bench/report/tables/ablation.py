@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bench.data.borders import DATE_LINE_DEGREES, HULL_DEGREES
 from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, difference, interval_value, number
+from bench.report.results.data_words import words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
@@ -94,7 +95,8 @@ def ablation_table(selection: Selection, reader: StatisticsReader, weighting: st
     )
     problems = dict.fromkeys(problem for line in lines for problem in line.result.problems)
     caption = _caption(selection, reader, weighting)
-    title = "What each part of the proposed model is worth"
+    measured = words_of(reader.store, selection).measured("RMSE")
+    title = f"What each part of the proposed model is worth: {measured}"
     return Table("ablation", title, caption, "Variant", columns, tuple(map(_row, lines)), tuple(problems))
 
 
@@ -168,7 +170,6 @@ def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> 
     steps = "all steps" if stride == 1 else f"the scored steps and one of every {stride}"
     parts = [
         f"Data set {first.dataset} ({selection.manifest.dataset_title})",
-        f"{selection.manifest.target_name} in {selection.manifest.target_units}",
         f"trained on {split['train_cells']} cells, {years} of training, {steps}",
         f"scored on steps {', '.join(map(str, split['weeks']))} of {split['test_year']} over all cells",
         f"profile {first.profile}",

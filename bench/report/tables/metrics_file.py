@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
 from bench.report.results.flux.tower_reader import towers_of
+from bench.report.results.kept_sums import GroupKey, GroupTotals
 from bench.report.results.selection import RowKey, Selection, StatisticsReader
-from bench.scoring.metrics import METRICS, evaluate
+from bench.scoring.metrics import METRICS, STATISTICS, evaluate
+from bench.store.records import Record
 
 COLUMNS = (
     "cell",
@@ -26,50 +30,74 @@ COLUMNS = (
     "weighting",
     "n",
 )
+_OF_GROUP = ("part", "group", "weighting", "n", *METRICS)
+"""Columns that differ between the lines of a job; they stand together."""
+_NUMBERS = ",%.0f" + ",%.6g" * len(METRICS)
+"""Of n and the metrics: a line is formatted at once, since a report of thousands of jobs has a million lines."""
 
 
-def all_metrics(selection: Selection, reader: StatisticsReader) -> str:
+def all_metrics(selection: Selection, reader: StatisticsReader) -> Iterator[str]:
     """CSV with one line per job, part, group and weighting; times and memory are repeated on each line of a job.
 
     Of jobs with several targets, a line is of one of them, and says which split it is of and how many towers were
     tested.
+
+    Returns:
+        Its pieces, one per job: the lines of thousands of jobs need not be in memory together.
     """
-    several = any("targets" in record.job.split for record in selection.done)
     columns = [*COLUMNS, *METRICS, "fit_seconds", "predict_seconds", "peak_memory_bytes"]
-    if any(record.job.variant is not None for record in selection.done):  # ablation suite, or --set
+    done = selection.done
+    if any(record.job.variant is not None for record in done):  # ablation suite, or --set
         columns.insert(columns.index("runner") + 1, "variant")
-    if several:
-        at = columns.index("repetition")
-        columns[at:at] = ["split", "fold"]
-        columns.insert(columns.index("group"), "target")
-        columns.insert(columns.index("n"), "towers")
-    stream = io.StringIO()
-    stream.write(",".join(columns) + "\n")
-    for record in selection.done:  # job by job: the frames of thousands would not fit into memory
-        job = record.job
-        frame = evaluate(reader.table(record))
+    if any("targets" in record.job.split for record in done):
+        yield from _of_several_targets(selection, reader, columns)
+        return
+    yield _line(columns)
+    at = columns.index(_OF_GROUP[0])
+    before, after = columns[:at], columns[at + len(_OF_GROUP) :]
+    for record, totals in zip(done, reader.totals(done), strict=True):
+        repeated = _repeated(record)
+        head, tail = (_line([_text(repeated[name]) for name in names])[:-1] for names in (before, after))
+        yield "".join(f"{head},{middle},{tail}\n" for middle in _middles(totals))
+
+
+def _repeated(record: Record) -> Mapping[str, object]:
+    """What stands on each line of a job."""
+    job = record.job
+    return {
+        "cell": record.job_id,
+        "suite": job.suite,
+        "dataset": job.dataset,
+        "profile": job.profile,
+        "runner": job.runner,
+        "variant": job.variant or "",
+        "view": job.view or "",
+        "train_cells": RowKey.of(job).train_cells,
+        "repetition": job.repetition,
+        "fit_seconds": record.fit_seconds,
+        "predict_seconds": record.predict_seconds,
+        "peak_memory_bytes": record.peak_memory_bytes,
+    }
+
+
+def _of_several_targets(selection: Selection, reader: StatisticsReader, columns: list[str]) -> Iterator[str]:
+    """The same of jobs that predict several targets each."""
+    at = columns.index("repetition")
+    columns[at:at] = ["split", "fold"]
+    columns.insert(columns.index("group"), "target")
+    columns.insert(columns.index("n"), "towers")
+    yield _line(columns)
+    for record in selection.done:
+        job, frame = record.job, evaluate(reader.table(record))
         repeated = {
-            "cell": record.job_id,
-            "suite": job.suite,
-            "dataset": job.dataset,
-            "profile": job.profile,
-            "runner": job.runner,
-            "variant": job.variant or "",
-            "view": job.view or "",
-            "train_cells": RowKey.of(job).train_cells,
+            **_repeated(record),
             "split": job.split.get("design", job.split["kind"]),
             "fold": job.split.get("fold"),
-            "repetition": job.repetition,
-            "fit_seconds": record.fit_seconds,
-            "predict_seconds": record.predict_seconds,
-            "peak_memory_bytes": record.peak_memory_bytes,
         }
         own = {name: frame[name].to_numpy() for name in frame.columns} | {"n": frame["n"].to_numpy("int64")}
-        if several:
-            own |= _of_targets(frame, towers_of(reader).count(record))
+        own |= _of_targets(frame, towers_of(reader).count(record))
         table = pd.DataFrame({name: own.get(name, repeated.get(name)) for name in columns})
-        table.to_csv(stream, header=False, index=False, lineterminator="\n", float_format="%.6g")
-    return stream.getvalue()
+        yield table.to_csv(header=False, index=False, lineterminator="\n", float_format="%.6g")
 
 
 def _of_targets(frame: pd.DataFrame, towers: Mapping[str, int]) -> dict[str, Any]:
@@ -89,3 +117,27 @@ def _of_targets(frame: pd.DataFrame, towers: Mapping[str, int]) -> dict[str, Any
         "group": [group or "all" for _, _, group in parts],
         "towers": pd.array(counted, dtype="Int64"),
     }
+
+
+def _middles(totals: GroupTotals) -> Iterator[str]:
+    """The columns `_OF_GROUP` of each line of a job."""
+    sums = dict(zip(STATISTICS, totals.columns, strict=True))
+    metrics = [metric.of(sums).tolist() for metric in METRICS.values()]
+    for key, *numbers in zip(_key_texts(totals.keys), sums["n"].tolist(), *metrics, strict=True):
+        line = _NUMBERS % tuple(numbers)
+        yield key + (line.replace("nan", "") if "nan" in line else line)
+
+
+@lru_cache(maxsize=8)
+def _key_texts(keys: tuple[GroupKey, ...]) -> list[str]:
+    return [_line(list(key))[:-1] for key in keys]
+
+
+def _text(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _line(values: list[object] | list[str]) -> str:
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerow(values)
+    return stream.getvalue()

@@ -60,7 +60,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     )
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    title = f"Comparison of methods{words.table(1)}"
+    title = f"Comparison of methods{words.table(1)}: {words.measured('RMSE', 'MAE', 'bias')}"
     caption = _circumstances(selection, reader, found, weighting, words)
     return Table("table1", title, caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
@@ -129,7 +129,7 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
             columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
     measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    title = f"Few-shot comparison by {words.week}{words.table(2)}"
+    title = f"Few-shot comparison by {words.week}{words.table(2)}: {words.measured('RMSE')}"
     caption = _circumstances(selection, reader, found, weighting, words)
     return Table("table2", title, caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
 
@@ -173,7 +173,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures = {f"test_{metric}": Measure(metric, group) for metric in ("rmse", "r2")}
     measures["gap"] = Measure("rmse", group, minus="train")
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    title = f"Generalisation gap in {words.week} {week}{words.table(3)}"
+    title = f"Generalisation gap in {words.week} {week}{words.table(3)}: {words.measured('RMSE', 'gap')}"
     caption = (
         f"{_circumstances(selection, reader, found, weighting, words)} As published: the training error is taken on "
         "what a model was fitted on, for spatial models means over the training years."
@@ -283,7 +283,6 @@ def _circumstances(
     done, planned = len(selection.done), len(selection.jobs)
     parts = [
         f"Data set {first.dataset} ({selection.manifest.dataset_title})",
-        f"{selection.manifest.target_name} in {selection.manifest.target_units}",
         words.split,
         f"feature view {', '.join(views)}" if views else "",
         f"profile {first.profile}",

@@ -17,8 +17,9 @@ from bench.report.figures.density import density
 from bench.report.figures.learning import curve
 from bench.report.figures.maps import _limit
 from bench.report.figures.stored import MOST_SHOWN, representatives
-from bench.report.figures.style import feature_title, feature_words, label_ends, spread, units
+from bench.report.figures.style import feature_title, feature_words, label_ends, spread
 from bench.report.figures.training import LossCurve, loss_curves, mean_curve, training_curves
+from bench.report.results.data_words import units
 from bench.runners.history import Epoch, history_table
 from bench.store.store import Store
 from tests.report.figures.conftest import EPOCHS, LARGEST, context_of, figure_of, grid_cube
@@ -142,7 +143,15 @@ def test_no_lines_need_no_labels(full_store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("text", "printed"),
-    [("gC m-2 d-1", "gC m⁻² d⁻¹"), ("m3 m-3", "m³ m⁻³"), ("degC", "degC"), ("mm d-1", "mm d⁻¹"), ("1", "1")],
+    [
+        ("gC m-2 d-1", "gC m⁻² d⁻¹"),
+        ("m3 m-3", "m³ m⁻³"),
+        ("degC", "degC"),
+        ("mm d-1", "mm d⁻¹"),
+        ("1", ""),
+        ("-", ""),
+        ("kg. m-2", "kg.m⁻²"),
+    ],
 )
 def test_units_are_printed_with_superscripts(text: str, printed: str) -> None:
     assert units(text) == printed

@@ -88,3 +88,15 @@ def test_in_short_are_ten_lines_with_the_answer_the_table_and_the_page(filled: S
     paragraph = (folder / "answer.md").read_text().strip().replace("*", "")
     assert " ".join(lines).startswith(paragraph) and "not judged (smoke)" in paragraph
     assert report(filled, "--out", str(folder)).stdout.rstrip().endswith(paragraph.rpartition(": ")[2])
+
+
+def test_in_short_jobs_that_are_not_done_are_told(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs", create=True)
+    jobs = [make_job(runner="lightgbm_large", repetition=at, seed=at) for at in range(3)]
+    add_manifest(store, "2026-01-01T00:00:00Z", [*jobs, make_job(runner="climatology")])
+    for job in jobs[:2]:
+        publish(store, job, make_cube(), 1.0)
+    said = report(store, "--brief").stdout
+    assert "Suite full is incomplete: 2 of 4 planned jobs are not done (2 missing)" in said
+    assert "LightGBM Large (2 of 3 done)" in said and len(said.splitlines()) <= 10
+    assert "Suite full is incomplete" in PageReader((store.root / "report" / "report.html").read_bytes()).text

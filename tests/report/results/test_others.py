@@ -46,9 +46,24 @@ def test_other_data_sets_and_profiles_are_named_with_the_command_that_shows_them
         assert wanted.id in {job.id for job in shown.jobs}
 
 
-def test_older_data_and_other_splits_that_no_option_reaches_are_named_as_such(tmp_path: Path) -> None:
+def test_other_data_of_the_same_name_are_named_with_the_command_that_shows_them(tmp_path: Path) -> None:
+    namesake = make_job(dataset_fingerprint="0" * 64)
+    store = made(tmp_path, [namesake], [make_job()])
+    [said] = left_out(store, select(store, "full"))
+    assert "other data of that name (fingerprint 000000000000)" in said
+    [command] = re.findall(r"`bench report (.*)`", said)
+    words = shlex.split(command)
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    assert options["--dataset"] == "toy@000000000000"
+    shown = select(store, options["--suite"], options["--dataset"], options["--profile"])
+    assert [job.id for job in shown.jobs] == [namesake.id]
+    [back] = left_out(store, shown)
+    assert f"toy@{make_job().dataset_fingerprint[:12]}" in back
+
+
+def test_other_splits_that_no_option_reaches_are_named_as_such(tmp_path: Path) -> None:
     other = make_job(split={"kind": "full", "test_year": 2019, "max_cells": None})
-    store = made(tmp_path, [make_job(dataset_fingerprint="0" * 64)], [other], [make_job()])
+    store = made(tmp_path, [other], [make_job()])
     said = " ".join(left_out(store, select(store, "full")))
-    assert "other data (fingerprint 000000000000)" in said and '"test_year": 2019' in said
-    assert "`bench report" not in said and said.count("repeat that run to see it") == 2
+    assert '"test_year": 2019' in said
+    assert "`bench report" not in said and said.count("repeat that run to see it") == 1

@@ -130,6 +130,6 @@ def test_the_figure_shows_every_difference_and_error_against_time(filled: Store,
 
 def test_raw_numbers_name_the_variant(filled: Store) -> None:
     selection, reader = selected(filled)
-    header, *lines = all_metrics(selection, reader).splitlines()
+    header, *lines = "".join(all_metrics(selection, reader)).splitlines()
     assert header.split(",")[4:6] == ["runner", "variant"]
     assert any(",dual_branch,n_nodes=100," in line and "border:outer" in line for line in lines)

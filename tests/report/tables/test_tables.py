@@ -127,9 +127,10 @@ def test_what_is_missing_is_said_in_the_row_the_caption_and_below(filled: Store)
 
 
 def test_the_caption_names_data_view_profile_and_seeds(filled: Store) -> None:
-    caption = table_of(filled).caption
-    for part in ("toy", "located", "profile smoke", "seeds 0, 1", "GPP in gC m-2 d-1", "test year 2020"):
-        assert part in caption
+    table = table_of(filled)
+    assert table.title == "Comparison of methods (Table 1 of the paper): RMSE, MAE and bias of GPP in gC m⁻² d⁻¹"
+    for part in ("toy", "located", "profile smoke", "seeds 0, 1", "test year 2020"):
+        assert part in table.caption
 
 
 def test_the_best_is_bold_reference_rows_aside(filled: Store) -> None:

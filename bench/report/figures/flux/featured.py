@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.report.figures.style import units
 from bench.report.results import marks
+from bench.report.results.data_words import units
 from bench.report.results.flux.flux_rows import (
     BASELINE_SHARES,
     DERE,

@@ -1,0 +1,63 @@
+"""Reading the Parquet files of sums of thousands of jobs: what is not a job's own is decoded once.
+
+The files of one split differ in three columns only. The encoded bytes of all other columns tell whether a file has the
+keys and the targets of one that was read before; then its own columns are all that has to be decoded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bench.arrays import Doubles
+
+OWN = ("error", "absolute_error", "squared_error")
+"""Sums that depend on the prediction."""
+
+
+class SumsFile:
+    """A file of sums, not decoded yet.
+
+    Args:
+        content: of the file.
+
+    Raises:
+        ValueError: it is no Parquet file.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        try:
+            self._file = pq.ParquetFile(pa.BufferReader(content))
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(str(error)) from error
+
+    def digest_of_others(self) -> bytes:
+        """A hash of how all columns but `OWN` are encoded: files with the same one have the same values there."""
+        found, metadata = hashlib.blake2b(digest_size=32), self._file.metadata
+        found.update(repr((metadata.num_rows, metadata.metadata)).encode())
+        for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
+            for column in (group.column(index) for index in range(metadata.num_columns)):
+                name = column.path_in_schema
+                if name not in OWN:
+                    found.update(f"{name} {column.physical_type} {column.compression}".encode())
+                    start = column.data_page_offset
+                    if column.has_dictionary_page:
+                        start = min(start, column.dictionary_page_offset)
+                    found.update(self._content[start : start + column.total_compressed_size])
+        return found.digest()
+
+    def own(self) -> tuple[Doubles, ...]:
+        """The columns `OWN`, with a number per row.
+
+        Raises:
+            ValueError: one is missing or damaged.
+        """
+        try:
+            table = self._file.read(columns=list(OWN), use_threads=False)
+            return tuple(table.column(name).to_numpy().astype(np.float64, copy=False) for name in OWN)
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise ValueError(str(error)) from error
