@@ -109,7 +109,8 @@ def _frame(
 _NEIGHBOURS = Cost(8, 1, seconds_per_billion_comparisons=2.5)
 """In some 30 columns a tree of neighbours visits nearly all rows, so the time is that of comparing all with all."""
 _NEIGHBOURS_LIMIT = 12 * 3600.0
-_SMOKE_TRAINING = {"epochs": 2, "least_steps": 0}  # few rows would make as many epochs as it takes
+_SMOKE_STEPS = 100  # fewer than two epochs of a grid, and enough that a table of some hundred rows is no nonsense
+_SMOKE_TRAINING = {"epochs": 2, "least_steps": _SMOKE_STEPS}
 _SMOKE_PLUS = {"members": [{"harmonics": 3}, {"harmonics": 0, "season_harmonics": 2}]}
 """One network of each kind, where nothing but running is asked for."""
 _CONSISTENT = {"gradient_consistency_weight": 1.0, "gradient_consistency_two_way": False}
@@ -485,7 +486,7 @@ CATALOGUE: tuple[RunnerEntry, ...] = (
             "smoke": {
                 "options": {"k": 4, "width": 8, "blocks": 1},
                 "node_share": 0.2,
-                "training": {"epochs": 2, "patience": 1},
+                "training": {"epochs": 2, "patience": 1, "least_steps": _SMOKE_STEPS},
             },
             # The paper's 20 epochs are a quarter of an hour on one core. Smaller batches make more of fewer epochs.
             "laptop": {

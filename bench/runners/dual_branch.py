@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from models.training import Panel
 
 
+HIDDEN_A_SAMPLE = 0.5
+"""Units of a hidden layer for each training sample, at most: hundreds of them would cost time and tell nothing apart."""
+
+
 class DualBranchPlusRunner(Runner):
     """Conditions per cell, seasonal and of low rank; parameters: ``options`` and ``training`` of the estimator."""
 
@@ -98,6 +102,9 @@ class DualBranchPlusRunner(Runner):
         if not self.task.cube.rhythm.has_seasons:
             steady = tuple(replace(member, harmonics=0, season_harmonics=0) for member in chosen.members)
             chosen = replace(chosen, members=steady)
+        most = max(1, round(HIDDEN_A_SAMPLE * len(self.task.train)))
+        narrow = tuple(replace(member, hidden=min(member.hidden, most)) for member in chosen.members)
+        chosen = replace(chosen, members=narrow)
         return DualBranchPlusRegressor(chosen, training)
 
 
@@ -112,6 +119,8 @@ class DualBranchGradientRunner(DualBranchPlusRunner):
 
 MOST_NODES = 2000
 """Beyond it the graph costs more than the samples; the paper names no number."""
+SAMPLES_A_NODE = 5
+"""Training samples for each graph node, at least: a node of one sample, as in a cross-section, learns it by heart."""
 
 
 class DualBranchRunner(DualBranchPlusRunner):
@@ -126,7 +135,9 @@ class DualBranchRunner(DualBranchPlusRunner):
         training = replace(PAPER_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
         options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
         if "node_share" in parameters:
-            options["n_nodes"] = min(MOST_NODES, max(1, round(parameters["node_share"] * len(self.task.train.cells))))
+            share, train = parameters["node_share"], self.task.train
+            most = min(MOST_NODES, len(train) // SAMPLES_A_NODE)
+            options["n_nodes"] = max(1, min(most, round(share * len(train.cells))))
         return DualBranchRegressor(DualBranchOptions(**options), training)
 
 
