@@ -74,6 +74,10 @@ def check_out(out: Path) -> None:
             raise BenchError(f"{path} is a file; name a new folder with --out.")
 
 
+_LONGEST_NAME = 100
+"""Letters of a data set's name, which stands in titles and names of files."""
+
+
 def checked_name(name: str) -> str:
     """A name of a data set: letters, digits, ``_`` and ``-``; others become ``_``.
 
@@ -83,6 +87,8 @@ def checked_name(name: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_-")
     if not plain:
         raise BenchError(f"{name!r} is no name of a data set; use letters, digits, _ and - (--name).")
+    if len(plain) > _LONGEST_NAME:
+        raise BenchError(f"The name {plain[:20]!r}… has {len(plain)} letters; shorten it to {_LONGEST_NAME} by --name.")
     return plain
 
 

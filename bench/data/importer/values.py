@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from bench.arrays import Doubles
 from bench.data.importer.sources import MISSING_TEXTS, Batch
 from bench.data.own_split import NEITHER, TESTS, TRAINS
 from bench.errors import BenchError
+from bench.system.text import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +46,12 @@ _FORMATS: dict[str, str | None] = {
     r"\d{4}[-/]\d{1,2}[-/]\d{1,2}": None,
 }
 """Dates that are written year first, and how pandas calls them; the others are left to ISO 8601."""
+
+
+_LONGEST = 100
+"""Letters of a name; with that of its column it stands in tables, figures and the cube's description."""
+_ZONE = r"(\d[T ]\d{2}(?::?\d{2})*(?:[.,]\d+)?) ?(?:Z|[+-]\d{2}(?::?\d{2})?)$"
+"""A time of the day with the zone behind it."""
 
 
 def numbers(batch: Batch, name: str, what: str, missing: Sequence[float] = ()) -> Doubles:
@@ -131,11 +139,21 @@ def texts(batch: Batch, name: str) -> npt.NDArray[np.object_]:
             raise BenchError(f"Column {name!r} is of type {column.type}, neither names nor numbers.") from error
     column = pc.fill_null(pc.utf8_trim_whitespace(column), "")
     column = pc.if_else(pc.is_in(column, pa.array(MISSING_TEXTS)), "", column)
+    suspect = pc.or_(pc.match_substring_regex(column, r"\pC"), pc.greater(pc.utf8_length(column), _LONGEST))
+    for row in np.flatnonzero(suspect.to_numpy(zero_copy_only=False)):
+        _require_name(column[int(row)].as_py(), f"Row {batch.first_row + row:,}: {name!r}")
     return np.asarray(column.to_numpy(zero_copy_only=False), dtype=object)
 
 
+def _require_name(text: str, where: str) -> None:
+    if plain(text) != text:
+        raise BenchError(f"{where} holds control characters ({text[:40]!r}); remove them.")
+    if len(text) > _LONGEST:
+        raise BenchError(f"{where} has {len(text):,} letters, {text[:20]!r}…; shorten it to {_LONGEST} at most.")
+
+
 def times(batch: Batch, name: str, what: str, time_format: str | None) -> Seconds:
-    """(row,) a column as times to the second; those with a zone in UTC.
+    """(row,) a column as times to the second, as a clock in their own zone shows them: a month begins at its midnight.
 
     Args:
         batch: rows.
@@ -151,6 +169,8 @@ def times(batch: Batch, name: str, what: str, time_format: str | None) -> Second
 
     column = _plain(batch.columns[name])
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        if getattr(column.type, "tz", None) is not None:
+            column = pa.array(column.to_pandas().dt.tz_localize(None))
         days = pc.cast(column, pa.timestamp("s"), safe=False)
         found: Seconds = np.asarray(days.to_numpy(zero_copy_only=False)).astype("datetime64[s]")
         written = None
@@ -180,9 +200,20 @@ def _parsed(written: npt.NDArray[np.object_], time_format: str | None) -> Second
             dates = series[chosen] if form else series[chosen].map(_iso)
             found[chosen] = _instants(dates, form or "ISO8601")
             left &= ~chosen
-    if left.any():
-        found[left] = _instants(series[left], time_format or "ISO8601")
+    if left.any() and time_format and "%z" in time_format:
+        found[left] = [_in_its_zone(text, time_format) for text in series[left]]
+    elif left.any():
+        there = series[left] if time_format else series[left].str.replace(_ZONE, r"\1", regex=True)
+        found[left] = _instants(there, time_format or "ISO8601")
     return found
+
+
+def _in_its_zone(written: str, time_format: str) -> np.datetime64:
+    """A time as it is written, its zone left out; not a time where it is none."""
+    try:
+        return np.datetime64(datetime.strptime(written, time_format).replace(tzinfo=None), "s")
+    except ValueError:
+        return np.datetime64("NaT")
 
 
 def _iso(date: str) -> str:
