@@ -19,7 +19,8 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+
+from bench.arrays import Doubles
 
 OUTPUT = Path(__file__).parent.parent / "tables" / "reference" / "error_correlation.csv"
 CLASS_DEGREES, FARTHEST = 0.5, 8.0
@@ -34,7 +35,6 @@ COLUMNS = (
     "log_standard_error",
     "interval_factor",
 )
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Correlogram:
         lat: (cell,) degrees north.
     """
 
-    def __init__(self, lon: Floats, lat: Floats) -> None:
+    def __init__(self, lon: Doubles, lat: Doubles) -> None:
         apart = great_circle(lon, lat)
         first, second = np.triu_indices(len(lon), 1)
         distance = apart[first, second]
@@ -81,7 +81,7 @@ class Correlogram:
         self._means = SHARES[:, None] * np.array(means) + 1 / n
         self._seen = (share * np.array(expected) - self._means[:, :, None]) / (1 - self._means[:, :, None])
 
-    def fit(self, field: Floats) -> Fit:
+    def fit(self, field: Doubles) -> Fit:
         """The fit to a (cell,) field."""
         z = (field - field.mean()) / field.std()
         first, second = self._pairs
@@ -92,7 +92,7 @@ class Correlogram:
         return Fit(float(SHARES[at[0]]), float(LENGTHS[at[1]]), float(self._means[at]))
 
 
-def great_circle(lon: Floats, lat: Floats) -> Floats:
+def great_circle(lon: Doubles, lat: Doubles) -> Doubles:
     """(cell, cell) distances in degrees."""
     east, north = np.radians(lon), np.radians(lat)
     unit = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
@@ -141,7 +141,7 @@ def measure(folder: Path, dataset: str) -> list[dict[str, object]]:
     lon, lat = (places[name].to_numpy(np.float64)[cells] for name in ("lon", "lat"))
     correlogram = Correlogram(lon, lat)
 
-    def line(quantity: str, field: Floats, printed: Interval | None) -> dict[str, object]:
+    def line(quantity: str, field: Doubles, printed: Interval | None) -> dict[str, object]:
         fit = correlogram.fit(field)
         relative = field.std() / 2 * np.sqrt(fit.mean / (1 - fit.mean))  # of a logarithm of a root
         factor = np.sqrt(printed.high / printed.low) if printed is not None and printed.known else float("nan")
@@ -161,14 +161,14 @@ def measure(folder: Path, dataset: str) -> list[dict[str, object]]:
             )
         )
 
-    scaled: dict[str, Floats] = {
+    scaled: dict[str, Doubles] = {
         name: np.asarray((own / own.mean()).to_numpy(np.float64)) for name, own in fields.items()
     }
     rmse = Measure("rmse")
     lines = [line(f"RMSE of {name}", own, number(reader, found[name], rmse)) for name, own in scaled.items()]
     for first, second in combinations(scaled, 2):
         printed = ratio(reader, found[first], found[second], rmse)
-        relative: Floats = np.asarray(scaled[first] - scaled[second])
+        relative: Doubles = np.asarray(scaled[first] - scaled[second])
         lines.append(line(f"RMSE of {first} ÷ {second}", relative, printed))
     return lines
 

@@ -11,7 +11,6 @@ many repetitions; their sums are those of a noisy prediction, scaled at random. 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import resource
 import subprocess
@@ -27,7 +26,7 @@ from bench.data.splits import make_split
 from bench.execution.request import RunOptions, resolve
 from bench.scoring.metrics import METRICS, statistics_of
 from bench.scoring.metrics import STATISTICS as STATISTICS_COLUMNS
-from bench.store.dataset_record import write_dataset_record
+from bench.store.dataset_record import parquet_bytes, write_dataset_record
 from bench.store.names import PREDICTIONS, STATISTICS
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
@@ -56,13 +55,13 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
     cells, times = np.repeat(split.test.cells, len(split.test.times)), np.tile(split.test.times, len(split.test.cells))
     frame = pd.DataFrame({"cell": cells.astype(np.int32), "time": times.astype(np.int32)})
     frame["target"], frame["prediction"] = split.test.of(cube.target).ravel(), noisy["test"].ravel()
-    predictions, machine, now = _parquet(frame), this_host(), clock.now()
+    predictions, machine, now = parquet_bytes(frame), this_host(), clock.now()
     write_dataset_record(store, cube)
     for job in jobs:
         factor = float(generator.uniform(0.8, 1.2))
         own = sums.assign(**{name: sums[name] * factor**power for name, power in _SCALED.items()})
         work = store.new_work_folder(job.id)
-        (work / STATISTICS).write_bytes(_parquet(own))
+        (work / STATISTICS).write_bytes(parquet_bytes(own))
         (work / PREDICTIONS).write_bytes(predictions)
         record = Record(
             job_id=job.id,
@@ -131,12 +130,6 @@ def _metrics(sums: pd.DataFrame, part: str) -> dict[str, float | None]:
     own = sums[(sums["part"] == part) & (sums["group"] == "all") & (sums["weighting"] == "plain")]
     total = {name: np.asarray(own[name].sum(), np.float64) for name in STATISTICS_COLUMNS}
     return {name: float(metric.of(total)) for name, metric in METRICS.items()}
-
-
-def _parquet(frame: pd.DataFrame) -> bytes:
-    stream = io.BytesIO()
-    frame.to_parquet(stream, index=False)
-    return stream.getvalue()
 
 
 def main() -> None:

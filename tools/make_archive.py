@@ -47,7 +47,7 @@ FRAMES_BYTES = 1 << 25
 
 
 @dataclass(frozen=True)
-class Layout:
+class ArchiveLayout:
     """Shape of an archive.
 
     Attributes:
@@ -73,7 +73,7 @@ class Layout:
     compression: int = 1
 
 
-def axes(layout: Layout, degrees: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def axes(layout: ArchiveLayout, degrees: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Centres of cells: latitudes from north, longitudes from west."""
     west, south, east, north = layout.bounds
     lat = north - degrees * (np.arange(round((north - south) / degrees)) + 0.5)
@@ -96,7 +96,7 @@ def value(
     return np.asarray(middle + amplitude * (0.4 * place + 0.3 * season + 0.15 * weather))
 
 
-def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: Layout) -> Path:
+def write_era5(folder: Path, variable: Era5LandVariable, year: int, layout: ArchiveLayout) -> Path:
     """Writes one variable of one year and returns the file."""
     import netCDF4
 
@@ -158,7 +158,7 @@ def _frames(variable: Any, lat: Any, lon: Any, days: Any, layout: Any) -> Any:
                 yield day.astype("datetime64[h]") + hour, daily + np.sin(2 * np.pi * hour / 24)
 
 
-def write_land_cover(folder: Path, year: int, layout: Layout) -> Path:
+def write_land_cover(folder: Path, year: int, layout: ArchiveLayout) -> Path:
     """Writes MCD12C1 of one year as HDF4 and returns the file."""
     from pyhdf.SD import SD, SDC
 
@@ -193,7 +193,7 @@ def write_land_cover(folder: Path, year: int, layout: Layout) -> Path:
     return path
 
 
-def write_gpp(folder: Path, year: int, layout: Layout) -> Path:
+def write_gpp(folder: Path, year: int, layout: ArchiveLayout) -> Path:
     """Writes the 46 images of one year as a GeoTIFF of whole numbers (scale 0.01) and returns the file."""
     import rasterio
 
@@ -225,7 +225,7 @@ def write_gpp(folder: Path, year: int, layout: Layout) -> Path:
     return path
 
 
-def write_archive(root: Path, years: tuple[int, ...], layout: Layout) -> dict[str, str]:
+def write_archive(root: Path, years: tuple[int, ...], layout: ArchiveLayout) -> dict[str, str]:
     """Writes everything and returns the patterns that name it, by option of `bench data build climate2gpp`."""
     folders = {name: root / name for name in ("era5", "land_cover", "gpp")}
     for folder in folders.values():
@@ -258,7 +258,7 @@ def main() -> None:
     parser.add_argument("--compression", type=int, default=1)
     words = parser.parse_args()
     first, _, last = words.years.partition("-")
-    layout = Layout(
+    layout = ArchiveLayout(
         bounds=tuple(words.bounds),
         degrees=words.degrees,
         cover_degrees=words.cover_degrees,

@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.data.cube_zarr import open_cube, verify_cube
 from bench.system.clock import Stopwatch
 from bench.system.disk import sha256
-from tools.make_archive import Layout, write_archive
+from tools.make_archive import ArchiveLayout, write_archive
 from tools.perf import machine
 from tools.perf.scale_pieces import drop_pages
 
@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--kill-after", type=int, nargs="*", default=[20, 45], help="finished stages before each kill")
     chosen = parser.parse_args()
     first, last = (int(year) for year in chosen.years.split("-"))
-    layout = Layout(degrees=chosen.degrees, compression=0)
+    layout = ArchiveLayout(degrees=chosen.degrees, compression=0)
     archive = chosen.work / "archive"
     if not archive.exists():
         write_archive(archive, tuple(range(first, last + 1)), layout)

@@ -37,6 +37,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Mask
+
 if TYPE_CHECKING:
     from bench.data.cube import Cube
 
@@ -67,9 +69,6 @@ COLUMNS = (
     "seconds",
     "torch",
 )
-
-Mask = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Doubles
 from tools.validation import FOLDER, cut_blocks
 
 SPATIAL = ("gnnwr", "gtnnwr")
@@ -47,8 +48,6 @@ COLUMNS = (
     "seconds",
     "torch",
 )
-Doubles = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import click
 
 from bench.cli.data_build import command as build_command
 from bench.cli.data_import import command as import_command
-from bench.cli.options import json_option
+from bench.cli.options import dataset_argument, json_option
 from bench.errors import BenchError
 
 _MOST_LINES = 20
@@ -27,7 +27,7 @@ Examples:
   bench data build climate2gpp --help
   bench data import towers.csv --out my/towers --target GPP:'gC m-2 d-1' --features temp:degC --time date
   bench data audit northchina --suite fewshot --weeks 40 --runner climatology
-  bench data audit northchina --split blocks:3,1/5""",
+  bench data audit --dataset northchina --split blocks:3,1/5""",
 )
 def command() -> None:
     """Fetch, build, import, describe, verify and audit data sets."""
@@ -38,13 +38,13 @@ command.add_command(import_command)
 
 
 @command.command()
-@click.argument("name", default="northchina")
-def fetch(name: str) -> int:
+@dataset_argument("northchina")
+def fetch(spec: str) -> int:
     """Download a data set's public files into the cache and check their SHA-256."""
     from bench.data import datasets
     from bench.data.fetch import download, locate
 
-    parsed, _ = datasets.parse_spec(name)
+    parsed, _ = datasets.parse_spec(spec)
     source = datasets.entries()[parsed].source
     if source is None:
         click.echo(f"{parsed} needs no download: {datasets.at_hand(datasets.entries()[parsed]).reason}.")
@@ -61,7 +61,7 @@ def fetch(name: str) -> int:
 
 
 @command.command()
-@click.argument("spec", default="auto")
+@dataset_argument("auto")
 @json_option
 def info(spec: str, as_json: bool) -> int:
     """Describe a data set: size, variables with units, target, provenance and licence."""
@@ -78,7 +78,7 @@ def info(spec: str, as_json: bool) -> int:
 
 
 @command.command()
-@click.argument("spec", default="auto")
+@dataset_argument("auto")
 def verify(spec: str) -> int:
     """Check source files by SHA-256 and the cube by its fingerprint, value by value."""
     from bench.data.cube_zarr import verify_cube
@@ -92,13 +92,13 @@ def verify(spec: str) -> int:
 
 
 @command.command()
-@click.argument("spec", default="auto")
+@dataset_argument("auto")
 @click.option("--suite", default="full", show_default=True, help="Whose split: full or fewshot.")
 @click.option("--split", default=None, help="full: name of the split, as in `bench run`; of several folds, the first.")
 @click.option("--target", default=None, help="Of several targets, which  [default: the first].")
 @click.option("--weeks", default="", help="fewshot: steps of the year, as in `bench run`.")
-@click.option("--train-cells", type=int, default=None)
-@click.option("--profile", default="laptop", show_default=True)
+@click.option("--train-cells", type=int, default=None, help="fewshot: size of the sample, as in `bench run`.")
+@click.option("--profile", default="laptop", show_default=True, help="Of the split and of --runner.")
 @click.option(
     "--runner", default=None, help="Also prove that this runner's fit reads training data only (fits it twice)."
 )
@@ -137,17 +137,19 @@ def audit(
     made = make_split(cube, parameters)
     result = audit_split(cube, made)
     found: dict[str, Any] = dataclasses.asdict(result) | {"passed": result.passed}
+    clean = True
     if runner is not None:
         from bench.execution.inprocess import trained_on_training_only
 
-        found["runner"] = runner
-        found["runner_saw_training_only"] = trained_on_training_only(runner, cube, made, profile)
+        clean = trained_on_training_only(runner, cube, made, profile)
+        found |= {"runner": runner, "runner_saw_training_only": clean}
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        for key, value in found.items():
-            click.echo(f"{key}: {value}")
-    if not found["passed"] or found.get("runner_saw_training_only") is False:
+        from bench.cli.audit import print_audit
+
+        print_audit(cube, made, result, runner, clean)
+    if not (result.passed and clean):
         raise BenchError("The audit found a leak: see the lines above; do not trust results of this split or runner.")
     return 0
 

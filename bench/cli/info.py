@@ -24,7 +24,8 @@ from bench.system.text import plain
     epilog="""\b
 Examples:
   bench info lightgbm_large
-  bench info northchina
+  bench info sklearn:sklearn.svm.SVR   # as in bench run --only
+  bench info northchina                # or a folder with a cube
   bench info 3f2a9c0d1e4b5a67        # a stored job, by id (`bench ls jobs`)"""
 )
 @click.argument("name")
@@ -36,10 +37,11 @@ def command(name: str, store_path: Path | None, as_json: bool) -> int:
     from bench.runners import registry
 
     found: dict[str, Any]
+    name = registry.named(name)
     if name in registry.entries():
         entry = registry.entries()[name]
         found = dataclasses.asdict(entry) | {"installed": entry.package_versions(), "unavailable": entry.unavailable()}
-    elif name.partition(":")[0] in datasets.entries():
+    elif name.partition(":")[0] in datasets.entries() or Path(name).is_dir():
         found = _dataset(name)
     elif re.fullmatch(r"[0-9a-f]{16}", name):
         store = existing_store(store_path)

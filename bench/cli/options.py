@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -56,6 +57,22 @@ WEEKS = _Parsed("weeks", lambda text, option: parse_weeks(text))
 SPLIT = _Parsed("split", lambda text, option: parse_split(text).text)
 
 
+def dataset_argument(default: str) -> Callable[[CommandT], CommandT]:
+    """A data set as the command's argument, or as ``--dataset`` as in other verbs; the command gets it as ``spec``."""
+
+    def decorate(function: CommandT) -> CommandT:
+        @functools.wraps(function)
+        def command(*given: Any, argument: str | None, dataset: str | None, **options: Any) -> Any:
+            if argument is not None and dataset is not None and argument != dataset:
+                raise BenchError(f"Two data sets are named, {argument} and --dataset {dataset}; name one.")
+            return function(*given, spec=argument or dataset or default, **options)
+
+        option = click.option("--dataset", default=None, metavar="SPEC", help="The same as SPEC.")(command)
+        return cast(CommandT, click.argument("argument", required=False, metavar=f"[SPEC: {default}]")(option))
+
+    return decorate
+
+
 def store_option(function: CommandT) -> CommandT:
     """``--store``."""
     return click.option(
@@ -101,7 +118,12 @@ def suite_options(function: CommandT) -> CommandT:
         ),
         click.option("--skip", type=NAMES, metavar="A,B", default="", help="Leave these out."),
         click.option(
-            "--with", "extra", type=NAMES, metavar="A,B", default="", help="Add these runners to the suite's own."
+            "--with",
+            "extra",
+            type=NAMES,
+            metavar="A,B",
+            default="",
+            help="Add these runners to the suite's own; strong: today's strongest tabular baselines.",
         ),
         click.option(
             "--view",

@@ -53,12 +53,12 @@ def command(quiet: bool, **given: Any) -> int:
     one, the others go on. A finished job is never run again. Exit code 0: all jobs done (or skipped with a reason);
     1: some failed; 2: bad input; 130: interrupted, run the same command to resume.
     """
-    from bench.execution.progress import PlainProgress, Progress, for_terminal
+    from bench.execution.progress import PlainProgress, RunProgress, for_terminal
     from bench.execution.request import RunOptions
     from bench.execution.running import run
     from bench.execution.schedule import Interrupted
 
-    def progress(n_jobs: int) -> Progress:
+    def progress(n_jobs: int) -> RunProgress:
         return PlainProgress(n_jobs, stream=io.StringIO()) if quiet else for_terminal(n_jobs)
 
     def say(text: str) -> None:

@@ -89,6 +89,16 @@ class Cube:
         if self.crs is None:
             object.__setattr__(self, "lon", normalised_lon(self.lon))  # frozen, and not another cube for it
 
+    def __repr__(self) -> str:
+        """One line on what it is; the arrays are too large to be read."""
+        several = ", ".join(f"{name} ({units})" for name, units in self.several_targets.items())
+        parts = (
+            f"{self.n_cells:,} cells × {self.n_times:,} steps ({self.rhythm.step}, {self.time[0]} to {self.time[-1]})",
+            f"{len(self.feature_names)} climate and {len(self.static_names)} static features",
+            f"target {several or f'{self.target_name} ({self.target_units})'}",
+        )
+        return f"<Cube {self.name}: {', '.join(parts)}>"
+
     @property
     def n_cells(self) -> int:
         """Number of cells."""

@@ -52,7 +52,7 @@ class TimeLeft:
         return f"about {human_seconds(self.seconds(running))} left" if self._left else ""
 
 
-class Progress(Protocol):
+class RunProgress(Protocol):
     """What the scheduler tells whoever watches."""
 
     def planned(self, left: TimeLeft) -> None:
@@ -178,6 +178,6 @@ class RichProgress:
         self._bars.stop()
 
 
-def for_terminal(total: int) -> Progress:
+def for_terminal(total: int) -> RunProgress:
     """The display that fits standard output."""
     return RichProgress(total) if sys.stdout.isatty() else PlainProgress(total)

@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.errors import unknown
 from bench.execution.executors import open_executor
 from bench.execution.planning import RETRYABLE, PlannedJob, select_jobs
-from bench.execution.progress import Progress
+from bench.execution.progress import RunProgress
 from bench.execution.request import Request, RunOptions, resolve
 from bench.execution.schedule import Summary, run_jobs, to_run
 from bench.runners import registry
@@ -48,7 +48,7 @@ class RunResult:
 
 
 def run(
-    options: RunOptions, progress: Callable[[int], Progress], say: Callable[[str], None], warn: Callable[[str], None]
+    options: RunOptions, progress: Callable[[int], RunProgress], say: Callable[[str], None], warn: Callable[[str], None]
 ) -> RunResult:
     """Runs what is pending of a suite.
 

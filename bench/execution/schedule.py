@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.execution.executor import Executor, RunningJob
 from bench.execution.planning import PENDING, REFUSED, RETRYABLE, PlannedJob
 from bench.execution.process import Limits, Outcome
-from bench.execution.progress import Progress, TimeLeft
+from bench.execution.progress import RunProgress, TimeLeft
 from bench.runners import registry
 from bench.store.jobs import Job
 from bench.store.names import RESULT_FILES
@@ -76,7 +76,7 @@ def run_jobs(
     store: Store,
     executor: Executor,
     limits: Limits,
-    progress: Progress,
+    progress: RunProgress,
     retry: Sequence[str] = (),
     keep_artefacts: bool = False,
 ) -> Summary:
@@ -166,7 +166,7 @@ def _start(
     executor: Executor,
     limits: Limits,
     lock: ProcessLock,
-    progress: Progress,
+    progress: RunProgress,
 ) -> _Running | Record:
     """Starts a job whose lock is held, or deals with it at once and returns its record."""
     job = item.job

@@ -87,7 +87,7 @@ def answer(selections: Mapping[str, Selection], reader: StatisticsReader) -> Ans
     of_paper = any(suite.words.of_paper for suite in suites.values())
     claim = (_claim(),) if of_paper else ()
     if first.jobs[0].profile == SMOKE:
-        return Answer((*claim, f"This run, on {where}, is {marks.NOT_JUDGED}: {marks.BANNER.partition(': ')[2]}"))
+        return Answer((*claim, f"This run, on {where}, is {marks.NOT_JUDGED}: {marks.WHY_NOT_JUDGED}"))
     if not of_paper:
         return Answer((*_of_other_data(suites, where),))
     return Answer((*claim, _network(suites.get("full"), where), _variant(suites)))

@@ -80,7 +80,7 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
         pictures = [Path(path) for path in paths if path.endswith(".png")]
         jobs = tuple(record.job_id for record in selection.done)
         title, caption = "Ablations", "Paired differences to the base, and error against time for the number of nodes."
-        shown = tuple(DrawnFigure(path.stem, title, caption, path.read_bytes(), jobs) for path in pictures)
+        shown = tuple(DrawnFigure(path.stem, title, caption, path.read_bytes(), jobs, suite) for path in pictures)
         return Drawn(tuple(paths), shown, ())
     described = read_dataset_record(reader.store, selection.jobs[0].dataset_fingerprint)
     try:
@@ -98,7 +98,7 @@ def draw(suite: str, selection: Selection, reader: StatisticsReader, weighting: 
             continue
         written += files
         picture = next(path for path in files if path.suffix == ".png").read_bytes()
-        on_page.append(DrawnFigure(figure.name, figure.title, figure.caption, picture, figure.job_ids))
+        on_page.append(DrawnFigure(figure.name, figure.title, figure.caption, picture, figure.job_ids, suite))
     return Drawn(tuple(map(str, written)), tuple(on_page), tuple(left_out))
 
 

@@ -15,6 +15,7 @@ class DrawnFigure:
         caption: what is shown, on which data.
         png: the picture.
         job_ids: jobs that its numbers come from.
+        suite: of these jobs.
     """
 
     name: str
@@ -22,3 +23,4 @@ class DrawnFigure:
     caption: str
     png: bytes
     job_ids: tuple[str, ...]
+    suite: str

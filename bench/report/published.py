@@ -17,6 +17,27 @@ _COLUMNS = ("table", "row", "family", "method", "runner", "week", "part", "metri
 
 
 @dataclass(frozen=True)
+class Heading:
+    """What a comparison with the paper stands under.
+
+    Attributes:
+        table: 1, 2 or 3.
+        what: of that table.
+    """
+
+    table: int
+    what: str
+
+    @property
+    def section(self) -> str:
+        """The table's name alone."""
+        return f"Table {self.table}"
+
+    def __str__(self) -> str:
+        return f"{self.section}, {self.what}"
+
+
+@dataclass(frozen=True)
 class PublishedValue:
     """One printed number.
 

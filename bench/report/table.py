@@ -12,11 +12,40 @@ from bench.scoring.interval import Interval
 Best = Literal["min", "max"]
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What a mark behind a row's label says.
+
+    Attributes:
+        short: in a few words, for files that are read by programs.
+        why: what it comes from, and what it means for the number.
+        compared: added below tables, whose rows may be comparisons of two.
+    """
+
+    short: str
+    why: str
+    compared: str = ""
+
+    @property
+    def of_one_row(self) -> str:
+        """The whole, where rows are models and no comparisons."""
+        return f"{self.short}: {self.why}"
+
+    @property
+    def text(self) -> str:
+        """The whole, as it stands below a table."""
+        return self.of_one_row + (f" ({self.compared})" if self.compared else "")
+
+
 UNTRAINED, FEWER_RUNS = "‡", "§"
 MARKS = {
-    UNTRAINED: "not trained to the end: the training ended with its budget of epochs while its error on held-out "
-    "samples was still falling, so the row could be better than it is (a comparison: one of its two rows)",
-    FEWER_RUNS: "fewer runs than other rows of this table: its number varies more with the seed than theirs",
+    UNTRAINED: Meaning(
+        "not trained to the end",
+        "the training ended with its budget of epochs while its error on held-out samples was still falling, so the "
+        "row could be better than it is",
+        "a comparison: one of its two rows",
+    ),
+    FEWER_RUNS: Meaning("fewer runs than other rows of this table", "its number varies more with the seed than theirs"),
 }
 """Mark behind a row's label → what it means."""
 _LETTERS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
@@ -61,7 +90,7 @@ class Value(Interval):
 
 
 def words(text: str) -> Value:
-    """A job that holds words."""
+    """Words in place of a number."""
     return Value(float("nan"), text=text)
 
 
@@ -79,6 +108,8 @@ class Row:
         name: name of its runner, with view and sample size where the label has them; "" where a row is no model.
         complete: whether all repetitions that were planned are done.
         marks: keys of `MARKS`, shown behind the label.
+        runner: name of its runner alone; "" where a row is no model.
+        section: of a comparison with the paper, which of its tables the row belongs to; "" of other rows.
     """
 
     label: str
@@ -90,6 +121,8 @@ class Row:
     name: str = ""
     complete: bool = True
     marks: str = ""
+    runner: str = ""
+    section: str = ""
 
     @property
     def shown_label(self) -> str:
@@ -103,7 +136,8 @@ class Table:
 
     Attributes:
         name: file name without extension.
-        caption: says data set, view, profile, seeds and coverage.
+        title: what it shows, as a heading, without a stop.
+        caption: sentences on data set, view, profile, seeds and coverage.
         label_heading: heading of the first column.
         columns: of numbers.
         rows: grouped by family, in order.
@@ -112,12 +146,18 @@ class Table:
     """
 
     name: str
+    title: str
     caption: str
     label_heading: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = field(default_factory=tuple)
     judged: bool = True
+
+    @property
+    def whole_caption(self) -> str:
+        """Title and caption, for where a table has no heading."""
+        return ". ".join(filter(None, (self.title, self.caption)))
 
     def families(self) -> list[tuple[str, list[Row]]]:
         """Rows under their family headings, in order of first appearance."""
@@ -129,7 +169,7 @@ class Table:
     def footnotes(self) -> list[tuple[str, str]]:
         """Marks that stand in the table and what they mean: those of rows, then those of single numbers."""
         used = "".join(row.marks for row in self.rows)
-        return [(mark, text) for mark, text in MARKS.items() if mark in used] + [
+        return [(mark, meaning.text) for mark, meaning in MARKS.items() if mark in used] + [
             (mark, text) for text, mark in self._letters.items()
         ]
 

@@ -2,7 +2,8 @@
 
 Deterministic: one model per fit with a fixed list of hyperparameters, no time limit, no ensemble, no bagging, no
 stacking, a seed for each model, and a fixed number of threads. Early stopping uses AutoGluon's own hold-out, which it
-cuts from the training rows at random; nothing of the test year is ever seen.
+cuts from the training rows at random, or with ``hold_out: blocks`` blocks of place and time; nothing of the test year
+is ever seen.
 """
 
 from __future__ import annotations
@@ -10,15 +11,28 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Runner
+from bench.runners.patch import on_sphere
 
 LABEL = "target"
-_MEMORY_TOLD_GB = 4096
-_SEED_NAMES = {"GBM": "seed", "XGB": "seed", "CAT": "random_seed", "RF": "random_state", "FASTAI": "random_seed"}
+MEMORY_TOLD_GB = 4096
+_SEED_NAMES = {
+    "GBM": "seed",
+    "XGB": "seed",
+    "CAT": "random_seed",
+    "RF": "random_state",
+    "XT": "random_state",
+    "FASTAI": "random_seed",
+    "NN_TORCH": "seed_value",
+    "TABM": "random_state",
+    "REALMLP": "random_state",
+    "EBM": "random_state",
+}
 """How each of AutoGluon's models names its seed (`seed_name` of its classes); nearest neighbours have none."""
 
 
@@ -29,7 +43,7 @@ class AutoGluonRunner(Runner):
         """Fits the one model; all artefacts lie in the task's scratch folder and go with it."""
         # AutoGluon trains smaller models where it sees little free memory. The harness caps memory itself, so AutoGluon
         # is told of more than it can want: its numbers then do not depend on what else the machine is doing.
-        os.environ["AG_MEMORY_LIMIT_IN_GB"] = str(_MEMORY_TOLD_GB)
+        os.environ["AG_MEMORY_LIMIT_IN_GB"] = str(MEMORY_TOLD_GB)
         from autogluon.tabular import TabularPredictor
 
         task = self.task
@@ -40,6 +54,10 @@ class AutoGluonRunner(Runner):
         table, target = task.training_table()
         frame = table.to_frame()
         frame[LABEL] = target
+        judging = None
+        if task.parameters.get("hold_out") == "blocks":
+            aside = self._held_out_blocks()
+            frame, judging = frame[~aside], frame[aside]
         self._predictor = TabularPredictor(
             label=LABEL,
             problem_type="regression",
@@ -49,6 +67,7 @@ class AutoGluonRunner(Runner):
         )
         self._predictor.fit(
             frame,
+            tuning_data=judging,
             hyperparameters={key: [hyperparameters]},
             fit_weighted_ensemble=False,
             dynamic_stacking=False,
@@ -66,6 +85,16 @@ class AutoGluonRunner(Runner):
                 "its reason."
             )
         self._model = names[0]
+
+    def _held_out_blocks(self) -> npt.NDArray[np.bool_]:
+        """(n_rows,) training rows that early stopping judges by, as the dual-branch networks hold them out."""
+        from models.training import Panel
+        from models.training.heldout import held_out
+
+        cube = self.task.cube
+        lon, lat = on_sphere(cube).T
+        panel = Panel(cube.climate, np.asarray(cube.static), lon, lat, cube.step_of_year)
+        return held_out(panel, *self.task.training_samples())
 
     def predict(self, part: Part) -> FloatArray:
         """Predictions of the fitted model, (n_cells, n_times)."""

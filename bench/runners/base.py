@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.arrays import Integers
 from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.data.views import FeatureTable, build_view
@@ -105,12 +106,10 @@ class Task:
         part's order, drawn with a seed that depends on nothing but the two numbers: all runners of the same limit learn
         from the same rows. Rows that are not drawn are never in memory together.
         """
-        part, wanted = self.train, self.parameters.get(TRAINING_ROWS)
+        part, chosen = self.train, self._drawn_rows()
         target = part.select(self.train_target)
-        if wanted is None or wanted >= len(part):
+        if chosen is None:
             return self.table(part), target
-        generator = np.random.default_rng([ROW_SAMPLE_SEED, len(part), wanted])
-        chosen = np.sort(generator.choice(len(part), wanted, replace=False, shuffle=False))
         first = 0
         drawn = []
         for block, table in self.tables(part):
@@ -118,8 +117,22 @@ class Task:
             inside = chosen[np.searchsorted(chosen, first) : np.searchsorted(chosen, end)]
             drawn.append(table.values[inside - first])
             columns, first = table.columns, end
-        print(f"learning from a sample of {wanted:,} of {len(part):,} training rows", flush=True)
+        print(f"learning from a sample of {len(chosen):,} of {len(part):,} training rows", flush=True)
         return FeatureTable(np.concatenate(drawn), columns), target[chosen]
+
+    def training_samples(self) -> tuple[Integers, Integers]:
+        """(n_rows,) cell and time, in the cube, of every row of `training_table`."""
+        cells, times = self.train.samples()
+        chosen = self._drawn_rows()
+        return (cells, times) if chosen is None else (cells[chosen], times[chosen])
+
+    def _drawn_rows(self) -> Integers | None:
+        """(n_rows,) positions of the training samples that are learned from, ascending; None for all."""
+        wanted = self.parameters.get(TRAINING_ROWS)
+        if wanted is None or wanted >= len(self.train):
+            return None
+        generator = np.random.default_rng([ROW_SAMPLE_SEED, len(self.train), wanted])
+        return np.sort(generator.choice(len(self.train), wanted, replace=False, shuffle=False))
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ class DualBranchPlusRunner(Runner):
         self._estimator = self._make_estimator()
         self._early = max(0, self._estimator.options.window - task.cube.n_times)
         self._panel = self._make_panel()
-        target = np.full((task.cube.n_cells, self._panel.n_times), np.nan, np.float32)
-        target[np.ix_(task.train.cells, task.train.times + self._early)] = task.train_target
+        target = task.train.select(task.train_target)
         cells, times = self._samples(task.train)
 
         def fit(checkpoint: Path) -> None:

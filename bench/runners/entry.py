@@ -15,11 +15,13 @@ from bench.errors import BenchError, unknown
 
 TRAINING_ROWS = "training_rows"
 """Parameter of a job whose training part has more rows than its runner takes: the size of the sample."""
+REFERENCE = "Reference"
+"""Family of the rows that every model has to beat; they are never the best of a table."""
 PROPOSED = "Proposed"
 """Family of the proposed model's rows."""
 DUAL_BRANCH, DUAL_BRANCH_PLUS = "dual_branch", "dual_branch_plus"
 """The proposed model's two rows: the paper's network, and this project's variant of it."""
-FAMILIES = ("Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", PROPOSED)
+FAMILIES = (REFERENCE, "Tabular Machine Learning", "Tabular Deep Learning", "Spatial", "Spatiotemporal", PROPOSED)
 """In the order of the tables; the paper's names where it has them."""
 
 Explains = Literal["sensitivity", "contribution", "share"]
@@ -171,12 +173,12 @@ class RunnerEntry:
 
     def package_versions(self) -> dict[str, str]:
         """Installed version of each required distribution; missing ones are left out."""
-        versions = {name: _installed_version(name) for name in self.requires}
+        versions = {name: installed_version(name) for name in self.requires}
         return {name: version for name, version in versions.items() if version is not None}
 
     def unavailable(self) -> str | None:
         """Why the runner cannot run here, with the remedy, or None if it can."""
-        missing = [name for name in self.requires if _installed_version(name) is None]
+        missing = [name for name in self.requires if installed_version(name) is None]
         if missing:
             return f"needs {', '.join(missing)}: pip install 'climate2gpp-bench[runners]' --constraint constraints.txt"
         return None
@@ -198,7 +200,8 @@ class RunnerEntry:
 
 
 @cache
-def _installed_version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """The version of an installed distribution, or None."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -28,6 +29,8 @@ PLUGINS_VARIABLE = "BENCH_PLUGINS"
 REGISTERED_VARIABLE = "BENCH_REGISTERED"
 """Entries that `register` added, as JSON: the processes of jobs inherit them with the environment."""
 SKLEARN_PREFIX = "sklearn:"
+STRONG_WORD = "strong"
+"""In the place of a runner's name, all of the strongest tabular baselines."""
 
 
 class _Skipped(Exception):
@@ -129,6 +132,19 @@ def register(
         ) from error
     reload()
     return entry
+
+
+def expanded(words: Iterable[str]) -> tuple[str, ...]:
+    """The runners and families that words of the command line mean; ``strong`` means the strongest tabular baselines.
+
+    Raises:
+        BenchError: a class of scikit-learn's cannot be used.
+    """
+    from bench.runners.catalogue import STRONG_ROWS
+
+    strong = [entry.name for entry in STRONG_ROWS]
+    found = (strong if word == STRONG_WORD else [named(word)] for word in words)
+    return tuple(dict.fromkeys(name for names in found for name in names))
 
 
 def named(name: str) -> str:

@@ -164,7 +164,7 @@ def write_dataset_record(store: Store, cube: Cube) -> None:
     samples = _samples(cube)
     if samples is not None:
         frames[SAMPLES] = samples
-    tables = {name: _parquet(frame) for name, frame in frames.items()}
+    tables = {name: parquet_bytes(frame) for name, frame in frames.items()}
     description = DatasetDescription(
         fingerprint=cube.fingerprint,
         name=cube.name,
@@ -295,7 +295,8 @@ def _times(cube: Cube) -> pd.DataFrame:
     return pd.DataFrame({"time": cube.time, "year": cube.year, "step_of_year": cube.step_of_year})
 
 
-def _parquet(frame: pd.DataFrame) -> bytes:
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    """A data frame as the content of a Parquet file."""
     stream = io.BytesIO()
     frame.to_parquet(stream, index=False)
     return stream.getvalue()

@@ -114,10 +114,15 @@ class Job(BaseModel):
     @property
     def label(self) -> str:
         """Short text for people: ``lightgbm [located] #0``, or ``gwr #0, NEE, fold 2/5``."""
-        detail = one_line(", ".join(filter(None, (self.view, self.variant))), 100)
         fold = f"fold {self.split['fold']}/{self.split['folds']}" if "fold" in self.split else None
         of_split = "".join(f", {part}" for part in (self.target, fold) if part)
-        return f"{self.runner}{f' [{detail}]' if detail else ''} #{self.repetition}{of_split}"
+        return f"{self.runner}{self.detail} #{self.repetition}{of_split}"
+
+    @property
+    def detail(self) -> str:
+        """View and variant as they stand behind the name of its runner: `` [located]``, or nothing."""
+        detail = one_line(", ".join(filter(None, (self.view, self.variant))), 100)
+        return f" [{detail}]" if detail else ""
 
     @property
     def target(self) -> str | None:

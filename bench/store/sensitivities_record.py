@@ -1,6 +1,6 @@
 """The store's record of a data set's true sensitivities, against which explanations are scored.
 
-`bench run` writes it once per data set, before the cells; `bench report` reads it and needs no data set.
+`bench run` writes it once per data set, before the jobs; `bench report` reads it and needs no data set.
 """
 
 from __future__ import annotations

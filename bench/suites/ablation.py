@@ -222,7 +222,7 @@ def variants_of(experiment: Experiment, runner: str) -> list[Variant]:
 
 
 def override_of(variant: Variant, train_cells: int) -> dict[str, Any]:
-    """The settings in which a variant differs from its base, as its cell stores them.
+    """The settings in which a variant differs from its base, as its job stores them.
 
     There can be no more nodes, or groups of cells, than training cells: more are capped at one per training cell. What
     then equals the base leaves nothing, and the variant is the base.
@@ -250,7 +250,7 @@ def is_capped(experiment: Experiment, variant: Variant | None, runner: str, trai
 
 
 def parameters_of(runner: str, override: Mapping[str, Any], profile: str, train_cells: int) -> dict[str, Any]:
-    """Parameters of a cell: those of the runner in that profile, reduced, with the base's settings and an override's.
+    """Parameters of a job: those of the runner in that profile, reduced, with the base's settings and an override's.
 
     Args:
         runner: name of the runner.
@@ -267,14 +267,14 @@ def parameters_of(runner: str, override: Mapping[str, Any], profile: str, train_
 
 
 def base_parameters(job: Job) -> dict[str, Any]:
-    """Parameters of an ablation job with its override undone: equal for all cells that differ in nothing else."""
+    """Parameters of an ablation job with its override undone: equal for all jobs that differ in nothing else."""
     base = _base_options(job.runner, job.split["train_cells"])
     undone = {key: base[key] for key in job.override or ()}
     return job.parameters | {"options": job.parameters["options"] | undone}
 
 
 def _settings(chosen: Sequence[Experiment], train_cells: int) -> list[tuple[str, dict[str, Any]]]:
-    """Runner and override of every cell of one repetition; equal ones may repeat."""
+    """Runner and override of every job of one repetition; equal ones may repeat."""
     settings: list[tuple[str, dict[str, Any]]] = []
     for experiment in chosen:
         for runner in experiment.base:

@@ -13,7 +13,7 @@ from bench.data.splits import fewshot_parameters, make_split
 from bench.data.views import VIEWS
 from bench.errors import BenchError, unknown
 from bench.runners import registry
-from bench.runners.entry import FAMILIES, PROPOSED, RunnerEntry
+from bench.runners.entry import FAMILIES, PROPOSED, REFERENCE, RunnerEntry
 from bench.seeds import derive_seed
 from bench.store.jobs import MOST_REPETITION, Job, name_of
 from bench.suites import profiles
@@ -24,7 +24,7 @@ from bench.suites.settings import parse_settings, with_settings
 
 MOST_REPETITIONS = 10_000
 """In one run: intervals stop growing narrower long before."""
-TABULAR = {"Reference", "Tabular Machine Learning", "Tabular Deep Learning", PROPOSED}
+TABULAR = {REFERENCE, "Tabular Machine Learning", "Tabular Deep Learning", PROPOSED}
 SPATIAL = {"Spatial", "Spatiotemporal"}
 
 
@@ -52,7 +52,7 @@ def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     baselines are added by name (`--with`). Each repetition draws its own sample; all runners of a repetition share it.
     """
     refuse_split("fewshot", options)
-    chosen = [entry for entry in _chosen({"Reference", PROPOSED} | SPATIAL, options) if entry.name != LAST_YEAR_LAI]
+    chosen = [entry for entry in _chosen({REFERENCE, PROPOSED} | SPATIAL, options) if entry.name != LAST_YEAR_LAI]
     max_cells = profiles.get(options.profile).max_cells
     jobs: list[Job] = []
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
@@ -100,7 +100,7 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
     profiles.get(options.profile)
     if options.settings and suite == ABLATION:
         raise BenchError("--set is for the suites full and fewshot; an ablation is a line of bench/suites/ablation.py.")
-    only, skip, extra = (tuple(map(registry.named, words)) for words in (options.only, options.skip, options.extra))
+    only, skip, extra = map(registry.expanded, (options.only, options.skip, options.extra))
     options = replace(options, only=only, skip=skip, extra=extra)
     for view in options.views:
         if view not in VIEWS:

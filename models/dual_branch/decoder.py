@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.dual_branch.attention import feed_forward
+from models.dual_branch.attention import feed_forward, rotary_angles, rotate
 
 
 class ConditionedDecoder(nn.Module):
@@ -19,7 +19,9 @@ class ConditionedDecoder(nn.Module):
     follow, each with a layer normalisation after it, as in Vaswani et al. (2017), if asked for.
     """
 
-    def __init__(self, width: int, heads: int, feed_forward_factor: int, *, layer_norm: bool = False) -> None:
+    def __init__(
+        self, width: int, heads: int, feed_forward_factor: int, *, layer_norm: bool = False, rotary: bool = False
+    ) -> None:
         """Creates the decoder.
 
         Args:
@@ -27,9 +29,10 @@ class ConditionedDecoder(nn.Module):
             heads: attention heads.
             feed_forward_factor: hidden channels of the feed-forward network ÷ width.
             layer_norm: normalise after each residual.
+            rotary: whether queries and keys know their steps, so that a step can look for its own condition.
         """
         super().__init__()
-        self.heads = heads
+        self.heads, self.rotary = heads, rotary
         self.after_attention = nn.LayerNorm(width) if layer_norm else nn.Identity()
         self.after_feed_forward = nn.LayerNorm(width) if layer_norm else nn.Identity()
         self.query = nn.Linear(width, width, bias=False)
@@ -53,6 +56,12 @@ class ConditionedDecoder(nn.Module):
         tokens = asked.reshape(batch, n_tokens * steps, width)
         query = self._split(self.query(tokens))
         key = self._split(self.key(features.mean(dim=1)))
+        if self.rotary:
+            positions = torch.arange(key.shape[2], device=key.device)
+            cosine, sine = rotary_angles(positions, key.shape[-1])
+            key = rotate(key, cosine, sine).to(query.dtype)
+            cosine, sine = (angle[-steps:].repeat(n_tokens, 1) for angle in (cosine, sine))
+            query = rotate(query, cosine, sine).to(key.dtype)
         value = self._split(self.value(conditions))
         attended = F.scaled_dot_product_attention(query, key, value.to(query.dtype))  # softmax(QKᵀ/√d_k)V
         tokens = self.after_attention(tokens + attended.transpose(1, 2).reshape(tokens.shape))

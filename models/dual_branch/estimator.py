@@ -93,7 +93,7 @@ class Estimator(Parameters, Generic[_Options]):
 
         Args:
             panel: climate, static features, coordinates and steps of the year.
-            target: (cell, time) in any unit; outside the training samples it may be NaN or masked.
+            target: in any unit: (sample,), or (cell, time), which may be NaN or masked outside the training samples.
             cells: (sample,) cell index of each training sample.
             times: (sample,) time index of each training sample.
             checkpoint: file for the state of an unfinished training; a killed ``fit`` with the same arguments

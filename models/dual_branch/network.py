@@ -52,6 +52,8 @@ class StandardisedNetwork(nn.Module):
     static_mean: Tensor
     static_scale: Tensor
     static_varies: Tensor
+    climate_low: Tensor
+    static_low: Tensor
 
     def __init__(self, scaling: Scaling) -> None:
         """Keeps the statistics on the device.
@@ -150,9 +152,9 @@ class DualBranchNetwork(StandardisedNetwork):
                 learned_adjacency=options.learned_adjacency,
                 embedding_rate=options.embedding_rate,
             )
-        norm = options.layer_norm
-        self.prediction_decoder = ConditionedDecoder(width, heads, factor, layer_norm=norm)
-        self.importance_decoder = ConditionedDecoder(width, heads, factor, layer_norm=norm)
+        norm, rotary = options.layer_norm, options.decoder_positions
+        self.prediction_decoder = ConditionedDecoder(width, heads, factor, layer_norm=norm, rotary=rotary)
+        self.importance_decoder = ConditionedDecoder(width, heads, factor, layer_norm=norm, rotary=rotary)
         self.prediction_head = PredictionHead(width)
         self.importance_head = ImportanceHead(width, n_features, n_static)
 
@@ -240,6 +242,8 @@ class DualBranchNetwork(StandardisedNetwork):
         else:
             weights, row = weights[asked], asked.div(windows.shape[1], rounding_mode="floor")
             inputs = torch.cat((windows.flatten(0, 1)[asked], static[row]), dim=1)
+        if self.options.importance_origin == "minimum":
+            inputs = inputs - torch.cat((self.climate_low, self.static_low))
         if explained is not None:
             weights, inputs = weights[explained], inputs[explained]
         return Decoded(prediction, weights, weighted_sum(weights, inputs))

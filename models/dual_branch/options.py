@@ -12,6 +12,7 @@ from models.training import TrainingOptions
 
 Branches = Literal["both", "features", "conditions"]
 Reading = Literal["series", "window"]
+Origin = Literal["mean", "minimum"]
 STEPS_PER_YEAR = 46
 """8-day steps in a year."""
 
@@ -47,7 +48,10 @@ class DualBranchOptions:
         attention: ``linear`` (Eq. 2) or ``softmax``, in the dual-attention blocks.
         convolution_reach: k of Eq. 12, steps to either side.
         layer_norm: normalise in the decoders, as the "standard Transformer decoder" does.
+        decoder_positions: rotate the decoders' queries and keys by their steps, as the encoder's (RoFormer).
         embedding_rate: how many times as fast as other parameters the node embeddings learn.
+        importance_origin: where the x_j of Eq. 17 are 0: at the training ``mean`` or ``minimum``. Both are in standard
+            deviations. Min–max scaling has the latter origin, and differs by a factor that w_j takes up.
         learned_adjacency: add a learned matrix to the adjacency.
         branches: ``both``; ``features`` puts the data features in the place of the conditions; ``conditions``
             puts learned constants in the place of the data features, which leaves a climatology of each node.
@@ -72,7 +76,9 @@ class DualBranchOptions:
     attention: AttentionKind = "linear"
     convolution_reach: int = 1
     layer_norm: bool = True
+    decoder_positions: bool = False
     embedding_rate: float = 30.0
+    importance_origin: Origin = "mean"
     learned_adjacency: bool = False
     branches: Branches = "both"
     prediction_loss_weight: float = 1.0
@@ -93,6 +99,10 @@ class DualBranchOptions:
         _require(
             self.reading in ("series", "window"),
             f"reading is {self.reading!r}; choose 'series' or 'window'.",
+        )
+        _require(
+            self.importance_origin in ("mean", "minimum"),
+            f"importance_origin is {self.importance_origin!r}; choose 'mean' or 'minimum'.",
         )
         _require(
             self.geometry in ("sphere", "plane"),

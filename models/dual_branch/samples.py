@@ -36,7 +36,7 @@ class Samples(NamedTuple):
 
         Args:
             panel: the data.
-            target: (cell, time); elsewhere it may be NaN or masked.
+            target: (sample,), or (cell, time), which may be NaN or masked elsewhere.
             cells: (sample,) cell index.
             times: (sample,) time index.
 
@@ -45,10 +45,13 @@ class Samples(NamedTuple):
         """
         cells, times = panel.check_samples(cells, times)
         known = array_with_gaps(target, "target")
-        if known.shape != (panel.n_cells, panel.n_times):
-            raise ValueError(f"target has shape {known.shape}; expected {(panel.n_cells, panel.n_times)}.")
+        if known.shape not in (cells.shape, (panel.n_cells, panel.n_times)):
+            raise ValueError(
+                f"target has shape {known.shape}; expected {(panel.n_cells, panel.n_times)}, or {cells.shape} for the "
+                "samples alone."
+            )
         with np.errstate(over="ignore"):  # what single precision cannot hold is named below
-            values = np.asarray(known[cells, times], dtype=np.float32)
+            values = np.array(known if known.ndim == 1 else known[cells, times], dtype=np.float32)
         if not np.isfinite(values).all():
             bad = int(np.argmin(np.isfinite(values)))
             raise ValueError(f"target is NaN, infinite or masked at training cell {cells[bad]}, time {times[bad]}.")

@@ -26,7 +26,7 @@ _LEAST_INFORMATION = 1e-6
 
 
 @dataclass(frozen=True)
-class Columns:
+class ModelColumns:
     """The columns that a model sees, in its order, with statistics of the training rows only.
 
     Attributes:
@@ -96,7 +96,7 @@ def feature_matrix(features: ArrayLike, names: Sequence[str]) -> Singles:
     return singles
 
 
-def fit_columns(features: Singles, names: Sequence[str]) -> Columns:
+def fit_columns(features: Singles, names: Sequence[str]) -> ModelColumns:
     """Takes mean and deviation of every column that varies; PyTorch Frame's own function does so value by value.
 
     Args:
@@ -112,10 +112,10 @@ def fit_columns(features: Singles, names: Sequence[str]) -> Columns:
     kept = np.flatnonzero(scaling.varies).tolist()
     if not kept:
         raise ValueError("Every column is constant in the training rows; there is nothing to learn from.")
-    return Columns(tuple(names), tuple(kept), scaling)
+    return ModelColumns(tuple(names), tuple(kept), scaling)
 
 
-def sort_by_information(columns: Columns, features: Singles, target: Doubles, seed: int) -> Columns:
+def sort_by_information(columns: ModelColumns, features: Singles, target: Doubles, seed: int) -> ModelColumns:
     """Orders columns by their mutual information with the target, the most telling first, as ExcelFormer wants them.
 
     PyTorch Frame's ``MutualInformationSort`` does the same on all rows with an unseeded generator; here it is a
@@ -139,7 +139,7 @@ def sort_by_information(columns: Columns, features: Singles, target: Doubles, se
     )
     scores = np.maximum(scores, _LEAST_INFORMATION)
     order = np.argsort(-scores, kind="stable")
-    return Columns(
+    return ModelColumns(
         columns.given,
         tuple(columns.positions[index] for index in order),
         columns.scaling,

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from models.arrays import Doubles, Singles
-from models.pytorch_frame.columns import Columns, feature_matrix, fit_columns, sort_by_information
+from models.pytorch_frame.columns import ModelColumns, feature_matrix, fit_columns, sort_by_information
 from models.pytorch_frame.network import FrameTask, build_network
 from models.pytorch_frame.options import PyTorchFrameOptions
 from models.training import ProgressCallback, TrainingOptions, train
@@ -121,7 +121,7 @@ class PyTorchFrameRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
 
     def _prepare(
         self, X: ArrayLike, y: ArrayLike, names: Sequence[str] | None
-    ) -> tuple[FrameTask, Columns, tuple[float, float]]:
+    ) -> tuple[FrameTask, ModelColumns, tuple[float, float]]:
         """The task, the columns, and mean and deviation of the target."""
         given = real_array(X, "X")
         if names is None:
@@ -150,7 +150,7 @@ class PyTorchFrameRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
         )
         return task, columns, (mean, deviation)
 
-    def _identity(self, columns: Columns, target: Doubles) -> str:
+    def _identity(self, columns: ModelColumns, target: Doubles) -> str:
         """Hash of options, columns, their statistics and the targets."""
         digest = hashlib.sha256(repr((self.options, columns.given, columns.positions)).encode())
         digest.update(columns.scaling.mean.tobytes() + columns.scaling.scale.tobytes())

@@ -10,11 +10,11 @@ from torch_frame import TensorFrame, stype
 from torch_frame.nn.conv import FTTransformerConvs
 from torch_frame.nn.models import ExcelFormer, FTTransformer, ResNet, TabNet
 
-from models.pytorch_frame.columns import Columns
+from models.pytorch_frame.columns import ModelColumns
 from models.pytorch_frame.options import PyTorchFrameOptions
 
 
-def build_network(options: PyTorchFrameOptions, columns: Columns) -> nn.Module:
+def build_network(options: PyTorchFrameOptions, columns: ModelColumns) -> nn.Module:
     """The network, freshly initialised from torch's random state.
 
     Args:

@@ -128,6 +128,8 @@ class Scaling:
         static_mean: (static_feature,).
         static_scale: (static_feature,).
         static_varies: (static_feature,).
+        climate_low: (feature,) smallest training value, standardised and held; 0 for a feature that is not used.
+        static_low: (static_feature,).
     """
 
     climate_mean: Tensor
@@ -136,6 +138,8 @@ class Scaling:
     static_mean: Tensor
     static_scale: Tensor
     static_varies: Tensor
+    climate_low: Tensor
+    static_low: Tensor
 
     @classmethod
     def of_samples(cls, panel: Panel, cells: Indices, times: Indices) -> Scaling:
@@ -152,7 +156,8 @@ class Scaling:
         static = ColumnScaling.of_parts(
             (panel.static[cells[start:stop]] for start, stop in _blocks(len(cells))), np.float32
         )
-        return cls(*tensors(climate), *tensors(static))
+        lows = (torch.from_numpy(columns.standardise(columns.low[None])[0]).float() for columns in (climate, static))
+        return cls(*tensors(climate), *tensors(static), *lows)
 
 
 def standardise(values: Tensor, mean: Tensor, scale: Tensor, varies: Tensor) -> Tensor:

@@ -60,9 +60,7 @@ def test_help_answers_in_under_half_a_second() -> None:
     assert min(durations) < 0.5
 
 
-def test_plan_lists_cells_with_state_and_needs_without_creating_a_store(
-    bench: Bench, data: str, tmp_path: Path
-) -> None:
+def test_plan_lists_jobs_with_state_and_needs_without_creating_a_store(bench: Bench, data: str, tmp_path: Path) -> None:
     arguments = ("plan", "--suite", "full", "--profile", "smoke", "--dataset", data, "--only", "reference,noise_a")
     planned = json.loads(bench(*arguments, "--json", plugins=QUICK).stdout)
     assert [row["runner"] for row in planned["jobs"]] == [
@@ -110,7 +108,7 @@ def test_ls_lists(bench: Bench, what: str, name: str) -> None:
     assert name in {row["name"] for row in json.loads(bench("ls", what, "--json").stdout)}
 
 
-def test_ls_cells_and_info_show_a_stored_cell(bench: Bench, finished: str) -> None:
+def test_ls_jobs_and_info_show_a_stored_job(bench: Bench, finished: str) -> None:
     rows = json.loads(bench("ls", "cells", "--json", plugins=QUICK).stdout)
     assert {row["status"] for row in rows} == {"done"} and len(rows) == 2
     shown = json.loads(bench("info", rows[0]["id"], "--json", plugins=QUICK).stdout)
@@ -191,8 +189,17 @@ def test_data_info_verify_and_audit(bench: Bench, data: str) -> None:
     assert json.loads(bench("data", "info", "simulated:cells=64", "--json").stdout)["steps"] == 92
     audit = json.loads(bench("data", "audit", data, "--runner", "climatology", "--json").stdout)
     assert audit["passed"] and audit["runner_saw_training_only"] and audit["shared_samples"] == 0
-    leak = bench("data", "audit", data, "--runner", "peeking", plugins="tests.support.runners:PEEKING")
+    leak = bench("data", "audit", "--dataset", data, "--runner", "peeking", plugins="tests.support.runners:PEEKING")
     assert leak.returncode == 2 and "found a leak" in leak.stderr
+    said = [" ".join(line.split()) for line in leak.stdout.splitlines()]
+    assert "Samples in both 0" in said and "Fit of peeking LEAK: depends on other values" in said
+    two = bench("data", "verify", data, "--dataset", "northchina")
+    assert two.returncode == 2 and "Two data sets are named" in two.stderr
+
+
+def test_info_tells_of_a_regressor_and_of_a_folder(bench: Bench, data: str) -> None:
+    assert "sklearn.linear_model.Ridge" in bench("info", "sklearn:sklearn.linear_model.Ridge").stdout
+    assert f"folder: {data}" in bench("info", data).stdout
 
 
 def test_doctor_names_what_is_missing_with_a_remedy(bench: Bench) -> None:

@@ -16,8 +16,8 @@ from bench.system import paths
 from tests.conftest import make_cube
 from tests.report.paper.test_check import NOISES, make_store
 from tests.report.paper.test_implied_variance import change
-from tests.report.tables.test_tables import add_manifest, store_cell
-from tests.store.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest, store_job
+from tests.store.test_store import make_job
 
 HOLDS = '[[expect]]\ntable = "table1"\nrow = "dual_branch"\ncolumn = "rmse"\nbelow = "tabnet"\nwhy = "the paper"\n'
 BROKEN = HOLDS.replace('below = "tabnet"', "at_most = 0.5")
@@ -116,12 +116,12 @@ def test_an_empty_store_is_one_sentence(tmp_path: Path) -> None:
             report(empty, *options)
 
 
-def test_a_store_of_failed_cells_only_is_one_sentence(tmp_path: Path) -> None:
+def test_a_store_of_failed_jobs_only_is_one_sentence(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "failed", create=True), make_cube()
-    jobs = [make_cell(runner=name) for name in ("climatology", "gwr", "gnnwr")]
+    jobs = [make_job(runner=name) for name in ("climatology", "gwr", "gnnwr")]
     add_manifest(store, "2026-01-01T00:00:00Z", jobs)
-    store_cell(store, jobs[0], cube, 1.0, status="timeout")
-    store_cell(store, jobs[1], cube, 1.0, status="failed")
+    store_job(store, jobs[0], cube, 1.0, status="timeout")
+    store_job(store, jobs[1], cube, 1.0, status="failed")
     with pytest.raises(BenchError) as error:
         report(store, "--check")
     assert "holds no finished job of toy, profile smoke (1 failed, 1 missing, 1 timeout)" in str(error.value)
@@ -145,7 +145,7 @@ def test_two_data_sets_or_profiles_never_share_a_report(store: Store, other: dic
         "sample_seed": 0,
         "max_cells": None,
     }
-    job = make_cell(suite="fewshot", split=split, **other)
+    job = make_job(suite="fewshot", split=split, **other)
     add_manifest(store, "2026-02-01T00:00:00Z", [job], suite="fewshot")
     with pytest.raises(BenchError) as error:
         report(store)
@@ -162,7 +162,7 @@ def test_naming_the_data_set_leaves_out_suites_that_have_no_run_of_it(store: Sto
         "sample_seed": 0,
         "max_cells": None,
     }
-    job = make_cell(suite="fewshot", split=split, dataset="moon", dataset_fingerprint="0" * 64)
+    job = make_job(suite="fewshot", split=split, dataset="moon", dataset_fingerprint="0" * 64)
     add_manifest(store, "2026-02-01T00:00:00Z", [job], suite="fewshot")
     assert report(store, "--dataset", "toy") == 0
     assert not (store.root / "report" / "table2.md").exists()
@@ -171,7 +171,7 @@ def test_naming_the_data_set_leaves_out_suites_that_have_no_run_of_it(store: Sto
 
 
 def test_other_data_sets_of_one_suite_are_mentioned(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    add_manifest(store, "2025-01-01T00:00:00Z", [make_cell(dataset="moon", profile="paper")])
+    add_manifest(store, "2025-01-01T00:00:00Z", [make_job(dataset="moon", profile="paper")])
     assert report(store) == 0
     assert "Left out: 1 planned job of suite full on data set moon, profile paper" in capsys.readouterr().out
 

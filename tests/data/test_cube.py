@@ -156,3 +156,12 @@ def test_an_unfinished_build_leaves_nothing_that_could_be_opened(cube: Cube, tmp
 def test_steps_of_the_year_run_from_1_to_46(cube: Cube) -> None:
     assert cube.step_of_year.tolist() == [*range(1, 47)] * 2
     assert sorted(set(cube.year.tolist())) == [2019, 2020]
+
+
+def test_a_cube_says_in_one_line_what_it_is(cube: Cube) -> None:
+    said = repr(cube)
+    assert "\n" not in said and f"{cube.n_cells} cells × {cube.n_times} steps (8-day step, {cube.time[0]} to" in said
+    assert "3 climate and 4 static features, target GPP (gC m-2 d-1)" in said
+    both = np.stack([cube.target, cube.target], axis=2)
+    several = dataclasses.replace(cube, target=both, several_targets={"GPP": "gC m-2 d-1", "NEE": "gC m-2 d-1"})
+    assert "target GPP (gC m-2 d-1), NEE (gC m-2 d-1)>" in repr(several)

@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> None:
     write_cube(tmp_path / "toy.zarr", make_cube())
 
 
-def test_two_processes_train_one_cell(bench: Bench, tmp_path: Path) -> None:
+def test_two_processes_train_one_job(bench: Bench, tmp_path: Path) -> None:
     result = bench("run", *SMOKE, "--only", "dual_branch_plus,climatology", OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stdout
     records = {record.job.runner: record for record in Store(tmp_path / "runs").records()}
@@ -36,7 +36,7 @@ def test_two_processes_train_one_cell(bench: Bench, tmp_path: Path) -> None:
     assert log.count("epoch 2/2") == 2, log  # of two members: the first process reports for both
 
 
-def test_a_companion_that_dies_ends_the_cell(bench: Bench, tmp_path: Path) -> None:
+def test_a_companion_that_dies_ends_the_job(bench: Bench, tmp_path: Path) -> None:
     result = bench("run", *SMOKE, "--only", "parting", plugins="tests.support.runners:PARTING")
     assert result.returncode == 1, result.stdout
     [record] = Store(tmp_path / "runs").records()

@@ -43,9 +43,7 @@ def jobs_of(*runners: str) -> list[Job]:
     return make_jobs("full", dataset, SuiteOptions(profile="smoke", only=runners))
 
 
-def test_cells_that_use_a_gpu_take_turns_and_others_do_not_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_jobs_that_use_a_gpu_take_turns_and_others_do_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "3")  # of a job that this run is a part of
     write_cube(tmp_path / "toy.zarr", make_cube())
     store = Store(tmp_path / "runs", create=True)
@@ -75,7 +73,7 @@ class FakeProcess:
         self.gpus, self.running = gpus, True
 
 
-def test_each_process_of_a_cell_has_a_gpu_and_an_ended_cell_gives_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_of_a_job_has_a_gpu_and_an_ended_job_gives_them_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.execution.local_executor.JobProcess", FakeProcess)
     single, together, blind = jobs_of("seeing_a", "seeing_together", "seeing_nothing")
     two = Limits(1, 10**9, None, processes=2)
@@ -133,7 +131,7 @@ def test_gpus_are_counted_by_the_drivers_own_program_where_the_kernel_lists_none
     assert host._installed_gpus() == 2
 
 
-def test_a_cell_does_not_inherit_a_group_and_adds_up_in_a_fixed_order(
+def test_a_job_does_not_inherit_a_group_and_adds_up_in_a_fixed_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inherited = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "MASTER_ADDR": "elsewhere", "MASTER_PORT": "1"}

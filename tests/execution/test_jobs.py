@@ -66,9 +66,7 @@ def test_the_record_says_how_the_training_ended(bench: Bench, data: str, tmp_pat
     }
 
 
-def test_a_second_run_has_nothing_to_do_and_failed_cells_wait_for_retry(
-    bench: Bench, data: str, tmp_path: Path
-) -> None:
+def test_a_second_run_has_nothing_to_do_and_failed_jobs_wait_for_retry(bench: Bench, data: str, tmp_path: Path) -> None:
     both = QUICK + "," + BAD
     run(bench, data, "--only", "noise_a,raising", plugins=both, expect=1)
     before = records(tmp_path)
@@ -90,7 +88,7 @@ def test_a_second_run_has_nothing_to_do_and_failed_cells_wait_for_retry(
         ("too_few", r"(29, 46) predictions of the test part instead of (30, 46)"),
     ],
 )
-def test_a_failing_cell_is_recorded_with_its_reason(
+def test_a_failing_job_is_recorded_with_its_reason(
     bench: Bench, data: str, tmp_path: Path, runner: str, reason: str
 ) -> None:
     run(bench, data, "--only", runner, plugins=BAD, expect=1)
@@ -102,7 +100,7 @@ def test_a_failing_cell_is_recorded_with_its_reason(
 
 
 @pytest.mark.alone
-def test_a_cell_that_never_returns_and_one_that_eats_memory_end_within_their_limits(
+def test_a_job_that_never_returns_and_one_that_eats_memory_end_within_their_limits(
     bench: Bench, data: str, tmp_path: Path
 ) -> None:
     both = QUICK + "," + BAD
@@ -132,7 +130,7 @@ def test_an_unavailable_runner_is_skipped_with_the_remedy(bench: Bench, data: st
     assert record.status == "skipped" and "pip install" in (record.reason or "")
 
 
-def test_a_cell_that_cannot_fit_is_refused_before_anything_starts(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_a_job_that_cannot_fit_is_refused_before_anything_starts(bench: Bench, data: str, tmp_path: Path) -> None:
     out = run(bench, data, "--only", "climatology", "--memory", "0.1")
     assert "skipped - needs about 0.3 GB, its cap is 0.1 GB" in out
     plan = bench(
@@ -183,7 +181,7 @@ def test_repetitions_differ_and_unseeded_runners_run_once(bench: Bench, data: st
     assert sum(record.job.runner == "climatology" for record in found) == 1
 
 
-def test_a_damaged_cell_is_set_aside_and_repeated(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_a_damaged_job_is_set_aside_and_repeated(bench: Bench, data: str, tmp_path: Path) -> None:
     run(bench, data, "--only", "noise_a")
     record = records(tmp_path)["noise_a"]
     path = tmp_path / "runs" / "cells" / record.job_id / "record.json"
@@ -267,7 +265,7 @@ def test_a_nan_in_the_data_is_refused_by_plan_and_run_and_named(bench: Bench, da
     assert not (tmp_path / "runs").exists()
 
 
-def test_fewer_cells_run_at_once_where_the_largest_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fewer_jobs_run_at_once_where_the_largest_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     from bench.data.datasets import OpenedDataset
     from bench.execution import planning
     from bench.suites.options import SuiteOptions
@@ -302,6 +300,6 @@ def test_the_memory_of_scoring_is_planned_for() -> None:
         assert grown == pytest.approx(fitting + 8 * samples + 32 * test + weights, abs=2)
 
 
-def test_unseeded_runners_have_one_cell_whatever_the_seed(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_unseeded_runners_have_one_job_whatever_the_seed(bench: Bench, data: str, tmp_path: Path) -> None:
     run(bench, data, "--only", "climatology")
     assert "nothing to do; 1 done before" in run(bench, data, "--only", "climatology", "--first-repeat", "5")

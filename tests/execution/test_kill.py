@@ -88,7 +88,7 @@ def undisturbed(scene: Scene) -> tuple[dict[str, bytes], float]:
     return scene.tables(scene.folder / "undisturbed"), duration
 
 
-def kill_a_cell(process: subprocess.Popen[bytes], generator: random.Random) -> bool:
+def kill_a_job(process: subprocess.Popen[bytes], generator: random.Random) -> bool:
     children = psutil.Process(process.pid).children()
     if not children:
         return False
@@ -118,7 +118,7 @@ def kill_the_whole_tree(process: subprocess.Popen[bytes], generator: random.Rand
 
 @pytest.mark.alone
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("kill", [kill_a_cell, kill_the_runner, kill_the_whole_tree])
+@pytest.mark.parametrize("kill", [kill_a_job, kill_the_runner, kill_the_whole_tree])
 def test_after_kills_at_random_moments_the_tables_are_the_same(
     scene: Scene,
     undisturbed: tuple[dict[str, bytes], float],
@@ -155,7 +155,7 @@ def _count(store: Path) -> int:
     return sum(record.status == "done" for record in Store(store).records())
 
 
-def test_ctrl_c_ends_cells_and_leaves_a_store_to_resume(
+def test_ctrl_c_ends_jobs_and_leaves_a_store_to_resume(
     scene: Scene, undisturbed: tuple[dict[str, bytes], float]
 ) -> None:
     store = scene.folder / "interrupted"

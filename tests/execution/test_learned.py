@@ -11,20 +11,20 @@ from bench.runners import registry
 from bench.runners.entry import Cost
 from bench.store.records import Record
 from bench.system.host import this_host
-from tests.store.test_store import make_cell, make_record
+from tests.store.test_store import make_job, make_record
 
 LINEAR = Cost(seconds_per_million=1.0)
 
 
 def record(n_train: int, fit: float, **job: Any) -> Record:
-    made = make_record(make_cell(**({"runner": "lightgbm", "parameters": {}} | job)))
+    made = make_record(make_job(**({"runner": "lightgbm", "parameters": {}} | job)))
     return made.model_copy(
         update={"n_train": n_train, "n_test": 100, "fit_seconds": fit, "wall_seconds": fit + 2.0, "host": this_host()}
     )
 
 
 def estimated(n_train: int, known: list[Record], cost: Cost = LINEAR, epochs: bool = False, **job: Any) -> float | None:
-    planned = make_cell(**({"runner": "lightgbm", "parameters": {}} | job))
+    planned = make_job(**({"runner": "lightgbm", "parameters": {}} | job))
     return seconds(planned, JobSize(n_train, 100), cost, known, trains_in_epochs=epochs)
 
 

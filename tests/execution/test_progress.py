@@ -10,17 +10,17 @@ import pytest
 from bench.execution.executor import RunningJob
 from bench.execution.progress import PlainProgress, RichProgress, TimeLeft
 from bench.system.clock import Stopwatch
-from tests.store.test_store import make_cell, make_record
+from tests.store.test_store import make_job, make_record
 
 
 def done(runner: str, seconds: float, status: str = "done") -> object:
-    job = make_cell(runner=runner)
+    job = make_job(runner=runner)
     return make_record(job, metrics={"test": {"rmse": 1.0}}).model_copy(
         update={"wall_seconds": seconds, "status": status, "reason": "why"}
     )
 
 
-IDS = {name: make_cell(runner=name).id for name in ("a", "b", "c")}
+IDS = {name: make_job(runner=name).id for name in ("a", "b", "c")}
 
 
 def test_time_left_is_the_plan_corrected_by_what_was_measured() -> None:
@@ -51,7 +51,7 @@ def test_every_ended_job_says_what_is_left() -> None:
 
 def test_the_view_of_a_running_job_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Process:
-        job = make_cell(runner="lightgbm", view="located")
+        job = make_job(runner="lightgbm", view="located")
         watch = Stopwatch()
 
     progress = RichProgress(1)

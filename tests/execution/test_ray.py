@@ -55,7 +55,7 @@ class Scene:
         raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
         return [item for item in raylet.children(recursive=True) if "bench.execution.child" in item.cmdline()]
 
-    def wait_for_a_cell_of(self, node: Any) -> list[psutil.Process]:
+    def wait_for_a_job_of(self, node: Any) -> list[psutil.Process]:
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
             try:
@@ -90,7 +90,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     shutil.rmtree(short, ignore_errors=True)
 
 
-def test_ctrl_c_ends_the_cells_on_the_cluster(scene: Scene) -> None:
+def test_ctrl_c_ends_the_jobs_on_the_cluster(scene: Scene) -> None:
     process = scene.on_ray("interrupted", "endless")
     nodes = [scene.cluster.head_node, scene.second]
     deadline = time.monotonic() + 90
@@ -108,7 +108,7 @@ def test_ctrl_c_ends_the_cells_on_the_cluster(scene: Scene) -> None:
 def test_a_node_killed_in_the_middle_leaves_the_tables_of_the_local_engine(scene: Scene) -> None:
     chosen = "slow_a,slow_b,slow_c,raising,climatology"
     process = scene.on_ray("cluster", chosen)
-    lost = scene.wait_for_a_cell_of(scene.second)
+    lost = scene.wait_for_a_job_of(scene.second)
     scene.cluster.remove_node(scene.second, allow_graceful=False)
     local = scene.start("local", chosen, "--jobs", "2")
     out, _ = process.communicate(timeout=120)

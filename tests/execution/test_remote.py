@@ -48,7 +48,7 @@ def task(job: Job, dataset: OpenedDataset, folder: Path) -> Any:
     return remote.task_of(job, dataset, folder / "driver", folder / "checkpoint", LIMITS, gpus=0, scratch=False)
 
 
-def test_a_cell_runs_on_the_worker_and_its_files_come_back(
+def test_a_job_runs_on_the_worker_and_its_files_come_back(
     job: Job, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "worker"))
@@ -88,7 +88,7 @@ def test_a_worker_that_differs_from_the_driver_says_how(
 
 
 @pytest.mark.parametrize(("gpus", "seen"), [(0, "GPUs: \n"), (1, "GPUs: 3\n")])
-def test_a_cell_that_is_granted_no_gpu_sees_none(
+def test_a_job_that_is_granted_no_gpu_sees_none(
     dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: int, seen: str
 ) -> None:
     monkeypatch.setenv("BENCH_PLUGINS", "tests.support.runners:LOOKING")
@@ -156,7 +156,7 @@ def sent(ray: FakeRay, job: Job, dataset: OpenedDataset, folder: Path) -> tuple[
     return running, told
 
 
-def test_a_lost_worker_is_replaced_a_few_times_and_then_the_cell_has_failed(
+def test_a_lost_worker_is_replaced_a_few_times_and_then_the_job_has_failed(
     job: Job, dataset: OpenedDataset, tmp_path: Path
 ) -> None:
     ray = FakeRay(*[FakeRay.exceptions.RayError("gone")] * ray_executor.ATTEMPTS)
@@ -178,7 +178,7 @@ def test_a_lost_worker_is_replaced_a_few_times_and_then_the_cell_has_failed(
         (8, 4, 1, (8, 4, 1)),  # no node has the GPUs: left as it is, for one may come
     ],
 )
-def test_a_cell_asks_for_no_more_than_one_living_node_has(
+def test_a_job_asks_for_no_more_than_one_living_node_has(
     cores: int, gpus: int, memory_gb: int, expected: tuple[int, int, int]
 ) -> None:
     nodes = [NODE, GPU_NODE, *([{"CPU": 2.0, "memory": 120e9}] if memory_gb == 100 else [])]
@@ -219,7 +219,7 @@ def test_threads_and_memory_cap_are_those_of_a_node_with_the_gpus(
     assert running.limits.memory_bytes == cap_gb * 10**9 and ray.demand["memory"] == min(cap_gb, 40) * 10**9
 
 
-def test_a_cell_that_no_living_node_can_hold_fails_after_a_while(
+def test_a_job_that_no_living_node_can_hold_fails_after_a_while(
     job: Job, dataset: OpenedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = FakeRay(nodes=(NODE, GPU_NODE))

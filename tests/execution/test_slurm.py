@@ -49,7 +49,7 @@ def ended(folder: Path) -> dict[str, str]:
     return {record.job.runner: record.started for record in Store(folder / "runs").records()}
 
 
-def test_each_index_runs_its_own_cell_and_a_second_submission_only_the_remainder(
+def test_each_index_runs_its_own_job_and_a_second_submission_only_the_remainder(
     bench: Bench, data: str, tmp_path: Path
 ) -> None:
     out = write(bench, data)
@@ -87,7 +87,7 @@ def test_the_script_asks_for_what_the_plan_expects(bench: Bench, data: str, tmp_
     assert "#SBATCH --time=5\n" in script
 
 
-def test_refused_cells_are_in_the_store_as_after_a_run(bench: Bench, data: str, tmp_path: Path) -> None:
+def test_refused_jobs_are_in_the_store_as_after_a_run(bench: Bench, data: str, tmp_path: Path) -> None:
     options = ("--slurm", "array.sh", "--only", "noise_a,unavailable")
     both = PLUGINS + ",tests.support.runners:UNAVAILABLE"
     result = bench("plan", *CHOSEN, "--dataset", f"./{data}", *options, plugins=both)

@@ -13,8 +13,8 @@ from bench.report.results.selection import StatisticsReader, select
 from bench.report.tables.numbered import table1
 from bench.store.store import Store
 from tests.conftest import make_cube
-from tests.report.tables.test_tables import add_manifest, store_cell
-from tests.store.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest, store_job
+from tests.store.test_store import make_job
 
 FULL = {"climatology": 0.1, "lightgbm_large": 1.0, "tabnet": 0.9, "dual_branch": 1.3, "dual_branch_plus": 0.5}
 FEW = {"climatology": 0.1, "gnnwr": 1.0, "lightgbm": 0.7, "dual_branch_plus": 0.5}
@@ -32,13 +32,13 @@ def make_store(
         split = {"split": fewshot_parameters(cube, (30, 40), 12, 0)} if suite == "fewshot" else {}
         # The repetition seeds the noise: another one makes errors of models independent.
         jobs = [
-            make_cell(runner=name, suite=suite, repetition=index, **({"profile": "laptop"} | split | changes))
+            make_job(runner=name, suite=suite, repetition=index, **({"profile": "laptop"} | split | changes))
             for index, name in enumerate(noises)
         ]
         if jobs:
             add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite=suite)
         for job, noise in zip(jobs, noises.values(), strict=True):
-            store_cell(store, job, cube, noise, training_ended=ended)
+            store_job(store, job, cube, noise, training_ended=ended)
     return store
 
 

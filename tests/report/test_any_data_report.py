@@ -25,7 +25,7 @@ from bench.store.jobs import Job
 from bench.store.records import Manifest
 from bench.store.store import Store
 from bench.system.disk import sha256
-from tests.store.test_store import make_cell, make_record
+from tests.store.test_store import make_job, make_record
 from tests.support.cubes import make_houses, make_months, make_towers
 
 
@@ -49,7 +49,7 @@ def filled(folder: Path, cube: Cube, suite: str, splits: list[dict], runners: di
     """A store of a suite: runner → repetitions on every split; the last ``skip`` jobs are planned and never ended."""
     store = Store(folder, create=True)
     jobs = [
-        make_cell(suite=suite, dataset=cube.name, dataset_fingerprint=cube.fingerprint, split=split, runner=runner,
+        make_job(suite=suite, dataset=cube.name, dataset_fingerprint=cube.fingerprint, split=split, runner=runner,
                   repetition=repetition)
         for runner, repetitions in runners.items()
         for repetition in range(repetitions)

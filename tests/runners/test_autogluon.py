@@ -3,6 +3,7 @@ only."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from bench.data.cube_zarr import write_cube
 from bench.data.splits import full_parameters, make_split
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry
-from bench.runners.catalogue import CATALOGUE
+from bench.runners.catalogue import CATALOGUE, STRONG_ROWS
+from bench.runners.catalogue.tabular import TABULAR_ROWS
 from bench.store.store import Store
 from tests.conftest import Bench, make_cube
 
-NAMES = [entry.name for entry in CATALOGUE if entry.target == "bench.runners.autogluon:AutoGluonRunner"]
+NAMES = [entry.name for entry in TABULAR_ROWS if entry.target == "bench.runners.autogluon:AutoGluonRunner"]
+STRONG_NAMES = [entry.name for entry in STRONG_ROWS if entry.name != "autogluon_best"]
 
 pytestmark = [
     pytest.mark.runners,
@@ -68,9 +71,62 @@ def test_each_learns_from_training_data_only(name: str, cube: Cube) -> None:
     assert ("ray" in sys.modules) == before  # models are fitted one after the other in this process
 
 
+def _torchvision_fits() -> bool:
+    try:
+        importlib.import_module("torchvision")
+    except ImportError:
+        return True  # not installed, and so not imported
+    except RuntimeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", STRONG_NAMES)
+def test_each_of_the_strongest_learns_from_training_data_only(name: str, cube: Cube) -> None:
+    missing = registry.get(name).unavailable()
+    if missing is not None:
+        pytest.skip(missing)
+    if name == "realmlp" and not _torchvision_fits():
+        pytest.skip("the installed torchvision was built for another torch, and RealMLP's packages import it")
+    assert trained_on_training_only(name, cube, make_split(cube, full_parameters(cube)), "smoke")
+
+
+@pytest.mark.timeout(600)
+def test_the_best_quality_of_autogluon_beats_the_mean_in_its_time(bench: Bench, cube: Cube, tmp_path: Path) -> None:
+    write_cube(tmp_path / "toy.zarr", cube)
+    arguments = ("run", "--suite", "full", "--profile", "smoke", "--dataset", str(tmp_path / "toy.zarr"))
+    done = bench(*arguments, "--only", "training_mean,autogluon_best", timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {record.job.runner: record for record in Store(tmp_path / "runs").records()}
+    best, floor = (found[name].metrics["test"]["rmse"] for name in ("autogluon_best", "training_mean"))
+    assert best is not None and floor is not None and best < 0.9 * floor
+
+
+def test_early_stopping_by_blocks_holds_out_whole_blocks_of_the_rows_that_are_learned(
+    cube: Cube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autogluon.tabular import TabularPredictor
+
+    given: dict[str, pd.DataFrame] = {}
+
+    def fit(self: TabularPredictor, train: pd.DataFrame, tuning_data: pd.DataFrame, **_: object) -> None:
+        given.update(learned=train, judged=tuning_data)
+        raise RuntimeError("seen enough")
+
+    monkeypatch.setattr(TabularPredictor, "fit", fit)
+    with pytest.raises(RuntimeError, match="seen enough"):
+        trained_on_training_only("lightgbm_blocks", cube, make_split(cube, full_parameters(cube)), "smoke")
+    learned, judged = given["learned"], given["judged"]
+    n_rows = int(make_split(cube, full_parameters(cube)).train.samples()[0].size)
+    assert len(learned) + len(judged) == n_rows and not set(learned.index) & set(judged.index)
+    assert 0 < len(judged) < 0.3 * n_rows
+    places = judged[["lon", "lat"]].drop_duplicates()
+    assert len(places) < 0.5 * len(cube.lon)
+
+
 def test_the_seed_reaches_every_model_that_has_one() -> None:
     from bench.runners.autogluon import _SEED_NAMES
 
     for entry in CATALOGUE:
-        if entry.name in NAMES:
+        if entry.target == "bench.runners.autogluon:AutoGluonRunner":
             assert entry.seeded == (entry.parameters["model"] in _SEED_NAMES)

@@ -67,13 +67,13 @@ def test_it_is_planned_by_name_only_and_refused_where_it_would_take_hours() -> N
     cube = make_cube(n_cells=3000)
     dataset = OpenedDataset(cube, Path(), "toy", "")
 
-    def cells(weeks: int, **more: tuple[str, ...]) -> list[planning.PlannedJob]:
+    def planned(weeks: int, **more: tuple[str, ...]) -> list[planning.PlannedJob]:
         options = SuiteOptions(weeks=tuple(range(1, weeks + 1)), train_cells=(3000,), **more)  # type: ignore[arg-type]
         return planning.plan(make_jobs("fewshot", dataset, options), cube, None, Limits(1, 8_000_000_000, None))
 
-    assert "gwr_mgwr" not in {item.job.runner for item in cells(1, only=("spatial",))}
-    assert "gwr_mgwr" in {item.job.runner for item in cells(1, only=("spatial",), extra=("gwr_mgwr",))}
-    [few], [many] = cells(2, only=("gwr_mgwr",)), cells(46, only=("gwr_mgwr",))
+    assert "gwr_mgwr" not in {item.job.runner for item in planned(1, only=("spatial",))}
+    assert "gwr_mgwr" in {item.job.runner for item in planned(1, only=("spatial",), extra=("gwr_mgwr",))}
+    [few], [many] = planned(2, only=("gwr_mgwr",)), planned(46, only=("gwr_mgwr",))
     assert few.state == "missing"
     assert many.state == "too long" and "would take about 1.2 hours on one core, its limit is 1; use gwr" in str(
         many.reason

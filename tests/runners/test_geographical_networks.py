@@ -71,7 +71,7 @@ def test_the_importance_weights_are_the_local_coefficients(name: str, cube: Cube
 
 
 @pytest.mark.parametrize(("name", "files"), [("gnnwr", {"step_07.pt", "step_30.pt"}), ("gtnnwr", {"training.pt"})])
-def test_a_killed_cell_goes_on_from_its_checkpoints(
+def test_a_killed_job_goes_on_from_its_checkpoints(
     name: str, files: set[str], cube: Cube, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     split = make_split(cube, fewshot_parameters(cube, (7, 30), 100, 0))

@@ -104,7 +104,7 @@ def test_a_checkpoint_is_used_and_an_unusable_one_is_done_without(
     assert "resuming" not in capsys.readouterr().out
     np.testing.assert_array_equal(first, fitted(0))
     assert "resuming from training.pt" in capsys.readouterr().out
-    # Left by other code, or cut short: the cell is done from its start.
+    # Left by other code, or cut short: the job is done from its start.
     other = fitted(1)
     assert "belongs to another training" in (said := capsys.readouterr().out) and "starting anew" in said
     (tmp_path / "elsewhere").mkdir()

@@ -168,7 +168,7 @@ def test_entries_check_themselves(changes: dict[str, object], message: str) -> N
 
 def test_a_missing_package_makes_a_runner_unavailable_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "bench.runners.entry._installed_version", lambda name: None if name == "autogluon.tabular" else "1.0"
+        "bench.runners.entry.installed_version", lambda name: None if name == "autogluon.tabular" else "1.0"
     )
     assert "needs autogluon.tabular: pip install" in (registry.get("lightgbm").unavailable() or "")
     assert registry.get("climatology").unavailable() is None

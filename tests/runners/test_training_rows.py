@@ -55,14 +55,14 @@ def test_blocks_of_a_part_hold_the_rows_of_its_table(cube: Cube, monkeypatch: py
     assert first == 30 * 46
 
 
-def test_only_a_training_part_that_is_too_large_changes_a_cell() -> None:
+def test_only_a_training_part_that_is_too_large_changes_a_job() -> None:
     entry = replace(registry.get("lightgbm"), most_rows={"laptop": 1000})
     assert TRAINING_ROWS not in entry.parameters_for("laptop", 1000)
     assert entry.parameters_for("laptop", 1001) == entry.parameters_for("laptop") | {TRAINING_ROWS: 1000}
     assert TRAINING_ROWS not in entry.parameters_for("paper", 5000)
 
 
-def test_a_cell_names_its_sample_and_nearest_neighbours_are_refused_where_they_would_take_days(
+def test_a_job_names_its_sample_and_nearest_neighbours_are_refused_where_they_would_take_days(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dataset = OpenedDataset(make_cube(n_cells=3000), Path(), "toy", "")

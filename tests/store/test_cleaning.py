@@ -12,7 +12,7 @@ from bench.cli import cli
 from bench.store.cleaning import leftovers, remove
 from bench.store.jobs import Job
 from bench.store.store import Store
-from tests.store.test_store import make_cell, make_record, publish
+from tests.store.test_store import make_job, make_record, publish
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def fail(store: Store, job: Job, status: str = "failed") -> None:
 
 
 def test_only_what_has_a_successor_failed_or_lies_in_quarantine_is_found(store: Store) -> None:
-    old, new, alone = make_cell(), make_cell(runner_version=2), make_cell(runner="ridge")
+    old, new, alone = make_job(), make_job(runner_version=2), make_job(runner="ridge")
     for job in (old, new, alone):
         publish(store, job)
-    failed, skipped = make_cell(repetition=1), make_cell(repetition=2)
+    failed, skipped = make_job(repetition=1), make_job(repetition=2)
     fail(store, failed, "oom")
     fail(store, skipped, "skipped")
-    publish(store, make_cell(repetition=3))
-    aside = store.quarantine(make_cell(repetition=3).id)
+    publish(store, make_job(repetition=3))
+    aside = store.quarantine(make_job(repetition=3).id)
     (store.root / "quarantine" / "notes of mine").write_text("keep")
     found = leftovers(store, version_2)
     assert [(item.kind, item.name) for item in found.found] == [
@@ -55,7 +55,7 @@ def test_only_what_has_a_successor_failed_or_lies_in_quarantine_is_found(store: 
 
 
 def test_a_running_job_stays_and_so_does_one_that_has_changed_meanwhile(store: Store) -> None:
-    running, repeated = make_cell(), make_cell(repetition=1)
+    running, repeated = make_job(), make_job(repetition=1)
     for job in (running, repeated):
         fail(store, job)
     found = leftovers(store, lambda job: job)
@@ -71,14 +71,14 @@ def test_a_running_job_stays_and_so_does_one_that_has_changed_meanwhile(store: S
 
 
 def test_the_checkpoint_of_a_failed_job_goes_with_it(store: Store) -> None:
-    fail(store, make_cell())
-    (store.checkpoint_folder(make_cell().id) / "state").write_text("half")
+    fail(store, make_job())
+    (store.checkpoint_folder(make_job().id) / "state").write_text("half")
     remove(store, leftovers(store, lambda job: job).found, lambda job: job)
     assert list((store.root / "checkpoints").iterdir()) == []
 
 
 def test_the_command_asks_first(store: Store) -> None:
-    fail(store, make_cell())
+    fail(store, make_job())
     words = ["clean", "failed", "--store", str(store.root)]
     refused = CliRunner().invoke(cli, words, input="n\n")
     assert refused.exit_code and "Nothing was removed" in str(refused.exception) and store.ids()

@@ -17,7 +17,7 @@ from bench.store.records import Record
 from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import make_cube
-from tests.store.test_store import make_cell, make_record
+from tests.store.test_store import make_job, make_record
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def store(tmp_path: Path) -> Store:
 
 def publish(store: Store, cells: list[int], times: list[int], **changes: object) -> Record:
     """A done job with one prediction per pair of a cell and a time; each is its cell + its time ÷ 100."""
-    job = make_cell(dataset_fingerprint=make_cube().fingerprint, **changes)
+    job = make_job(dataset_fingerprint=make_cube().fingerprint, **changes)
     work = store.new_work_folder(job.id)
     frame = pd.DataFrame({"cell": np.array(cells, np.int32), "time": np.array(times, np.int32)})
     frame["target"] = (frame["cell"] * 2).astype(np.float32)
@@ -94,10 +94,10 @@ def test_parquet_has_a_line_per_sample_and_says_its_unit(store: Store, tmp_path:
 def test_what_cannot_stand_in_one_file_is_one_sentence(store: Store, tmp_path: Path) -> None:
     good = publish(store, *SERIES)
     with pytest.raises(BenchError, match="different data sets or targets"):
-        gather(store, [good, make_record(make_cell(dataset_fingerprint="a" * 64))])
+        gather(store, [good, make_record(make_job(dataset_fingerprint="a" * 64))])
     with pytest.raises(BenchError, match="is failed, not done"):
         gather(store, [good.model_copy(update={"status": "failed", "reason": "it broke"})])
     with pytest.raises(BenchError, match="ends in neither of"):
         write(gather(store, [good]), tmp_path / "x.csv")
     with pytest.raises(BenchError, match="does not know the places"):
-        gather(store, [make_record(make_cell(dataset_fingerprint="a" * 64))])
+        gather(store, [make_record(make_job(dataset_fingerprint="a" * 64))])

@@ -10,7 +10,7 @@ import pytest
 from bench.store import index, store
 from bench.store.index import INDEX
 from bench.store.store import CorruptRecord, Store
-from tests.store.test_store import make_cell, make_record, publish
+from tests.store.test_store import make_job, make_record, publish
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setattr(store, "FEWEST", 1)
     found = Store(tmp_path / "runs", create=True)
     for number in range(6):
-        publish(found, make_cell(repetition=number))
+        publish(found, make_job(repetition=number))
     return found
 
 
@@ -48,7 +48,7 @@ def test_the_second_look_opens_no_record_and_says_the_same(filled: Store, opened
 def test_replaced_new_and_removed_jobs_are_seen_at_once(filled: Store, opened: list[str]) -> None:
     filled.survey()
     opened.clear()
-    failed, fresh, gone = make_cell(repetition=0), make_cell(repetition=7), make_cell(repetition=1)
+    failed, fresh, gone = make_job(repetition=0), make_job(repetition=7), make_job(repetition=1)
     filled.publish(filled.new_work_folder(failed.id), make_record(failed, status="failed", reason="it broke"))
     publish(filled, fresh)
     filled.remove(gone.id)
@@ -58,7 +58,7 @@ def test_replaced_new_and_removed_jobs_are_seen_at_once(filled: Store, opened: l
 
 
 def test_damage_behind_the_index_is_found(filled: Store) -> None:
-    first, second = (make_cell(repetition=number).id for number in (0, 1))
+    first, second = (make_job(repetition=number).id for number in (0, 1))
     filled.survey()
     (filled.jobs_dir / first / "statistics.parquet").unlink()
     path = filled.jobs_dir / second / "record.json"
@@ -107,13 +107,13 @@ def test_an_index_of_another_version_is_passed_over(filled: Store, opened: list[
 
 def test_small_stores_have_none(tmp_path: Path) -> None:
     small = Store(tmp_path / "runs", create=True)
-    publish(small, make_cell())
+    publish(small, make_job())
     assert len(small.survey()[0]) == 1 < index.FEWEST and not (small.root / INDEX).exists()
 
 
 def test_a_copied_job_has_an_id_of_its_own() -> None:
-    job = make_cell()
+    job = make_job()
     before = job.id
     copied = job.model_copy(update={"runner_version": 2})
-    assert copied.id != before == job.id and copied.id == make_cell(runner_version=2).id
-    assert job == make_cell() and "id" not in job.model_dump()
+    assert copied.id != before == job.id and copied.id == make_job(runner_version=2).id
+    assert job == make_job() and "id" not in job.model_dump()

@@ -18,7 +18,7 @@ from bench.system.ownership import host_name
 HOST = Host(python="3.11", platform="Linux", processor="x", logical_cores=2, memory_bytes=1)
 
 
-def make_cell(**changes: object) -> Job:
+def make_job(**changes: object) -> Job:
     fields = {
         "suite": "full",
         "dataset": "toy",
@@ -65,7 +65,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_the_id_is_a_hash_of_what_changes_the_numbers() -> None:
-    assert make_cell().id == make_cell().id
+    assert make_job().id == make_job().id
     for change in (
         {"seed": 3},
         {"view": "point"},
@@ -73,18 +73,18 @@ def test_the_id_is_a_hash_of_what_changes_the_numbers() -> None:
         {"parameters": {"a": {"b": 2}}},
         {"runner_version": 2},
     ):
-        assert make_cell(**change).id != make_cell().id
+        assert make_job(**change).id != make_job().id
 
 
 def test_differences_name_the_nested_field() -> None:
-    assert differences(make_cell(), make_cell(parameters={"a": {"b": 2}})) == {"parameters.a.b": (1, 2)}
-    newer = make_cell(packages={"torch": "2"})
-    assert differences(make_cell(packages={"torch": "1"}), newer) == {"packages.torch": ("1", "2")}
-    assert differences(make_cell(), newer) == {"packages.torch": ("(absent)", "2")}
+    assert differences(make_job(), make_job(parameters={"a": {"b": 2}})) == {"parameters.a.b": (1, 2)}
+    newer = make_job(packages={"torch": "2"})
+    assert differences(make_job(packages={"torch": "1"}), newer) == {"packages.torch": ("1", "2")}
+    assert differences(make_job(), newer) == {"packages.torch": ("(absent)", "2")}
 
 
-def test_a_published_cell_comes_back_without_its_scratch(store: Store) -> None:
-    record = publish(store, make_cell())
+def test_a_published_job_comes_back_without_its_scratch(store: Store) -> None:
+    record = publish(store, make_job())
     assert store.record(record.job_id) == record
     assert store.file(record, "statistics.parquet").read_bytes() == b"numbers"
     assert sorted(item.name for item in (store.jobs_dir / record.job_id).iterdir()) == [
@@ -95,9 +95,9 @@ def test_a_published_cell_comes_back_without_its_scratch(store: Store) -> None:
     assert list(store.work_dir.iterdir()) == []
 
 
-def test_a_cell_is_replaced_as_a_whole(store: Store) -> None:
-    publish(store, make_cell(), b"old")
-    record = publish(store, make_cell(), b"new")
+def test_a_job_is_replaced_as_a_whole(store: Store) -> None:
+    publish(store, make_job(), b"old")
+    record = publish(store, make_job(), b"new")
     assert store.file(record, "statistics.parquet").read_bytes() == b"new"
     assert list(store.work_dir.iterdir()) == []
 
@@ -119,7 +119,7 @@ def test_a_cell_is_replaced_as_a_whole(store: Store) -> None:
     ],
 )
 def test_damage_is_recognised_and_can_be_set_aside(store: Store, damage: object) -> None:
-    record = publish(store, make_cell())
+    record = publish(store, make_job())
     damage(store.jobs_dir / record.job_id)  # type: ignore[operator]
     with pytest.raises(CorruptRecord, match="bench run"):
         store.record(record.job_id)
@@ -129,14 +129,14 @@ def test_damage_is_recognised_and_can_be_set_aside(store: Store, damage: object)
 
 
 def test_a_changed_file_is_recognised_by_its_hash(store: Store) -> None:
-    record = publish(store, make_cell())
+    record = publish(store, make_job())
     (store.jobs_dir / record.job_id / "statistics.parquet").write_bytes(b"Numbers")
     with pytest.raises(CorruptRecord, match="missing or damaged"):
         store.file(record, "statistics.parquet")
 
 
 def test_newer_stores_and_records_are_refused(store: Store) -> None:
-    record = publish(store, make_cell())
+    record = publish(store, make_job())
     path = store.jobs_dir / record.job_id / "record.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps(content | {"schema_version": 99, "new_field": 1}))
@@ -177,17 +177,17 @@ def test_names_from_outside_never_become_paths(store: Store, name: str) -> None:
 def test_a_full_disk_is_one_sentence_and_loses_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    kept = publish(store, make_cell())
+    kept = publish(store, make_job())
 
     def full(*arguments: object, **keywords: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, failing, full)
     with pytest.raises(BenchError, match=r"the disk is full; free some space and run the same command again"):
-        publish(store, make_cell(repetition=1))
+        publish(store, make_job(repetition=1))
     monkeypatch.undo()
     assert store.record(kept.job_id) == kept
-    assert store.record(make_cell(repetition=1).id) is None
+    assert store.record(make_job(repetition=1).id) is None
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path, monke
 
 
 def test_work_of_killed_runs_is_removed_and_of_living_ones_kept(store: Store) -> None:
-    running, killed = make_cell().id, make_cell(repetition=1).id
+    running, killed = make_job().id, make_job(repetition=1).id
     mine = store.new_work_folder(running)
     held, left_behind = (store.work_dir / f"{job}-{host_name()}-999999999" for job in (running, killed))
     held.mkdir()
@@ -218,7 +218,7 @@ def test_work_of_killed_runs_is_removed_and_of_living_ones_kept(store: Store) ->
 def test_work_of_another_machine_is_kept_though_its_lock_is_not_seen_here(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = make_cell()
+    job = make_job()
     monkeypatch.setattr("socket.gethostname", lambda: "node-1")
     work = store.new_work_folder(job.id)
     monkeypatch.setattr("socket.gethostname", lambda: "node-2")
@@ -231,8 +231,8 @@ def test_work_of_another_machine_is_kept_though_its_lock_is_not_seen_here(
     assert store.record(job.id) is not None
 
 
-def test_one_cell_has_one_owner(store: Store) -> None:
-    with store.try_lock(make_cell().id) as first:
+def test_one_job_has_one_owner(store: Store) -> None:
+    with store.try_lock(make_job().id) as first:
         assert first
-        with store.try_lock(make_cell(repetition=1).id) as other:
+        with store.try_lock(make_job(repetition=1).id) as other:
             assert other

@@ -1,4 +1,4 @@
-"""The ablation suite: its cells, their names, and that the other suites' cells are what they were."""
+"""The ablation suite: its jobs, their names, and that the other suites' jobs are what they were."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.suites.test_ablation.CUBE", make_cube(n_cells=2100))
 
 
-def test_ids_of_existing_cells_are_what_they_were() -> None:
+def test_ids_of_existing_jobs_are_what_they_were() -> None:
     found = 0
     for path in (ROOT / "tables" / "reference").glob("*/records/*.json"):
         record = json.loads(path.read_text())
@@ -59,7 +59,7 @@ def test_the_base_and_equal_variants_are_run_once(large: None) -> None:
     assert len({job.seed for job in jobs if job.runner == DUAL_BRANCH and job.repetition == 0}) == 1  # paired
 
 
-def test_a_cell_differs_from_its_base_in_its_override_only(large: None) -> None:
+def test_a_job_differs_from_its_base_in_its_override_only(large: None) -> None:
     for profile in PROFILES:
         jobs = jobs_of(profile)
         bases = {job.runner: job for job in jobs if job.variant == "base"}
@@ -71,7 +71,7 @@ def test_a_cell_differs_from_its_base_in_its_override_only(large: None) -> None:
 
 
 @pytest.mark.runners
-def test_every_cell_of_every_profile_has_settings_that_its_network_takes(large: None) -> None:
+def test_every_job_of_every_profile_has_settings_that_its_network_takes(large: None) -> None:
     from models.dual_branch import DualBranchOptions, DualBranchPlusOptions, TrainingOptions
 
     for profile in PROFILES:

@@ -13,7 +13,7 @@ from bench.report.results.selection import StatisticsReader, select
 from bench.store.reference import Reference, open_results
 from bench.store.store import Store
 from tests.report.results.test_across import compared, make_store
-from tests.store.test_store import make_cell
+from tests.store.test_store import make_job
 from tools.update_reference import write_numbers
 
 PLAIN = {"figures": False}
@@ -22,8 +22,8 @@ PLAIN = {"figures": False}
 @pytest.fixture
 def committed(tmp_path: Path) -> tuple[Store, Path]:
     """A store and the reference that was made of it."""
-    jobs = [make_cell(runner="lightgbm", view="located", repetition=number, seed=number) for number in range(2)]
-    store = make_store(tmp_path / "made", [(make_cell(), 0.5), *((job, 1.0) for job in jobs)])
+    jobs = [make_job(runner="lightgbm", view="located", repetition=number, seed=number) for number in range(2)]
+    store = make_store(tmp_path / "made", [(make_job(), 0.5), *((job, 1.0) for job in jobs)])
     folder = tmp_path / "toy-smoke"
     report(ReportOptions(out=folder, figures=False), store=store.root)
     write_numbers(store, selections(store, ReportOptions()), folder)
@@ -53,7 +53,7 @@ def test_a_reference_gives_every_number_of_its_store(committed: tuple[Store, Pat
 
 def test_own_rows_stand_beside_the_committed_ones(committed: tuple[Store, Path], tmp_path: Path) -> None:
     _, folder = committed
-    own = make_store(tmp_path / "own", [(make_cell(runner="catboost", view="located", seed=1), 2.0)])
+    own = make_store(tmp_path / "own", [(make_job(runner="catboost", view="located", seed=1), 2.0)])
     found = report(ReportOptions(with_reference=str(folder), **PLAIN), store=own.root)  # type: ignore[arg-type]
     table = found.tables["reference_full"]
     assert [row.label for row in table.rows] == [
@@ -73,7 +73,7 @@ def test_own_rows_stand_beside_the_committed_ones(committed: tuple[Store, Path],
 
 def test_other_data_are_named_and_give_no_table(committed: tuple[Store, Path], tmp_path: Path) -> None:
     _, folder = committed
-    own = make_store(tmp_path / "own", [(make_cell(dataset_fingerprint="e" * 64), 2.0)])
+    own = make_store(tmp_path / "own", [(make_job(dataset_fingerprint="e" * 64), 2.0)])
     found = report(ReportOptions(with_reference=str(folder), **PLAIN), store=own.root)  # type: ignore[arg-type]
     assert "reference_full" not in found.tables
     assert any("data set's fingerprint: ffffffffffff → eeeeeeeeeeee" in note for note in found.notes)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.errors import BenchError
+from bench.runners.entry import installed_version
 from bench.system.clock import human_seconds
 from tools.perf import machine
 from tools.perf.fresh_process import in_fresh_process
@@ -116,6 +117,6 @@ def _measure_size(size: int, options: GwrOptions, say: Callable[[str], None]) ->
 def _reason_to_skip(size: int, options: GwrOptions) -> str | None:
     if size > options.skip_mgwr_above:
         return f"more than {options.skip_mgwr_above} points (--skip-mgwr-above)"
-    if machine.installed_version("mgwr") is None:
+    if installed_version("mgwr") is None:
         return "mgwr is not installed"
     return None

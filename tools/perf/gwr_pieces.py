@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.arrays import Doubles
 from bench.system.clock import Stopwatch
 
-Doubles = npt.NDArray[np.float64]
 _SIDE = 100.0
 _WAVES_PER_SIDE = 0.5
 _NOISE = 0.5

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.runners.entry import installed_version
 from bench.system import clock
 from bench.system.host import this_host
 from bench.version import __version__
@@ -109,11 +109,3 @@ def header(command: str, options: dict[str, Any], packages: Sequence[str]) -> di
         "packages": {name: installed_version(name) for name in packages},
         "options": options,
     }
-
-
-def installed_version(distribution: str) -> str | None:
-    """The version of an installed distribution, or None."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -11,12 +11,9 @@ from typing import Any
 import numpy as np
 
 from bench.system.clock import Stopwatch
+from tools.perf.training_tasks import Enough
 
 _REPORT_SECONDS = 0.5
-
-
-class _Enough(Exception):
-    """Ends a training from within its progress callback."""
 
 
 def build(path: str, cells: int, years: int) -> dict[str, Any]:
@@ -81,11 +78,11 @@ def train(path: str, in_memory: bool, seconds: float | None) -> dict[str, Any]:
         marks.append((watch.seconds, min(report.step * batch_size, len(cells))))
         rates.append(report.samples_per_second)
         if seconds is not None and marks[-1][0] - marks[0][0] >= seconds:
-            raise _Enough
+            raise Enough
 
     training = replace(PLUS_TRAINING, epochs=1, progress_seconds=_REPORT_SECONDS)
     estimator = DualBranchPlusRegressor(DualBranchPlusOptions(members=(SEASONAL,)), training)
-    with suppress(_Enough):
+    with suppress(Enough):
         estimator.fit(panel, np.asarray(cube.target), cells, times, on_progress=note)
     return {
         "train_samples": len(cells),

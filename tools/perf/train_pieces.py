@@ -8,14 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from bench.system.clock import Stopwatch
-from tools.perf.training_tasks import MODELS, Trainable, random_data
+from tools.perf.training_tasks import MODELS, Enough, Trainable, random_data
 
 _ENDLESS = 1_000_000  # epochs; a measurement is ended by its clock
 _REPORT_SECONDS = 0.1
-
-
-class _Enough(Exception):
-    """Ends a training from within its progress callback."""
 
 
 def throughput(model: str, cells: int, steps: int, device: str, seconds: float) -> dict[str, Any]:
@@ -76,10 +72,10 @@ def _engine_rate(made: Trainable, warm_up: float, seconds: float) -> float:
         in_epoch = min(report.step * made.training.batch_size, made.task.n_samples)
         marks.append((watch.seconds, (report.epoch - 1) * made.task.n_samples + in_epoch))
         if marks[-1][0] - marks[0][0] >= seconds:
-            raise _Enough
+            raise Enough
 
     endless = replace(made.training, epochs=_ENDLESS, progress_seconds=_REPORT_SECONDS)
-    with suppress(_Enough):
+    with suppress(Enough):
         train(made.task, endless, on_progress=note)
     (first, before), (last, after) = marks[0], marks[-1]
     return (after - before) / (last - first)
@@ -105,9 +101,9 @@ def memory(model: str, cells: int, steps: int, device: str, optimiser_steps: int
 
     def count(report: Progress) -> None:
         if report.step >= min(optimiser_steps, left):
-            raise _Enough
+            raise Enough
 
-    with suppress(_Enough):
+    with suppress(Enough):
         train(made.task, replace(made.training, progress_seconds=0.0), on_progress=count)
     gpu = made.training.resolve_device().type == "cuda"
     return {

@@ -24,6 +24,10 @@ N_FEATURES = 26
 N_STATIC = 17
 
 
+class Enough(Exception):
+    """Ends a training from within its progress callback."""
+
+
 @dataclass(frozen=True)
 class RandomData:
     """Random samples in the shape of the benchmark's: how fast a training is does not depend on what the data mean.

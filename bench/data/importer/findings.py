@@ -14,7 +14,7 @@ MAX_SAMPLES = 200_000
 """Columns are compared over at most so many measured samples, evenly spaced."""
 COLLINEAR = 0.999
 """Two columns whose absolute correlation reaches this carry the same information."""
-BLOCK_DEGREES = 3.0
+CROWDING_DEGREES = 3.0
 """Edge of the blocks in which places are counted, about the distance over which climate is alike."""
 BLOCKS_ACROSS = 10
 """Blocks along the longer side of planar data."""
@@ -62,7 +62,7 @@ def findings(cube: Cube) -> list[str]:
 def block_size(cube: Cube) -> float:
     """Edge of the blocks that suit the data, in the unit of the coordinates."""
     if not cube.is_planar:
-        return BLOCK_DEGREES
+        return CROWDING_DEGREES
     extent = float(np.ptp(cube.places, axis=0).max()) / BLOCKS_ACROSS
     if extent == 0:
         return 1.0

@@ -39,7 +39,7 @@ class WeatherFields:
 
 
 @dataclass(frozen=True)
-class Weather:
+class SimulatedWeather:
     """What the vegetation needs of the weather, each (cell, time), beside the 26 features in their units.
 
     Attributes:
@@ -65,7 +65,7 @@ def weather_fields(seed: int, n_times: int) -> WeatherFields:
 
 def simulate_weather(
     places: Places, normal: Normals, fields: WeatherFields, days: Doubles, random: np.random.Generator
-) -> Weather:
+) -> SimulatedWeather:
     """Returns the weather of some cells over the whole series.
 
     Args:
@@ -132,7 +132,7 @@ def simulate_weather(
         features[f"volumetric_soil_water_layer_{level}"] = np.clip(
             0.05 + 0.38 * stores[f"water {level}"] + 0.006 * random.standard_normal(shape), 0.01, 0.55
         )
-    return Weather(temperature, stores["water 2"], {name: features[name] for name in FEATURES})
+    return SimulatedWeather(temperature, stores["water 2"], {name: features[name] for name in FEATURES})
 
 
 def usual_rain(wetness: Doubles, temperature: Doubles) -> Doubles:

@@ -32,7 +32,7 @@ def figures(selection: Selection, reader: StatisticsReader, dataset: DatasetReco
     """All figures that a selection has results for, and why the others are left out; nothing is drawn yet.
 
     Args:
-        selection: the cells.
+        selection: the jobs.
         reader: of the same store.
         dataset: the store's record of the data set, or None where there is none.
 

@@ -66,8 +66,7 @@ class Grid:
     @property
     def is_wide(self) -> bool:
         """Whether a map is so much wider than high that several stand better below than beside each other."""
-        west, east, south, north = self.extent
-        return (east - west) > 1.6 * (north - south)
+        return _is_wide(self.extent)
 
     @property
     def stretch(self) -> float:
@@ -113,8 +112,7 @@ class Points:
     @property
     def is_wide(self) -> bool:
         """As of a `Grid`."""
-        west, east, south, north = self.extent
-        return (east - west) > 1.6 * (north - south)
+        return _is_wide(self.extent)
 
     @property
     def stretch(self) -> float:
@@ -141,6 +139,11 @@ def map_of(lon: Doubles, lat: Doubles, is_planar: bool = False) -> CellMap:
     if is_planar or _spacing(lon) is None or _spacing(lat) is None:
         return Points(lon, lat, is_planar)
     return grid_of(lon, lat)
+
+
+def _is_wide(extent: tuple[float, float, float, float]) -> bool:
+    west, east, south, north = extent
+    return (east - west) > 1.6 * (north - south)
 
 
 def _stretch(extent: tuple[float, float, float, float]) -> float:

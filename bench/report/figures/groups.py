@@ -25,7 +25,7 @@ _MONTHS = {"DJF": "Dec–Feb", "MAM": "Mar–May", "JJA": "Jun–Aug", "SON": "S
 
 
 @dataclass(frozen=True)
-class _Panel:
+class _GroupPanel:
     """Groups of samples that are shown together.
 
     Attributes:
@@ -85,7 +85,7 @@ _NO_CATEGORY = frozenset({"all", "season", "week", "cells", "border"})
 """What stands before the colon in names of groups that are no category of places."""
 
 
-def _panels(context: Context, row: RowResult) -> list[_Panel]:
+def _panels(context: Context, row: RowResult) -> list[_GroupPanel]:
     """Seasons, where the data have them, and at most two categories of places, land cover first."""
     first = row.records[0].job.repetition
     tables = [context.reader.table(record) for record in row.records if record.job.repetition == first]
@@ -96,14 +96,14 @@ def _panels(context: Context, row: RowResult) -> list[_Panel]:
     if seasons:
         titles = {"all": "All scored steps"} | {f"season:{name}": months for name, months in _MONTHS.items()}
         groups = ["all", *seasons]
-        panels.append(_Panel("season", groups, [f"{titles[group]}\nn = {samples[group]:,}" for group in groups]))
+        panels.append(_GroupPanel("season", groups, [f"{titles[group]}\nn = {samples[group]:,}" for group in groups]))
     kinds = dict.fromkeys(group.partition(":")[0] for group in samples.index)
     for kind in [name for name in kinds if name not in _NO_CATEGORY][:2]:
         found = samples[samples.index.str.startswith(f"{kind}:")].sort_values(ascending=False, kind="stable")
         groups = list(found.index[:MOST_LAND_COVERS])
         names = [land_cover_title(group.partition(":")[2]) for group in groups]
         labels = [f"{name}\nn = {found[group]:,}" for name, group in zip(names, groups, strict=True)]
-        panels.append(_Panel(LAND_COVER if kind == "land_cover" else kind, groups, labels))
+        panels.append(_GroupPanel(LAND_COVER if kind == "land_cover" else kind, groups, labels))
     return panels
 
 

@@ -24,7 +24,7 @@ class Figure:
         name: file name without extension.
         title: what it shows, in a few words.
         caption: how it was made; names data set, profile, model and seeds.
-        cell_ids: ids of the cells that its numbers come from.
+        job_ids: ids of the jobs that its numbers come from.
         about: the same as values for scripts: suite, dataset, dataset_fingerprint, profile, models, seeds.
         draw: makes it; call `render`, which does so in the house style.
     """

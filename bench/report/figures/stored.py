@@ -33,7 +33,7 @@ class Context:
     """What all figures of a selection share.
 
     Attributes:
-        selection: the cells.
+        selection: the jobs.
         reader: reads their files.
         dataset: the store's record of the data set, or None where there is none.
         rows: all rows of the selection's table that have results.
@@ -88,7 +88,7 @@ class Context:
         return (
             f"Data set {first.dataset} ({self.selection.manifest.dataset_title}); suite {first.suite}, profile "
             f"{first.profile}, {self.words.split}. Seeds averaged: {models}."
-            + (f" {UNTRAINED}: {MARKS[UNTRAINED].partition(' (')[0]}." if any(map(_untrained, shown)) else "")
+            + (f" {UNTRAINED}: {MARKS[UNTRAINED].of_one_row}." if any(map(_untrained, shown)) else "")
             + (f" {marks.BANNER}" if first.profile == SMOKE else "")
         )
 
@@ -98,7 +98,7 @@ def _untrained(row: RowResult) -> bool:
 
 
 def job_ids(shown: Sequence[RowResult]) -> tuple[str, ...]:
-    """Ids of all cells of some rows."""
+    """Ids of all jobs of some rows."""
     return tuple(record.job_id for row in shown for record in row.records)
 
 
@@ -147,7 +147,7 @@ def mean_predictions(context: Context, row: RowResult) -> pd.DataFrame:
 
 
 def importance(context: Context, record: Record, features: Sequence[str]) -> pd.DataFrame:
-    """The stored importance weights of one cell: cell, time and one column per feature."""
+    """The stored importance weights of one job: cell, time and one column per feature."""
     return _read(context, record, IMPORTANCE, features)
 
 
@@ -157,12 +157,12 @@ def mean_importance(context: Context, row: RowResult, features: Sequence[str]) -
 
 
 def explaining(row: RowResult) -> tuple[Record, ...]:
-    """The cells of a row that stored importance weights."""
+    """The jobs of a row that stored importance weights."""
     return tuple(record for record in row.records if IMPORTANCE in record.files)
 
 
 def predictions(context: Context, record: Record) -> pd.DataFrame:
-    """The stored predictions of one cell."""
+    """The stored predictions of one job."""
     return _read(context, record, PREDICTIONS, ("target", "prediction"))
 
 

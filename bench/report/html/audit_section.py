@@ -60,7 +60,7 @@ def _split(jobs: list[Job], audits: Mapping[str, JobAudit]) -> list[str]:
         describe_split(jobs[0].split),
         str(len(jobs)),
         " or ".join(f"{size:,}" for size in sizes) or _UNKNOWN,
-        f"{same} of {len(jobs)} cells",
+        f"{same} of {len(jobs)} jobs",
     ]
     if geometry is None:
         return [*row, "no sample, by the rule of the split", _UNKNOWN, _UNKNOWN]

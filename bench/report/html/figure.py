@@ -10,7 +10,7 @@ from bench.report.html.elements import Html, anchor, element, join, link
 
 
 def figure_section(figure: DrawnFigure, with_picture: bool, known_jobs: frozenset[str]) -> Html:
-    """A figure with its caption and links to its cells.
+    """A figure with its caption and links to its jobs.
 
     Args:
         figure: what to show.

@@ -87,7 +87,7 @@ GLOSSARY = (
     ),
     ("Fold", "A part of the data that is tested once while the others train; all folds together make one run."),
     ("†", "Cannot be told from the best of its column."),
-    *MARKS.items(),
+    *((mark, meaning.text) for mark, meaning in MARKS.items()),
     (
         "ᵃ, ᵇ, …",
         "Footnotes of single numbers, below their table: such as an extrapolation of few samples that makes "

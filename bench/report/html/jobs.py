@@ -1,4 +1,4 @@
-"""Provenance on the page: everything that is known of each cell, so that any number can be traced and repeated."""
+"""Provenance on the page: everything that is known of each job, so that any number can be traced and repeated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from bench.system.clock import human_seconds
 
 @dataclass(frozen=True)
 class JobContext:
-    """What the page knows of a cell beside its record.
+    """What the page knows of a job beside its record.
 
     Attributes:
         state: done, failed, timeout, oom, skipped, missing or stale.
@@ -43,7 +43,7 @@ class JobContext:
 
 
 def state_of(job: Job, selection: Selection) -> tuple[str, str]:
-    """State of a cell in a table, and one sentence why where it is not done."""
+    """State of a job in a table, and one sentence why where it is not done."""
     record = selection.records.get(job.id)
     if job.id in selection.stale:
         return "stale", f"made by an older version of the runner; `bench why {job.id}` says what changed"
@@ -56,20 +56,19 @@ def uses_of(tables: Sequence[Table]) -> dict[str, list[Html]]:
     """Job id → links to the rows that show it."""
     uses: dict[str, list[Html]] = {}
     for table in tables:
-        title = table.caption.partition(". ")[0]
         for index, row in enumerate(table.rows):
             for job_id in row.jobs:
-                uses.setdefault(job_id, []).append(link(row_anchor(table, index), f"{title}: {row.label}"))
+                uses.setdefault(job_id, []).append(link(row_anchor(table, index), f"{table.title}: {row.label}"))
     return uses
 
 
 def runner_anchor(job: Job) -> str:
-    """Id of the section of a cell's runner."""
+    """Id of the section of a job's runner."""
     return f"runner-{anchor(job.suite)}-{anchor(job.runner)}"
 
 
 def provenance(selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
-    """A section for every runner of a suite and, in it, one for every cell."""
+    """A section for every runner of a suite and, in it, one for every job."""
     grouped: dict[str, list[Job]] = {}
     for job in selection.jobs:
         grouped.setdefault(job.runner, []).append(job)
@@ -150,7 +149,7 @@ def _recorded(record: Record) -> list[Html]:
             [part, *(_metric(record.metrics[part].get(name)) for name in METRICS)] for part in sorted(record.metrics)
         ]
         heading = ["Part", *(metric.label for metric in METRICS.values())]
-        found.append(plain_table(f"All samples of cell {record.job_id}, unweighted", heading, rows, "facts numbers"))
+        found.append(plain_table(f"All samples of job {record.job_id}, unweighted", heading, rows, "facts numbers"))
     return found
 
 
@@ -175,7 +174,7 @@ def describe_split(split: Mapping[str, Any]) -> str:
 
 
 def audit_sentence(audit: JobAudit) -> str:
-    """What is known about the split of a cell, in words."""
+    """What is known about the split of a job, in words."""
     if audit.samples is None:
         return f"{audit.problem}"
     parts = [f"{audit.samples.n:,} test samples with digest {audit.samples.digest[:16]}"]

@@ -33,7 +33,7 @@ _STATES = ("done", "failed", "timeout", "oom", "skipped", "stale", "missing")
 SUITE_TITLES = {"full": "Full suite", "fewshot": "Few-shot suite", "ablation": "Ablation suite"}
 
 
-def suite_title(suite: str) -> str:
+def suite_heading(suite: str) -> str:
     """A suite's name as a heading."""
     return SUITE_TITLES.get(suite, f"Suite {suite}")
 
@@ -61,7 +61,7 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
         ("Jobs done", [f"{len(selection.done)} of {len(selection.jobs)} planned" for selection in selections]),
         ("Newest run", [manifest.created for manifest in manifests]),
     ]
-    heading = element("tr", element("td"), *(element("th", suite_title(job.suite), scope="col") for job in first))
+    heading = element("tr", element("td"), *(element("th", suite_heading(job.suite), scope="col") for job in first))
     body = [element("tr", element("th", name, scope="row"), *_agreeing(values)) for name, values in facts]
     caption = "What this page shows"
     table = element("table", element("caption", caption), element("thead", heading), element("tbody", *body))
@@ -69,7 +69,7 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
 
 
 def _agreeing(values: Sequence[str]) -> list[Html]:
-    """The values of a row, or one wide job where all are the same."""
+    """The values of a row, or one wide cell where all are the same."""
     if len(set(values)) == 1:
         return [element("td", values[0], colspan=len(values) if len(values) > 1 else None)]
     return [element("td", value) for value in values]
@@ -82,7 +82,7 @@ def warnings(selections: Sequence[Selection], remarks: Sequence[str]) -> Html:
         suite = selection.jobs[0].suite
         if 0 < len(selection.done) < len(selection.jobs):
             missing = len(selection.jobs) - len(selection.done)
-            found.append(f"{suite_title(suite)}: {missing} of {len(selection.jobs)} planned jobs are not done.")
+            found.append(f"{suite_heading(suite)}: {missing} of {len(selection.jobs)} planned jobs are not done.")
     shown = {(selection.jobs[0].dataset_fingerprint, selection.jobs[0].profile) for selection in selections}
     if len(shown) > 1:
         found.insert(0, "The suites below were run on different data sets or profiles: do not compare across them.")
@@ -97,8 +97,8 @@ def coverage(selection: Selection, contexts: Mapping[str, JobContext]) -> Html:
     for job in selection.jobs:
         entry = registry.entries().get(job.runner)
         size = f", {job.split['train_cells']:,} cells" if "train_cells" in job.split else ""
-        name = job.label.rpartition(" #")[0].replace(job.runner, entry.title if entry else job.runner, 1)
-        grouped.setdefault(f"{name}{size}", []).append(states[job.id])
+        name = entry.title if entry else job.runner
+        grouped.setdefault(f"{name}{job.detail}{size}", []).append(states[job.id])
     body = [
         [name, str(len(found)), *(str(found.count(state)) if state in found else "" for state in present)]
         for name, found in grouped.items()

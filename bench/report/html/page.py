@@ -68,12 +68,20 @@ class SuiteResult:
 
 
 @dataclass(frozen=True)
+class _Listed:
+    anchor: str
+    title: str
+    suite: str
+    """Said in the list of contents where two entries have one title."""
+
+
+@dataclass(frozen=True)
 class _Section:
     anchor: str
     title: str
     body: Html
-    entries: tuple[tuple[str, str], ...] = ()
-    """Anchors and titles of what is in it, for the contents list."""
+    entries: tuple[_Listed, ...] = ()
+    """What is in it, for the list of contents."""
     folded: bool = False
     """Whether it is shown only when asked for."""
 
@@ -116,7 +124,7 @@ def render_page(
         budget -= len(written.encode())
         drawn.append(written)
     if figures or not_drawn:
-        entries = tuple((f"figure-{anchor(figure.name)}", figure.title) for figure in figures)
+        entries = tuple(_Listed(f"figure-{anchor(figure.name)}", figure.title, figure.suite) for figure in figures)
         missing = bullets([prose(f"No figure: {sentence}") for sentence in not_drawn], class_="notes")
         section = _Section("figures", "Figures", join([*drawn, missing]), entries)
         sections.insert(place, section)
@@ -188,14 +196,12 @@ def _chapter(section: _Section) -> list[Html]:
 
 def _contents(sections: Sequence[_Section]) -> Html:
     items = []
-    titles = Counter(title for section in sections for _, title in section.entries)
+    titles = Counter(entry.title for section in sections for entry in section.entries)
     for section in sections:
         inner = []
-        for target, title in section.entries:
-            if titles[title] > 1:  # the same of two suites, whose name begins or ends the anchor
-                suite = next((name for name in overview.SUITE_TITLES if name in re.split("[-_]", target)), target)
-                title = f"{title} ({overview.suite_title(suite)})"
-            inner.append(element("li", link(target, title)))
+        for entry in section.entries:
+            suite = f" ({overview.suite_heading(entry.suite)})" if titles[entry.title] > 1 else ""
+            inner.append(element("li", link(entry.anchor, f"{entry.title}{suite}")))
         items.append(element("li", link(section.anchor, section.title), element("ol", *inner) if inner else None))
     heading = element("summary", element("h2", "Contents"))
     return element("nav", element("details", heading, element("ol", *items)), aria_label="Contents")
@@ -214,7 +220,7 @@ def _of_tables(suites: Sequence[SuiteResult]) -> list[_Section]:
         chosen = [item for item in tables if re.fullmatch(pattern, item[1].name)]
         tables = [item for item in tables if item not in chosen]
         shown = [result_table(table, _sources(result), _ratio_note(table)) for result, table in chosen]
-        entries = tuple((table.name, _title(table)) for _, table in chosen)
+        entries = tuple(_Listed(table.name, table.title, result.suite) for result, table in chosen)
         folded = place in ("more", "time")
         sections.append(_Section(place, title, join([*(body if at == 0 else ()), *shown]), entries, folded))
     return sections
@@ -224,7 +230,7 @@ def _coverage(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, J
     parts: list[Child] = []
     for result in suites:
         parts += [
-            element("h3", overview.suite_title(result.suite)),
+            element("h3", overview.suite_heading(result.suite)),
             overview.coverage(result.selection, contexts),
             element("h4", "Not done, and why"),
             overview.failures(result.selection, contexts),
@@ -238,7 +244,7 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobC
         element(
             "p",
             "Every model of a table must be scored on the same values, and none of them may train. The test samples "
-            "of every cell are stored; their digest is over places, times and target values. Where the store also "
+            "of every job are stored; their digest is over places, times and target values. Where the store also "
             "describes the places and times of its data set, each split is rebuilt from its parameters and compared "
             "with what was scored. Fingerprints of the training values are not stored; the fingerprint of the whole "
             "data set is, and with the parameters of the split it determines them.",
@@ -250,7 +256,7 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobC
         audits = {job.id: audit for job in jobs if (audit := contexts[job.id].audit) is not None}
         command = commands.audit(jobs[0], specs[jobs[0].id], "NAME")
         parts += [
-            element("h3", overview.suite_title(result.suite)),
+            element("h3", overview.suite_heading(result.suite)),
             audit_section(result.selection, audits, command),
         ]
     return _Section("split-audit", "Split audit", join(parts), folded=True)
@@ -261,11 +267,11 @@ def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str,
     entries = []
     for result in suites:
         place = f"provenance-{result.suite}"
-        entries.append((place, overview.suite_title(result.suite)))
+        entries.append(_Listed(place, overview.suite_heading(result.suite), result.suite))
         parts.append(
             element(
                 "section",
-                element("h3", overview.suite_title(result.suite)),
+                element("h3", overview.suite_heading(result.suite)),
                 overview.dataset_facts(store, result.selection),
                 provenance(result.selection, contexts),
                 id=place,
@@ -275,7 +281,7 @@ def _provenance(store: Store, suites: Sequence[SuiteResult], contexts: dict[str,
 
 
 def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[DrawnFigure]) -> dict[str, JobContext]:
-    """What the page knows of every cell, by id."""
+    """What the page knows of every job, by id."""
     specs = _specs(store)
     shown = uses_of([table for result in suites for table in result.tables])
     for figure in figures:
@@ -304,21 +310,12 @@ def _ratio_note(table: Table) -> list[Child]:
     if runner is None or not any(key.startswith("ratio") for row in table.rows for key in row.values):
         return []
     entry = registry.get(runner)
-    jobs = [
-        link(f"cell-{job_id}", job_id[:6])
-        for row in table.rows
-        if row.label.startswith(entry.title) and row.family == entry.family
-        for job_id in row.jobs
-    ]
+    jobs = [link(f"cell-{job_id}", job_id[:6]) for row in table.rows if row.runner == runner for job_id in row.jobs]
     return [join([f"Ratios divide by {entry.title}, jobs ", join(jobs, ", "), "."])]
 
 
 def _sources(result: SuiteResult) -> dict[str, str]:
     return {job.id: runner_anchor(job) for job in result.selection.jobs}
-
-
-def _title(table: Table) -> str:
-    return table.caption.partition(". ")[0]
 
 
 def _hash(text: str) -> str:

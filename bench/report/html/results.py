@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.report.html.elements import Child, Html, bullets, element, join, link, prose, scrollable
 from bench.report.table import Column, Row, Table, best_values, is_best
-from bench.report.tables.shown import MISSING, plain_value, shown_columns
+from bench.report.tables.shown import MISSING, interval, plain_value, shown_columns
 
 
 def row_anchor(table: Table, index: int) -> str:
@@ -23,7 +23,6 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
         sources: job id → anchor of the section of its runner.
         notes: lines below it, before those of the table itself.
     """
-    title, _, circumstances = table.caption.partition(". ")
     columns = shown_columns(table)
     best = best_values(table)
     of_words = {key for row in table.rows for key, value in row.values.items() if value.text is not None}
@@ -48,15 +47,15 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
         head = element("tr", element("th", family, scope="rowgroup", colspan=len(columns) + 2), class_="family")
         body = [_row(row, columns, table, best, anchors[id(row)], sources) for row in rows]
         bodies.append(element("tbody", head, *body))
-    caption = element("caption", element("span", circumstances or title))
+    caption = element("caption", element("span", table.caption or table.title))
     missing = [join([f"{mark} ", prose(text)]) for mark, text in table.footnotes()]
     missing += [join(["Missing: ", prose(note)]) for note in table.notes]
     return element(
         "section",
-        element("h3", title),
+        element("h3", table.title),
         scrollable(
             element("table", caption, element("thead", element("tr", *heading)), *bodies, class_="sortable results"),
-            title,
+            table.title,
         ),
         bullets([*notes, *missing], class_="notes"),
         id=table.name,
@@ -99,12 +98,13 @@ def _value(row: Row, column: Column, table: Table, best: bool) -> Html:
         return element("td", value.text, class_="word", data_value=value.text)
     if value is None or math.isnan(value.value):
         return element("td", element("span", MISSING, class_="missing"), class_="number")
-    number, _, interval = plain_value(value, column, table).replace("-", "−").partition(" ")
+    number = plain_value(value, column, table, with_interval=False).replace("-", "−")
+    within = interval(value, column).replace("-", "−") if column.interval and value.known else ""
     mark = element("span", " (best)", class_="unseen") if best else None
     return element(
         "td",
         element("strong", number, mark) if best else number,
-        element("span", f" {interval}", class_="interval") if interval else None,
+        element("span", f" {within}", class_="interval") if within else None,
         class_="number",
         data_value=repr(float(value.value)),
     )

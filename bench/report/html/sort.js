@@ -1,6 +1,6 @@
 "use strict";
 
-// Sorting of result tables, and opening of the cell that a link leads to. Without this script the page is complete.
+// Sorting of result tables, and opening of the job that a link leads to. Without this script the page is complete.
 
 const status = document.getElementById("status");
 

@@ -15,7 +15,7 @@ from typing import Literal
 from bench.report import published
 from bench.report.paper.rankings import NOT_REACHED, RANK_AGREEMENT, REACHED, Claim, claims, jobs_of, stand_ins, title
 from bench.report.paper.scores import Scores
-from bench.report.published import PublishedValue
+from bench.report.published import Heading, PublishedValue
 from bench.report.results.comparison import Measure, interval_value
 from bench.report.results.marks import NOT_JUDGED
 from bench.report.results.selection import Selection, StatisticsReader
@@ -56,7 +56,7 @@ class Comparison:
         of_variant: whether ours is of our variant of the paper's model, which can reach a number but reproduce none.
     """
 
-    heading: str
+    heading: Heading
     label: str
     low: float
     published: float
@@ -130,7 +130,7 @@ def _absolute(number: int, values: Sequence[PublishedValue], scores: Scores, siz
         lower = None if item.part == "train" else item.metric == "rmse"
         slack = TOLERANCE * abs(item.value) if item.metric == "rmse" else 2 * TOLERANCE * (1 - item.value)
         slack += item.rounding
-        heading = f"Table {number}, {item.part} {'RMSE' if item.metric == 'rmse' else 'R²'}{sized}"
+        heading = Heading(number, f"{item.part} {'RMSE' if item.metric == 'rmse' else 'R²'}{sized}")
         for runner in stand_ins(scores, item.runner):
             ours = scores.number(runner, _measure(item))
             label = title(scores, runner, item) + _week(item)
@@ -156,7 +156,7 @@ def _ratios(number: int, values: Sequence[PublishedValue], scores: Scores, sized
             for runner in stand_ins(scores, item.runner):
                 found = scores.ratio(runner, other, _measure(item))
                 yield Comparison(
-                    f"Table {number}, ratio of {_quantity(item)}{sized}",
+                    Heading(number, f"ratio of {_quantity(item)}{sized}"),
                     f"{title(scores, runner, item)} ÷ {below.method}{_week(item)}",
                     low,
                     item.value / below.value,
@@ -198,7 +198,7 @@ def table(
         Column("verdict", "Verdict"),
     )
     caption = (
-        f"Published against reproduced. {circumstances} A number is reproduced where ours lies within {TOLERANCE:.0%} "
+        f"{circumstances} A number is reproduced where ours lies within {TOLERANCE:.0%} "
         "of the published one and its rounding; better or worse where our whole interval lies outside; otherwise: "
         f"cannot say. Rows of our variant of the paper's model say {REACHED} or {NOT_REACHED} instead. A ranking is "
         "decided by the ratio of two errors, the paper's better model first (below 1: the "
@@ -207,21 +207,19 @@ def table(
         "intervals are those of the tables (docs/uncertainty.md). Ratios are taken to the paper's best baseline of "
         f"each table, gaps on what a model was fitted on, in week {GAP_WEEK}."
     )
-    return Table("check", caption, "Row", columns, tuple(rows))
+    return Table("check", "Published against reproduced", caption, "Row", columns, tuple(rows))
 
 
 def by_published_table(found: Table) -> list[Table]:
     """The comparison as one table for each table of the paper, for readers of the page."""
-    numbers = sorted({family.partition(",")[0] for family, _ in found.families()})
-    title, _, rest = found.caption.partition(". ")
     return [
         replace(
             found,
-            name=f"{found.name}_{number.lower().replace(' ', '')}",
-            caption=f"{title}, {number}. {rest}",
-            rows=tuple(row for row in found.rows if row.family.partition(",")[0] == number),
+            name=f"{found.name}_{section.lower().replace(' ', '')}",
+            title=f"{found.title}, {section}",
+            rows=tuple(row for row in found.rows if row.section == section),
         )
-        for number in numbers
+        for section in sorted({row.section for row in found.rows})
     ]
 
 
@@ -237,7 +235,7 @@ def _row(item: Comparison) -> Row:
     values = {"published": Value(item.published), "verdict": words(item.verdict)}
     if item.ours is not None:
         values["ours"] = item.ours
-    return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.jobs)
+    return _placed(item, values)
 
 
 def _claim_row(item: Claim) -> Row:
@@ -252,4 +250,9 @@ def _claim_row(item: Claim) -> Row:
         values["published"] = Value(item.published)
         if item.decides is not None:
             values["ours"] = item.decides
-    return Row(item.label, item.heading, values, False, "no result" if item.ours is None else "", item.jobs)
+    return _placed(item, values)
+
+
+def _placed(item: Comparison | Claim, values: dict[str, Value]) -> Row:
+    note = "no result" if item.ours is None else ""
+    return Row(item.label, str(item.heading), values, False, note, item.jobs, section=item.heading.section)

@@ -50,7 +50,7 @@ def run(
 
     Args:
         about: what the report is about.
-        selections: suite → its cells.
+        selections: suite → its jobs.
         reader: their statistics.
         tables: name → table, with plain weighting.
         source: expectations file; None for the committed one of this data set and profile.

@@ -1,4 +1,4 @@
-"""Committed expectations: what a job of a table must be. They check results and never fill them.
+"""Committed expectations: what a number of a table must be. They check results and never fill them.
 
 A file ``tables/expectations/<data set>-<profile>.toml`` holds ``[[expect]]`` entries. Each names a table, a row (its
 runner, as in `Row.name`), a column, exactly one bound, and why it is expected. What the store has no run of is not run,
@@ -203,5 +203,4 @@ def table(outcomes: Sequence[Judgement], source: str, circumstances: str) -> Tab
         Column("found", "Found"),
         Column("state", "State"),
     )
-    caption = f"Committed expectations of {source}. {circumstances}"
-    return Table("expectations", caption, "Row", columns, tuple(rows))
+    return Table("expectations", f"Committed expectations of {source}", circumstances, "Row", columns, tuple(rows))

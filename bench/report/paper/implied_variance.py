@@ -61,7 +61,7 @@ class OwnTargets:
         jobs: number of stored jobs that were compared.
         n: samples.
         variance: of the target over them.
-        problems: one sentence for each cell that was scored on other values than most.
+        problems: one sentence for each job that was scored on other values than most.
     """
 
     group: str
@@ -136,7 +136,7 @@ def own_targets(selection: Selection, reader: StatisticsReader) -> list[OwnTarge
 
 
 def _sample(record: Record, part: str) -> str:
-    """Which training sample a cell had; all test samples are the same."""
+    """Which training sample a job had; all test samples are the same."""
     split = record.job.split
     if part == "test" or "train_cells" not in split:
         return ""
@@ -221,12 +221,12 @@ def table(own: Sequence[OwnTargets]) -> Table:
         Column("same", "Rows with the same values"),
     )
     caption = (
-        "Audit: RMSE² ÷ (1 − R²) is the variance of the values that a row was scored on; rows of one table must share "
-        "it. Published rows: in brackets, what the printed digits allow, and with how many of the other rows that can "
-        f"be the same; this store: from the sums of every cell, which must be equal. {families_of_table_1()}"
+        "RMSE² ÷ (1 − R²) is the variance of the values that a row was scored on; rows of one table must share it. "
+        "Published rows: in brackets, what the printed digits allow, and with how many of the other rows that can "
+        f"be the same; this store: from the sums of every job, which must be equal. {families_of_table_1()}"
     )
     problems = "".join(f" Not the same values: {text}." for item in own for text in item.problems)
-    return Table("audit", caption + problems, "Row", columns, tuple(rows))
+    return Table("audit", "Audit of what rows were scored on", caption + problems, "Row", columns, tuple(rows))
 
 
 def families_of_table_1() -> str:

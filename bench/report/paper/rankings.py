@@ -16,7 +16,7 @@ import numpy as np
 from bench.arrays import Doubles
 from bench.report import published
 from bench.report.paper.scores import Scores
-from bench.report.published import PublishedValue
+from bench.report.published import Heading, PublishedValue
 from bench.report.results.comparison import Measure, interval_value
 from bench.report.table import Value
 from bench.report.tables.numbered import GAP_WEEK, TABLE2_DENOMINATOR
@@ -27,7 +27,7 @@ RANK_AGREEMENT = 0.5
 """Spearman's correlation from which on two orders of models count as the same in the large."""
 FEWEST_RANKED = 4
 """Models below which a rank correlation says nothing."""
-Verdict = Literal["reproduced", "not reproduced", "cannot say", "reached by our variant", "not reached by our variant"]
+Outcome = Literal["reproduced", "not reproduced", "cannot say", "reached by our variant", "not reached by our variant"]
 REACHED: Final = "reached by our variant"
 NOT_REACHED: Final = "not reached by our variant"
 """Verdicts on rows of our variant of the paper's model: it is another model, which cannot reproduce anything."""
@@ -48,12 +48,12 @@ class Claim:
         jobs: ids behind ours.
     """
 
-    heading: str
+    heading: Heading
     label: str
     published: str | float
     ours: str | float | None
     decides: Value | None
-    verdict: Verdict
+    verdict: Outcome
     jobs: tuple[str, ...]
 
 
@@ -61,29 +61,29 @@ def claims(suite: str, scores: Scores, sized: str = "") -> list[Claim]:
     """The rankings of a suite's tables; once with the paper's model, and once with each of our variants of it."""
     found: list[Claim] = []
     for proposed in stand_ins(scores, DUAL_BRANCH):
-        with_variant, own = f"{_with(scores, proposed)}{sized}", len(found)
+        ranked, own = f"rankings{_with(scores, proposed)}{sized}", len(found)
         if suite == "full":
             values = [item for item in published.load(1) if item.metric == "rmse"]
-            found += _of_table(f"Table 1, rankings{with_variant}", "", values, scores, proposed)
-            found += _families(f"Table 1, rankings{with_variant}", values, scores, proposed)
+            found += _of_table(Heading(1, ranked), "", values, scores, proposed)
+            found += _families(Heading(1, ranked), values, scores, proposed)
         else:
             values = [item for item in published.load(2) if item.metric == "rmse"]
             for week in dict.fromkeys(item.week for item in values):
                 in_week = [item for item in values if item.week == week]
-                found += _of_table(f"Table 2, rankings{with_variant}", f", week {week}", in_week, scores, proposed)
-            found.append(_gap(f"Table 3, rankings{with_variant}", scores, proposed))
+                found += _of_table(Heading(2, ranked), f", week {week}", in_week, scores, proposed)
+            found.append(_gap(Heading(3, ranked), scores, proposed))
         if proposed != DUAL_BRANCH:
             found[own:] = map(_of_variant, found[own:])
     return found
 
 
 def _of_variant(claim: Claim) -> Claim:
-    words: dict[Verdict, Verdict] = {"reproduced": REACHED, "not reproduced": NOT_REACHED}
+    words: dict[Outcome, Outcome] = {"reproduced": REACHED, "not reproduced": NOT_REACHED}
     return replace(claim, verdict=words.get(claim.verdict, claim.verdict))
 
 
 def _of_table(
-    heading: str, where: str, values: Sequence[PublishedValue], scores: Scores, proposed: str
+    heading: Heading, where: str, values: Sequence[PublishedValue], scores: Scores, proposed: str
 ) -> Iterator[Claim]:
     models = _models(values, scores, proposed)
     winner = min(values, key=lambda item: item.value)
@@ -101,7 +101,7 @@ def _of_table(
     yield _rank_correlation(heading, f"rank correlation{where}", models, scores)
 
 
-def _rank_correlation(heading: str, label: str, models: Sequence[Model], scores: Scores) -> Claim:
+def _rank_correlation(heading: Heading, label: str, models: Sequence[Model], scores: Scores) -> Claim:
     theirs, jobs = np.array([model.item.value for model in models]), _jobs(scores, models)
     found = None
     if len(models) >= FEWEST_RANKED:
@@ -114,7 +114,7 @@ def _rank_correlation(heading: str, label: str, models: Sequence[Model], scores:
     return Claim(heading, label, 1.0, found.value, interval_value(found), verdict, jobs)
 
 
-def _families(heading: str, values: Sequence[PublishedValue], scores: Scores, proposed: str) -> Iterator[Claim]:
+def _families(heading: Heading, values: Sequence[PublishedValue], scores: Scores, proposed: str) -> Iterator[Claim]:
     """The order of the families, each by its best model: one claim for each two neighbours."""
     models = _models(values, scores, proposed)
     best = {family: min(item.value for item in values if item.family == family) for family in _families_of(values)}
@@ -136,7 +136,7 @@ def _families_of(values: Sequence[PublishedValue]) -> list[str]:
     return list(dict.fromkeys(item.family for item in values))
 
 
-def _gap(heading: str, scores: Scores, proposed: str) -> Claim:
+def _gap(heading: Heading, scores: Scores, proposed: str) -> Claim:
     """Whose generalisation gap is smaller, with training errors on what each model was fitted on, as published."""
     label = f"smaller gap, week {GAP_WEEK}"
     names = {item.runner: item.method for item in published.load(3)}
@@ -194,12 +194,12 @@ def _jobs(scores: Scores, models: Sequence[Model]) -> tuple[str, ...]:
     return jobs_of(scores, *(model.runner for model in models))
 
 
-def _unknown(heading: str, label: str, answer: str | float, jobs: tuple[str, ...]) -> Claim:
+def _unknown(heading: Heading, label: str, answer: str | float, jobs: tuple[str, ...]) -> Claim:
     return Claim(heading, label, answer, None, None, "cannot say", jobs)
 
 
 def _decided(
-    heading: str, label: str, answer: str, ours: str, found: Interval | None, holds: bool, jobs: tuple[str, ...]
+    heading: Heading, label: str, answer: str, ours: str, found: Interval | None, holds: bool, jobs: tuple[str, ...]
 ) -> Claim:
     """A claim that a ratio decides; two rows without a common sample of cells have none."""
     if found is None:
@@ -207,7 +207,7 @@ def _decided(
     return Claim(heading, label, answer, ours, interval_value(found), _judged(found, 1.0, holds), jobs)
 
 
-def _judged(found: Interval, boundary: float, holds: bool) -> Verdict:
+def _judged(found: Interval, boundary: float, holds: bool) -> Outcome:
     """Cannot say where the interval holds the boundary between the paper's answer and another one."""
     if not found.excludes(boundary):
         return "cannot say"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench.report.results.across import Side, common_runs, difference_across, disagreements
-from bench.report.results.comparison import Measure, interval_value, number
+from bench.report.results.comparison import Measure, interval_value, number, with_holm
 from bench.report.results.data_words import words_of
 from bench.report.results.selection import RowResult, rows
 from bench.report.table import Column, Row, Table, Value
-from bench.scoring.uncertainty import CONFIDENCE, holm
+from bench.scoring.uncertainty import CONFIDENCE
 from bench.store.reference import Reference
 
 _METRICS = ("rmse", "r2", "mae")
@@ -56,7 +56,8 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     mine = [row for row in rows(own.selection) if row.records]
     fresh = [row for row in mine if not {record.job_id for record in row.records} <= known]
     weeks = list(own.selection.jobs[0].split.get("weeks", ()))
-    groups = {f"_{week}": f"week:{week}" for week in weeks} or {"": "all"}
+    week_of: dict[str, int | None] = {f"_{week}": week for week in weeks} or {"": None}
+    groups = {after: "all" if week is None else f"week:{week}" for after, week in week_of.items()}
     lines: list[Row] = []
     for ours in fresh or mine:
         lines += _rows(own, reference, ours, theirs, groups, weighting)
@@ -64,8 +65,8 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
         return Beside(None, (f"Suite {suite} has no row of the sample sizes of reference {name}.", *made))
     words, first = words_of(own.reader.store, own.selection), own.selection.jobs[0]
     columns: list[Column] = []
-    for after, group in groups.items():
-        week = f"{words.short_step(int(group.partition(':')[2]))} " if after else ""
+    for after, step in week_of.items():
+        week = "" if step is None else f"{words.short_step(step)} "
         columns += [
             Column(f"value{after}", f"{week}RMSE", in_latex=not after, on_terminal=not after),
             Column(f"rmse{after}", f"{week}Δ RMSE"),
@@ -77,14 +78,15 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
         ]
     columns.append(Column("runs", "Runs", 0))
     caption = (
-        f"Own rows beside the committed reference {name}, suite {suite}: own − reference, under the same draws of "
-        f"places; below 0 (R²: above 0) the own row is better. RMSE is that of the row that the line names; the first "
-        f"line of a block is the own row itself. Data set {first.dataset} ({own.selection.manifest.dataset_title}); "
-        f"{own.selection.manifest.target_name} in {own.selection.manifest.target_units}; {words.split}; profile "
-        f"{first.profile}. In brackets: {CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio "
-        "is 1; Holm: corrected for the number of rows of the reference."
+        "Own − reference, under the same draws of places; below 0 (R²: above 0) the own row is better. RMSE is that of "
+        "the row that the line names; the first line of a block is the own row itself. Data set "
+        f"{first.dataset} ({own.selection.manifest.dataset_title}); {own.selection.manifest.target_name} in "
+        f"{own.selection.manifest.target_units}; {words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} "
+        "intervals (docs/uncertainty.md). p: two-sided, that the ratio is 1; Holm: corrected for the number of rows of "
+        "the reference."
     )
-    return Beside(Table(f"reference_{suite}", caption, "Row", tuple(columns), tuple(lines)), made)
+    title = f"Own rows beside the committed reference {name}, suite {suite}"
+    return Beside(Table(f"reference_{suite}", title, caption, "Row", tuple(columns), tuple(lines)), made)
 
 
 def _rows(
@@ -111,7 +113,7 @@ def _rows(
                     values[f"ratio{suffix}"] = interval_value(ratio)
                     values[f"p{suffix}"] = Value(ratio.p)
         lines.append(Row(_label(row), family, values, False, "", (*_jobs(ours), *_jobs(row))))
-    return _with_holm(lines, list(groups)) if others else []
+    return with_holm(lines, groups) if others else []
 
 
 def _is_paired(row: RowResult, ours: RowResult) -> bool:
@@ -127,16 +129,6 @@ def _values(side: Side, row: RowResult, groups: dict[str, str], weighting: str) 
     }
     values = {name: interval_value(value) for name, value in found.items() if value is not None}
     return values | {"runs": Value(row.runs)}
-
-
-def _with_holm(lines: list[Row], suffixes: list[str]) -> list[Row]:
-    for suffix in suffixes:
-        compared = [index for index, row in enumerate(lines) if f"p{suffix}" in row.values]
-        corrected = holm([lines[index].values[f"p{suffix}"].value for index in compared])
-        for index, p in zip(compared, corrected, strict=True):
-            values = lines[index].values | {f"p_holm{suffix}": Value(p)}
-            lines[index] = replace(lines[index], values=values)
-    return lines
 
 
 def _label(row: RowResult) -> str:

@@ -6,7 +6,7 @@ fitted to the same sample of cells, so repetitions are paired as well; on the fu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from bench.report.results.selection import RowResult, StatisticsReader, Term
 from bench.report.table import Column, Row, Value
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS
+from bench.scoring.uncertainty import holm
 from bench.store.records import Record
 
 
@@ -131,6 +132,23 @@ def paired(*compared: RowResult) -> list[RowResult]:
 def interval_value(found: Interval) -> Value:
     """A number of a table, with its interval where there is one."""
     return Value(found.value, found.low, found.high, found.p)
+
+
+def with_holm(compared: Sequence[Row], suffixes: Iterable[str]) -> list[Row]:
+    """Rows of comparisons with p-values corrected for how many there are, in the columns ``p_holm``.
+
+    Args:
+        compared: rows with values ``p`` + suffix, where they could be compared.
+        suffixes: of the columns; each has a correction of its own.
+    """
+    corrected = list(compared)
+    for suffix in suffixes:
+        known = [index for index, row in enumerate(corrected) if f"p{suffix}" in row.values]
+        p_values = holm([corrected[index].values[f"p{suffix}"].value for index in known])
+        for index, p in zip(known, p_values, strict=True):
+            values = corrected[index].values | {f"p_holm{suffix}": Value(p)}
+            corrected[index] = replace(corrected[index], values=values)
+    return corrected
 
 
 def mark_ties(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from bench.errors import BenchError
 from bench.report.results import few_blocks
-from bench.report.results.comparison import Measure, difference, interval_value, paired, ratio
+from bench.report.results.comparison import Measure, difference, interval_value, paired, ratio, with_holm
 from bench.report.results.data_words import words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import PROPOSED
-from bench.scoring.uncertainty import CONFIDENCE, DRAWS, holm
+from bench.scoring.uncertainty import CONFIDENCE, DRAWS
 
 
 def differences(
@@ -45,7 +44,7 @@ def differences(
             for theirs in others
             if theirs.records and theirs.key.train_cells == ours.key.train_cells
         ]
-        table_rows += _with_holm([row for row in own if row.values], groups)
+        table_rows += with_holm([row for row in own if row.values], [f"_{name}" if name else "" for name in groups])
     columns: list[Column] = []
     for name in groups:
         of_week, after = (f"{words.short_step(int(name))} ", f"_{name}") if name else ("", "")
@@ -60,10 +59,12 @@ def differences(
     columns += [Column("own_runs", "Own runs", 0), Column("runs", "Runs", 0)]
     first = selection.jobs[0]
     what = "proposed model" if subject is None else own_rows[0].title
-    caption = (
+    title = (
         f"Paired differences, {what} − {'baseline' if subject is None else 'other rows'}, "
-        f"{f'few-shot by {words.week}' if weeks else 'full suite'}. RMSE, MAE below 0 and R² above 0: "
-        f"the {what} is better; beside them ratios of RMSE. Data set {first.dataset} "
+        f"{f'few-shot by {words.week}' if weeks else 'full suite'}"
+    )
+    caption = (
+        f"RMSE, MAE below 0 and R² above 0: the {what} is better; beside them ratios of RMSE. Data set {first.dataset} "
         f"({selection.manifest.dataset_title}); {selection.manifest.target_name} in {selection.manifest.target_units}; "
         f"{words.split}; profile {first.profile}. In brackets: {CONFIDENCE:.0%} intervals over "
         f"{'samples of cells (and seeds), the same for both,' if weeks else 'seeds'} and places "
@@ -75,7 +76,7 @@ def differences(
     name, heading = (f"differences_{suite}", "Proposed − baseline")
     if subject is not None:
         name, heading = f"{name}_{subject}", f"{own_rows[0].title} − other"
-    return Table(name, caption, heading, tuple(columns), tuple(table_rows))
+    return Table(name, title, caption, heading, tuple(columns), tuple(table_rows))
 
 
 def _subjects(found: Sequence[RowResult], subject: str | None, suite: str) -> list[RowResult]:
@@ -129,15 +130,3 @@ def _note(*compared: RowResult) -> str:
         if row.runs == 1 and (row.key.train_cells or (entry is not None and entry.seeded))
     ]
     return f"one run of {', '.join(unknown)}" if unknown else ""
-
-
-def _with_holm(own: Sequence[Row], groups: Mapping[str, str]) -> list[Row]:
-    """Adds p-values corrected for the number of baselines, per week where there are weeks."""
-    corrected = list(own)
-    for after in [f"_{name}" if name else "" for name in groups]:
-        compared = [index for index, row in enumerate(own) if f"p{after}" in row.values]
-        p_values = holm([own[index].values[f"p{after}"].value for index in compared])
-        for index, p in zip(compared, p_values, strict=True):
-            values = corrected[index].values | {f"p_holm{after}": Value(p)}
-            corrected[index] = replace(corrected[index], values=values)
-    return corrected

@@ -51,7 +51,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class SampleNumbers:
     """Numbers per cell, step and column.
 
     Attributes:
@@ -90,7 +90,7 @@ class TruthReader:
 
     def __init__(self, store: Store, fingerprint: str, *, relative: bool = True) -> None:
         self._folder = dataset_folder(store, fingerprint)
-        self._read: dict[str, tuple[Explanation, float]] = {}
+        self._read: dict[str, tuple[SampleNumbers, float]] = {}
         self.features = tuple(frame(self._folder / SENSITIVITIES).columns.drop(_SAMPLE))
         places = frame(self._folder / CELLS, ["lon", "lat"])
         ids = spatial_block(places["lon"].to_numpy(np.float64), places["lat"].to_numpy(np.float64))
@@ -101,14 +101,14 @@ class TruthReader:
         self._productivity = explanation(frame(path), (TARGET, LAST_YEAR), path) if path.is_file() else None
         self.relative = relative and self._productivity is not None
 
-    def of(self, kind: Explains) -> tuple[Explanation, float]:
+    def of(self, kind: Explains) -> tuple[SampleNumbers, float]:
         """What explanations of a kind are compared with, and below which it is taken as 0."""
         name = CONTRIBUTIONS if kind == "contribution" else SENSITIVITIES
         if name not in self._read:
             truth = explanation(frame(self._folder / name), self.features, self._folder / name)
             counted = self.counted(truth.cells, truth.times)
             values = truth.values / self._target(truth.cells, truth.times)[:, :, None]
-            truth = Explanation(truth.cells, truth.times, values)
+            truth = SampleNumbers(truth.cells, truth.times, values)
             self._read[name] = truth, negligible(values, counted)
         return self._read[name]
 
@@ -227,7 +227,7 @@ def frame(path: object, columns: list[str] | None = None) -> pd.DataFrame:
         ) from error
 
 
-def explanation(table: pd.DataFrame, columns: Sequence[str], path: object) -> Explanation:
+def explanation(table: pd.DataFrame, columns: Sequence[str], path: object) -> SampleNumbers:
     """A stored table of every cell at every step.
 
     Raises:
@@ -238,4 +238,4 @@ def explanation(table: pd.DataFrame, columns: Sequence[str], path: object) -> Ex
         raise BenchError(f"{path} does not hold every cell at every step; delete it and issue `bench run` again.")
     ordered = table.sort_values(_SAMPLE, kind="stable")
     values = ordered[list(columns)].to_numpy(np.float32).reshape(len(cells), len(times), len(columns))
-    return Explanation(cells, times, values)
+    return SampleNumbers(cells, times, values)

@@ -14,7 +14,8 @@ from bench.store.records import Record
 from bench.suites.profiles import SMOKE
 
 NOT_JUDGED = "not judged (smoke)"
-BANNER = "Not judged (smoke): this profile tests the program with tiny models; its numbers say nothing about methods."
+WHY_NOT_JUDGED = "this profile tests the program with tiny models; its numbers say nothing about methods."
+BANNER = f"{NOT_JUDGED.capitalize()}: {WHY_NOT_JUDGED}"
 ENDED = {
     "converged": "when the error on held-out samples had stopped falling",
     "budget": "with its budget, before the error on held-out samples had stopped falling",
@@ -59,8 +60,7 @@ def marked(table: Table, selections: Iterable[Selection]) -> Table:
 
 
 def _unjudged(table: Table) -> Table:
-    title, stop, rest = table.caption.partition(". ")
-    return replace(table, caption=f"{title}{stop or '. '}{BANNER} {rest}".strip(), judged=False)
+    return replace(table, caption=f"{BANNER} {table.caption}".strip(), judged=False)
 
 
 def _without_ties(row: Row) -> Row:

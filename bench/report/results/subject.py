@@ -36,7 +36,7 @@ def subject(store: Store, selections: Mapping[str, Selection], *, needs_results:
 
     Args:
         store: where they are from.
-        selections: suite → its cells.
+        selections: suite → its jobs.
         needs_results: whether a report without a finished job has no sense.
 
     Raises:

@@ -93,9 +93,9 @@ def ablation_table(selection: Selection, reader: StatisticsReader, weighting: st
         Column("runs", "Runs", digits=0),
     )
     problems = dict.fromkeys(problem for line in lines for problem in line.result.problems)
-    return Table(
-        "ablation", _caption(selection, reader, weighting), "Variant", columns, tuple(map(_row, lines)), tuple(problems)
-    )
+    caption = _caption(selection, reader, weighting)
+    title = "What each part of the proposed model is worth"
+    return Table("ablation", title, caption, "Variant", columns, tuple(map(_row, lines)), tuple(problems))
 
 
 def _finding(
@@ -177,7 +177,7 @@ def _caption(selection: Selection, reader: StatisticsReader, weighting: str) -> 
         "area-weighted" if weighting == "area" else "",
     ]
     return (
-        f"What each part of the proposed model is worth. {'; '.join(filter(None, parts))}. Errors compare within this "
+        f"{'; '.join(filter(None, parts))}. Errors compare within this "
         f"table only. In brackets: {CONFIDENCE:.0%} intervals over places and samples of cells "
         "(docs/uncertainty.md); differences to the base (RMSE − its RMSE) are paired. Border: cells within "
         f"{DATE_LINE_DEGREES:g}° of the date line or, on regional data, within {HULL_DEGREES:g}° of the hull of all "

@@ -28,7 +28,7 @@ from bench.report.results.explanations import (
 from bench.report.results.selection import RowResult, Selection, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
-from bench.runners.entry import FAMILIES, Explains
+from bench.runners.entry import FAMILIES, REFERENCE, Explains
 from bench.scoring.agreement import DOMINANT, FEATURES, PLACES, SIGN, STEPS
 from bench.scoring.agreement import NEGLIGIBLE as NEGLIGIBLE_SHARE
 from bench.scoring.uncertainty import CONFIDENCE
@@ -40,7 +40,6 @@ _NOTES: dict[Explains, str] = {
     "contribution": "contributions",
     "share": "unsigned",
 }
-_REFERENCE = "Reference"
 COLUMNS = (
     Column(SIGN, "Sign", best="max"),
     Column(PLACES, "Rank, places", best="max"),
@@ -81,7 +80,7 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
     truth = TruthReader(store, first.dataset_fingerprint)
     sizes, views = {row.key.train_cells for row in explained}, {row.key.view for row in explained} - {None}
     references = [
-        _Explained(Row(title, _REFERENCE, _values(truth, [scored]), ranked=False), (scored,))
+        _Explained(Row(title, REFERENCE, _values(truth, [scored]), ranked=False), (scored,))
         for title, scored in trivial(truth, _scored_times(store, explained)).items()
     ]
     own = []
@@ -100,11 +99,12 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
         own.append(_Explained(Row(label, row.family, values, note=note, jobs=jobs), scored))
     columns, marked = _judged(truth, own, references)
     chance = {SIGN: 0.5, PLACES: 0.0, STEPS: 0.0, FEATURES: 0.0, DOMINANT: 1 / len(truth.features)}
-    nothing = Row("Chance", _REFERENCE, {name: Value(value) for name, value in chance.items()}, ranked=False)
+    nothing = Row("Chance", REFERENCE, {name: Value(value) for name, value in chance.items()}, ranked=False)
     table_rows = [nothing, *(item.row for item in references), *marked]
     ordered = sorted(table_rows, key=lambda row: FAMILIES.index(row.family) if row.family in FAMILIES else 99)
+    title = f"Agreement of importance weights with the true sensitivities, {suite_title(first.suite)}"
     caption = _caption(selection, truth)
-    return Table(f"interpretability_{first.suite}", caption, "Method", columns, tuple(ordered))
+    return Table(f"interpretability_{first.suite}", title, caption, "Method", columns, tuple(ordered))
 
 
 def _judged(
@@ -161,8 +161,7 @@ def _caption(selection: Selection, truth: TruthReader) -> str:
         "adds it), so that what says how much grows agrees with them."
     )
     return (
-        f"Agreement of importance weights with the true sensitivities, {suite_title(first.suite)}. Data set "
-        f"{first.dataset} ({selection.manifest.dataset_title}); {selection.manifest.target_name}; test year "
+        f"Data set {first.dataset} ({selection.manifest.dataset_title}); {selection.manifest.target_name}; test year "
         f"{first.split['test_year']}; profile {first.profile}; seeds {', '.join(map(str, repetitions))}. {scale} "
         f"Sign: share of equal signs where the truth is above {NEGLIGIBLE_SHARE:.0%} of the root mean square of its "
         "largest feature. Rank: mean Spearman correlation over places, over steps, and over features of a sample "

@@ -24,21 +24,41 @@ _PAGE_LINES = 42
 """Of a page, above which a table is continued on the next one."""
 _HEADING_CHARACTERS = 8
 Shows = Literal["numbers", "both", "intervals"]
-LAYOUTS: dict[str, tuple[tuple[str, str, Shows], ...]] = {
-    "table1": (("", "rmse|r2", "both"), ("training error, gap and ratios", "train_rmse|gap|.*ratio|runs", "both")),
+
+
+@dataclass(frozen=True)
+class PartLayout:
+    """Which columns of a table are one part of it.
+
+    Attributes:
+        title: added to the caption.
+        keys: pattern of the keys of its columns.
+        shows: numbers alone, numbers with their intervals below them, or intervals alone.
+        quantity: what all of its columns are of; their headings, which end with it, do not repeat it.
+    """
+
+    title: str
+    keys: str
+    shows: Shows = "both"
+    quantity: str = ""
+
+
+_WHOLE = PartLayout("", ".*")
+LAYOUTS = {
+    "table1": (PartLayout("", "rmse|r2"), PartLayout("training error, gap and ratios", "train_rmse|gap|.*ratio|runs")),
     "table2": (
-        ("RMSE", r"rmse_\d+", "numbers"),
-        ("R²", r"r2_\d+", "numbers"),
-        ("intervals of RMSE", r"rmse_\d+|runs", "intervals"),
+        PartLayout("RMSE", r"rmse_\d+", "numbers", "RMSE"),
+        PartLayout("R²", r"r2_\d+", "numbers", "R²"),
+        PartLayout("intervals of RMSE", r"rmse_\d+|runs", "intervals", "RMSE"),
     ),
     "table3": (
-        ("", "train_rmse|train_r2|test_rmse|test_r2|gap", "numbers"),
-        ("intervals", "train_rmse|test_rmse|test_r2|runs", "intervals"),
-        ("errors as published", "fitted_rmse|gap_published|paper_gap", "both"),
+        PartLayout("", "train_rmse|train_r2|test_rmse|test_r2|gap", "numbers"),
+        PartLayout("intervals", "train_rmse|test_rmse|test_r2|runs", "intervals"),
+        PartLayout("errors as published", "fitted_rmse|gap_published|paper_gap", quantity="as published"),
     ),
 }
-"""Table → its parts: title, columns, and what is shown of them. The first part is what the paper prints, and fits one
-column of a journal; the others are companions below the same number."""
+"""Table → its parts. The first one is what the paper prints, and fits one column of a journal; the others are
+companions below the same number."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +66,12 @@ class TablePart:
     """Some columns of a table, which stand side by side.
 
     Attributes:
-        title: added to the caption; columns whose headings end with it do not repeat it.
+        layout: what they have in common.
         columns: at least one, at most `MOST_COLUMNS` − 1.
-        shows: numbers alone, numbers with their intervals below them, or intervals alone.
     """
 
-    title: str
+    layout: PartLayout
     columns: tuple[Column, ...]
-    shows: Shows
 
 
 def latex(table: Table) -> str:
@@ -69,7 +87,7 @@ def latex(table: Table) -> str:
     below = [f"{mark} {text}." for mark, text in table.footnotes()]
     below += [f"{note[:1].upper()}{note[1:]}: {', '.join(dict.fromkeys(labels))}." for note, labels in notes.items()]
     below += [f"Missing: {note}." for note in table.notes]
-    written = " ".join(filter(None, [escape(table.caption), *map(escape, below)]))
+    written = " ".join(filter(None, [escape(table.whole_caption), *map(escape, below)]))
     caption = rf"\caption{{{written}}}" + "\n" + rf"\label{{tab:{table.name}}}"
     template = Template((paths.tables_dir() / "templates" / "table.tex").read_text())
     found: list[str] = []
@@ -77,7 +95,7 @@ def latex(table: Table) -> str:
         labels = (len(row.label) + len(row.marks) for row in table.rows)
         broken = max(labels, default=0) > _LABEL_CHARACTERS
         for body in _pages(list(_lines(table, part, broken))):
-            title = f"Continued: {escape(part.title)}." if part.title and at else "Continued."
+            title = f"Continued: {escape(part.layout.title)}." if part.layout.title and at else "Continued."
             head = caption if not found else rf"\addtocounter{{table}}{{-1}}\caption{{{title}}}"
             of_words = [any(_is_word(row, column) for row in table.rows) for column in part.columns]
             alignment = (r"p{5.2cm}" if broken else "l") + "".join("l" if word else "r" for word in of_words)
@@ -90,15 +108,14 @@ def latex(table: Table) -> str:
 def parts(table: Table) -> list[TablePart]:
     """The parts of a table, each of columns that fit side by side."""
     columns = [column for column in shown_columns(table) if column.in_latex]
-    layout = LAYOUTS.get(table.name, (("", ".*", "both"),))
     found = []
-    for title, pattern, shows in layout:
-        chosen = [column for column in columns if re.fullmatch(pattern, column.key)]
-        if shows == "intervals" and not any(_has_interval(table, column) for column in chosen):
+    for layout in LAYOUTS.get(table.name, (_WHOLE,)):
+        chosen = [column for column in columns if re.fullmatch(layout.keys, column.key)]
+        if layout.shows == "intervals" and not any(_has_interval(table, column) for column in chosen):
             continue
-        if shows == "intervals":
+        if layout.shows == "intervals":
             chosen = [column for column in chosen if _has_interval(table, column) or column.key == "runs"]
-        found += [TablePart(title, tuple(own), shows) for own in _side_by_side(table, chosen, shows)]
+        found += [TablePart(layout, tuple(own)) for own in _side_by_side(table, chosen, layout.shows)]
     return found
 
 
@@ -152,7 +169,7 @@ def _heading_lines(label: str) -> list[str]:
 
 
 def _heading(column: Column, part: TablePart) -> str:
-    said = part.title.rpartition(" ")[2]
+    said = part.layout.quantity
     lines = _heading_lines(column.label.removesuffix(f" {said}") if said else column.label)
     stacked = r"\\".join(map(escape, lines))
     return stacked if len(lines) == 1 else rf"\shortstack[r]{{{stacked}}}"
@@ -171,11 +188,11 @@ def _lines(table: Table, part: TablePart, broken: bool) -> Iterator[tuple[str, b
         for index, row in enumerate(rows):
             numbers, intervals = [], []
             for column in part.columns:
-                number, within = _texts(table, row, column, part.shows)
+                number, within = _texts(table, row, column, part.layout.shows)
                 text = escape(number).replace("-", "$-$") if not _is_word(row, column) else escape(number)
                 if number == MISSING:
                     text = "--"
-                bold = part.shows != "intervals" and is_best(row, column, best)
+                bold = part.layout.shows != "intervals" and is_best(row, column, best)
                 numbers.append(rf"\textbf{{{text}}}" if bold else text)
                 intervals.append(escape(within).replace("-", "$-$"))
             line = " & ".join([f"{raggedly}{escape(row.label + row.marks)}", *numbers]) + r" \\"

@@ -12,7 +12,7 @@ from bench.report.results.data_words import DataWords, suite_title, words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
-from bench.runners.entry import FAMILIES, TRAINING_ROWS
+from bench.runners.entry import FAMILIES, REFERENCE, TRAINING_ROWS
 from bench.scoring.interval import Interval
 from bench.scoring.uncertainty import CONFIDENCE
 
@@ -22,7 +22,6 @@ TABLE2_DENOMINATOR = "gnnwr"
 """The paper's best geographically weighted model: ratios of Tables 2 and 3 are taken to it."""
 GAP_WEEK = 40
 """The week that Table 3 is about."""
-_REFERENCE = "Reference"
 
 
 def table1(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
@@ -42,8 +41,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         published_rmse = published.lookup(paper, row.key.runner, "rmse")
         if published_rmse is not None and paper_denominator is not None:
             values["paper_ratio"] = Value(published_rmse / paper_denominator)
-        label = _sized(row, found)
-        table_rows.append(_row(row, label, values))
+        table_rows.append(_row(row, found, values))
     present = {row.key.runner for row in found}
     for item in paper:
         if item.metric == "rmse" and item.runner not in present and paper_denominator is not None:
@@ -62,8 +60,9 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     )
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = f"Comparison of methods{words.table(1)}. {_circumstances(selection, reader, found, weighting, words)}"
-    return Table("table1", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
+    title = f"Comparison of methods{words.table(1)}"
+    caption = _circumstances(selection, reader, found, weighting, words)
+    return Table("table1", title, caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
 def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
@@ -77,7 +76,7 @@ def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plai
                 values[name] = Value(_mean([getattr(record, name) or 0.0 for record in row.records]))
             values["peak_memory_gb"] = Value(max(record.peak_memory_bytes or 0 for record in row.records) / 1e9)
             values["threads"] = Value(max(record.threads or 0 for record in row.records))
-        table_rows.append(_row(row, _sized(row, found), values))
+        table_rows.append(_row(row, found, values))
     columns = (
         Column("fit_seconds", "Fit (s)", digits=1),
         Column("predict_seconds", "Predict (s)", digits=1),
@@ -87,9 +86,13 @@ def costs(selection: Selection, reader: StatisticsReader, weighting: str = "plai
     )
     gpus = {record.device for record in selection.done if record.device not in (None, "cpu")}
     processors = sorted({record.host.processor for record in selection.done} | gpus)
-    caption = f"Time and memory, {suite_title(selection.jobs[0].suite)}. Profile {selection.jobs[0].profile}"
-    caption += f", on {', '.join(processors)}. Predict: the test part; process: with imports and training predictions."
-    return Table(f"costs_{selection.jobs[0].suite}", caption, "Method", columns, _in_family_order(table_rows))
+    first = selection.jobs[0]
+    caption = (
+        f"Profile {first.profile}, on {', '.join(processors)}. Predict: the test part; process: with imports and "
+        "training predictions."
+    )
+    title = f"Time and memory, {suite_title(first.suite)}"
+    return Table(f"costs_{first.suite}", title, caption, "Method", columns, _in_family_order(table_rows))
 
 
 def table2(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
@@ -113,7 +116,7 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
             gnnwr = published.lookup(paper, TABLE2_DENOMINATOR, "rmse", week=week)
             if ours is not None and gnnwr is not None:
                 values[f"paper_ratio_{week}"] = Value(ours / gnnwr)
-        table_rows.append(_row(row, _sized(row, found), values))
+        table_rows.append(_row(row, found, values))
     table_rows += _unplanned(found, paper)
     columns: list[Column] = [Column("runs", "Runs", digits=0)]
     for week in weeks:
@@ -126,11 +129,9 @@ def table2(selection: Selection, reader: StatisticsReader, weighting: str = "pla
             columns.append(Column(f"paper_ratio_{week}", f"W{week} paper's ratio", in_latex=False, on_terminal=False))
     measures = {f"{metric}_{week}": Measure(metric, f"week:{week}") for week in weeks for metric in ("rmse", "r2")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
-    caption = (
-        f"Few-shot comparison by {words.week}{words.table(2)}. "
-        f"{_circumstances(selection, reader, found, weighting, words)}"
-    )
-    return Table("table2", caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
+    title = f"Few-shot comparison by {words.week}{words.table(2)}"
+    caption = _circumstances(selection, reader, found, weighting, words)
+    return Table("table2", title, caption, "Method", tuple(columns), _in_family_order(table_rows), _problems(found))
 
 
 def table3(selection: Selection, reader: StatisticsReader, weighting: str = "plain") -> Table:
@@ -154,7 +155,7 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
         paper_gap = published.lookup(paper, row.key.runner, "rmse", week=GAP_WEEK, part="gap")
         if paper_gap is not None:
             values["paper_gap"] = Value(paper_gap)
-        table_rows.append(_row(row, _sized(row, found), values))
+        table_rows.append(_row(row, found, values))
     table_rows += _unplanned(found, paper)
     columns = (
         Column("train_rmse", "Train RMSE"),
@@ -172,12 +173,12 @@ def table3(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures = {f"test_{metric}": Measure(metric, group) for metric in ("rmse", "r2")}
     measures["gap"] = Measure("rmse", group, minus="train")
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
+    title = f"Generalisation gap in {words.week} {week}{words.table(3)}"
     caption = (
-        f"Generalisation gap in {words.week} {week}{words.table(3)}. "
         f"{_circumstances(selection, reader, found, weighting, words)} As published: the training error is taken on "
         "what a model was fitted on, for spatial models means over the training years."
     )
-    return Table("table3", caption, "Method", columns, _in_family_order(table_rows), _problems(found))
+    return Table("table3", title, caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
 def gap_week(selection: Selection) -> int:
@@ -206,7 +207,7 @@ def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> Row
 def _explained(reader: StatisticsReader, row: RowResult, week: int, values: dict[str, Value]) -> dict[str, Value]:
     """The error of a week with the reason of its size, where it is enormous."""
     error, share = (values.get(f"{metric}_{week}") for metric in ("rmse", "r2"))
-    if error is None or share is None or row.family == _REFERENCE:
+    if error is None or share is None or row.family == REFERENCE:
         return {}
     return {f"rmse_{week}": replace(error, footnote=extrapolation.footnote(reader, row, week, share.value))}
 
@@ -215,31 +216,34 @@ def _shown(key: str, found: Interval | None) -> dict[str, Value]:
     return {} if found is None else {key: interval_value(found)}
 
 
-def _row(row: RowResult, label: str, values: dict[str, Value]) -> Row:
+def _row(row: RowResult, found: Sequence[RowResult], values: dict[str, Value]) -> Row:
     if row.records:
         values = values | {"runs": Value(row.runs)}
     notes = [] if len(row.records) == row.planned else [f"{len(row.records)} of {row.planned} done"]
     sampled = {record.job.parameters.get(TRAINING_ROWS): record.n_train for record in row.records}
     notes += [f"learnt from {rows:,} of {n_train:,} training samples" for rows, n_train in sampled.items() if rows]
+    detail = _detail(row, found)
     return Row(
-        label,
+        row.title + detail,
         row.family,
         values,
-        row.family != _REFERENCE,
+        row.family != REFERENCE,
         "; ".join(notes),
         tuple(record.job_id for record in row.records),
-        row.key.runner + label.removeprefix(row.title),
+        row.key.runner + detail,
         len(row.records) == row.planned,
+        runner=row.key.runner,
     )
 
 
-def _sized(row: RowResult, found: Sequence[RowResult]) -> str:
+def _detail(row: RowResult, found: Sequence[RowResult]) -> str:
+    """What tells a row from others of its runner, in brackets behind its title; "" where there are none."""
     parts = [row.key.view] if row.key.view and len({other.key.view for other in found if other.key.view}) > 1 else []
     if len({other.key.train_cells for other in found}) > 1:
         parts.append(f"{row.key.train_cells} cells")
     if row.key.variant:
         parts.append(row.key.variant)
-    return f"{row.title} ({', '.join(filter(None, parts))})" if parts else row.title
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _unplanned(found: Sequence[RowResult], paper: Sequence[published.PublishedValue]) -> list[Row]:

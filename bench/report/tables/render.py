@@ -36,7 +36,7 @@ def as_csv(table: Table) -> str:
                 marked = "tied" if value.tied else "yes" if is_best(row, column, best) else ""
                 low, high = _number(value.low), _number(value.high)
                 text = _number(value.value) if value.text is None else value.text
-                note = "; ".join(filter(None, (row.note, *(MARKS[mark].partition(":")[0] for mark in row.marks))))
+                note = "; ".join(filter(None, (row.note, *(MARKS[mark].short for mark in row.marks))))
                 line = [row.family, row.label, column.key, text, low, high, marked, note]
                 writer.writerow([*line, " ".join(row.jobs)])
     return stream.getvalue()
@@ -61,7 +61,7 @@ def markdown(table: Table) -> str:
         *(f"- {mark}: {markdown_escape(text)}" for mark, text in table.footnotes()),
         *(f"- missing: {markdown_escape(note)}" for note in table.notes),
     )
-    return "\n".join([*lines, "", markdown_escape(table.caption), *below, ""])
+    return "\n".join([*lines, "", markdown_escape(table.whole_caption), *below, ""])
 
 
 def print_table(table: Table) -> None:
@@ -94,7 +94,7 @@ def print_table(table: Table) -> None:
             ]
             grid.add_row(cell(f"  {row.shown_label}"), *cells)
     out.print(grid)
-    out.print(one_line(table.caption), markup=False, highlight=False)
+    out.print(one_line(table.whole_caption), markup=False, highlight=False)
     for mark, text in table.footnotes():
         out.print(f"{mark}: {one_line(text)}", markup=False, highlight=False)
     for problem in table.notes:

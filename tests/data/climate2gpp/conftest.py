@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from bench.data.climate2gpp.inventory import Inventory, expand, take_stock
-from tools.make_archive import Layout, write_archive
+from tools.make_archive import ArchiveLayout, write_archive
 
 EXTRA = ("dask", "pyhdf", "rioxarray")
 """What the tests of files need; Earth Engine's and cfgrib's say so themselves."""
 YEARS = (2019, 2020)
-LAYOUT = Layout(bounds=(100.0, 29.0, 104.0, 32.0), degrees=0.5, cover_degrees=0.25, gpp_degrees=0.25)
+LAYOUT = ArchiveLayout(bounds=(100.0, 29.0, 104.0, 32.0), degrees=0.5, cover_degrees=0.25, gpp_degrees=0.25)
 """Land all over: 4 x 3 cells of 1 degree."""
 
 

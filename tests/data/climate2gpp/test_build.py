@@ -44,7 +44,7 @@ from bench.errors import BenchError
 from bench.system.ownership import host_name
 from tests.conftest import Bench, bench_environment
 from tests.data.climate2gpp.conftest import LAYOUT, replace_by_copy, stock
-from tools.make_archive import Layout, value, write_era5
+from tools.make_archive import ArchiveLayout, value, write_era5
 
 pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]
 DEGREES = 1.0
@@ -166,7 +166,7 @@ def test_other_units_give_the_same_numbers(
 
 def test_hours_become_days(tmp_path: Path) -> None:
     """Means over hours, extremes of hours, and totals that stand at the following midnight."""
-    layout = Layout(bounds=(100.0, 30.0, 102.0, 32.0), degrees=1.0, hourly=True, packed=False)
+    layout = ArchiveLayout(bounds=(100.0, 30.0, 102.0, 32.0), degrees=1.0, hourly=True, packed=False)
     hourly = {short: next(row for row in ERA5_LAND if row.short_name == short) for short in ("t2m", "ssrd")}
     paths = {short: write_era5(tmp_path, row, 2019, layout) for short, row in hourly.items()}
     temperature = source_of(hourly["t2m"], list(open_layers(paths["t2m"])))
@@ -185,7 +185,7 @@ def test_hours_become_days(tmp_path: Path) -> None:
 @pytest.fixture
 def hours_of_sun(tmp_path: Path) -> Path:
     """Radiation accumulated from midnight, every hour of 2019 and the midnight after it, as float32."""
-    layout = Layout(bounds=(100.0, 30.0, 102.0, 32.0), degrees=1.0, hourly=True, packed=False)
+    layout = ArchiveLayout(bounds=(100.0, 30.0, 102.0, 32.0), degrees=1.0, hourly=True, packed=False)
     return write_era5(tmp_path, by_name(SUN), 2019, layout)
 
 

@@ -25,7 +25,7 @@ from bench.data.era5_land import ERA5_LAND, by_file_name
 from bench.errors import BenchError
 from tests.conftest import Bench
 from tests.data.climate2gpp.earth_engine_numpy import Server
-from tools.make_archive import Layout, write_era5
+from tools.make_archive import ArchiveLayout, write_era5
 
 ee = pytest.importorskip("ee", reason="the extra 'build' is not installed")
 apitestcase = pytest.importorskip("ee.apitestcase", reason="the extra 'build' is not installed")
@@ -109,7 +109,7 @@ def test_graphs_use_known_algorithms_and_name_the_collection(offline: None, requ
         assert ("reduce.mean" in used) == (request_.aggregation == "mean")
 
 
-CONGO = Layout(bounds=(20.0, -1.0, 22.0, 1.0), degrees=0.25, packed=False)
+CONGO = ArchiveLayout(bounds=(20.0, -1.0, 22.0, 1.0), degrees=0.25, packed=False)
 """Land all over, on the equator, where areas go with degrees: 2 x 2 cells of 1 degree with 16 pixels each."""
 
 

@@ -18,7 +18,7 @@ from bench.data.climate2gpp.source import source_of
 from bench.data.era5_land import ERA5_LAND, by_name
 from bench.errors import BenchError
 from tests.data.climate2gpp.conftest import YEARS, replace_by_copy, stock
-from tools.make_archive import Layout, write_era5
+from tools.make_archive import ArchiveLayout, write_era5
 
 pytestmark = [pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"), pytest.mark.usefixtures("extra")]
 
@@ -80,7 +80,7 @@ def test_two_grids_of_one_variable_are_refused(copied: Callable[[], Path]) -> No
     root = copied()
     (root / "era5" / "era5_land_skt_2020.nc").unlink()
     variable = next(row for row in ERA5_LAND if row.short_name == "skt")
-    write_era5(root / "era5", variable, 2020, Layout(bounds=(100.0, 29.0, 104.0, 32.0), degrees=1.0))
+    write_era5(root / "era5", variable, 2020, ArchiveLayout(bounds=(100.0, 29.0, 104.0, 32.0), degrees=1.0))
     with pytest.raises(BenchError, match=r"skt_2020.nc has another grid \(3 x 4\) than .*skt_2019.nc \(6 x 8\)"):
         stock(root)
 
@@ -130,7 +130,7 @@ def test_a_pattern_without_files_is_named() -> None:
 
 
 def test_hourly_files_need_every_hour_and_the_midnight_after_the_last_day(tmp_path: Path) -> None:
-    layout = Layout(bounds=(100.0, 30.0, 101.0, 31.0), degrees=0.5, hourly=True)
+    layout = ArchiveLayout(bounds=(100.0, 30.0, 101.0, 31.0), degrees=0.5, hourly=True)
     for variable in ERA5_LAND:
         if variable.short_name in ("t2m", "tp"):
             write_era5(tmp_path, variable, 2019, layout)

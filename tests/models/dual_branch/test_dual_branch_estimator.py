@@ -518,6 +518,14 @@ def test_no_static_features_at_all_are_fine(make):
 
 
 @BOTH
+def test_targets_of_the_samples_alone_say_the_same_as_a_whole_panel_of_them(make):
+    panel = make_panel()
+    target, (cells, times) = make_target(panel), first_year()
+    whole, alone = (make().fit(panel, given, cells, times) for given in (target, target[cells, times]))
+    np.testing.assert_array_equal(whole.predict(panel, cells, times), alone.predict(panel, cells, times))
+
+
+@BOTH
 def test_bad_input_is_a_clear_error(make):
     panel = make_panel()
     target, (cells, times) = make_target(panel), first_year()
@@ -527,6 +535,8 @@ def test_bad_input_is_a_clear_error(make):
         make().save("never.pt")
     with pytest.raises(ValueError, match="target has shape"):
         make().fit(panel, target[:, 1:], cells, times)
+    with pytest.raises(ValueError, match="target has shape"):
+        make().fit(panel, target[cells, times][1:], cells, times)
     missing = target.copy()
     missing[4, 2] = np.nan
     with pytest.raises(ValueError, match="target is NaN, infinite or masked at training cell 4, time 2"):

@@ -10,7 +10,7 @@ from torch_frame import stype
 from torch_frame.data.stats import StatType, compute_col_stats
 
 from models.pytorch_frame import MODELS, PyTorchFrameOptions, PyTorchFrameRegressor, TrainingOptions
-from models.pytorch_frame.columns import Columns
+from models.pytorch_frame.columns import ModelColumns
 
 NAMES = ("temperature", "radiation", "constant", "lon")
 TRAINING = TrainingOptions(epochs=2, batch_size=64, learning_rate=3e-3, schedule="one_cycle", seed=3, device="cpu")
@@ -230,7 +230,7 @@ def test_options_out_of_range_are_refused(change, message):
 def test_columns_without_a_name_get_one():
     features, target = rows()
     columns = PyTorchFrameRegressor(options("resnet"), TRAINING).fit(features, target).columns_
-    assert isinstance(columns, Columns) and columns.given == ("x0", "x1", "x2", "x3")
+    assert isinstance(columns, ModelColumns) and columns.given == ("x0", "x1", "x2", "x3")
 
 
 def test_a_task_leaves_the_estimator_as_it_is():

@@ -22,7 +22,7 @@ from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import make_cube
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import make_cell, make_record
+from tests.store.test_store import make_job, make_record
 
 EPOCHS = 4
 LARGEST = 20
@@ -45,10 +45,10 @@ def residual_of(cell: np.ndarray) -> np.ndarray:
     return (cell - 17.5) / 10.0
 
 
-def put(store: Store, cube: Cube, cell: Job, scale: float, *, explains: bool = False) -> None:
-    """Publishes a done cell: errors are ``scale`` × `residual_of` everywhere."""
-    work = store.new_work_folder(cell.id)
-    split = make_split(cube, cell.split)
+def put(store: Store, cube: Cube, job: Job, scale: float, *, explains: bool = False) -> None:
+    """Publishes a done job: errors are ``scale`` × `residual_of` everywhere."""
+    work = store.new_work_folder(job.id)
+    split = make_split(cube, job.split)
     predicted = {
         name: (part.of(cube.target) + scale * residual_of(part.cells)[:, None]).astype(np.float32)
         for name, part in (("train", split.scored_train), ("test", split.test))
@@ -62,13 +62,13 @@ def put(store: Store, cube: Cube, cell: Job, scale: float, *, explains: bool = F
     if explains:
         step = cube.step_of_year[samples["time"]]
         features = enumerate((*cube.feature_names, *cube.static_names))
-        weights = {name: weight_of(samples["cell"], step, at, cell.repetition) for at, name in features}
+        weights = {name: weight_of(samples["cell"], step, at, job.repetition) for at, name in features}
         pd.DataFrame(samples | weights).to_parquet(work / "importance.parquet")
         names.append("importance.parquet")
         history = history_table([Epoch("", epoch, 8.0 / epoch, None) for epoch in range(1, EPOCHS + 1)])
         history.to_parquet(work / "history.parquet", index=False)
         names.append("history.parquet")
-    record = make_record(cell, files={name: sha256(work / name) for name in names}, n_test=len(test))
+    record = make_record(job, files={name: sha256(work / name) for name in names}, n_test=len(test))
     store.publish(work, record)
 
 
@@ -77,13 +77,13 @@ def full_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of the full suite: two seeds of the proposed model, and two baselines."""
     store, cube = Store(tmp_path_factory.mktemp("figures") / "runs", create=True), grid_cube()
     make = {"split": full_parameters(cube), "dataset_fingerprint": cube.fingerprint}
-    proposed = [make_cell(runner="dual_branch_plus", repetition=index, seed=index, **make) for index in range(2)]
-    others = [make_cell(runner="lightgbm_large", view="located", **make), make_cell(runner="climatology", **make)]
+    proposed = [make_job(runner="dual_branch_plus", repetition=index, seed=index, **make) for index in range(2)]
+    others = [make_job(runner="lightgbm_large", view="located", **make), make_job(runner="climatology", **make)]
     add_manifest(store, "2026-01-01T00:00:00Z", [*proposed, *others])
-    for cell in proposed:
-        put(store, cube, cell, 0.5, explains=True)
-    for cell in others:
-        put(store, cube, cell, 1.0)
+    for job in proposed:
+        put(store, cube, job, 0.5, explains=True)
+    for job in others:
+        put(store, cube, job, 1.0)
     write_dataset_record(store, cube)
     return store
 
@@ -92,8 +92,8 @@ def full_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def fewshot_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """A store of the few-shot suite with two numbers of training cells."""
     store, cube = Store(tmp_path_factory.mktemp("figures") / "runs", create=True), grid_cube()
-    cells = [
-        make_cell(
+    jobs = [
+        make_job(
             suite="fewshot",
             runner=runner,
             split=fewshot_parameters(cube, (10, 30), size, 0),
@@ -102,9 +102,9 @@ def fewshot_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         for runner in ("dual_branch", "gwr")
         for size in (10, LARGEST)
     ]
-    add_manifest(store, "2026-01-01T00:00:00Z", cells, suite="fewshot")
-    for cell in cells:
-        put(store, cube, cell, 10.0 / cell.split["train_cells"], explains=cell.runner == "dual_branch")
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="fewshot")
+    for job in jobs:
+        put(store, cube, job, 10.0 / job.split["train_cells"], explains=job.runner == "dual_branch")
     write_dataset_record(store, cube)
     return store
 

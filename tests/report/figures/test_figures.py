@@ -14,7 +14,7 @@ from bench.report.figures import save
 from bench.store.store import Store
 from tests.report.figures.conftest import context_of, drawings_of, figure_of
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import make_cell
+from tests.store.test_store import make_job
 
 
 def test_every_figure_of_the_full_suite_is_there(full_store: Store) -> None:
@@ -30,7 +30,7 @@ def test_every_figure_of_the_full_suite_is_there(full_store: Store) -> None:
     assert drawings.left_out == ("Learning curves (full): every run of this suite trains on all cells.",)
 
 
-def test_captions_and_values_name_data_profile_models_seeds_and_cells(full_store: Store) -> None:
+def test_captions_and_values_name_data_profile_models_seeds_and_jobs(full_store: Store) -> None:
     records = {record.job_id: record for record in full_store.records()}
     for figure in drawings_of(full_store, "full").figures:
         for part in ("Data set toy (a toy)", "suite full", "profile smoke", "test year 2020", "Dual-branch plus: 0, 1"):
@@ -86,7 +86,7 @@ def test_fewshot_leaves_figure_4_out_because_of_its_few_steps(fewshot_store: Sto
 
 def test_a_store_with_nothing_done_gives_reasons_and_no_figure(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs", create=True)
-    add_manifest(store, "2026-01-01T00:00:00Z", [make_cell(runner="dual_branch")])
+    add_manifest(store, "2026-01-01T00:00:00Z", [make_job(runner="dual_branch")])
     drawings = drawings_of(store, "full")
     assert not drawings.figures and len(drawings.left_out) == 7
     assert all(

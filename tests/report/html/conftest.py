@@ -1,4 +1,4 @@
-"""A store with every state that a cell can have, and what a browser's parser sees of a page."""
+"""A store with every state that a job can have, and what a browser's parser sees of a page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import make_cube
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import HOST, make_cell
+from tests.store.test_store import HOST, make_job
 from tests.support.nasty import NASTY
 
 _VOID = {"img", "meta"}
@@ -73,7 +73,7 @@ class PageReader(HTMLParser):
 
 
 def publish(store: Store, job: Job, cube: Cube, noise: float, status: str = "done", reason: str = "") -> Record:
-    """Publishes a cell as `bench run` does: statistics, predictions of the test part and a record."""
+    """Publishes a job as `bench run` does: statistics, predictions of the test part and a record."""
     work = store.new_work_folder(job.id)
     files = {}
     split = make_split(cube, job.split)
@@ -137,14 +137,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Both suites; done, failed, timed out, missing, stale and set aside. Tests only read it."""
     store, cube = Store(tmp_path_factory.mktemp("page") / "runs", create=True), make_cube()
     located = {"view": "located"}
-    large = make_cell(runner="lightgbm_large", seed=5, **located)
-    plain = [make_cell(runner="lightgbm", repetition=index, seed=index, **located) for index in range(2)]
-    old = make_cell(runner="xgboost", repetition=0, **located)
-    new = make_cell(runner="xgboost", repetition=1, runner_version=2, **located)
-    late = make_cell(runner="catboost", **located)
-    missing = make_cell(runner="knn_unif", **located)
-    strange = make_cell(runner=NASTY.name)
-    reference = make_cell(runner="climatology")
+    large = make_job(runner="lightgbm_large", seed=5, **located)
+    plain = [make_job(runner="lightgbm", repetition=index, seed=index, **located) for index in range(2)]
+    old = make_job(runner="xgboost", repetition=0, **located)
+    new = make_job(runner="xgboost", repetition=1, runner_version=2, **located)
+    late = make_job(runner="catboost", **located)
+    missing = make_job(runner="knn_unif", **located)
+    strange = make_job(runner=NASTY.name)
+    reference = make_job(runner="climatology")
     add_manifest(store, "2026-01-01T00:00:00Z", [large, *plain, old, late, missing, strange, reference])
     add_manifest(store, "2026-01-02T00:00:00Z", [new])
     for job, noise in ((large, 1.0), (plain[0], 0.5), (plain[1], 0.6), (old, 0.7), (new, 10.0), (reference, 0.01)):
@@ -152,7 +152,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
     publish(store, late, cube, 1.0, "timeout", "no result within 6 s; see `bench info`")
     publish(store, strange, cube, 1.0, "failed", 'it said </details><script>alert("x")</script> & \x00\x1b[31m')
     few = [
-        make_cell(suite="fewshot", runner=name, split=fewshot_parameters(cube, (1, 40), 12, 0))
+        make_job(suite="fewshot", runner=name, split=fewshot_parameters(cube, (1, 40), 12, 0))
         for name in ("gnnwr", "climatology")
     ]
     add_manifest(store, "2026-01-03T00:00:00Z", few, suite="fewshot")

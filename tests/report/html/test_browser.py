@@ -22,12 +22,12 @@ FLAGS = (
 )
 SCRIPT = """
 const table = document.querySelector("#table1 table");
-const heading = (text) => [...table.tHead.rows[0].cells].find((job) => job.textContent === text);
+const heading = (text) => [...table.tHead.rows[0].cells].find((cell) => cell.textContent === text);
 const column = (text) => {
   const index = heading(text).cellIndex;
   return [...table.rows].slice(1).map((row) => [row.cells[0].firstChild.textContent, row.cells[index]?.dataset.value]);
 };
-const sorts = () => [...table.tHead.rows[0].cells].map((job) => job.getAttribute("aria-sort")).filter(Boolean);
+const sorts = () => [...table.tHead.rows[0].cells].map((cell) => cell.getAttribute("aria-sort")).filter(Boolean);
 const found = { families: table.querySelectorAll(".family").length, printed: column("RMSE") };
 const press = (text) => {
   const button = heading(text).querySelector("button");
@@ -79,7 +79,7 @@ def test_the_policy_stops_any_other_script(filled: Store, tmp_path: Path) -> Non
     assert sum("violates the following Content Security Policy" in line for line in console) == 2
 
 
-def test_headings_sort_up_down_and_back_and_links_open_their_cell(filled: Store, tmp_path: Path) -> None:
+def test_headings_sort_up_down_and_back_and_links_open_their_job(filled: Store, tmp_path: Path) -> None:
     page = re.sub(rb"<meta http-equiv[^>]*>", b"", page_of(filled))
     path = tmp_path / "report.html"
     path.write_bytes(page.replace(b"</body>", f"<script>{SCRIPT}</script></body>".encode()))

@@ -21,7 +21,7 @@ from tests.conftest import make_cube
 
 
 @pytest.mark.parametrize("suite", ["full", "fewshot"])
-def test_the_command_plans_this_cell_and_no_other(suite: str, tmp_path: Path) -> None:
+def test_the_command_plans_this_job_and_no_other(suite: str, tmp_path: Path) -> None:
     path = tmp_path / "a toy.zarr"
     write_cube(path, make_cube())
     dataset = OpenedDataset(make_cube(), path, str(path), "for tests")

@@ -24,7 +24,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
 
 @pytest.fixture(scope="module")
 def page(filled: Store) -> bytes:
-    return page_of(filled, DrawnFigure("map", "A map & more", "What <it> shows.", PNG, ("0" * 16,)))
+    return page_of(filled, DrawnFigure("map", "A map & more", "What <it> shows.", PNG, ("0" * 16,), "full"))
 
 
 def test_tags_match_ids_are_unique_and_every_link_leads_somewhere(page: bytes) -> None:
@@ -107,7 +107,7 @@ def test_every_table_of_the_page_says_what_its_markdown_says(filled: Store, page
     assert in_words > 20
 
 
-def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: bytes) -> None:
+def test_a_number_leads_to_the_whole_record_of_its_jobs(filled: Store, page: bytes) -> None:
     text = page.decode()
     [row] = re.findall(r'<tr id="table1-row-\d+"><th[^>]*><a href="(#[^"]+)">LightGBM</a>.*?</tr>', text)
     assert f'id="{row[1:]}"' in text
@@ -133,7 +133,7 @@ def test_a_number_leads_to_the_whole_record_of_its_cells(filled: Store, page: by
 
 def test_the_answer_comes_first_and_what_is_not_asked_for_is_folded(filled: Store) -> None:
     said = Answer(("The paper claims <much>.", "*A model* reaches it."))
-    figures = [DrawnFigure(f"{suite}_map", "A map", "", PNG, ()) for suite in ("full", "fewshot")]
+    figures = [DrawnFigure(f"{suite}_map", "A map", "", PNG, (), suite) for suite in ("full", "fewshot")]
     page = render_page(filled, suites_of(filled), figures, answer=said).decode()
     assert "<p>The paper claims &lt;much&gt;.</p><p><em>A model</em> reaches it.</p>" in page
     places = [
@@ -177,7 +177,7 @@ def test_figures_are_embedded_as_long_as_the_page_stays_small(filled: Store) -> 
     generator = np.random.default_rng(0)
     done = next(record.job_id for record in filled.records() if record.status == "done")
     figures = [
-        DrawnFigure(name, f"Figure {name}", "", generator.bytes(size), (done,))
+        DrawnFigure(name, f"Figure {name}", "", generator.bytes(size), (done,), "full")
         for name, size in (("small", 1000), ("huge", 4_000_000), ("last", 2000))
     ]
     page = page_of(filled, *figures)

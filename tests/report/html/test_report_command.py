@@ -14,7 +14,7 @@ from bench.store.store import Store
 from tests.conftest import make_cube
 from tests.report.html.conftest import PageReader, page_of, publish
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import make_cell
+from tests.store.test_store import make_job
 
 
 def report(store: Store, *arguments: str) -> Result:
@@ -37,7 +37,7 @@ def test_an_empty_store_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_store_of_failures_says_so_on_the_terminal_and_on_the_page(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs", create=True)
-    jobs = [make_cell(runner=name) for name in ("climatology", "training_mean", "catboost")]
+    jobs = [make_job(runner=name) for name in ("climatology", "training_mean", "catboost")]
     add_manifest(store, "2026-01-01T00:00:00Z", jobs)
     publish(store, jobs[0], make_cube(), 1.0, "failed", "it broke")
     publish(store, jobs[1], make_cube(), 1.0, "oom", "more than 1 GB")
@@ -53,7 +53,7 @@ def test_a_store_of_failures_says_so_on_the_terminal_and_on_the_page(tmp_path: P
 @pytest.mark.parametrize("change", [{"dataset": "moon", "dataset_fingerprint": "0" * 64}, {"profile": "laptop"}])
 def test_of_two_data_sets_or_profiles_the_other_is_named(tmp_path: Path, change: dict[str, str]) -> None:
     store = Store(tmp_path / "runs", create=True)
-    older, newer = make_cell(**change), make_cell()
+    older, newer = make_job(**change), make_job()
     add_manifest(store, "2026-01-01T00:00:00Z", [older])
     add_manifest(store, "2026-01-02T00:00:00Z", [newer])
     for job in (older, newer):
@@ -72,7 +72,7 @@ def test_of_two_data_sets_or_profiles_the_other_is_named(tmp_path: Path, change:
 def test_suites_of_different_data_sets_are_not_to_be_compared(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
     split = fewshot_parameters(cube, (40,), 12, 0)
-    jobs = {"full": make_cell(), "fewshot": make_cell(suite="fewshot", dataset_fingerprint="0" * 64, split=split)}
+    jobs = {"full": make_job(), "fewshot": make_job(suite="fewshot", dataset_fingerprint="0" * 64, split=split)}
     for suite, job in jobs.items():
         add_manifest(store, "2026-01-01T00:00:00Z", [job], suite=suite)
         publish(store, job, cube, 1.0)

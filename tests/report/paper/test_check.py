@@ -20,8 +20,8 @@ from bench.report.tables import render
 from bench.report.tables.numbered import table1, table3
 from bench.store.store import Store
 from tests.conftest import make_cube
-from tests.report.tables.test_tables import add_manifest, store_cell
-from tests.store.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest, store_job
+from tests.store.test_store import make_job
 
 
 @pytest.mark.parametrize(
@@ -52,10 +52,10 @@ def make_store(folder: Path, noises: dict[str, float], dataset: str = "toy", sui
     for index, name in enumerate(noises):
         extra = {"split": splits["fewshot"][0]} if suite == "fewshot" else {}
         # The repetition seeds the noise of a stored job: another one makes errors of models independent.
-        jobs.append(make_cell(runner=name, dataset=dataset, suite=suite, repetition=index, **extra))
+        jobs.append(make_job(runner=name, dataset=dataset, suite=suite, repetition=index, **extra))
     add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite=suite)
     for job, noise in zip(jobs, noises.values(), strict=True):
-        store_cell(store, job, cube, noise)
+        store_job(store, job, cube, noise)
     return store
 
 
@@ -72,7 +72,7 @@ NOISES = {"lightgbm_large": 1.063, "tabnet": 0.944, "dual_branch": 0.836, "dual_
 
 def test_on_other_data_only_ratios_and_rankings_are_compared(tmp_path: Path) -> None:
     numbers, claims = compared(make_store(tmp_path, NOISES))
-    assert {item.heading for item in numbers.values()} == {"Table 1, ratio of test RMSE"}
+    assert {str(item.heading) for item in numbers.values()} == {"Table 1, ratio of test RMSE"}
     ours = numbers["Table 1, ratio of test RMSE: Dual-branch (paper) ÷ LightGBM Large"]
     assert ours.published == pytest.approx(0.836 / 1.063) and ours.verdict == "reproduced"
     assert ours.ours is not None and ours.ours.value == pytest.approx(0.786, abs=0.03) and len(ours.jobs) == 2
@@ -144,7 +144,7 @@ def test_on_the_papers_data_absolute_numbers_are_compared_too(tmp_path: Path) ->
     assert numbers["Table 1, test RMSE: Dual-branch plus"].verdict == REACHED
     share = 1 - 0.886
     assert numbers["Table 1, test R²: LightGBM Large"].high == pytest.approx(0.886 + 0.1 * share + 0.0005)
-    assert len([item for item in numbers.values() if item.heading == "Table 1, test R²"]) == 15
+    assert len([item for item in numbers.values() if str(item.heading) == "Table 1, test R²"]) == 15
 
 
 def test_weeks_and_gaps_of_the_fewshot_suite(tmp_path: Path) -> None:
@@ -165,10 +165,10 @@ def test_weeks_and_gaps_of_the_fewshot_suite(tmp_path: Path) -> None:
 
 def test_ratios_are_paired_by_the_blocks_that_both_share(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
-    jobs = [make_cell(runner=name) for name in ("gwr", "gnnwr")]  # one repetition: the same noise, scaled
+    jobs = [make_job(runner=name) for name in ("gwr", "gnnwr")]  # one repetition: the same noise, scaled
     add_manifest(store, "2026-01-01T00:00:00Z", jobs)
     for job, noise in zip(jobs, (1.0, 2.0), strict=True):
-        store_cell(store, job, cube, noise)
+        store_job(store, job, cube, noise)
     scores = Scores(select(store, "full"), StatisticsReader(store))
     found, single = scores.ratio("gwr", "gnnwr", Measure("rmse")), scores.number("gwr", Measure("rmse"))
     assert found is not None and (found.low, found.high) == pytest.approx((0.5, 0.5), rel=1e-5)

@@ -12,7 +12,7 @@ from bench.data.cube_zarr import write_cube
 from bench.report.paper.data_check import changed_data
 from bench.store.records import Manifest
 from bench.store.store import Store
-from tests.store.test_store import make_cell
+from tests.store.test_store import make_job
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_what_became_of_the_data(cube: Cube, tmp_path: Path, change: str | None,
     data = tmp_path / "toy.zarr"
     written = write_cube(data, cube)
     store = Store(tmp_path / "runs", create=True)
-    job = make_cell(dataset_fingerprint=written.fingerprint)
+    job = make_job(dataset_fingerprint=written.fingerprint)
     facts = {"dataset_reason": "", "dataset_title": "", "target_name": "GPP", "target_units": "", "options": {}}
     manifest = {"created": "2026-01-01", "suite": "full", "dataset_spec": str(data), "jobs": [job], **facts}
     store.add_manifest(Manifest.model_validate(manifest))

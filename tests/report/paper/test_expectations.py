@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 TABLE = Table(
     "table1",
     "",
+    "",
     "Method",
     (Column("rmse", "RMSE"), Column("ratio", "Ratio")),
     (
@@ -137,4 +138,4 @@ def read(path: Path, runners: dict[str, str]) -> Table:
         values = {line.column: Value(float(line.value)) for line in group.itertuples()}
         rows.append(Row(method, family, values, name=runners[ids[0]] if ids else ""))
     columns = tuple(Column(key, key) for key in dict.fromkeys(lines["column"]))
-    return Table(path.stem, "", "Method", columns, tuple(rows))
+    return Table(path.stem, "", "", "Method", columns, tuple(rows))

@@ -14,8 +14,8 @@ from bench.report.tables import render
 from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import ROOT, make_cube
-from tests.report.tables.test_tables import add_manifest, store_cell
-from tests.store.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest, store_job
+from tests.store.test_store import make_job
 
 FINDINGS = (ROOT / "docs" / "findings.md").read_text()
 SECTION = " ".join(FINDINGS.partition("## The published numbers")[2].partition("\n## ")[0].split())
@@ -101,10 +101,10 @@ def test_the_committed_reference_run_has_one_variance() -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
-    jobs = [make_cell(runner=name) for name in ("climatology", "training_mean", "lightgbm")]
+    jobs = [make_job(runner=name) for name in ("climatology", "training_mean", "lightgbm")]
     add_manifest(store, "2026-01-01T00:00:00Z", jobs)
     for index, job in enumerate(jobs):
-        store_cell(store, job, cube, 0.1 + index)
+        store_job(store, job, cube, 0.1 + index)
     return store
 
 

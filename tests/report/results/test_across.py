@@ -14,8 +14,8 @@ from bench.report.results.selection import StatisticsReader, select
 from bench.store.jobs import Job
 from bench.store.store import Store
 from tests.conftest import make_cube
-from tests.report.tables.test_tables import add_manifest, store_cell
-from tests.store.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest, store_job
+from tests.store.test_store import make_job
 
 
 def make_store(root: Path, jobs: list[tuple[Job, float]]) -> Store:
@@ -23,7 +23,7 @@ def make_store(root: Path, jobs: list[tuple[Job, float]]) -> Store:
     store = Store(root, create=True)
     add_manifest(store, "2026-01-01T00:00:00Z", [job for job, _ in jobs])
     for job, noise in jobs:
-        store_cell(store, job, make_cube(), noise)
+        store_job(store, job, make_cube(), noise)
     return store
 
 
@@ -34,10 +34,10 @@ def compared(first: Store, second: Store) -> dict[str, Compared]:
 
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[Store, Store]:
-    old = make_cell(runner="lightgbm", view="located", parameters={"leaves": 30}, packages={"lightgbm": "4.6"})
+    old = make_job(runner="lightgbm", view="located", parameters={"leaves": 30}, packages={"lightgbm": "4.6"})
     new = old.model_copy(update={"parameters": {"leaves": 60}, "packages": {"lightgbm": "4.7"}, "runner_version": 2})
-    same, repeated = make_cell(runner="climatology"), make_cell(runner="catboost", view="located")
-    gone, fresh = make_cell(runner="training_mean"), make_cell(runner="xgboost", view="located")
+    same, repeated = make_job(runner="climatology"), make_job(runner="catboost", view="located")
+    gone, fresh = make_job(runner="training_mean"), make_job(runner="xgboost", view="located")
     first = make_store(tmp_path / "a", [(old, 1.0), (same, 0.5), (repeated, 0.3), (gone, 1.0)])
     second = make_store(tmp_path / "b", [(new, 2.0), (same, 0.5), (repeated, 0.4), (fresh, 1.0)])
     return first, second
@@ -64,7 +64,7 @@ def test_every_row_says_what_became_of_it_and_why(two: tuple[Store, Store]) -> N
 
 
 def test_only_runs_that_both_have_are_compared(tmp_path: Path) -> None:
-    jobs = [make_cell(runner="lightgbm", view="located", repetition=number, seed=number) for number in range(3)]
+    jobs = [make_job(runner="lightgbm", view="located", repetition=number, seed=number) for number in range(3)]
     first = make_store(tmp_path / "a", [(job, 1.0) for job in jobs])
     second = make_store(tmp_path / "b", [(job, 1.0) for job in jobs[1:]])
     line = compared(first, second)["lightgbm"]
@@ -75,7 +75,7 @@ def test_only_runs_that_both_have_are_compared(tmp_path: Path) -> None:
 
 
 def test_other_data_or_another_split_are_named_and_nothing_is_subtracted(tmp_path: Path) -> None:
-    base = make_cell(runner="lightgbm", view="located")
+    base = make_job(runner="lightgbm", view="located")
     first = make_store(tmp_path / "a", [(base, 1.0)])
     other = base.model_copy(update={"dataset_fingerprint": "e" * 64, "split": {**base.split, "max_cells": 20}})
     second = make_store(tmp_path / "b", [(other, 1.0)])

@@ -29,8 +29,8 @@ from bench.report.tables.numbered import table1, table2
 from bench.scoring.metrics import STATISTICS
 from bench.store.store import Store
 from tests.conftest import make_cube
-from tests.report.tables.test_tables import add_manifest, row_of, store_cell
-from tests.store.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest, row_of, store_job
+from tests.store.test_store import make_job
 
 NOISE = {"dual_branch_plus": 0.50, "catboost": 0.503, "lightgbm": 1.0, "xgboost": 2.0}
 
@@ -40,13 +40,13 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Three seeds of two models that are equally good, and one run each of two that are not."""
     store, cube = Store(tmp_path_factory.mktemp("full") / "runs", create=True), make_cube()
     jobs = {
-        (name, seed): make_cell(runner=name, repetition=seed, view=None if name == "dual_branch_plus" else "located")
+        (name, seed): make_job(runner=name, repetition=seed, view=None if name == "dual_branch_plus" else "located")
         for name in NOISE
         for seed in range(3 if NOISE[name] < 1 else 1)
     }
     add_manifest(store, "2026-01-01T00:00:00Z", list(jobs.values()))
     for (name, _), job in jobs.items():
-        store_cell(store, job, cube, NOISE[name])
+        store_job(store, job, cube, NOISE[name])
     return store
 
 
@@ -54,7 +54,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def fewshot(tmp_path_factory: pytest.TempPathFactory) -> Store:
     store, cube = Store(tmp_path_factory.mktemp("fewshot") / "runs", create=True), make_cube()
     jobs = [
-        make_cell(suite="fewshot", runner=name, repetition=sample, split=fewshot_parameters(cube, (10, 40), 12, sample))
+        make_job(suite="fewshot", runner=name, repetition=sample, split=fewshot_parameters(cube, (10, 40), 12, sample))
         for name in ("dual_branch_plus", "gwr")
         for sample in range(3)
     ]
@@ -62,7 +62,7 @@ def fewshot(tmp_path_factory: pytest.TempPathFactory) -> Store:
     add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="fewshot")
     for job in jobs:
         if job is not missing:
-            store_cell(store, job, cube, 0.5 if job.runner == "gwr" else 0.1)
+            store_job(store, job, cube, 0.5 if job.runner == "gwr" else 0.1)
     return store
 
 
@@ -184,7 +184,7 @@ def test_a_row_behind_the_runner_up_that_cannot_be_told_from_the_best_keeps_it_f
     monkeypatch.setattr(comparison, "distinguishable", apart)
     marked = mark_ties(shown, results, [column], {"rmse": Measure("rmse")}, reader, "plain")
     assert [row.values["rmse"].tied for row in marked] == [True, False, True]
-    assert best_values(Table("t", "", "Method", (column,), tuple(marked))) == {}
+    assert best_values(Table("t", "", "", "Method", (column,), tuple(marked))) == {}
     monkeypatch.undo()
     unmarked = mark_ties(shown, results, [column], {"rmse": Measure("rmse")}, reader, "plain")
     assert not any(row.values["rmse"].tied for row in unmarked) and selected.done
@@ -200,7 +200,7 @@ def test_differences_can_be_made_for_any_runner(full: Store) -> None:
     assert back["rmse"].value == pytest.approx(-there["rmse"].value)
     assert back["ratio"].value == pytest.approx(1 / there["ratio"].value)
     assert back["ratio"].low == pytest.approx(1 / there["ratio"].high)
-    assert "LightGBM − other rows" in own.caption and "proposed model" not in own.caption
+    assert "LightGBM − other rows" in own.title and "proposed model" not in own.whole_caption
     with pytest.raises(BenchError, match="Runner 'gwr' is no row of suite 'full'.*catboost, dual_branch_plus"):
         differences(selection, reader, subject="gwr")
 
@@ -211,10 +211,10 @@ def test_a_region_of_few_blocks_has_no_intervals_and_says_so_once(
     cube = make_cube()
     city = replace(cube, lon=116 + cube.lon / 50, lat=39 + (cube.lat - 45) / 50).validate()  # some 0.8° × 0.6°
     store = Store(tmp_path_factory.mktemp("city") / "runs", create=True)
-    jobs = [make_cell(runner=name, view="located") for name in ("lightgbm", "xgboost")]
+    jobs = [make_job(runner=name, view="located") for name in ("lightgbm", "xgboost")]
     add_manifest(store, "2026-01-01T00:00:00Z", jobs)
     for job, noise in zip(jobs, (0.5, 2.0), strict=True):
-        store_cell(store, job, city, noise)
+        store_job(store, job, city, noise)
     reader, selection = StatisticsReader(store), select(store, "full")
     table = table1(selection, reader)
     found = [row.values["rmse"] for row in table.rows if "rmse" in row.values]

@@ -21,14 +21,14 @@ from bench.system.disk import sha256
 from tests.conftest import make_cube
 from tests.report.html.conftest import describe_dataset
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import HOST, make_cell
+from tests.store.test_store import HOST, make_job
 
 
 def store_with(folder: Path, cube: Cube, wild: dict[str, tuple[int, float]]) -> Store:
     """GWR-like rows: near the target but for the first samples, which are off by much."""
     store = Store(folder / "runs", create=True)
     split = fewshot_parameters(cube, (1, 40), 12, 0)
-    jobs = {name: make_cell(suite="fewshot", runner=name, split=split, repetition=0) for name in wild}
+    jobs = {name: make_job(suite="fewshot", runner=name, split=split, repetition=0) for name in wild}
     add_manifest(store, "2026-01-01T00:00:00Z", list(jobs.values()), suite="fewshot")
     for name, job in jobs.items():
         made, (n_wild, off) = make_split(cube, job.split), wild[name]
@@ -74,6 +74,7 @@ def test_every_footnote_has_a_mark_of_its_own(n: int) -> None:
     from bench.report.table import Column, Row, Table, Value
 
     table = Table(
+        "x",
         "x",
         "x",
         "x",

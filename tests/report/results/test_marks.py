@@ -13,19 +13,19 @@ from bench.report.tables import render
 from bench.report.tables.numbered import costs, table1
 from bench.store.store import Store
 from tests.conftest import make_cube
-from tests.report.tables.test_tables import add_manifest, store_cell
-from tests.store.test_store import make_cell
+from tests.report.tables.test_tables import add_manifest, store_job
+from tests.store.test_store import make_job
 
 
 def tables(folder: Path, profile: str = "laptop") -> list[Table]:
     """Table 1 and costs: two runs of tabnet, of which one lacks budget, one of resnet, and a rule without a seed."""
     store, cube = Store(folder / "runs", create=True), make_cube()
-    jobs = [make_cell(runner="tabnet", repetition=index, seed=index, profile=profile) for index in range(2)]
-    jobs += [make_cell(runner="resnet", repetition=5, seed=5, profile=profile)]
-    jobs += [make_cell(runner="climatology", profile=profile)]
+    jobs = [make_job(runner="tabnet", repetition=index, seed=index, profile=profile) for index in range(2)]
+    jobs += [make_job(runner="resnet", repetition=5, seed=5, profile=profile)]
+    jobs += [make_job(runner="climatology", profile=profile)]
     add_manifest(store, "2026-01-01T00:00:00Z", jobs)
     for job, noise, ended in zip(jobs, (1.0, 1.0, 9.0, 0.1), ("converged", "budget", "converged", None), strict=True):
-        store_cell(store, job, cube, noise, training_ended=ended)
+        store_job(store, job, cube, noise, training_ended=ended)
     selection, reader = select(store, "full"), StatisticsReader(store)
     return [marked(make(selection, reader), [selection]) for make in (table1, costs)]
 

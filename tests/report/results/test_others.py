@@ -11,7 +11,7 @@ from bench.report.results.selection import select
 from bench.store.jobs import Job
 from bench.store.store import Store
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import make_cell
+from tests.store.test_store import make_job
 
 
 def made(tmp_path: Path, *runs: list[Job]) -> Store:
@@ -22,18 +22,18 @@ def made(tmp_path: Path, *runs: list[Job]) -> Store:
 
 
 def test_nothing_is_said_where_nothing_is_left_out(tmp_path: Path) -> None:
-    store = made(tmp_path, [make_cell()], [make_cell(runner="lightgbm", view="point"), make_cell(runner_version=2)])
+    store = made(tmp_path, [make_job()], [make_job(runner="lightgbm", view="point"), make_job(runner_version=2)])
     assert left_out(store, select(store, "full")) == ()
 
 
 def test_other_data_sets_and_profiles_are_named_with_the_command_that_shows_them(tmp_path: Path) -> None:
-    moon = make_cell(dataset="simulated:cells=64", dataset_fingerprint="0" * 64)
-    laptop = make_cell(profile="laptop")
+    moon = make_job(dataset="simulated:cells=64", dataset_fingerprint="0" * 64)
+    laptop = make_job(profile="laptop")
     store = made(
         tmp_path,
-        [moon, make_cell(runner="lightgbm", dataset=moon.dataset, dataset_fingerprint="0" * 64)],
+        [moon, make_job(runner="lightgbm", dataset=moon.dataset, dataset_fingerprint="0" * 64)],
         [laptop],
-        [make_cell()],
+        [make_job()],
     )
     said = left_out(store, select(store, "full"))
     assert len(said) == 2
@@ -47,8 +47,8 @@ def test_other_data_sets_and_profiles_are_named_with_the_command_that_shows_them
 
 
 def test_older_data_and_other_splits_that_no_option_reaches_are_named_as_such(tmp_path: Path) -> None:
-    other = make_cell(split={"kind": "full", "test_year": 2019, "max_cells": None})
-    store = made(tmp_path, [make_cell(dataset_fingerprint="0" * 64)], [other], [make_cell()])
+    other = make_job(split={"kind": "full", "test_year": 2019, "max_cells": None})
+    store = made(tmp_path, [make_job(dataset_fingerprint="0" * 64)], [other], [make_job()])
     said = " ".join(left_out(store, select(store, "full")))
     assert "other data (fingerprint 000000000000)" in said and '"test_year": 2019' in said
     assert "`bench report" not in said and said.count("repeat that run to see it") == 2

@@ -23,14 +23,14 @@ from bench.system.disk import sha256
 from tests.conftest import ROOT, make_cube
 from tests.report.html.conftest import describe_dataset, publish
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import make_cell
+from tests.store.test_store import make_job
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
     split = fewshot_parameters(cube, (10, 40), 12, 0)
-    jobs = [make_cell(suite="fewshot", runner=name, split=split) for name in ("climatology", "gwr_mgwr")]
+    jobs = [make_job(suite="fewshot", runner=name, split=split) for name in ("climatology", "gwr_mgwr")]
     add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="fewshot")
     for job in jobs:
         publish(store, job, cube, 0.3)
@@ -54,7 +54,7 @@ def rewrite(store: Store, runner: str, change: object, **fields: object) -> None
     (folder / "record.json").write_text(changed.model_dump_json())
 
 
-def test_cells_that_were_scored_on_the_same_values_share_a_digest(store: Store) -> None:
+def test_jobs_that_were_scored_on_the_same_values_share_a_digest(store: Store) -> None:
     first, second = audits(store)
     assert first.samples is not None and second.samples is not None
     assert first.samples.digest == second.samples.digest and first.samples.n == 60

@@ -21,7 +21,7 @@ from bench.store.store import Store
 from bench.suites.options import SuiteOptions
 from bench.suites.suites import make_jobs
 from tests.conftest import make_cube
-from tests.report.tables.test_tables import add_manifest, store_cell
+from tests.report.tables.test_tables import add_manifest, store_job
 
 NOISE = {"base": 0.5, "n_nodes=100": 0.4, "geometry=plane": 0.9, "condition_groups=100": 0.6}
 ONLY = ("geometry", "nodes", "k", "conditions")
@@ -40,7 +40,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
     add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="ablation")
     for job in jobs:
         if job.variant in NOISE:
-            store_cell(store, job, cube, NOISE[job.variant])
+            store_job(store, job, cube, NOISE[job.variant])
     return store
 
 
@@ -95,11 +95,11 @@ def test_a_newer_version_of_the_runner_makes_all_its_variants_stale(filled: Stor
     older = planned(cube, only=("nodes", "geometry"), repetitions=1)
     add_manifest(store, "2026-01-01T00:00:00Z", older, suite="ablation")
     for job in older:
-        store_cell(store, job, cube, 0.5)
+        store_job(store, job, cube, 0.5)
     newer = [job.model_copy(update={"runner_version": 99}) for job in planned(cube, only=("geometry",), repetitions=1)]
     add_manifest(store, "2026-01-02T00:00:00Z", newer, suite="ablation")
     for job in newer:
-        store_cell(store, job, cube, 0.5)
+        store_job(store, job, cube, 0.5)
     selection, reader = selected(store)
     assert {record.job.runner_version for record in selection.done} == {99}
     assert any("n_nodes=100" in note and "stale" in note for note in ablation_table(selection, reader).notes)

@@ -27,7 +27,7 @@ from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import Bench
 from tests.data.test_physics import growing_season
-from tests.store.test_store import make_cell, make_record
+from tests.store.test_store import make_job, make_record
 
 pytestmark = pytest.mark.skipif(registry.get("dual_branch_plus").unavailable() is not None, reason="needs torch")
 
@@ -47,7 +47,7 @@ def explained_store(folder: Path, weights: dict[tuple[str, int], pd.DataFrame], 
     write_places(store, cube)
     jobs: list[Job] = []
     for (runner, repetition), frame in weights.items():
-        job = make_cell(
+        job = make_job(
             runner=runner,
             repetition=repetition,
             seed=repetition,

@@ -65,7 +65,7 @@ def make_table(name: str, rows: int, columns: int, label: str = "row") -> Table:
         Row(f"[{label} {index}", f"Family_{index // 5} & co", values, note="0 of 1 done", name=f"m{index}")
         for index in range(rows)
     ]
-    return Table(name, STRANGE, "Method % of #1", listed, tuple(made), (STRANGE,))
+    return Table(name, "A & b % of _c", STRANGE, "Method % of #1", listed, tuple(made), (STRANGE,))
 
 
 def write(folder: Path, tables: list[Table]) -> None:
@@ -164,7 +164,7 @@ def test_what_the_paper_prints_of_tables_1_to_3_fits_one_column_of_a_journal(tmp
         columns = tuple(Column(key, f"W{key[-2:]} RMSE" if name == "table2" else "Train RMSE") for key in keys)
         value = Value(42.858, 5.63, 326.17)
         row = Row("RandomForestMSE", "Tabular Machine Learning", {key: value for key in keys}, marks="‡§")
-        table = Table(name, "A caption", "Method", columns, (row,))
+        table = Table(name, "A title", "A caption.", "Method", columns, (row,))
         first = parts(table)[0]
         assert {column.key for part in parts(table) for column in part.columns} == set(keys)
         source = render.latex(table)

@@ -61,7 +61,7 @@ def table(*names: str) -> Table:
         "verdict": words("yes"),
         "mae": Value(float("nan")),
     }
-    return Table("t", "", "Method", columns, tuple(Row(name, "F", values, name=name) for name in names))
+    return Table("t", "", "", "Method", columns, tuple(Row(name, "F", values, name=name) for name in names))
 
 
 def test_numbers_are_rounded_as_in_the_table_and_intervals_have_three_forms() -> None:

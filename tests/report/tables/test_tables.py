@@ -24,13 +24,13 @@ from bench.store.records import Manifest, Record
 from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import make_cube
-from tests.store.test_store import HOST, make_cell
+from tests.store.test_store import HOST, make_job
 
 
-def store_cell(
+def store_job(
     store: Store, job: Job, cube: Cube, noise: float, status: str = "done", training_ended: str | None = None
 ) -> Record:
-    """Publishes a cell whose predictions are the target plus noise of a known size."""
+    """Publishes a job whose predictions are the target plus noise of a known size."""
     work = store.new_work_folder(job.id)
     split = make_split(cube, job.split)
     generator = np.random.default_rng(job.repetition)
@@ -83,17 +83,17 @@ def add_manifest(store: Store, created: str, jobs: list[Job], suite: str = "full
 def filled(tmp_path: Path) -> Store:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
     make = {"runner_version": 1, "view": "located"}
-    large = make_cell(runner="lightgbm_large", **make)
-    plain = [make_cell(runner="lightgbm", repetition=index, **make) for index in range(2)]
-    late = make_cell(runner="catboost", **make)
-    missing = make_cell(runner="xgboost", **make)
-    reference = make_cell(runner="climatology")
+    large = make_job(runner="lightgbm_large", **make)
+    plain = [make_job(runner="lightgbm", repetition=index, **make) for index in range(2)]
+    late = make_job(runner="catboost", **make)
+    missing = make_job(runner="xgboost", **make)
+    reference = make_job(runner="climatology")
     add_manifest(store, "2026-01-01T00:00:00Z", [large, *plain, late, missing, reference])
-    store_cell(store, large, cube, 1.0)
-    store_cell(store, plain[0], cube, 0.545)
-    store_cell(store, plain[1], cube, 0.555)
-    store_cell(store, late, cube, 1.0, status="timeout")
-    store_cell(store, reference, cube, 0.01)
+    store_job(store, large, cube, 1.0)
+    store_job(store, plain[0], cube, 0.545)
+    store_job(store, plain[1], cube, 0.555)
+    store_job(store, late, cube, 1.0, status="timeout")
+    store_job(store, reference, cube, 0.01)
     return store
 
 
@@ -156,7 +156,7 @@ def test_latex_is_balanced_and_escaped(filled: Store) -> None:
     assert text.isascii()
 
 
-def test_csv_has_full_precision_intervals_and_cell_ids(filled: Store) -> None:
+def test_csv_has_full_precision_intervals_and_job_ids(filled: Store) -> None:
     table = table_of(filled)
     lines = list(csv.DictReader(io.StringIO(render.as_csv(table))))
     [line] = [item for item in lines if item["method"] == "LightGBM" and item["column"] == "rmse"]
@@ -179,24 +179,24 @@ def test_families_stand_in_the_papers_order(filled: Store) -> None:
     assert families == ["Reference", "Tabular Machine Learning", "Tabular Deep Learning", "Proposed"]
 
 
-def test_a_newer_version_of_a_cell_replaces_the_older_in_the_table(filled: Store) -> None:
-    newer = make_cell(runner="lightgbm_large", runner_version=2, view="located")
+def test_a_newer_version_of_a_job_replaces_the_older_in_the_table(filled: Store) -> None:
+    newer = make_job(runner="lightgbm_large", runner_version=2, view="located")
     add_manifest(filled, "2026-02-01T00:00:00Z", [newer])
     [row] = [row for row in rows(select(filled, "full")) if row.key.runner == "lightgbm_large"]
     assert row.records == () and "missing" in row.problems[0]
 
 
 def test_repetitions_of_an_older_version_are_not_averaged_in(filled: Store) -> None:
-    newer = make_cell(runner="lightgbm", repetition=1, runner_version=2, view="located")
+    newer = make_job(runner="lightgbm", repetition=1, runner_version=2, view="located")
     add_manifest(filled, "2026-02-01T00:00:00Z", [newer])
-    store_cell(filled, newer, make_cube(), 0.9)
+    store_job(filled, newer, make_cube(), 0.9)
     [row] = [row for row in rows(select(filled, "full")) if row.key.runner == "lightgbm"]
     assert [record.job_id for record in row.records] == [newer.id]
     assert "stale" in row.problems[0] and row.planned == 2
 
 
 def test_other_data_sets_and_profiles_stay_out(filled: Store) -> None:
-    other = make_cell(runner="knn_dist", dataset="moon", dataset_fingerprint="0" * 64, view="located")
+    other = make_job(runner="knn_dist", dataset="moon", dataset_fingerprint="0" * 64, view="located")
     add_manifest(filled, "2026-02-01T00:00:00Z", [other])
     assert {job.runner for job in select(filled, "full").jobs} == {"knn_dist"}
     assert len(select(filled, "full", dataset="toy").jobs) == 6
@@ -213,7 +213,7 @@ def test_time_and_memory_have_their_own_table(filled: Store) -> None:
 def test_ties_after_rounding_are_all_best() -> None:
     columns = (Column("rmse", "RMSE", 2, "min"),)
     tied = [Row(name, "Reference", {"rmse": Value(value)}) for name, value in (("a", 1.001), ("b", 1.004), ("c", 1.01))]
-    table = Table("t", "", "Method", columns, tuple(tied))
+    table = Table("t", "", "", "Method", columns, tuple(tied))
     assert [is_best(row, columns[0], best_values(table)) for row in tied] == [True, True, False]
 
 
@@ -249,10 +249,10 @@ def test_the_variance_that_each_published_row_implies_is_what_the_documentation_
 def test_old_records_of_step_mean_models_have_no_gap_as_published_rather_than_a_wrong_one(tmp_path: Path) -> None:
     store, cube = Store(tmp_path / "runs", create=True), make_cube()
     split = fewshot_parameters(cube, (40,), 12, 0)
-    jobs = [make_cell(suite="fewshot", runner=name, split=split) for name in ("gwr", "climatology")]
+    jobs = [make_job(suite="fewshot", runner=name, split=split) for name in ("gwr", "climatology")]
     add_manifest(store, "2026-01-01T00:00:00Z", jobs, suite="fewshot")
     for job in jobs:
-        store_cell(store, job, cube, 0.5)
+        store_job(store, job, cube, 0.5)
     table = table3(select(store, "fewshot"), StatisticsReader(store))
     old, raw = row_of(table, "GWR").values, row_of(table, "Cell × step climatology").values
     assert "gap" in old and "fitted_rmse" not in old and "gap_published" not in old
@@ -271,7 +271,7 @@ def test_names_stay_whole_on_a_narrow_terminal_and_intervals_give_way_first(
     rows = tuple(Row(name, "Proposed", {c.key: Value(1.25, 1.0, 1.5) for c in columns}) for name in names)
     stream = io.StringIO()
     monkeypatch.setattr(render, "console", lambda: Console(file=stream, width=width))
-    render.print_table(Table("table2", "A caption.", "Method", columns, rows))
+    render.print_table(Table("table2", "A title", "A caption.", "Method", columns, rows))
     lines = stream.getvalue().splitlines()
     assert all(any(name in line for line in lines) for name in names)
     assert all(len(line) <= width for line in lines)

@@ -1,0 +1,103 @@
+"""The paper's dual-branch network, and this project's variant of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, PROPOSED, Cost, RunnerEntry
+
+_SAMPLE_BYTES = 60.0
+"""Per sample of the dual-branch models: target, indices and order; they read the columns from the cube's map."""
+_SMOKE_STEPS = 100
+"""Fewer than two epochs of a grid, and enough that a table of some hundred rows is no nonsense."""
+_SMOKE_TRAINING = {"epochs": 2, "least_steps": _SMOKE_STEPS}
+_SMOKE_PLUS = {"members": [{"harmonics": 3}, {"harmonics": 0, "season_harmonics": 2}]}
+"""One network of each kind, where nothing but running is asked for."""
+_CONSISTENT = {"gradient_consistency_weight": 1.0, "gradient_consistency_two_way": False}
+
+
+def _network(
+    name: str, title: str, runner: str, summary: str, version: int, cost: Cost, smoke: dict[str, Any], **fields: Any
+) -> RunnerEntry:
+    """A network of the proposed kind: it reads the cube's own columns and is explained by its weights.
+
+    Args:
+        name: see `RunnerEntry`, also for the other arguments that are not named here.
+        title: as printed.
+        runner: its class.
+        summary: one line.
+        version: of its numbers.
+        cost: for planning; memory per sample is that of all networks.
+        smoke: parameters where nothing but running is asked for.
+        **fields: of the entry where they are not the usual ones.
+    """
+    usual: dict[str, Any] = {"requires": ("torch",), "uses_gpu": True, "uses_view": False, "explains": "sensitivity"}
+    profiles = {"smoke": smoke, **fields.pop("profiles", {})}
+    target, cost = f"bench.runners.dual_branch:{runner}", replace(cost, bytes_per_value=_SAMPLE_BYTES)
+    return RunnerEntry(
+        name, title, PROPOSED, target, summary, version=version, cost=cost, profiles=profiles, **usual | fields
+    )
+
+
+PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
+    _network(
+        DUAL_BRANCH_PLUS,
+        "Dual-branch plus",
+        "DualBranchPlusRunner",
+        "the dual-branch idea with low-rank conditions per cell, seasonal in some networks, constant in others",
+        4,
+        Cost(10, 2500, memory_gb=0.8),
+        {"options": _SMOKE_PLUS, "training": _SMOKE_TRAINING},
+        several_processes=True,
+    ),
+    _network(
+        "dual_branch_plus_gradient",
+        "Dual-branch plus, gradients",
+        "DualBranchGradientRunner",
+        "the same network, explained by the derivatives of its prediction; only by name",
+        3,
+        Cost(10, 2500, memory_gb=0.8),
+        {"options": _SMOKE_PLUS, "training": _SMOKE_TRAINING},
+        by_name=True,
+    ),
+    _network(
+        "dual_branch_plus_consistent",
+        "Dual-branch plus, consistent weights",
+        "DualBranchPlusRunner",
+        "the same network, whose weights are trained to follow its own derivatives; only by name",
+        3,
+        Cost(10, 3500, memory_gb=0.8),
+        {"options": _CONSISTENT | _SMOKE_PLUS, "training": _SMOKE_TRAINING},
+        by_name=True,
+        parameters={"options": _CONSISTENT},  # chosen on a validation part, see docs/interpretability.md
+    ),
+    _network(
+        DUAL_BRANCH,
+        "Dual-branch (paper)",
+        "DualBranchRunner",
+        "the paper's dual-branch network, equation by equation",
+        3,
+        # 20 epochs at 493 samples a second (tables/reference/perf/train.json).
+        Cost(20, 40_500, memory_gb=2.5),
+        {
+            "options": {"k": 4, "width": 8, "blocks": 1},
+            "node_share": 0.2,
+            "training": {"epochs": 2, "patience": 1, "least_steps": _SMOKE_STEPS},
+        },
+        several_processes=True,
+        parameters={"node_share": 0.95},  # chosen on a validation part, see models/dual_branch/README.md
+        profiles={
+            # The paper's 20 epochs are a quarter of an hour on one core. Smaller batches make more of fewer epochs.
+            "laptop": {
+                "training": {
+                    "epochs": 8,
+                    "batch_size": 96,
+                    "learning_rate": 3e-3,
+                    "schedule": "one_cycle",
+                    "patience": 4,
+                }
+            },
+        },
+    ),
+)
