@@ -1,8 +1,9 @@
 """Source files by pinned URL and SHA-256: from a folder that the user names, the cache, or the network.
 
-Downloading is pooch's work: a file appears under its name when it is whole and its SHA-256 right, and what came whole is
-not fetched again. This module adds what a benchmark on an offline machine needs: a bounded wait for the first answer, one
-sentence on what went wrong, and a memory of a failed attempt so that ``--dataset auto`` does not wait again on every command.
+Downloading is pooch's work: a file appears under its name when it is whole and its SHA-256 right, and what came whole
+is not fetched again. This module adds what a benchmark on an offline machine needs: a bounded wait for the first
+answer, one sentence on what went wrong, and a memory of a failed attempt so that ``--dataset auto`` does not wait again
+on every command.
 """
 
 from __future__ import annotations

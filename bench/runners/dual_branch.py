@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 HIDDEN_A_SAMPLE = 0.5
-"""Units of a hidden layer for each training sample, at most: hundreds of them would cost time and tell nothing apart."""
+"""Units of a hidden layer for each training sample, at most: more of them cost time and learn the same."""
 
 
 class DualBranchPlusRunner(Runner):

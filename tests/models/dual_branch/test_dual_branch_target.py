@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from models.dual_branch.target import TargetScaling
-from tests.models.dual_branch.test_dual_branch_estimator import TRAINING, first_year, letter, make_panel, make_target, plus
+from tests.models.dual_branch.test_dual_branch_estimator import (
+    TRAINING,
+    first_year,
+    letter,
+    make_panel,
+    make_target,
+    plus,
+)
 
 BOTH = pytest.mark.parametrize("make", [letter, plus])
 
