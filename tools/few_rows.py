@@ -37,7 +37,7 @@ from models.training import Panel
 HELD_OUT = 4
 """One place in so many."""
 PATCH_DEGREES = 2.0
-LAPTOP = {"epochs": 8, "batch_size": 96, "learning_rate": 3e-3, "schedule": "one_cycle", "patience": 4}
+LAPTOP: dict[str, Any] = {"epochs": 8, "batch_size": 96, "learning_rate": 3e-3, "schedule": "one_cycle", "patience": 4}
 """Training of the paper's network in the laptop profile."""
 
 

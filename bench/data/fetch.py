@@ -160,7 +160,7 @@ def _broken(error: Exception, source: Source) -> tuple[str, str]:
     import requests
 
     again = f"run `{source.command}` again, what came whole is kept"
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP {error.response.status_code}", f"the address may have moved: {_by_hand(source)}"
     if isinstance(error, requests.TooManyRedirects):
         return "it is redirected in a circle", f"the address may have moved: {_by_hand(source)}"

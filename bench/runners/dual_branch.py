@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 HIDDEN_A_SAMPLE = 0.5
 """Units of a hidden layer for each training sample, at most: more of them cost time and learn the same."""
 
+FEW_SAMPLES = 10
+"""Samples a place, below which it is hardly a series: cross-sections, a few years."""
+FEW_PASSES = 100
+"""Over these, at most: more taught cross-sections of 49 to 400 places their noise (few_rows.csv of the reference)."""
+
 
 class DualBranchPlusRunner(Runner):
     """Conditions per cell, seasonal and of low rank; parameters: ``options`` and ``training`` of the estimator."""
@@ -89,13 +94,19 @@ class DualBranchPlusRunner(Runner):
         cells, times = part.samples()
         return cells, times + self._early
 
+    def _training(self) -> dict[str, Any]:
+        """What the task says of the training; of a few samples a place, that they are not passed over for ever."""
+        train = self.task.train
+        few = len(train) < FEW_SAMPLES * len(train.cells)
+        return {**({"most_passes": FEW_PASSES} if few else {}), **self.task.parameters.get("training", {})}
+
     def _make_estimator(self) -> Any:
         from dataclasses import replace
 
         from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
 
         parameters = self.task.parameters
-        training = replace(PLUS_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
+        training = replace(PLUS_TRAINING, **self._training(), seed=self.task.seed)
         options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
         chosen = DualBranchPlusOptions(**options)
         if not self.task.cube.rhythm.has_seasons:
@@ -131,7 +142,7 @@ class DualBranchRunner(DualBranchPlusRunner):
         from models.dual_branch import PAPER_TRAINING, DualBranchOptions, DualBranchRegressor
 
         parameters = self.task.parameters
-        training = replace(PAPER_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
+        training = replace(PAPER_TRAINING, **self._training(), seed=self.task.seed)
         options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
         if "node_share" in parameters:
             share, train = parameters["node_share"], self.task.train

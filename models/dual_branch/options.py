@@ -228,12 +228,8 @@ class DualBranchPlusOptions:
         return 1 + max((last for _, last in self.lags), default=0)
 
 
-MOST_PASSES = 100
-"""Over few samples; more taught cross-sections of 49 to 262 places their noise (``README.md``)."""
-PAPER_TRAINING = TrainingOptions(least_steps=500, most_passes=MOST_PASSES)
+PAPER_TRAINING = TrainingOptions(least_steps=500)
 """Training of the paper's network: the paper's own settings, and steps enough where samples are few: 20 epochs of 256
 are as many from 6,400 samples on."""
-PLUS_TRAINING = TrainingOptions(
-    epochs=20, batch_size=512, learning_rate=3e-3, schedule="one_cycle", least_steps=2000, most_passes=MOST_PASSES
-)
+PLUS_TRAINING = TrainingOptions(epochs=20, batch_size=512, learning_rate=3e-3, schedule="one_cycle", least_steps=2000)
 """Training of the better network, chosen with ``DualBranchPlusOptions``."""

@@ -34,8 +34,8 @@ class TrainingOptions:
             after each epoch).
         least_steps: optimiser steps that a training has at least: where samples are few, an epoch becomes several
             passes over them, and the schedule is stretched alike.
-        most_passes: over the samples, for the sake of ``least_steps``; None for any number. More of them teach a
-            network hardly anything but the noise of a few samples.
+        most_passes: over the samples, for the sake of ``least_steps``; None for any number. On a cross-section more
+            of them teach a network its noise.
         patience: epochs without a better error on the held-out part after which a training ends, or takes its second
             rate; None lets it run to the last epoch, and nothing is held out.
         weight_decay: of AdamW, decoupled; PyTorch's default, since the paper names none.

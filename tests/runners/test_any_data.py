@@ -144,6 +144,8 @@ def test_few_samples_narrow_the_networks_and_many_leave_them(tmp_path: Path) -> 
         assert isinstance(plus, DualBranchPlusRunner) and isinstance(paper, DualBranchRunner)
         assert plus._make_estimator().options.members[0].hidden == hidden
         assert paper._make_estimator().options.n_nodes == nodes
+        passes = 100 if cube.n_times == 1 else None
+        assert {made._make_estimator().training.most_passes for made in (plus, paper)} == {passes}
 
 
 def test_lightgbm_learns_from_measured_rows_only(tmp_path: Path) -> None:
