@@ -14,7 +14,7 @@ import importlib.util
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from bench.system import paths
 
 ANSWER_TIMEOUT_S = 8.0
 """How long a download may take to give its first answer; the promise to the user is 10 s in all."""
+FEW_FILES, SAID_EVERY = 20, 50
+"""Beyond the first number of files, progress is a line for so many of them."""
 RETRY_AFTER_S = 3600.0
 """After a failed attempt, ``auto`` looks at the network again no sooner than this."""
 
@@ -105,12 +107,13 @@ def verify_file(path: Path, sha256: str) -> None:
         )
 
 
-def download(source: Source, *, progress: bool = False) -> Path:
+def download(source: Source, *, progress: bool = False, say: Callable[[str], None] = lambda _: None) -> Path:
     """Downloads what is missing into the cache and checks it.
 
     Args:
         source: what to fetch.
-        progress: show pooch's progress bar (needs tqdm; silently plain without it).
+        progress: show pooch's progress bar of each of few files (needs tqdm; silently plain without it).
+        say: is told now and then how many of many files there are.
 
     Returns:
         The folder that holds the files.
@@ -127,11 +130,15 @@ def download(source: Source, *, progress: bool = False) -> Path:
     if obstacle is not None:
         _remember_failure(source, obstacle)
         raise BenchError(f"{obstacle}; check the network, or {_by_hand(source)}.")
-    bar = progress and importlib.util.find_spec("tqdm") is not None
+    few = len(source.sha256) <= FEW_FILES
+    bar = progress and few and importlib.util.find_spec("tqdm") is not None
     downloader = pooch.HTTPDownloader(timeout=ANSWER_TIMEOUT_S, progressbar=bar)
     registry = {name: f"sha256:{digest}" for name, digest in source.sha256.items()}
     fetcher = pooch.create(path=folder, base_url=source.base_url, registry=registry, retry_if_failed=1)
-    for name in source.sha256:
+    pooch.get_logger().setLevel("WARNING")  # else it has a line for each of hundreds of files
+    for count, name in enumerate(source.sha256):
+        if not few and count % SAID_EVERY == 0:
+            say(f"{source.name}: {count} of {len(source.sha256)} files")
         try:
             fetcher.fetch(name, downloader=downloader)
         except (requests.RequestException, ValueError, OSError) as error:

@@ -148,6 +148,16 @@ def test_what_came_whole_is_kept_and_not_fetched_again(own_cache: Path, bad_serv
     assert _Bad.asked == ["/good/sub/a.bin"] and (folder / "sub" / "a.bin").read_bytes() == CONTENT
 
 
+def test_many_files_are_a_line_now_and_then(
+    own_cache: Path, bad_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = fetch.Source("toy", f"{bad_server}good/", {f"{number}.bin": SHA for number in range(60)})
+    said: list[str] = []
+    fetch.download(source, progress=True, say=said.append)
+    assert said == ["toy: 0 of 60 files", "toy: 50 of 60 files"]
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_folder_that_takes_no_file_is_named(
     own_cache: Path, bad_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
