@@ -37,9 +37,12 @@ def test_no_circles() -> None:
         pytest.fail(" → ".join(error.args[1]))
 
 
-MODULES = {
-    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text()) for path in sorted((ROOT / "bench").rglob("*.py"))
+EVERYWHERE = {
+    path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
+    for package in ("bench", "models", "tools")
+    for path in sorted((ROOT / package).rglob("*.py"))
 }
+MODULES = {name: tree for name, tree in EVERYWHERE.items() if name.startswith("bench/")}
 
 
 def several(found: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -49,7 +52,7 @@ def several(found: dict[str, set[str]]) -> dict[str, set[str]]:
 
 def test_no_two_modules_define_a_class_of_the_same_name() -> None:
     found: dict[str, set[str]] = defaultdict(set)
-    for module, tree in MODULES.items():
+    for module, tree in EVERYWHERE.items():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 found[node.name].add(f"{module}:{node.lineno}")

@@ -24,7 +24,7 @@ _VERBS = {
     "info": "Show everything known of a runner, a data set or a stored job.",
     "why": "Say why a job is done, missing, failed or stale.",
     "clean": "Remove stale, failed and quarantined jobs; asks first.",
-    "data": "Fetch, build, describe, verify and audit data sets.",
+    "data": "Fetch, build, import, describe, verify and audit data sets.",
     "doctor": "Say what of this machine and its packages will not work, and what to do.",
     "completion": "Print the shell completion script.",
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench.data.audit import SplitAudit
 from bench.data.cube import Cube
 from bench.data.parts import Split
-from bench.data.split_names import describe
+from bench.data.split_names import describe, text_of
 from bench.system.terminal import cell, console
 
 
@@ -25,6 +25,9 @@ def print_audit(cube: Cube, split: Split, found: SplitAudit, runner: str | None,
 
     unit = "units of the coordinates" if cube.is_planar else "km"
     table = Table(box=None, pad_edge=False, show_header=False)
+    if "folds" in split.parameters:
+        fold, folds = split.parameters["fold"], split.parameters["folds"]
+        table.add_row(cell("Fold"), cell(f"{fold} of {folds}; --split {text_of(split.parameters)}"))
     for what, value in _lines(found, unit):
         table.add_row(cell(what), cell(value))
     if runner is not None:
@@ -47,7 +50,8 @@ def _lines(found: SplitAudit, unit: str) -> Iterator[tuple[str, str]]:
     yield "Distance of a test cell to the nearest training cell", _distances(found.distance, unit)
     if found.unseen_distance is not None:
         yield "The same of cells that never train", _distances(found.unseen_distance, unit)
-    yield "Days from the last training step to the first test step", f"{found.days_between:,}"
+    interleaved = " (training and test interleave)" if found.days_between < 0 else ""
+    yield "Days from the last training step to the first test step", f"{found.days_between:,}{interleaved}"
 
 
 def _distances(spread: tuple[float, float, float, float], unit: str) -> str:

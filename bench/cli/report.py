@@ -96,9 +96,11 @@ def command(store_path: Path | None, as_json: bool, brief: bool, **given: Any) -
     elif brief:
         click.echo("\n".join(in_short(report)))
     else:
-        click.echo("\n".join([*report.notes, f"Written: {', '.join(map(str, report.files))}"]))
+        click.echo("\n".join([*report.notes, f"Written: {len(report.files)} files in {report.folder}."]))
         for sentence in report.check.summary if report.check is not None else ():
             click.echo(sentence)
+        if (page := _page(report)) is not None:
+            click.echo(f"Page: {page}")
         click.echo("\n".join(["", *report.answer.plain]))
     for sentence in (*report.complaints, *(f"Broken: {text}" for text in report.broken)):
         click.echo(sentence, err=True)
@@ -107,24 +109,28 @@ def command(store_path: Path | None, as_json: bool, brief: bool, **given: Any) -
     return 1 if report.broken else 0
 
 
+def _page(report: Report) -> Path | None:
+    return next((path for path in report.files if path.name == "report.html"), None)
+
+
 def in_short(report: Report) -> list[str]:
     """The report in `BRIEF_LINES` lines: the answer, Table 1 in short, and where the page is."""
     from bench.report.table import Row
     from bench.report.tables.numbered import TABLE1_DENOMINATOR
     from bench.report.tables.shown import plain_value
-    from bench.runners.entry import FAMILIES, PROPOSED
+    from bench.runners.entry import PROPOSED, REFERENCE
 
-    page = next((path for path in report.files if path.name == "report.html"), report.folder / "table1.md")
+    page = _page(report) or report.folder / "table1.md"
     lines, table = list(report.answer.plain), report.tables.get("table1")
     if table is not None:
         rmse = next(column for column in table.columns if column.key == "rmse")
         scored = sorted((row for row in table.rows if "rmse" in row.values), key=lambda row: row.values["rmse"].value)
 
         def first(family: str | None) -> list[Row]:
-            named = (PROPOSED, FAMILIES[0])
+            named = (PROPOSED, REFERENCE)
             return [row for row in scored if (row.family == family if family else row.family not in named)][:1]
 
-        chosen = [*first(FAMILIES[0]), *first(None), *(row for row in scored if row.name == TABLE1_DENOMINATOR)]
+        chosen = [*first(REFERENCE), *first(None), *(row for row in scored if row.name == TABLE1_DENOMINATOR)]
         chosen += [row for row in scored if row.family == PROPOSED]
         rows = list({row.name: row for row in chosen}.values())[: BRIEF_LINES - len(lines) - 2]
         lines.append(f"Table 1 in short, test RMSE (all {len(scored)} rows: {report.folder / 'table1.md'}):")

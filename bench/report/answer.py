@@ -19,12 +19,11 @@ from bench.report.results.data_words import DataWords, spoken, words_of
 from bench.report.results.selection import RowResult, Selection, StatisticsReader
 from bench.report.tables.numbered import TABLE1_DENOMINATOR
 from bench.runners import registry
-from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, FAMILIES, PROPOSED
+from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, PROPOSED, REFERENCE
 from bench.scoring.interval import Interval
 from bench.suites.profiles import SMOKE
 
 RMSE = Measure("rmse")
-_REFERENCE = FAMILIES[0]
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class _Suite:
         errors = {
             row.key.runner: found.value
             for row in self.scores.rows
-            if row.family != _REFERENCE and (found := self.scores.number(row.key.runner, measure)) is not None
+            if row.family != REFERENCE and (found := self.scores.number(row.key.runner, measure)) is not None
         }
         return sorted((row for row in self.scores.rows if row.key.runner in errors), key=lambda r: errors[r.key.runner])
 

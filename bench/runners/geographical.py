@@ -323,8 +323,19 @@ def _told(flagged: Sequence[FlaggedPrediction], *, stack: bool = False) -> Doubl
     return values
 
 
+MORE_PLACES = "; train on more places (few-shot: --train-cells), or on data with fewer columns."
+"""What helps where a local fit has too few neighbours."""
+
+
+def said(error: Exception) -> str:
+    """What a model says of its input, to be gone on with."""
+    return str(error).rstrip(".")
+
+
 def _fit(model: Any, *arguments: Doubles) -> Any:
     try:
         return model.fit(*arguments)
     except ValueError as error:
-        raise BenchError(f"{type(model).__name__} cannot be fitted on this sample: {error}") from error
+        raise BenchError(
+            f"{type(model).__name__} cannot be fitted on this sample: {said(error)}{MORE_PLACES}"
+        ) from error

@@ -10,7 +10,7 @@ from bench.arrays import Doubles
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
-from bench.runners.geographical import PerStepRunner
+from bench.runners.geographical import MORE_PLACES, PerStepRunner, said
 from bench.runners.patch import on_sphere
 
 
@@ -35,4 +35,6 @@ class GeographicalForestRunner(PerStepRunner):
         try:
             return model.fit(*self._means.measured(step))
         except ValueError as error:
-            raise BenchError(f"The geographical forest cannot be fitted on this sample: {error}") from error
+            raise BenchError(
+                f"The geographical forest cannot be fitted on this sample: {said(error)}{MORE_PLACES}"
+            ) from error

@@ -136,8 +136,7 @@ def _weight_figure(context: Context, row: RowResult) -> Figure:
         places = places.T if grid.is_wide else places
         for column, time in enumerate(times):
             date = pd.Timestamp(date_of_time.iloc[time])
-            noun = context.words.rhythm.step.rpartition(" ")[2].capitalize()
-            when = f"{noun} {step_of_time[time]} (from {date.day} {date:%b})"
+            when = f"{context.words.long_step(step_of_time[time])} (from {date.day} {date:%b})"
             upper = draw_cells(
                 places[0, column], grid, weights.loc[at[time], temperature].to_numpy(), SIGNED, (-limit, limit)
             )

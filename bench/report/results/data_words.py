@@ -50,6 +50,10 @@ class DataWords:
             return f"{WINDOW_BLOCKS / PLANAR_BLOCKS:.0%} of the longer side of their extent"
         return f"{WINDOW_BLOCKS * BLOCK_DEGREES:g}°"
 
+    def long_step(self, step: int) -> str:
+        """A step of the year in a heading: ``Step 10`` of 8-day data, else such as ``Month 3``."""
+        return f"Step {step}" if self.rhythm == EIGHT_DAY else self.short_step(step)
+
     def short_step(self, step: int) -> str:
         """A step of the year in a column heading: ``W40``, or ``Month 4``."""
         return f"W{step}" if self.rhythm == EIGHT_DAY else f"{self.rhythm.step.capitalize()} {step}"
