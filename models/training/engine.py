@@ -183,7 +183,7 @@ class _Loop:
         self.steps = math.ceil(task.n_samples / self.batch)
         self.passes = options.passes_of(self.steps)
         # Where samples are few, an epoch is several passes: a step is too short to be judged, saved and reported.
-        self.each = max(1, self.passes // options.epochs)
+        self.each = options.passes_each(self.steps)
         self.validate = validate
         self.watch: Watch | None = None
         if options.patience is not None:

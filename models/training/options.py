@@ -15,6 +15,8 @@ Schedule = Literal["step", "one_cycle", "plateau", "halving"]
 Precision = Literal["auto", "float32", "bfloat16"]
 WARM_UP_SHARE = 0.1
 """Part of a one-cycle training in which the learning rate rises."""
+STRETCHED_EPOCHS = 20
+"""Epochs of a training that ``least_steps`` stretches, at most: as many as the paper's training has."""
 START_SHARE = 0.04
 """Learning rate at the start of a one-cycle training, relative to its peak, 1/25 as in fastai."""
 
@@ -100,6 +102,19 @@ class TrainingOptions:
         needed = math.ceil(self.least_steps / steps_per_pass)
         return max(self.epochs, needed if self.most_passes is None else min(needed, self.most_passes))
 
+    def passes_each(self, steps_per_pass: int) -> int:
+        """Passes over the samples that make one epoch, after which a training is judged, saved and reported.
+
+        One, but for few samples: then they are as many as make ``epochs`` of all, and an epoch has a twentieth of
+        ``least_steps`` at least, so that a patience of some epochs is one of some steps, too.
+
+        Args:
+            steps_per_pass: optimiser steps of one pass.
+        """
+        passes = self.passes_of(steps_per_pass)
+        least = round(self.least_steps / STRETCHED_EPOCHS / steps_per_pass)
+        return min(passes, max(1, passes // self.epochs, least))
+
     def learning_rate_at(self, step: int, steps_per_pass: int, *, late: bool = False) -> float:
         """Learning rate of one optimiser step, counted from 0 over the whole training.
 
@@ -110,11 +125,9 @@ class TrainingOptions:
         """
         if self.schedule == "plateau":
             return self.late_learning_rate if late else self.learning_rate
-        passes = self.passes_of(steps_per_pass)
         if self.schedule == "halving":
-            each = max(1, passes // self.epochs)
-            return float(self.learning_rate * 0.5 ** (step // (each * steps_per_pass)))
-        total = passes * steps_per_pass
+            return float(self.learning_rate * 0.5 ** (step // (self.passes_each(steps_per_pass) * steps_per_pass)))
+        total = self.passes_of(steps_per_pass) * steps_per_pass
         if self.schedule == "step":
             early = self.decay_after * total / self.epochs
             return self.learning_rate if step < early else self.late_learning_rate

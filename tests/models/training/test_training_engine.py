@@ -284,6 +284,13 @@ def test_a_training_of_few_samples_ends_when_epochs_of_passes_bring_nothing():
     assert result.stopped == "converged" and len(task.seen) == 20
 
 
+def test_an_epoch_of_few_samples_has_a_twentieth_of_the_least_steps():
+    many_epochs = replace(OPTIONS, epochs=48, least_steps=500, most_passes=100)
+    assert many_epochs.passes_each(2) == 12  # 24 steps, where 48 epochs of 100 passes would have four
+    assert many_epochs.passes_each(990) == 1 and replace(OPTIONS, epochs=8).passes_each(1) == 1
+    assert replace(OPTIONS, epochs=4, least_steps=1000, most_passes=12).passes_each(1) == 12
+
+
 @pytest.mark.parametrize("stop", [3, 5, 14])
 def test_a_killed_training_of_few_samples_goes_on_to_the_same_bits(stop, tmp_path):
     options = replace(OPTIONS, epochs=4, batch_size=30, least_steps=24)  # two steps a pass, three passes an epoch
