@@ -25,7 +25,7 @@ HIDDEN_A_SAMPLE = 0.5
 FEW_SAMPLES = 10
 """Samples a place, below which it is hardly a series: cross-sections, a few years."""
 FEW_PASSES = 100
-"""Over these, at most: more taught cross-sections of 49 to 400 places their noise (few_rows.csv of the reference)."""
+"""Over these, at most: more of them teach a cross-section's noise (`tools/few_rows.py`)."""
 
 
 class DualBranchPlusRunner(Runner):
