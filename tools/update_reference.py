@@ -1,10 +1,12 @@
 """Copies the tables and raw numbers of a finished store into ``tables/reference/`` and into the README.
 
     python tools/update_reference.py runs
+    python tools/update_reference.py runs --name towers-places-laptop
 
 Everything that the README's results table says comes from the files written here: the rendered tables, the metrics over
 all samples of every job, the sums from which all others follow, the newest manifest of each suite, each job's record,
-the commands that made them, and a few figures. Predictions stay in the store (a megabyte a job).
+the commands that made them, and a few figures. Predictions stay in the store (a megabyte a job). Of data with several
+targets, the tables of the first stand in the folder and those of each other target in a folder of its name.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -53,31 +55,43 @@ def main() -> None:
     """Renders the store's tables and replaces the reference folder of its data set and profile."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path, help="a store whose last runs are complete")
-    root = parser.parse_args().store
-    store = Store(root)
+    parser.add_argument("--name", help="of the reference, where data set and profile have one already")
+    given = parser.parse_args()
+    root, store = given.store, Store(given.store)
     newest = {manifest.suite: manifest for manifest in store.manifests() if manifest.jobs}
     first = next(iter(newest.values())).jobs[0]
-    folder = ROOT / "tables" / "reference" / reference_name(first.dataset, first.profile)
+    folder = ROOT / "tables" / "reference" / (given.name or reference_name(first.dataset, first.profile))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    report = [sys.executable, "-m", "bench", "report", "--check", "--store", str(root), "--out", str(folder)]
-    subprocess.run(report, check=True)
-    for path in (folder / "figures").iterdir():
+    report = [sys.executable, "-m", "bench", "report", "--check", "--store", str(root)]
+    subprocess.run([*report, "--out", str(folder)], check=True)
+    chosen = [selections(store, ReportOptions(dataset=first.dataset, profile=first.profile))]
+    for target in further_targets(newest.values()):
+        subprocess.run([*report, "--no-figures", "--target", target, "--out", str(folder / target)], check=True)
+        (folder / target / "answer.md").unlink()  # the README repeats one answer of each reference
+        chosen.append(selections(store, ReportOptions(dataset=first.dataset, profile=first.profile, target=target)))
+    for path in (folder / "figures").glob("*"):
         if path.name not in FIGURES:
             path.unlink()
-    write_numbers(store, selections(store, ReportOptions(dataset=first.dataset, profile=first.profile)), folder)
+    write_numbers(store, chosen, folder)
     if first.dataset == "northchina":
         _update_readme(folder)
     _update_answers()
     _update_flux_page()
 
 
-def write_numbers(store: Store, chosen: Mapping[str, Selection], folder: Path) -> None:
+def further_targets(manifests: Iterable[Manifest]) -> list[str]:
+    """Returns the targets of some runs beside the first, in order."""
+    named = [name for manifest in manifests for name in manifest.several_targets]
+    return list(dict.fromkeys(named))[1:]
+
+
+def write_numbers(store: Store, chosen: Sequence[Mapping[str, Selection]], folder: Path) -> None:
     """Writes what `bench.store.reference` reads of a store, and shortens the files of metrics to the group ``all``.
 
     Args:
         store: where the results are.
-        chosen: suite → the jobs of its tables.
+        chosen: of each target, suite → the jobs of its tables.
         folder: of the reference.
 
     Raises:
@@ -86,8 +100,9 @@ def write_numbers(store: Store, chosen: Mapping[str, Selection], folder: Path) -
     for name in ("records", "manifests"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     commands: list[str] = []
-    for suite, selection in chosen.items():
-        done = selection.done
+    for suite in dict.fromkeys(suite for of_target in chosen for suite in of_target):
+        parts = [of_target[suite] for of_target in chosen if suite in of_target]
+        done = [record for selection in parts for record in selection.done]
         content = sums_file({record.job_id: _kept_sums(suite, store.statistics(record)) for record in done})
         if len(content) > MOST_BYTES:
             raise ValueError(
@@ -97,14 +112,13 @@ def write_numbers(store: Store, chosen: Mapping[str, Selection], folder: Path) -
         for record in done:
             name = f"{record.job_id}.json"
             shutil.copyfile(store.jobs_dir / record.job_id / "record.json", folder / "records" / name)
-        for manifest in _needed(store, suite, selection):
+        for manifest in _needed(store, suite, {record.job_id for record in done}):
             # Why a data set was chosen may name a folder of this machine.
             told = manifest.model_copy(update={"dataset_reason": _without_paths(manifest.dataset_reason)})
             stamp = re.sub(r"[^0-9TZ]", "", manifest.created)
             (folder / "manifests" / f"{stamp}-{suite}.json").write_text(told.model_dump_json(indent=1) + "\n")
             commands.append(command_of_run(manifest))
-        metrics = folder / f"metrics_{suite}.csv"
-        if metrics.exists():
+        for metrics in folder.rglob(f"metrics_{suite}.csv"):
             lines = pd.read_csv(metrics, dtype=str, keep_default_na=False)
             lines[lines["group"] == "all"].to_csv(metrics, index=False, lineterminator="\n")
     (folder / COMMANDS).write_text("".join(f"{command}\n" for command in commands))
@@ -120,9 +134,9 @@ def _kept_sums(suite: str, sums: pd.DataFrame) -> pd.DataFrame:
     return sums[(sums["part"] == "test") & ~sums["group"].astype(str).str.contains("/")]
 
 
-def _needed(store: Store, suite: str, selection: Selection) -> list[Manifest]:
-    """The newest manifest of a suite, and as few older ones as it takes to have all jobs of the table; oldest first."""
-    missing, chosen = {record.job_id for record in selection.done}, []
+def _needed(store: Store, suite: str, jobs: set[str]) -> list[Manifest]:
+    """The newest manifest of a suite, and as few older ones as it takes to have some jobs; oldest first."""
+    missing, chosen = set(jobs), []
     for manifest in reversed([known for known in store.manifests() if known.suite == suite]):
         own = {job.id for job in manifest.jobs} & missing
         if own:

@@ -52,7 +52,7 @@ def fetch(spec: str) -> int:
     location = locate(source)
     folder = location.folder
     if folder is None:
-        folder = download(source, progress=True)
+        folder = download(source, progress=True, say=lambda text: click.echo(text, err=True))
         click.echo(f"Downloaded {len(source.sha256)} files to {folder}.")
     else:
         click.echo(f"{len(source.sha256)} files of {parsed} are at hand: {location.reason} ({folder}).")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from bench.system import clock
 from bench.system.terminal import console
 
 if TYPE_CHECKING:
+    from bench.execution.planning import PlannedJob
     from bench.execution.request import Request
     from bench.execution.slurm import ArrayOptions
 
@@ -128,15 +130,31 @@ def command(
         )
     out = console()
     out.print(table)
-    for item in planned:
-        if item.reason:
-            out.print(f"{item.job.label}: {item.state}: {item.reason}", markup=False, highlight=False)
+    for line in reasons(planned):
+        out.print(line, markup=False, highlight=False)
     click.echo(f"Data: {request.dataset.reason}.")
     click.echo(
         f"About {clock.human_seconds(seconds)} with {request.jobs_at_once} at once, {disk / 1e6:.0f} MB of results in "
         f"{request.store_path}."
     )
     return 0
+
+
+def reasons(planned: Sequence[PlannedJob]) -> list[str]:
+    """Why jobs will not run or run differently, a line for each reason: folds and targets mostly share theirs."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for item in planned:
+        if item.reason:
+            found.setdefault((item.state, item.reason), []).append(item.job.label)
+    return [f"{'; '.join(_shortened(labels))}: {state}: {reason}" for (state, reason), labels in found.items()]
+
+
+def _shortened(labels: Sequence[str]) -> list[str]:
+    """Labels of jobs, those of one runner as one: ``gtwr #0, fold 1/5 and 4 more``."""
+    of_runner: dict[str, list[str]] = {}
+    for label in labels:
+        of_runner.setdefault(label.partition(" ")[0], []).append(label)
+    return [own[0] + (f" and {len(own) - 1} more" if own[1:] else "") for own in of_runner.values()]
 
 
 def _write_job_array(script: Path, request: Request, options: ArrayOptions) -> int:

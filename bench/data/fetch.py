@@ -1,7 +1,9 @@
 """Source files by pinned URL and SHA-256: from a folder that the user names, the cache, or the network.
 
-Downloading is pooch's work. This module adds what a benchmark on an offline machine needs: a bounded wait for the first
-answer, and a memory of a failed attempt so that ``--dataset auto`` does not wait again on every command.
+Downloading is pooch's work: a file appears under its name when it is whole and its SHA-256 right, and what came whole
+is not fetched again. This module adds what a benchmark on an offline machine needs: a bounded wait for the first
+answer, one sentence on what went wrong, and a memory of a failed attempt so that ``--dataset auto`` does not wait again
+on every command.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import importlib.util
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from bench.system import paths
 
 ANSWER_TIMEOUT_S = 8.0
 """How long a download may take to give its first answer; the promise to the user is 10 s in all."""
+FEW_FILES, SAID_EVERY = 20, 50
+"""Beyond the first number of files, progress is a line for so many of them."""
 RETRY_AFTER_S = 3600.0
 """After a failed attempt, ``auto`` looks at the network again no sooner than this."""
 
@@ -30,14 +34,21 @@ class Source:
     """Files of one data set at a pinned public address.
 
     Attributes:
-        name: data set, and folder name under ``BENCH_DATA_DIR`` and the cache.
+        name: folder name under ``BENCH_DATA_DIR`` and the cache.
         base_url: address that relative paths are appended to; pins a commit.
         sha256: relative path to SHA-256 of its content.
+        dataset: data set that is made of it; empty where it has the name of the folder.
     """
 
     name: str
     base_url: str
     sha256: Mapping[str, str]
+    dataset: str = ""
+
+    @property
+    def command(self) -> str:
+        """What fetches the files."""
+        return f"bench data fetch {self.dataset or self.name}"
 
 
 @dataclass(frozen=True)
@@ -96,12 +107,13 @@ def verify_file(path: Path, sha256: str) -> None:
         )
 
 
-def download(source: Source, *, progress: bool = False) -> Path:
+def download(source: Source, *, progress: bool = False, say: Callable[[str], None] = lambda _: None) -> Path:
     """Downloads what is missing into the cache and checks it.
 
     Args:
         source: what to fetch.
-        progress: show pooch's progress bar (needs tqdm; silently plain without it).
+        progress: show pooch's progress bar of each of few files (needs tqdm; silently plain without it).
+        say: is told now and then how many of many files there are.
 
     Returns:
         The folder that holds the files.
@@ -117,20 +129,22 @@ def download(source: Source, *, progress: bool = False) -> Path:
     obstacle = _obstacle(source.base_url + first)
     if obstacle is not None:
         _remember_failure(source, obstacle)
-        raise BenchError(
-            f"{obstacle}; check the network, or put the files of {source.name} into a folder {source.name}/ and name "
-            "its parent in BENCH_DATA_DIR."
-        )
-    bar = progress and importlib.util.find_spec("tqdm") is not None
+        raise BenchError(f"{obstacle}; check the network, or {_by_hand(source)}.")
+    few = len(source.sha256) <= FEW_FILES
+    bar = progress and few and importlib.util.find_spec("tqdm") is not None
     downloader = pooch.HTTPDownloader(timeout=ANSWER_TIMEOUT_S, progressbar=bar)
     registry = {name: f"sha256:{digest}" for name, digest in source.sha256.items()}
     fetcher = pooch.create(path=folder, base_url=source.base_url, registry=registry, retry_if_failed=1)
-    for name in source.sha256:
+    pooch.get_logger().setLevel("WARNING")  # else it has a line for each of hundreds of files
+    for count, name in enumerate(source.sha256):
+        if not few and count % SAID_EVERY == 0:
+            say(f"{source.name}: {count} of {len(source.sha256)} files")
         try:
             fetcher.fetch(name, downloader=downloader)
         except (requests.RequestException, ValueError, OSError) as error:
             _remember_failure(source, "A broken download")
-            raise BenchError(f"Download of {name} failed ({error}); run `bench data fetch` again.") from error
+            what, advice = _broken(error, source)
+            raise BenchError(f"Download of {name} from {_host(source.base_url)} failed: {what}; {advice}.") from error
     _failure_note(source).unlink(missing_ok=True)
     return folder
 
@@ -145,7 +159,37 @@ def recent_failure(source: Source) -> str | None:
         return None  # the note is a convenience: without a readable one the network is simply tried
     if not 0 <= age < RETRY_AFTER_S:
         return None
-    return f"{reason[:1].lower()}{reason[1:]} {age / 60:.0f} min ago; `bench data fetch {source.name}` tries again"
+    return f"{reason[:1].lower()}{reason[1:]} {age / 60:.0f} min ago; `{source.command}` tries again"
+
+
+def _broken(error: Exception, source: Source) -> tuple[str, str]:
+    """What broke a download, and what to do about it, both as parts of a sentence."""
+    import requests
+
+    again = f"run `{source.command}` again, what came whole is kept"
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP {error.response.status_code}", f"the address may have moved: {_by_hand(source)}"
+    if isinstance(error, requests.TooManyRedirects):
+        return "it is redirected in a circle", f"the address may have moved: {_by_hand(source)}"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return f"no more data for {ANSWER_TIMEOUT_S:.0f} s", again
+    if isinstance(error, requests.RequestException):
+        return "the connection broke off", again
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror or error}{where}", f"make room or give write permission there, then {again}"
+    return (  # a ValueError of pooch's
+        "what came has another SHA-256 than the pinned file",
+        f"it was removed; another version stands there, or the network changed it: {_by_hand(source)}",
+    )
+
+
+def _by_hand(source: Source) -> str:
+    return f"put the files of {source.name} into a folder {source.name}/ and name its parent in BENCH_DATA_DIR"
+
+
+def _host(url: str) -> str:
+    return url.split("/")[2]
 
 
 def _obstacle(url: str) -> str | None:
@@ -155,7 +199,7 @@ def _obstacle(url: str) -> str | None:
     """
     import requests
 
-    host = url.split("/")[2]
+    host = _host(url)
     found: list[str | None] = [f"No answer within {ANSWER_TIMEOUT_S:.0f} s from {host}"]
 
     def ask() -> None:

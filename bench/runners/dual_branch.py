@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from models.training import Panel
 
 
+HIDDEN_A_SAMPLE = 0.5
+"""Units of a hidden layer for each training sample, at most: more of them cost time and learn the same."""
+
+FEW_SAMPLES = 10
+"""Samples a place, below which it is hardly a series: cross-sections, a few years."""
+FEW_PASSES = 100
+"""Over these, at most: more of them teach a cross-section's noise (`tools/few_rows.py`)."""
+
+
 class DualBranchPlusRunner(Runner):
     """Conditions per cell, seasonal and of low rank; parameters: ``options`` and ``training`` of the estimator."""
 
@@ -86,18 +95,27 @@ class DualBranchPlusRunner(Runner):
         cells, times = part.samples()
         return cells, times + self._early
 
+    def _training(self) -> dict[str, Any]:
+        """What the task says of the training; of a few samples a place, that they are not passed over for ever."""
+        train = self.task.train
+        few = len(train) < FEW_SAMPLES * len(train.cells)
+        return {**({"most_passes": FEW_PASSES} if few else {}), **self.task.parameters.get("training", {})}
+
     def _make_estimator(self) -> Any:
         from dataclasses import replace
 
         from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
 
         parameters = self.task.parameters
-        training = replace(PLUS_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
+        training = replace(PLUS_TRAINING, **self._training(), seed=self.task.seed)
         options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
         chosen = DualBranchPlusOptions(**options)
         if not self.task.cube.rhythm.has_seasons:
             steady = tuple(replace(member, harmonics=0, season_harmonics=0) for member in chosen.members)
             chosen = replace(chosen, members=steady)
+        most = max(1, round(HIDDEN_A_SAMPLE * len(self.task.train)))
+        narrow = tuple(replace(member, hidden=min(member.hidden, most)) for member in chosen.members)
+        chosen = replace(chosen, members=narrow)
         return DualBranchPlusRegressor(chosen, training)
 
 
@@ -112,6 +130,8 @@ class DualBranchGradientRunner(DualBranchPlusRunner):
 
 MOST_NODES = 2000
 """Beyond it the graph costs more than the samples; the paper names no number."""
+SAMPLES_A_NODE = 5
+"""Training samples for each graph node, at least: a node of one sample, as in a cross-section, learns it by heart."""
 
 
 class DualBranchRunner(DualBranchPlusRunner):
@@ -123,10 +143,12 @@ class DualBranchRunner(DualBranchPlusRunner):
         from models.dual_branch import PAPER_TRAINING, DualBranchOptions, DualBranchRegressor
 
         parameters = self.task.parameters
-        training = replace(PAPER_TRAINING, **parameters.get("training", {}), seed=self.task.seed)
+        training = replace(PAPER_TRAINING, **self._training(), seed=self.task.seed)
         options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
         if "node_share" in parameters:
-            options["n_nodes"] = min(MOST_NODES, max(1, round(parameters["node_share"] * len(self.task.train.cells))))
+            share, train = parameters["node_share"], self.task.train
+            most = min(MOST_NODES, len(train) // SAMPLES_A_NODE)
+            options["n_nodes"] = max(1, min(most, round(share * len(train.cells))))
         return DualBranchRegressor(DualBranchOptions(**options), training)
 
 

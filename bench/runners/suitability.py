@@ -34,21 +34,19 @@ def unsuited(needs: Sequence[str], cube: Cube, split: Split) -> str | None:
 
 
 def _places_per_step(cube: Cube, split: Split) -> str | None:
-    return _too_few_per_step(cube, split, _least_places(cube, split))
+    return _too_few_per_step(cube, split, held_out=False)
 
 
 def _places_per_step_held_out(cube: Cube, split: Split) -> str | None:
-    least = math.ceil(_least_places(cube, split) * HELD_OUT_FOLDS / (HELD_OUT_FOLDS - 1))
-    return _too_few_per_step(cube, split, least)
+    return _too_few_per_step(cube, split, held_out=True)
 
 
 def _panel(cube: Cube, split: Split) -> str | None:
-    return _too_few_whole(cube, split, _least_places(cube, split))
+    return _too_few_whole(cube, split, held_out=False)
 
 
 def _panel_held_out(cube: Cube, split: Split) -> str | None:
-    least = math.ceil(_least_places(cube, split) * HELD_OUT_FOLDS / (HELD_OUT_FOLDS - 1))
-    return _too_few_whole(cube, split, least)
+    return _too_few_whole(cube, split, held_out=True)
 
 
 def _seasons(cube: Cube, split: Split) -> str | None:
@@ -96,35 +94,40 @@ NEEDS: dict[str, Callable[[Cube, Split], str | None]] = {
 }
 
 
-def _least_places(cube: Cube, split: Split) -> int:
-    """Places that a local regression on the design of `bench.runners.geographical` needs."""
+def _places_needed(cube: Cube, split: Split, held_out: bool) -> tuple[int, str]:
+    """Places that a local regression on the design of `bench.runners.geographical` needs, and why."""
     from bench.runners.geographical import design_columns
 
-    return len(cube.feature_names) + len(design_columns(cube, split.train.cells)) + 1 + SPARE_PLACES
+    parameters = len(cube.feature_names) + len(design_columns(cube, split.train.cells)) + 1
+    least, why = parameters + SPARE_PLACES, f"for its {parameters} parameters and {SPARE_PLACES} to spare"
+    if not held_out:
+        return least, why
+    least = math.ceil(least * HELD_OUT_FOLDS / (HELD_OUT_FOLDS - 1))
+    return least, f"{why} without the one in {HELD_OUT_FOLDS} that is held out"
 
 
-def _too_few_per_step(cube: Cube, split: Split, least: int) -> str | None:
+def _too_few_per_step(cube: Cube, split: Split, held_out: bool) -> str | None:
+    least, why = _places_needed(cube, split, held_out)
     places = _places_of_steps(cube, split.train)
     for part in (split.test, split.scored_train):
         for step in np.unique(cube.step_of_year[part.times]).tolist():
             if places[step - 1].sum() < least:
                 which = f" in {cube.rhythm.step} {step} of the year" if cube.rhythm.has_seasons else ""
-                return (
-                    f"needs {least} training places{which} for its {least - SPARE_PLACES} parameters and more, and "
-                    f"{places[step - 1].sum()} were measured"
-                )
+                return f"needs {least} training places{which} {why}; {places[step - 1].sum()} were measured"
     return None
 
 
-def _too_few_whole(cube: Cube, split: Split, least: int) -> str | None:
+def _too_few_whole(cube: Cube, split: Split, held_out: bool) -> str | None:
     reason = _seasons(cube, split)
     if reason is not None:
         return reason
+    least, why = _places_needed(cube, split, held_out)
     whole = int(_places_of_steps(cube, split.train).all(axis=0).sum())
     if whole >= least:
         return None
     return (
-        f"needs {least} training places that were measured in every {cube.rhythm.step} of the year; there are {whole}"
+        f"needs {least} training places {why} that were measured in every {cube.rhythm.step} of the year; there are "
+        f"{whole}"
     )
 
 

@@ -20,6 +20,7 @@ from models.dual_branch.network import NetworkInputs, Placement, StandardisedNet
 from models.dual_branch.options import DualBranchOptions, DualBranchPlusOptions
 from models.dual_branch.samples import Samples, TrainingSamples, fingerprint
 from models.dual_branch.series import SeriesPanel
+from models.dual_branch.target import TargetScaling
 from models.dual_branch.task import Explanation, RegressionTask, SeriesTask
 from models.parameters import Parameters, not_fitted
 from models.training import (
@@ -34,7 +35,7 @@ from models.training import (
 )
 from models.training.checkpoint import load_plain, save_atomically
 
-ESTIMATOR_FORMAT = 2
+ESTIMATOR_FORMAT = 3
 """Version of the saved layout."""
 _MEMBER_SEED_STRIDE = 7919  # a prime: seeds of neighbouring runs and members do not meet
 _Options = TypeVar("_Options", DualBranchOptions, DualBranchPlusOptions)
@@ -52,6 +53,7 @@ class Estimator(Parameters, Generic[_Options]):
         self.training = training
         self.results: tuple[TrainingResult, ...] = ()
         self._inputs: NetworkInputs | None = None
+        self._target = TargetScaling()
         self._members: list[StandardisedNetwork] = []
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -112,10 +114,11 @@ class Estimator(Parameters, Generic[_Options]):
             path = checkpoint
             if checkpoint is not None and number > 0:
                 path = checkpoint.with_name(f"{checkpoint.name}.{number}")
-            validate = None if samples.aside is None else partial(self._held_out_error, task, samples.aside)
+            validate = None if samples.aside is None else partial(_held_out_error, task, samples.aside, samples.target)
             results.append(train(task, training, validate=validate, checkpoint=path, on_progress=on_progress))
             members.append(task.module.eval())
-        self._inputs, self._members, self.results = samples.inputs, members, tuple(results)
+        self._inputs, self._target = samples.inputs, samples.target
+        self._members, self.results = members, tuple(results)
         return self
 
     def member(self, number: int) -> Self:
@@ -158,7 +161,8 @@ class Estimator(Parameters, Generic[_Options]):
             NotFittedError: ``fit`` was not called, or did not end.
             ValueError: the panel has other features than that of ``fit``, or the samples are none of it.
         """
-        return self._averaged(panel, cells, times, predict, torch.inference_mode, (1,))[0][:, 0]
+        learned = self._averaged(panel, cells, times, predict, torch.inference_mode, (1,))[0][:, 0]
+        return self._target.restore(learned)
 
     def explain(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Explanation:
         """Predictions with their importance weights (Eq. 17).
@@ -174,7 +178,8 @@ class Estimator(Parameters, Generic[_Options]):
         sums = self._averaged(
             panel, cells, times, decode, torch.inference_mode, (1, panel.n_features + panel.n_static, 1)
         )
-        return Explanation(sums[0][:, 0], sums[1], sums[2][:, 0])
+        told = self._target
+        return Explanation(told.restore(sums[0][:, 0]), told.restore_slopes(sums[1]), told.restore(sums[2][:, 0]))
 
     def gradients(self, panel: Panel, cells: ArrayLike, times: ArrayLike) -> Singles:
         """The derivatives of the predictions themselves, which importance weights may or may not agree with.
@@ -190,9 +195,10 @@ class Estimator(Parameters, Generic[_Options]):
         Raises:
             ValueError: as in ``predict``.
         """
-        return self._averaged(
+        learned = self._averaged(
             panel, cells, times, differentiate, torch.enable_grad, (panel.n_features + panel.n_static,)
         )[0]
+        return self._target.restore_slopes(learned)
 
     def _averaged(
         self,
@@ -227,13 +233,6 @@ class Estimator(Parameters, Generic[_Options]):
             total /= len(self._members)
         return sums
 
-    def _held_out_error(self, task: RegressionTask, held: Samples) -> float:
-        """Root mean square error of a network at held-out samples, in the target's unit."""
-        squares = 0.0
-        for part, (prediction,) in outputs(task.module, task.data, task.placement, held.cells, held.times, predict):
-            squares += float(np.square(prediction.float().cpu().numpy() - held.values[part], dtype=np.float64).sum())
-        return float(np.sqrt(squares / len(held.values)))
-
     def save(self, path: Path) -> None:
         """Stores the fitted estimator in one file of tensors and plain containers.
 
@@ -252,6 +251,7 @@ class Estimator(Parameters, Generic[_Options]):
             "training": asdict(self.training),
             "scaling": asdict(self._inputs.scaling),
             "location": self._inputs.location,
+            "target": asdict(self._target),
             "members": [{key: value.cpu() for key, value in m.state_dict().items()} for m in self._members],
         }
         save_atomically(path, content)
@@ -278,7 +278,7 @@ class Estimator(Parameters, Generic[_Options]):
                 network = estimator._build(inputs, number)
             network.load_state_dict(state)
             estimator._members.append(network.eval())
-        estimator._inputs = inputs
+        estimator._inputs, estimator._target = inputs, TargetScaling(**content["target"])
         return estimator
 
     def _training_samples(
@@ -295,10 +295,14 @@ class Estimator(Parameters, Generic[_Options]):
         if self.training.patience is not None:
             chosen = held_out(panel, samples.cells, samples.times) if given is None else given
             samples, aside = samples.parted(chosen)
+        told = TargetScaling.of(samples.values)
+        samples = samples.told(told)
+        aside = None if aside is None else aside.told(told)
         data = self._open(panel, self.training.resolve_device())
         inputs = type(self)._prepare(self.options, panel, samples.cells, samples.times, self.training.seed)
         about = repr((self._kind, self.options, panel.climate.shape))
-        return TrainingSamples(panel, samples, aside, data, inputs, fingerprint(about, inputs, samples, aside))
+        identity = fingerprint(about, inputs, samples, aside)
+        return TrainingSamples(panel, samples, aside, told, data, inputs, identity)
 
     def _member_task(self, samples: TrainingSamples, number: int) -> tuple[RegressionTask, TrainingOptions]:
         """The task of one member of the ensemble, and how it is trained."""
@@ -335,3 +339,11 @@ class Estimator(Parameters, Generic[_Options]):
 
 def _to_device(placement: Placement, device: torch.device) -> Placement:
     return tuple(part.to(device) for part in placement)
+
+
+def _held_out_error(task: RegressionTask, held: Samples, told: TargetScaling) -> float:
+    """Root mean square error of a network at held-out samples, in the target's unit."""
+    squares = 0.0
+    for part, (prediction,) in outputs(task.module, task.data, task.placement, held.cells, held.times, predict):
+        squares += float(np.square(prediction.float().cpu().numpy() - held.values[part], dtype=np.float64).sum())
+    return float(np.sqrt(squares / len(held.values))) * told.scale

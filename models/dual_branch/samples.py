@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from models.arrays import Indices, Mask, Singles
 from models.dual_branch.network import NetworkInputs
 from models.dual_branch.series import SeriesPanel
+from models.dual_branch.target import TargetScaling
 from models.training import DevicePanel, Panel
 from models.validation import array_with_gaps
 
@@ -68,6 +69,14 @@ class Samples(NamedTuple):
             Samples(cells[aside], times[aside], values[aside]),
         )
 
+    def told(self, scaling: TargetScaling) -> Samples:
+        """The same samples, their targets as a network learns them.
+
+        Args:
+            scaling: fitted to the training samples.
+        """
+        return self._replace(values=scaling.standardise(self.values))
+
 
 @dataclass(frozen=True)
 class TrainingSamples:
@@ -75,8 +84,9 @@ class TrainingSamples:
 
     Attributes:
         panel: the data.
-        fit: what is learned.
-        aside: what the training is judged by; None where nothing is held out.
+        fit: what is learned, the targets as ``target`` tells them.
+        aside: what the training is judged by, told alike; None where nothing is held out.
+        target: fitted to ``fit``.
         data: the panel as the network reads it, on the device.
         inputs: fitted to ``fit``.
         identity: fingerprint of all of this and the options.
@@ -85,6 +95,7 @@ class TrainingSamples:
     panel: Panel
     fit: Samples
     aside: Samples | None
+    target: TargetScaling
     data: DevicePanel
     inputs: NetworkInputs
     identity: str

@@ -23,7 +23,8 @@ class Explanation(NamedTuple):
         prediction: (sample,) ŷ in the target's unit.
         weights: (sample, feature + static_feature) importance weights w_j of Eq. 17, in target units per
             standard deviation of the variable in the training samples; climate features first.
-        interpretable: (sample,) Σ_j w_j x_j in the target's unit.
+        interpretable: (sample,) Σ_j w_j x_j in the target's unit, and the training mean where the target was
+            standardised (``target.TargetScaling``).
     """
 
     prediction: Singles

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 """Version of the layout; a checkpoint of another version is refused."""
 
 

@@ -31,7 +31,7 @@ from models.training.stopping import Stopped, Watch
 
 _KIND = "training checkpoint"
 _SPEED_ONLY = ("device", "checkpoint_seconds", "progress_seconds")  # they leave the numbers alone, but for rounding
-_EPOCH_SEED_STRIDE = 1_000_003  # a prime, so that (seed, epoch) pairs do not meet for realistic seeds
+_PASS_SEED_STRIDE = 1_000_003  # a prime, so that (seed, pass) pairs do not meet for realistic seeds
 
 
 class TrainingTask(Protocol):
@@ -181,7 +181,9 @@ class _Loop:
         self.samples_each = task.samples_each if isinstance(task, GroupedTask) else 1.0
         self.batch = max(1, round(options.batch_size / self.samples_each))
         self.steps = math.ceil(task.n_samples / self.batch)
-        self.epochs = options.epochs_of(self.steps)
+        self.passes = options.passes_of(self.steps)
+        # Where samples are few, an epoch is several passes: a step is too short to be judged, saved and reported.
+        self.each = options.passes_each(self.steps)
         self.validate = validate
         self.watch: Watch | None = None
         if options.patience is not None:
@@ -189,7 +191,7 @@ class _Loop:
         self.optimizer = torch.optim.AdamW(
             task.module.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay, fused=True
         )
-        self.epoch, self.step = 0, 0
+        self.past, self.step = 0, 0  # passes made, and steps of the present one
         self.epoch_losses: list[float] = []
         self._reset_sums()
         self.positions_here = 0
@@ -198,20 +200,25 @@ class _Loop:
     def _reset_sums(self) -> None:
         # They stay on the device: reading them back at every step would make a GPU wait.
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
-        self.first_bad_step = torch.full((), self.steps, dtype=torch.int64, device=self.device)
+        self.first_bad_step = torch.full((), self.each * self.steps, dtype=torch.int64, device=self.device)
+
+    @property
+    def steps_here(self) -> int:
+        """Steps of the present epoch that are done."""
+        return self.past % self.each * self.steps + self.step
 
     def run(self) -> TrainingResult:
         """Runs from the checkpoint, or the start, to the last epoch."""
         self._resume()
         if size() > 1:
-            require_agreement(self.device, self.epoch, self.step)
+            require_agreement(self.device, self.past, self.step)
         self.task.module.train()
-        while self.epoch < self.epochs and not (self.watch is not None and self.watch.converged):
+        while self.past < self.passes and not (self.watch is not None and self.watch.converged):
             order = self._order()
             while self.step < self.steps:
                 self._one_step(order)
                 self._look_at_clock()
-            self._finish_epoch()
+            self._finish_pass()
         stopped: Stopped = "schedule"
         if self.watch is not None:
             stopped = "converged" if self.watch.converged else "budget"
@@ -225,15 +232,15 @@ class _Loop:
         return TrainingResult(tuple(self.epoch_losses), seconds, rate, name, precision, stopped, errors)
 
     def _order(self) -> Tensor:
-        """(sample,) the order of this epoch, a function of seed and epoch: no checkpoint has to hold it."""
-        generator = torch.Generator().manual_seed(self.options.seed * _EPOCH_SEED_STRIDE + self.epoch)
+        """(sample,) the order of this pass, a function of seed and pass: no checkpoint has to hold it."""
+        generator = torch.Generator().manual_seed(self.options.seed * _PASS_SEED_STRIDE + self.past)
         return torch.randperm(self.task.n_samples, generator=generator).to(self.device)
 
     def _one_step(self, order: Tensor) -> None:
         options, start = self.options, self.step * self.batch
         positions = order[start : start + self.batch]
         late = self.watch is not None and self.watch.late
-        rate = options.learning_rate_at(self.epoch * self.steps + self.step, self.steps, late=late)
+        rate = options.learning_rate_at(self.past * self.steps + self.step, self.steps, late=late)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
@@ -244,7 +251,7 @@ class _Loop:
             nn.utils.clip_grad_norm_(self.task.module.parameters(), options.gradient_clip)
         self.optimizer.step()
         self.first_bad_step = torch.where(
-            torch.isfinite(mean), self.first_bad_step, self.first_bad_step.clamp(max=self.step)
+            torch.isfinite(mean), self.first_bad_step, self.first_bad_step.clamp(max=self.steps_here)
         )
         self.loss_sum += mean.double() * len(positions)
         self.positions_here += len(positions)
@@ -253,19 +260,23 @@ class _Loop:
     def _look_at_clock(self) -> None:
         now = time.perf_counter()
         if self.step == self.steps:
-            return  # the end of the epoch does all of this
+            return  # the end of the pass or of the epoch does all of this
         if self.checkpoint is not None and now - self.last_checkpoint >= self.options.checkpoint_seconds:
             self._save()
         if now - self.last_progress >= self.options.progress_seconds:
             self._require_finite()
             self._report(self._progress())
 
-    def _finish_epoch(self) -> None:
+    def _finish_pass(self) -> None:
+        past = self.past + 1
+        if past % self.each and past < self.passes:
+            self.past, self.step = past, 0
+            return
         self._require_finite()
-        self.epoch_losses.append(float(self.loss_sum) / self.task.n_samples)
+        self.epoch_losses.append(self._progress().loss)
         self._judge()
         progress = self._progress()
-        self.epoch, self.step = self.epoch + 1, 0
+        self.past, self.step = past, 0
         self._reset_sums()
         if self.checkpoint is not None:
             self._save()  # before the report, so that whoever stops the training there loses nothing
@@ -281,10 +292,10 @@ class _Loop:
         self.watch.note(error, self.task.module)
 
     def _require_finite(self) -> None:
-        bad = int(self.first_bad_step)
-        if bad < self.steps:
+        bad, steps = int(self.first_bad_step), self.each * self.steps
+        if bad < steps:
             raise FloatingPointError(
-                f"The loss became NaN or infinite in epoch {self.epoch + 1}, step {bad + 1} of {self.steps}; "
+                f"The loss became NaN or infinite in epoch {self.past // self.each + 1}, step {bad + 1} of {steps}; "
                 "lower the learning rate or look for extreme values in the data."
             )
 
@@ -294,19 +305,18 @@ class _Loop:
             self.on_progress(progress)
 
     def _progress(self) -> Progress:
-        seen = min(self.step * self.batch, self.task.n_samples)
+        n_samples, of_epoch = self.task.n_samples, self.past % self.each
+        seen = min(self.step * self.batch, n_samples)
         rate = self.positions_here / max(time.perf_counter() - self.started, 1e-9)
-        left = (self.epochs - self.epoch) * self.task.n_samples - seen
-        held_out = self.watch.errors[-1] if self.watch is not None and self.watch.errors else None
         return Progress(
-            epoch=self.epoch + 1,
-            epochs=self.epochs,
-            step=self.step,
-            steps=self.steps,
-            loss=float(self.loss_sum) / seen,
+            epoch=self.past // self.each + 1,
+            epochs=math.ceil(self.passes / self.each),
+            step=self.steps_here,
+            steps=self.each * self.steps,
+            loss=float(self.loss_sum) / (of_epoch * n_samples + seen),
             samples_per_second=rate * self.samples_each,
-            seconds_left=left / rate,
-            held_out=held_out,
+            seconds_left=((self.passes - self.past) * n_samples - seen) / rate,
+            held_out=self.watch.errors[-1] if self.watch is not None and self.watch.errors else None,
         )
 
     def _fingerprint(self) -> str:
@@ -325,7 +335,7 @@ class _Loop:
             "kind": _KIND,
             "format": CHECKPOINT_FORMAT,
             "fingerprint": self._fingerprint(),
-            "epoch": self.epoch,
+            "pass": self.past,
             "step": self.step,
             "epoch_losses": self.epoch_losses,
             "loss_sum": self.loss_sum,
@@ -351,7 +361,7 @@ class _Loop:
             )
         self.task.module.load_state_dict(content["module"])
         self.optimizer.load_state_dict(content["optimizer"])
-        self.epoch, self.step = content["epoch"], content["step"]
+        self.past, self.step = content["pass"], content["step"]
         self.epoch_losses = list(content["epoch_losses"])
         self.loss_sum = content["loss_sum"].to(self.device)
         if self.watch is not None:

@@ -15,6 +15,8 @@ Schedule = Literal["step", "one_cycle", "plateau", "halving"]
 Precision = Literal["auto", "float32", "bfloat16"]
 WARM_UP_SHARE = 0.1
 """Part of a one-cycle training in which the learning rate rises."""
+STRETCHED_EPOCHS = 20
+"""Epochs of a training that ``least_steps`` stretches, at most: as many as the paper's training has."""
 START_SHARE = 0.04
 """Learning rate at the start of a one-cycle training, relative to its peak, 1/25 as in fastai."""
 
@@ -32,8 +34,10 @@ class TrainingOptions:
         schedule: ``step`` (the paper's), ``one_cycle`` (linear warm-up, then a cosine to zero), ``plateau`` (the
             paper's two rates; the second comes when the held-out error has stopped falling) or ``halving`` (halved
             after each epoch).
-        least_steps: optimiser steps that a training has at least: where samples are few, it makes more passes over
-            them, and a schedule is stretched alike.
+        least_steps: optimiser steps that a training has at least: where samples are few, an epoch becomes several
+            passes over them, and the schedule is stretched alike.
+        most_passes: over the samples, for the sake of ``least_steps``; None for any number. On a cross-section more
+            of them teach a network its noise.
         patience: epochs without a better error on the held-out part after which a training ends, or takes its second
             rate; None lets it run to the last epoch, and nothing is held out.
         weight_decay: of AdamW, decoupled; PyTorch's default, since the paper names none.
@@ -56,6 +60,7 @@ class TrainingOptions:
     decay_after: int = 10
     schedule: Schedule = "step"
     least_steps: int = 0
+    most_passes: int | None = None
     patience: int | None = None
     weight_decay: float = 0.01
     gradient_clip: float | None = None
@@ -77,6 +82,8 @@ class TrainingOptions:
             raise ValueError(f"TrainingOptions.schedule is {self.schedule!r}; choose one of {known}.")
         if self.least_steps < 0:
             raise ValueError(f"TrainingOptions.least_steps is {self.least_steps}; it must not be negative.")
+        if self.most_passes is not None and self.most_passes < 1:
+            raise ValueError(f"TrainingOptions.most_passes is {self.most_passes}; it must be at least 1, or None.")
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"TrainingOptions.patience is {self.patience}; it must be at least 1, or None.")
         if self.schedule == "plateau" and self.patience is None:
@@ -86,27 +93,41 @@ class TrainingOptions:
                 f"TrainingOptions.precision is {self.precision!r}; choose 'auto', 'float32' or 'bfloat16'."
             )
 
-    def epochs_of(self, steps_per_epoch: int) -> int:
+    def passes_of(self, steps_per_pass: int) -> int:
         """Passes over the samples that a training makes, at most: ``epochs``, or as many as ``least_steps`` takes.
 
         Args:
-            steps_per_epoch: optimiser steps of one pass.
+            steps_per_pass: optimiser steps of one pass.
         """
-        return max(self.epochs, math.ceil(self.least_steps / steps_per_epoch))
+        needed = math.ceil(self.least_steps / steps_per_pass)
+        return max(self.epochs, needed if self.most_passes is None else min(needed, self.most_passes))
 
-    def learning_rate_at(self, step: int, steps_per_epoch: int, *, late: bool = False) -> float:
+    def passes_each(self, steps_per_pass: int) -> int:
+        """Passes over the samples that make one epoch, after which a training is judged, saved and reported.
+
+        One, but for few samples: then they are as many as make ``epochs`` of all, and an epoch has a twentieth of
+        ``least_steps`` at least, so that a patience of some epochs is one of some steps, too.
+
+        Args:
+            steps_per_pass: optimiser steps of one pass.
+        """
+        passes = self.passes_of(steps_per_pass)
+        least = round(self.least_steps / STRETCHED_EPOCHS / steps_per_pass)
+        return min(passes, max(1, passes // self.epochs, least))
+
+    def learning_rate_at(self, step: int, steps_per_pass: int, *, late: bool = False) -> float:
         """Learning rate of one optimiser step, counted from 0 over the whole training.
 
         Args:
             step: optimiser step since the start.
-            steps_per_epoch: optimiser steps of one epoch.
+            steps_per_pass: optimiser steps of one pass.
             late: whether the second rate of ``plateau`` has come.
         """
         if self.schedule == "plateau":
             return self.late_learning_rate if late else self.learning_rate
         if self.schedule == "halving":
-            return float(self.learning_rate * 0.5 ** (step // steps_per_epoch))
-        total = self.epochs_of(steps_per_epoch) * steps_per_epoch
+            return float(self.learning_rate * 0.5 ** (step // (self.passes_each(steps_per_pass) * steps_per_pass)))
+        total = self.passes_of(steps_per_pass) * steps_per_pass
         if self.schedule == "step":
             early = self.decay_after * total / self.epochs
             return self.learning_rate if step < early else self.late_learning_rate

@@ -145,7 +145,7 @@ def test_report_writes_tables_and_every_number(bench: Bench, finished: str, tmp_
     names = ("observed_predicted", "residual_maps", "error_groups")
     drawn = {f"full_{name}.{extension}" for name in names for extension in ("pdf", "png", "json")}
     assert {item.name for item in (folder / "figures").iterdir()} == drawn
-    assert "No figure: Learning curves (full): every run of this suite trains on all cells." in result.stdout
+    assert "No figure: Learning curves (full): every run of this suite trains on all places." in result.stdout
     arguments = ("report", "--json", "--no-figures", "--out", str(tmp_path / "elsewhere"))
     assert json.loads(bench(*arguments, plugins=QUICK).stdout)["files"]
     assert (tmp_path / "elsewhere" / "table1.tex").read_text() == (folder / "table1.tex").read_text()

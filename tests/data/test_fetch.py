@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -53,9 +54,120 @@ def test_a_download_is_checked_and_kept(own_cache: Path, server: str) -> None:
 
 def test_a_wrong_hash_is_refused_and_nothing_is_kept(own_cache: Path, server: str) -> None:
     source = fetch.Source("toy", server, {"sub/a.bin": "0" * 64})
-    with pytest.raises(BenchError, match="Download of sub/a.bin failed"):
+    with pytest.raises(BenchError, match="failed: what came has another SHA-256 than the pinned file; it was removed"):
         fetch.download(source)
-    assert fetch.locate(source).folder is None
+    assert fetch.locate(source).folder is None and kept(own_cache) == []
+
+
+def kept(cache: Path) -> list[str]:
+    """Files of a cache, but for the note on a failure."""
+    files = (path.relative_to(cache / "downloads") for path in cache.rglob("*") if path.is_file())
+    return sorted(str(path) for path in files if not path.name.endswith(".failed.json"))
+
+
+class _Bad(http.server.BaseHTTPRequestHandler):
+    """What the first folder of an address names is what goes wrong with it."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        kind = self.path.split("/")[1]
+        if kind == "missing":
+            return self.send_error(404)
+        if kind == "broken":
+            return self.send_error(502)
+        if kind in ("moved", "circle"):
+            self.send_response(302)
+            self.send_header("Location", "/good/a.bin" if kind == "moved" else self.path)
+            return self.end_headers()
+        self.send_response(200)
+        if kind != "unnamed":  # a transfer without a length ends where the connection does
+            self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        half = kind in ("truncated", "unnamed", "stalled") and not self.path.endswith("b.bin")
+        self.wfile.write(CONTENT[: len(CONTENT) // 2] if half else CONTENT)
+        if kind == "stalled":
+            self.wfile.flush()
+            time.sleep(1.5)
+        return None
+
+    def log_message(self, *_: object) -> None:
+        """Keeps silent."""
+
+
+@pytest.fixture
+def bad_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setattr(fetch, "ANSWER_TIMEOUT_S", 0.5)
+    _Bad.asked.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Bad) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}/"
+        httpd.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("missing", "HTTP 404; the address may have moved: put the files of toy into a folder toy/"),
+        ("broken", "HTTP 502"),
+        ("circle", "it is redirected in a circle; the address may have moved"),
+        ("truncated", "the connection broke off; run `bench data fetch towers` again, what came whole is kept"),
+        ("unnamed", "what came has another SHA-256 than the pinned file; it was removed"),
+        ("stalled", "no more data for 0 s; run `bench data fetch towers` again"),
+    ],
+)
+def test_a_broken_download_is_one_sentence_and_leaves_nothing_half_written(
+    own_cache: Path, bad_server: str, kind: str, said: str
+) -> None:
+    source = fetch.Source("toy", f"{bad_server}{kind}/", {"a.bin": SHA}, "towers")
+    with pytest.raises(BenchError) as caught:
+        fetch.download(source)
+    sentence = str(caught.value)
+    assert said in sentence and sentence.startswith("Download of a.bin from 127.0.0.1:") and "\n" not in sentence
+    assert sentence.endswith(".") and ". " not in sentence
+    assert kept(own_cache) == [] and fetch.locate(source).folder is None
+
+
+def test_a_redirect_is_followed(own_cache: Path, bad_server: str) -> None:
+    folder = fetch.download(fetch.Source("toy", f"{bad_server}moved/", {"a.bin": SHA}))
+    assert (folder / "a.bin").read_bytes() == CONTENT
+
+
+def test_what_came_whole_is_kept_and_not_fetched_again(own_cache: Path, bad_server: str) -> None:
+    files = {"b.bin": SHA, "sub/a.bin": SHA}
+    with pytest.raises(BenchError, match="Download of sub/a.bin"):
+        fetch.download(fetch.Source("toy", f"{bad_server}truncated/", files))
+    assert kept(own_cache) == ["toy/b.bin"]
+    _Bad.asked.clear()
+    folder = fetch.download(fetch.Source("toy", f"{bad_server}good/", files))
+    assert _Bad.asked == ["/good/sub/a.bin"] and (folder / "sub" / "a.bin").read_bytes() == CONTENT
+
+
+def test_many_files_are_a_line_now_and_then(
+    own_cache: Path, bad_server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = fetch.Source("toy", f"{bad_server}good/", {f"{number}.bin": SHA for number in range(60)})
+    said: list[str] = []
+    fetch.download(source, progress=True, say=said.append)
+    assert said == ["toy: 0 of 60 files", "toy: 50 of 60 files"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_folder_that_takes_no_file_is_named(
+    own_cache: Path, bad_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", str(own_cache))
+
+    monkeypatch.setattr("shutil.move", full)
+    with pytest.raises(BenchError, match=r"failed: No space left on device \(.*\); make room"):
+        fetch.download(fetch.Source("toy", f"{bad_server}good/", {"a.bin": SHA}))
+    assert kept(own_cache) == []
 
 
 def test_a_server_that_never_answers_is_given_up_within_10_seconds(own_cache: Path, silent_address: str) -> None:

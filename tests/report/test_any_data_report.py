@@ -153,7 +153,7 @@ def test_a_report_of_any_data_says_nothing_of_the_paper_s(cube: Cube, suite: str
     store = filled(tmp_path / "runs", cube, suite, splits, {"climatology": 1, "gwr": 1})
     drawing = name.startswith("places")  # drawing is slow, and the others differ in words only
     report = write_report(store, ReportOptions(html=True, figures=drawing))
-    captions = " ".join(table.caption for table in report.tables.values())
+    captions = " ".join(f"{table.title} {table.caption}" for table in report.tables.values())
     keys = {column.key for table in report.tables.values() for column in table.columns}
     assert "of the paper)" not in captions and not any(key.startswith("paper") for key in keys)
     assert "8-day" not in captions

@@ -12,11 +12,13 @@ import pytest
 from bench.data.audit import saw_training_only
 from bench.data.cube import Cube
 from bench.data.parts import Part
+from bench.data.rhythm import RHYTHMS
 from bench.data.split_names import parse_split, split_parameters
 from bench.data.splits import Split, fewshot_parameters, make_split
 from bench.execution.inprocess import build_runner, checked_prediction, trained_on_training_only
 from bench.runners import registry
 from bench.runners.base import Runner
+from bench.runners.dual_branch import DualBranchPlusRunner, DualBranchRunner
 from bench.runners.geographical import StepMeans, design_columns
 from bench.runners.suitability import NEEDS, unsuited
 from bench.scoring.metrics import evaluate, statistics_of
@@ -78,6 +80,72 @@ def test_the_paper_s_network_takes_a_single_step_without_static_features(tmp_pat
     split = split_of(cube, name)
     runner = fitted("dual_branch", cube, split, tmp_path, training={"epochs": 1, "batch_size": 512})
     assert checked_prediction(runner, split.test, "test", "dual_branch").shape == split.test.shape
+
+
+def make_years() -> Cube:
+    """24 places, six years, one step a year."""
+    months = make_months(24, 6)
+    every = slice(None, None, 12)
+    return dataclasses.replace(
+        months,
+        climate=months.climate[:, every],
+        target=months.target[:, every],
+        time=months.time[every],
+        rhythm=RHYTHMS["year"],
+    ).validate()
+
+
+def in_unit(cube: Cube, size: float, offset: float = 0.0) -> Cube:
+    """The same data, their target in another unit."""
+    return dataclasses.replace(cube, target=np.asarray(size * cube.target + offset, np.float32)).validate()
+
+
+ODD = {
+    "cross-section": (make_houses(), "share:0.25"),
+    "cross-section in 10^5": (in_unit(make_houses(), 5000.0), "share:0.25"),
+    "years": (make_years(), "last-year"),
+    "years with an offset": (in_unit(make_years(), 1.0, 280.0), "places:1/4,0"),
+    "months in 10^-5": (in_unit(make_towers(24), 1e-5), "last-year-of-each-place"),
+}
+SMALL_NETWORK: dict[str, dict[str, Any]] = {
+    "dual_branch": {"options": {"k": 4, "width": 16, "blocks": 1}},
+    "dual_branch_plus": {"options": {"members": [{"hidden": 64}], "layers": 2}},
+}
+
+
+@pytest.mark.parametrize("data", list(ODD))
+@pytest.mark.parametrize("name", list(SMALL_NETWORK))
+def test_a_network_beats_the_mean_on_few_rows_of_any_unit(name: str, data: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    cube, split_name = ODD[data]
+    split = split_of(cube, split_name)
+    usual = registry.get(name).parameters_for("laptop")
+    parameters = {**usual, **SMALL_NETWORK[name]}
+    runner = build_runner(name, cube, split, view=None, seed=1, threads=1, parameters=parameters, scratch=tmp_path)
+    runner.fit()
+    truth = split.test.select(split.test.of(cube.target))
+    error = np.sqrt(np.mean((split.test.select(runner.predict(split.test)) - truth) ** 2))
+    mean = split.train.select(split.train.of(cube.target)).mean()
+    assert error < 0.8 * np.sqrt(np.mean((mean - truth) ** 2))
+
+
+def test_few_samples_narrow_the_networks_and_many_leave_them(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    for (cube, split_name), hidden, nodes in (
+        ((make_houses(), "share:0.25"), 45, 18),  # 90 samples
+        ((make_months(40), "last-year"), 240, 38),  # 480 samples at 40 places
+        ((make_months(40, 3), "last-year"), 256, 38),
+    ):
+        split = split_of(cube, split_name)
+        plus, paper = (
+            build_runner(name, cube, split, view=None, seed=1, threads=1, parameters=parameters, scratch=tmp_path)
+            for name, parameters in (("dual_branch_plus", {}), ("dual_branch", {"node_share": 0.95}))
+        )
+        assert isinstance(plus, DualBranchPlusRunner) and isinstance(paper, DualBranchRunner)
+        assert plus._make_estimator().options.members[0].hidden == hidden
+        assert paper._make_estimator().options.n_nodes == nodes
+        passes = 100 if cube.n_times == 1 else None
+        assert {made._make_estimator().training.most_passes for made in (plus, paper)} == {passes}
 
 
 def test_lightgbm_learns_from_measured_rows_only(tmp_path: Path) -> None:

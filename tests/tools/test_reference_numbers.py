@@ -26,7 +26,7 @@ def committed(tmp_path: Path) -> tuple[Store, Path]:
     store = make_store(tmp_path / "made", [(make_job(), 0.5), *((job, 1.0) for job in jobs)])
     folder = tmp_path / "toy-smoke"
     report(ReportOptions(out=folder, figures=False), store=store.root)
-    write_numbers(store, selections(store, ReportOptions()), folder)
+    write_numbers(store, [selections(store, ReportOptions())], folder)
     return store, folder
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bench.store.records import Manifest
 from tests.conftest import ROOT
-from tools.update_reference import ANSWER_BEGIN, ANSWER_END, BEGIN, END, _between
+from tools.update_reference import ANSWER_BEGIN, ANSWER_END, BEGIN, END, _between, further_targets
 
 
 def test_what_stands_between_two_markers_is_replaced_and_nothing_else() -> None:
@@ -22,3 +23,10 @@ def test_readme_and_findings_repeat_the_answers_of_the_committed_results() -> No
         text = (ROOT / name).read_text()
         assert _between(text, ANSWER_BEGIN, ANSWER_END, "\n\n".join(answers)) == text or not answers
         assert text.index(ANSWER_BEGIN) < text.index(ANSWER_END)
+
+
+def test_targets_beside_the_first_have_tables_of_their_own() -> None:
+    one = Manifest.model_construct(several_targets={})
+    several = Manifest.model_construct(several_targets={"GPP": "gC m-2 d-1", "RECO": "gC m-2 d-1", "NEE": "gC m-2 d-1"})
+    assert further_targets([one]) == []
+    assert further_targets([several, several]) == ["RECO", "NEE"]

@@ -30,6 +30,12 @@ def findings(cube: Cube) -> list[str]:
     samples, target = _measured_samples(cube)
     names = [*cube.feature_names, *cube.static_names]
     lines = []
+    known = [values[~np.isnan(values)] for values in target.T]
+    unchanging = [
+        name for name, values in zip(cube.target_names, known, strict=True) if len(values) and np.ptp(values) == 0
+    ]
+    if unchanging:
+        lines.append(f"constant: target {_listed(unchanging)}; there is nothing to predict.")
     constant = np.ptp(samples, axis=0) == 0
     if constant.any():
         which = [name for name, flat in zip(names, constant, strict=True) if flat]

@@ -22,6 +22,7 @@ def fluxval() -> Source:
         "https://raw.githubusercontent.com/CARDAMOM-framework/CARDAMOM_v2.2/"
         f"{_FLUXVAL_COMMIT}/DATA/CARDAMOM-FLUXVAL_v1.0/",
         _hashes("fluxval"),
+        dataset="towers",
     )
 
 

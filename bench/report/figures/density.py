@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Sheet
 from matplotlib.ticker import MaxNLocator
 
@@ -17,6 +17,8 @@ from bench.scoring.uncertainty import CONFIDENCE
 BINS = 90
 """Along each axis."""
 _COLUMNS = 3
+DECADE = 10
+"""Largest over smallest number of samples of a bin from which the colours are logarithmic."""
 
 
 def observed_and_predicted(context: Context) -> Drawings:
@@ -38,7 +40,7 @@ def observed_and_predicted(context: Context) -> Drawings:
                 edges,
                 edges,
                 np.ma.masked_equal(count.T, 0.0),
-                norm=LogNorm(fewest, most),
+                norm=LogNorm(fewest, most) if most >= DECADE * fewest else Normalize(fewest, most),
                 cmap=SIZES,
                 rasterized=True,
             )
@@ -52,6 +54,8 @@ def observed_and_predicted(context: Context) -> Drawings:
         sheet.supxlabel(f"Observed {context.target}", fontsize="medium")
         sheet.supylabel(f"Predicted {context.target}", fontsize="medium")
         bar = sheet.colorbar(mesh, ax=places, shrink=0.7, aspect=30, pad=0.015)
+        if most < DECADE * fewest:
+            bar.locator = MaxNLocator(5, integer=fewest >= 1)
         bar.set_label("Samples per bin (mean over seeds)")
         return sheet
 

@@ -43,7 +43,7 @@ def errors_by_group(context: Context) -> Drawings:
     """RMSE by season and by land cover or another category, as far as the data have them, of the models shown."""
     chosen = representatives(context)
     if not chosen:
-        return Drawings(left_out=(f"Error by season and land cover ({context.suite}): no job is done.",))
+        return Drawings(left_out=(f"Error by groups ({context.suite}): no job is done.",))
     panels = _panels(context, chosen[0])
     if not panels:
         reason = "these data have neither seasons nor categories of places"

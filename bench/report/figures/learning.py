@@ -25,7 +25,7 @@ def learning_curves(context: Context) -> Drawings:
     sizes = sorted({row.key.train_cells for row in context.rows if row.key.train_cells})
     what = f"Learning curves ({context.suite})"
     if not sizes:
-        return Drawings(left_out=(f"{what}: every run of this suite trains on all cells.",))
+        return Drawings(left_out=(f"{what}: every run of this suite trains on all places.",))
     if len(sizes) < 2:
         reason = f"every run trains on {sizes[0]:,} cells; run `bench run --suite fewshot --train-cells N,N`"
         return Drawings(left_out=(f"{what}: {reason}.",))

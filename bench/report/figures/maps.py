@@ -37,13 +37,14 @@ _DROWNING = 2.0
 def weight_maps(context: Context) -> Drawings:
     """Figure 5 of every proposed model that has stored its importance weights."""
     proposed = [row for row in context.shown if row.family == PROPOSED]
+    what = "Figure 5" if context.words.of_paper else "Maps of importance weights"
     if not proposed:
-        return Drawings(left_out=(f"Figure 5 ({context.suite}): no job of the proposed model is done.",))
+        return Drawings(left_out=(f"{what} ({context.suite}): no job of the proposed model is done.",))
     drawings = Drawings()
     for row in proposed:
         reason = _why_not(context, row)
         if reason:
-            drawings += Drawings(left_out=(f"Figure 5 ({context.suite}, {row.title}): {reason}.",))
+            drawings += Drawings(left_out=(f"{what} ({context.suite}, {row.title}): {reason}.",))
         else:
             drawings += Drawings((_weight_figure(context, row),))
     return drawings

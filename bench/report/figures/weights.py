@@ -46,9 +46,9 @@ def weight_courses(context: Context) -> Drawings:
     drawings = Drawings()
     proposed = [row for row in context.shown if row.family == PROPOSED]
     if not proposed:
-        return Drawings(left_out=(f"Figure 4 ({context.suite}): no job of the proposed model is done.",))
+        return Drawings(left_out=(f"{_name(context)} ({context.suite}): no job of the proposed model is done.",))
     for row in proposed:
-        what = f"Figure 4 ({context.suite}, {row.title})"
+        what = f"{_name(context)} ({context.suite}, {row.title})"
         if context.dataset is None:
             drawings += Drawings(left_out=(f"{what}: {NO_DATASET}.",))
         elif not explaining(row):
@@ -101,6 +101,10 @@ def _test_steps(context: Context) -> list[int]:
     times = context.dataset.times
     steps = times.loc[times["year"] == first["test_year"], "step_of_year"].tolist()
     return [step for step in steps if step in first.get("weeks", steps)]
+
+
+def _name(context: Context) -> str:
+    return "Figure 4" if context.words.of_paper else "Course of importance weights"
 
 
 def _of_paper(context: Context) -> str:

@@ -36,7 +36,7 @@ def audit_section(selection: Selection, audits: Mapping[str, JobAudit], command:
             "Test samples",
             "Same test values in",
             "Train and test share",
-            "Unseen test cells",
+            "Unseen test places",
             "Nearest training place (km, or the unit of planar coordinates): median, 95 %, max",
         ),
         [_split(jobs, audits) for jobs in groups.values()],

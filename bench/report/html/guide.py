@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from bench.report.html.elements import Html, code, definitions, element, join
 from bench.report.table import MARKS
 from bench.store.names import STATISTICS
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a page is about, as far as its explanations depend on it.
+
+    Attributes:
+        of_paper: data of the paper's kind, beside whose tables ours stand.
+        of_carbon: the target is a flux of carbon.
+        has_seasons: whether the data have steps of the year.
+        few_shot: whether the few-shot suite is on the page.
+        folds: whether something was tested in folds.
+        explained: whether explanations are scored.
+    """
+
+    of_paper: bool = True
+    of_carbon: bool = True
+    has_seasons: bool = True
+    few_shot: bool = True
+    folds: bool = True
+    explained: bool = True
+
 
 GLOSSARY = (
     (
@@ -107,94 +132,122 @@ GLOSSARY = (
     ),
 )
 """Terms of the tables that are not explained above."""
+_ONLY_WHERE = {
+    "PML_V2": "of_paper",
+    "GPP, LAI": "of_carbon",
+    "Seen, unseen": "few_shot",
+    "Gap; as published": "few_shot",
+    "Sign, rank, dominant driver": "explained",
+    "Fold": "folds",
+    "Week, seen, unseen": "few_shot",
+}
+"""Term → what must be on the page for it to be explained."""
 
 
-def guide(weighting: str) -> Html:
-    """The section; it explains what the tables of this page hold.
+def _of_suites(shown: Shown) -> list[tuple[str, str]]:
+    """The glossary; numbers of the paper's tables only where these stand beside ours."""
+    if shown.of_paper:
+        return list(GLOSSARY)
+    return [
+        (term, text.replace(" (Table 1)", "").replace(" (Tables 2 and 3)", "") if term == "Suite" else text)
+        for term, text in GLOSSARY
+    ]
 
-    Args:
-        weighting: of the samples in the tables.
-    """
+
+def _told(terms: Sequence[tuple[str, str]], shown: Shown) -> list[tuple[str, str]]:
+    return [(term, text) for term, text in terms if term not in _ONLY_WHERE or getattr(shown, _ONLY_WHERE[term])]
+
+
+def _terms(weighting: str, shown: Shown) -> list[tuple[str, str]]:
+    """What the columns and rows of every table are."""
     weights = (
         "Every sample counts the same."
         if weighting == "plain"
         else "Samples count in proportion to the area of their grid cell, cos(latitude)."
     )
+    ratio = "The error divided by that of one baseline in the same table"
+    other_data = "On other data than the paper's only such ratios can be compared, not the errors."
+    years = "With one test year an interval says nothing about other years. " if shown.has_seasons else ""
+    return [
+        (
+            "Job",
+            "One run of one model: one split of the data, one seed. Its id is a hash of all that can "
+            "change its numbers, so one id always means the same numbers. (A land cell is a square of "
+            "the grid.)",
+        ),
+        (
+            "RMSE, MAE, bias",
+            "Root mean square error, mean absolute error and mean error of the predictions, in the "
+            f"target's unit; smaller is better, and a bias of 0 is best. {weights}",
+        ),
+        (
+            "R²",
+            "The share of the target's variance that the predictions explain: 1 is perfect, 0 is no "
+            "better than the mean of the test values, negative is worse than that.",
+        ),
+        (
+            "[low, high]",
+            "How far the number could move with other places of the same kind and, where a row has "
+            "several runs, with other seeds: how far errors of neighbouring places go together "
+            "is estimated for each number, and few runs are counted as few. Each table says the level. "
+            f"Below ten spatial blocks (of towers: ten places) there is no interval. {years}"
+            "Two intervals that overlap may still belong to "
+            "models that differ, since all models share the "
+            "same places: the tables of paired differences say which do.",
+        ),
+        (
+            "Train RMSE and gap",
+            "The same error on samples that the model learned from, and test minus train. A large gap "
+            "means that the model remembers more than it understands; a small one with a large test "
+            "error is no merit.",
+        ),
+        ("÷ and the paper's ratio", f"{ratio}, beside the same quotient from the published table. {other_data}")
+        if shown.of_paper
+        else ("÷", f"{ratio}."),
+        (
+            "Reference rows",
+            "Rules that need no model, such as last year's value. A model that is not clearly better "
+            "than they are has learned little. They are never marked as best.",
+        ),
+        (
+            "Runs",
+            "Repetitions with different seeds. Several are averaged; the interval is that of the average. "
+            "That of a single run holds for this trained model only.",
+        ),
+        (
+            "Week, seen, unseen",
+            "A week is a step of the year: of 8-day data 1 to 46, of monthly data the month. In the "
+            "few-shot suite a sample of places trains: these are seen, the others unseen.",
+        ),
+        (
+            "Best of its column",
+            "Set in bold type and shaded; each table says on what terms.",
+        ),
+    ]
+
+
+def guide(weighting: str, shown: Shown) -> Html:
+    """The section; it explains what the tables of this page hold.
+
+    Args:
+        weighting: of the samples in the tables.
+        shown: what the page is about.
+    """
+    groups = f"all, {'a season, a step of the year, ' if shown.has_seasons else ''}a land cover or other category"
+    copied = "The paper's numbers are copied from its Tables 1 to 3 (arXiv:2502.06170). " if shown.of_paper else ""
     return join(
         [
-            definitions(
-                [
-                    (
-                        "Job",
-                        "One run of one model: one split of the data, one seed. Its id is a hash of all that can "
-                        "change its numbers, so one id always means the same numbers. (A land cell is a square of "
-                        "the grid.)",
-                    ),
-                    (
-                        "RMSE, MAE, bias",
-                        "Root mean square error, mean absolute error and mean error of the predictions, in the "
-                        f"target's unit; smaller is better, and a bias of 0 is best. {weights}",
-                    ),
-                    (
-                        "R²",
-                        "The share of the target's variance that the predictions explain: 1 is perfect, 0 is no "
-                        "better than the mean of the test values, negative is worse than that.",
-                    ),
-                    (
-                        "[low, high]",
-                        "How far the number could move with other places of the same kind and, where a row has "
-                        "several runs, with other seeds: how far errors of neighbouring places go together "
-                        "is estimated for each number, and few runs are counted as few. Each table says the level. "
-                        "Below ten spatial blocks (of towers: ten places) there is no interval. With one test year "
-                        "an interval says nothing about other years. Two"
-                        " intervals that overlap may still belong to models that differ, since all models share the "
-                        "same places: the tables of paired differences say which do.",
-                    ),
-                    (
-                        "Train RMSE and gap",
-                        "The same error on samples that the model learned from, and test minus train. A large gap "
-                        "means that the model remembers more than it understands; a small one with a large test "
-                        "error is no merit.",
-                    ),
-                    (
-                        "÷ and the paper's ratio",
-                        "The error divided by that of one baseline in the same table, beside the same quotient from "
-                        "the published table. On other data than the paper's only such ratios can be compared, not "
-                        "the errors.",
-                    ),
-                    (
-                        "Reference rows",
-                        "Rules that need no model, such as last year's value. A model that is not clearly better "
-                        "than they are has learned little. They are never marked as best.",
-                    ),
-                    (
-                        "Runs",
-                        "Repetitions with different seeds. Several are averaged; the interval is that of the average. "
-                        "That of a single run holds for this trained model only.",
-                    ),
-                    (
-                        "Week, seen, unseen",
-                        "A week is a step of the year: of 8-day data 1 to 46, of monthly data the month. In the "
-                        "few-shot suite a sample of places trains: these are seen, the others unseen.",
-                    ),
-                    (
-                        "Best of its column",
-                        "Set in bold type and shaded; each table says on what terms.",
-                    ),
-                ]
-            ),
+            definitions(_told(_terms(weighting, shown), shown)),
             element("h3", "Glossary", id="glossary"),
-            definitions(GLOSSARY),
+            definitions(_told(_of_suites(shown), shown)),
             element("h3", "Where a number comes from", id="trace"),
             element(
                 "p",
                 "The last column of every row links to its jobs. Each job stores sums of its errors in ",
                 code(STATISTICS),
-                ", by part (train, test, fitted), group (all, a season, a land cover or other "
-                "category, a step of the year) and block; a number of"
-                " a table is computed from the sums of exactly the jobs that its row names, and nothing else. A "
-                "ratio also uses the jobs of the row that it divides by, named below its table. The paper's numbers"
-                " are copied from its Tables 1 to 3 (arXiv:2502.06170). ",
+                f", by part (train, test, fitted), group ({groups}) and block; a number of a table is computed from "
+                "the sums of exactly the jobs that its row names, and nothing else. A ratio also uses the jobs of the "
+                f"row that it divides by, named below its table. {copied}",
                 code("metrics_<suite>.csv"),
                 " beside this page has every metric of every job; ",
                 code("bench info JOB"),

@@ -21,11 +21,11 @@ from bench.report.html import commands, overview
 from bench.report.html.audit_section import audit_section
 from bench.report.html.elements import Child, Html, anchor, bullets, code, element, join, link, prose
 from bench.report.html.figure import figure_section
-from bench.report.html.guide import guide
+from bench.report.html.guide import Shown, guide
 from bench.report.html.jobs import JobContext, provenance, runner_anchor, state_of, uses_of
 from bench.report.html.results import result_table
 from bench.report.results import marks
-from bench.report.results.data_words import in_units, spoken, units
+from bench.report.results.data_words import in_units, spoken, units, words_of
 from bench.report.results.others import remarks
 from bench.report.results.selection import Selection
 from bench.report.results.split_audit import SplitAuditor
@@ -106,11 +106,12 @@ def render_page(
         answer: to the question of the benchmark, which heads the page.
     """
     contexts = _contexts(store, suites, figures)
-    sections = [section for section in _of_tables(suites) if section.entries]
+    shown = _shown(store, suites)
+    sections = [section for section in _of_tables(suites, shown) if section.entries]
     behind_figures = [at for at, item in enumerate(sections) if item.folded or item.anchor == "explanations"]
     place = min(behind_figures, default=len(sections))
     sections += [
-        _Section("reading", "How to read this", guide(weighting), folded=True),
+        _Section("reading", "How to read this", guide(weighting, shown), folded=True),
         _coverage(store, suites, contexts),
         _audit(store, suites, contexts),
         _provenance(store, suites, contexts),
@@ -209,7 +210,22 @@ def _contents(sections: Sequence[_Section]) -> Html:
     return element("nav", element("details", heading, element("ol", *items)), aria_label="Contents")
 
 
-def _of_tables(suites: Sequence[SuiteResult]) -> list[_Section]:
+def _shown(store: Store, suites: Sequence[SuiteResult]) -> Shown:
+    """What the page is about."""
+    selections = [result.selection for result in suites]
+    words = [words_of(store, selection) for selection in selections]
+    splits = [job.split for selection in selections for job in selection.jobs]
+    return Shown(
+        of_paper=any(one.of_paper for one in words),
+        of_carbon=any(selection.manifest.target_units.startswith("gC") for selection in selections),
+        has_seasons=any(one.rhythm.has_seasons for one in words),
+        few_shot=any("sample_seed" in split for split in splits),
+        folds=any("fold" in split for split in splits),
+        explained=any(table.name.startswith("interpretability_") for result in suites for table in result.tables),
+    )
+
+
+def _of_tables(suites: Sequence[SuiteResult], about: Shown) -> list[_Section]:
     """The tables in the order of their worth: the paper's, the comparison with it, explanations; the rest is folded."""
     sorting = "A click on a heading sorts by it; a third click restores the order."  # shown by the script that sorts
     body: list[Child] = [
@@ -224,6 +240,7 @@ def _of_tables(suites: Sequence[SuiteResult]) -> list[_Section]:
         shown = [result_table(table, _sources(result), _ratio_note(table)) for result, table in chosen]
         entries = tuple(_Listed(table.name, table.title, result.suite) for result, table in chosen)
         folded = place in ("more", "time")
+        title = title if at or about.of_paper else "Results"
         sections.append(_Section(place, title, join([*(body if at == 0 else ()), *shown]), entries, folded))
     return sections
 

@@ -9,7 +9,9 @@ from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, PROPOSED, Cost, R
 
 _SAMPLE_BYTES = 60.0
 """Per sample of the dual-branch models: target, indices and order; they read the columns from the cube's map."""
-_SMOKE_TRAINING = {"epochs": 2, "least_steps": 0}  # few rows would make as many epochs as it takes
+_SMOKE_STEPS = 100
+"""Fewer than two epochs of a grid, and enough that a table of some hundred rows is no nonsense."""
+_SMOKE_TRAINING = {"epochs": 2, "least_steps": _SMOKE_STEPS}
 _SMOKE_PLUS = {"members": [{"harmonics": 3}, {"harmonics": 0, "season_harmonics": 2}]}
 """One network of each kind, where nothing but running is asked for."""
 _CONSISTENT = {"gradient_consistency_weight": 1.0, "gradient_consistency_two_way": False}
@@ -81,7 +83,7 @@ PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
         {
             "options": {"k": 4, "width": 8, "blocks": 1},
             "node_share": 0.2,
-            "training": {"epochs": 2, "patience": 1},
+            "training": {"epochs": 2, "patience": 1, "least_steps": _SMOKE_STEPS},
         },
         several_processes=True,
         parameters={"node_share": 0.95},  # chosen on a validation part, see models/dual_branch/README.md

@@ -13,7 +13,7 @@ import pytest
 
 from bench.cli.data_import import command
 from bench.errors import BenchError
-from tests.conftest import Bench
+from tests.conftest import ROOT, Bench
 
 TOWERS = ("--place", "site", "--time", "date", "--target", "gpp:gC m-2 d-1", "--features", "temp:degC,rain:mm:sum")
 TOWERS += ("--static", "height:m", "--category", "igbp")
@@ -122,6 +122,14 @@ def cut_parquet(folder: Path) -> Path:
     return folder / "towers.parquet"
 
 
+def parquet(change: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        change(towers()).to_parquet(folder / "towers.parquet")
+        return folder / "towers.parquet"
+
+    return write
+
+
 def duplicated_names(folder: Path) -> Path:
     body = towers().to_csv(index=False).replace("temp,rain", "temp,temp", 1)
     return text(body)(folder)
@@ -215,6 +223,39 @@ TABLES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
     "crs of degrees": (good_houses, (*HOUSES[:5], "EPSG:4326", *HOUSES[6:]), "EPSG:4326 has degrees"),
     "two rows of a place without time": (good, (*TOWERS[:2], *TOWERS[4:8]), "Rows 1 and 2 .* place AA"),
     "name without letters": (good, (*TOWERS, "--name", "***"), "no name of a data set"),
+    "name too long": (good, (*TOWERS, "--name", "x" * 300), "has 300 letters; shorten it to 100 by --name"),
+    "control character": (changed("igbp", 9, "E\x1bNF"), TOWERS, "Row 9: 'igbp' holds control characters"),
+    "zero byte": (changed("site", 2, "A\0A"), TOWERS, "Row 2: 'site' holds control characters"),
+    "turned text": (column("igbp", "\u202egpj"), TOWERS, "Row 1: 'igbp' holds control characters"),
+    "essay in a category": (changed("igbp", 9, "a" * 300), TOWERS, "Row 9: 'igbp' has 300 letters"),
+    "thousands": (changed("rain", 3, "1,234.5"), TOWERS, "Row 3 .* '1,234.5', not a number"),
+    "hexadecimal": (changed("rain", 3, "0x10"), TOWERS, "Row 3 .* '0x10', not a number"),
+    "complex": (changed("gpp", 3, "1+2j"), TOWERS, "Row 3 .* '1\\+2j', not a number"),
+    "serial day": (changed("date", 3, "36951"), TOWERS, "Row 3 .* '36951', no date"),
+    "year of two digits": (changed("date", 3, "01-03-01"), TOWERS, "Row 3 .* '01-03-01', no date"),
+    "row too short": (text(HEADER + "AA,1,2\n"), TOWERS, "Expected 10 columns, got 3"),
+    "open quote": (text(HEADER + 'AA,1,2,2001-01-01,1,1,1,1,"ENF,\n'), TOWERS, "cannot be read"),
+    "web page": (text("<!DOCTYPE html>\n<html></html>\n"), TOWERS, "one column only"),
+    "archive called csv": (text(b"PK\x03\x04" + b"0" * 50), TOWERS, "one column only"),
+    "infinite longitude": (column("lon", "inf"), TOWERS, "Row 1 .* 'lon' is infinite"),
+    "turns beyond a circle": (column("lon", 540), TOWERS, "Row 1 .* longitude 540"),
+    "no features": (good, (*TOWERS[:6], "--features", "", *TOWERS[8:]), "No feature is named"),
+    "target without a name": (good, (*TOWERS, "--target", ":x"), "not of the form NAME:UNIT"),
+    "static that is a feature": (good, (*TOWERS, "--static", "temp:degC"), "'temp' is named with two meanings"),
+    "time that is the place": (good, ("--place", "site", "--time", "site", *TOWERS[4:]), "Row 1 .* 'AA', no date"),
+    "split that is the date": (good, (*TOWERS, "--split", "date"), "Row 1 .* a split column holds train"),
+    "all missing": (column("gpp", -9999), (*TOWERS, "--missing", "-9999"), "'gpp' of towers.csv is measured nowhere"),
+    "rhythm none with time": (good, (*TOWERS, "--rhythm", "none"), "--rhythm none is for data without time"),
+    "unit of signs": (good, (*TOWERS[:4], "--target", "gpp:<b>", *TOWERS[6:]), "'<b>' of 'gpp' is no unit"),
+    "lists": (parquet(lambda frame: frame.assign(temp=[{"a": 1}] * len(frame))), TOWERS, "type struct.*, not a number"),
+    "durations": (parquet(lambda frame: frame.assign(temp=pd.Timedelta(days=1))), TOWERS, "holds dates, not numbers"),
+    "parquet without rows": (parquet(lambda frame: frame.head(0)), TOWERS, "has no rows below its column names"),
+    "time that is missing": (
+        parquet(lambda frame: frame.assign(date=pd.to_datetime(frame.date).where(frame.index != 3))),
+        TOWERS,
+        "Row 4 .* 'date' is empty",
+    ),
+    "places without names": (parquet(lambda frame: frame.assign(site=np.nan)), TOWERS, "Row 1 .* 'site' is empty"),
 }
 
 
@@ -233,6 +274,13 @@ def test_one_sentence_and_nothing_left(case: str, tmp_path: Path) -> None:
     assert sentence.endswith(".") and "\n" not in sentence and len(sentence) < 500
     assert not re.search(r"<.*object at|Traceback", sentence)
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_the_page_says_how_many_kinds_are_tried() -> None:
+    from tests.data.importer.test_gridded import BAD_GRIDS
+
+    page = (ROOT / "docs" / "own-data.md").read_text()
+    assert f"{len(TABLES)} kinds of bad table and {len(BAD_GRIDS)} of bad grid" in " ".join(page.split())
 
 
 def test_the_command_line_says_it_in_a_sentence_and_exits_with_2(bench: Bench, tmp_path: Path) -> None:

@@ -153,18 +153,18 @@ def test_planar_grids_have_a_crs(tmp_path: Path) -> None:
     assert cube.crs == "EPSG:3035" and 350.0 in cube.lon.tolist()
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda data: data.expand_dims(level=[1, 2]), "dimension 'level' with 2 entries"),
-        (lambda data: data.rename(lon="u", lat="v").drop_vars(["u", "v"]), "has no longitude; name it with --lon"),
-        (lambda data: data.assign(gpp=data.gpp * np.nan), "No target of the data set is measured anywhere"),
-        (lambda data: data.drop_vars("tas"), "Unknown column of the data set 'tas'"),
-        (lambda data: data.assign(gpp=data.gpp.where(data.gpp < 8, np.inf)), "'gpp' is infinite"),
-        (lambda data: data.assign(gpp=data.gpp.assign_attrs(units="")), "target 'gpp' has no unit"),
-        (lambda data: data.assign_coords(xlon=data.lon), "several coordinates that may be the longitude"),
-    ],
+BAD_GRIDS = (
+    (lambda data: data.expand_dims(level=[1, 2]), "dimension 'level' with 2 entries"),
+    (lambda data: data.rename(lon="u", lat="v").drop_vars(["u", "v"]), "has no longitude; name it with --lon"),
+    (lambda data: data.assign(gpp=data.gpp * np.nan), "No target of the data set is measured anywhere"),
+    (lambda data: data.drop_vars("tas"), "Unknown column of the data set 'tas'"),
+    (lambda data: data.assign(gpp=data.gpp.where(data.gpp < 8, np.inf)), "'gpp' is infinite"),
+    (lambda data: data.assign(gpp=data.gpp.assign_attrs(units="")), "target 'gpp' has no unit"),
+    (lambda data: data.assign_coords(xlon=data.lon), "several coordinates that may be the longitude"),
 )
+
+
+@pytest.mark.parametrize(("change", "message"), BAD_GRIDS)
 def test_bad_grids_are_one_sentence(change: Any, message: str, tmp_path: Path) -> None:
     data = change(grid())
     if "xlon" in data.coords:

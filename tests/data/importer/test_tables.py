@@ -11,9 +11,9 @@ import pytest
 
 from bench.data import Columns, Feature, from_frame, from_table
 from bench.data.cube import Cube
-from bench.data.cube_zarr import verify_cube
+from bench.data.cube_zarr import open_cube, verify_cube
 from bench.data.own_split import NEITHER, TESTS, TRAINS
-from tests.data.importer.test_bad_input import houses, towers
+from tests.data.importer.test_bad_input import HOUSES, TOWERS, call, houses, towers
 
 GPP = {"gpp": "gC m-2 d-1"}
 
@@ -347,3 +347,39 @@ def test_steps_that_no_place_has_are_said(tmp_path: Path) -> None:
 def test_an_index_with_names_counts_as_columns(tmp_path: Path) -> None:
     cube: Cube = from_frame(towers().set_index(["site", "date"]), columns(), tmp_path / "a")
     assert cube.place_names == ("AA", "BB", "CC")
+
+
+@pytest.mark.parametrize(
+    ("zone", "options"),
+    [
+        ("T00:00:00+02:00", ()),
+        ("T00:00+0200", ()),
+        (" 00:00:00.000+02", ()),
+        ("T00:00:00Z", ()),
+        (" 00:00 +0200", ("--time-format", "%Y-%m-%d %H:%M %z")),
+    ],
+)
+def test_a_month_begins_at_midnight_of_its_own_zone(zone: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    plain, zoned = imported(tmp_path / "a", towers()), towers().assign(date=lambda frame: frame.date + zone)
+    assert imported(tmp_path / "b", zoned, *options).fingerprint == plain.fingerprint
+
+
+@pytest.mark.parametrize("zone", ["Europe/Zurich", "Asia/Tokyo", "America/New_York", "UTC"])
+def test_times_of_a_parquet_file_count_in_their_zone(zone: str, tmp_path: Path) -> None:
+    plain = imported(tmp_path / "a", towers())
+    times = pd.to_datetime(towers().date).dt.tz_localize(zone)
+    towers().assign(date=times).to_parquet(tmp_path / "t.parquet")
+    call(str(tmp_path / "t.parquet"), "--out", str(tmp_path / "b"), "--name", "cube", *TOWERS)
+    assert open_cube(tmp_path / "b").fingerprint == plain.fingerprint
+
+
+def test_a_target_that_never_changes_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    imported(tmp_path, houses().assign(price=7.0), options=HOUSES)
+    assert "constant: target price; there is nothing to predict." in capsys.readouterr().out
+
+
+def imported(folder: Path, frame: pd.DataFrame, *further: str, options: tuple[str, ...] = TOWERS) -> Cube:
+    folder.mkdir(exist_ok=True)
+    frame.to_csv(folder / "in.csv", index=False)
+    call(str(folder / "in.csv"), "--out", str(folder / "cube"), *options, *further)
+    return open_cube(folder / "cube")

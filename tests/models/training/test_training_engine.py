@@ -151,7 +151,7 @@ def test_a_damaged_checkpoint_is_a_clear_error(tmp_path):
 def test_checkpoints_hold_no_code_and_leave_no_partial_file(tmp_path):
     path = tmp_path / "folder" / "training.pt"
     train(line(), OPTIONS, checkpoint=path)
-    assert torch.load(path, weights_only=True)["epoch"] == 3
+    assert torch.load(path, weights_only=True)["pass"] == 3
     assert [file.name for file in path.parent.iterdir()] == ["training.pt"]
 
 
@@ -226,6 +226,7 @@ def test_bfloat16_autocast_runs_on_a_cpu_too(monkeypatch):
         {"schedule": "plateau"},
         {"precision": "half"},
         {"least_steps": -1},
+        {"most_passes": 0},
         {"patience": 0},
     ],
 )
@@ -245,12 +246,67 @@ def test_no_samples_and_no_gpu_are_clear_errors():
 @pytest.mark.parametrize("schedule", ["step", "one_cycle"])
 def test_few_samples_make_more_passes_and_stretch_the_schedule(schedule):
     few = replace(OPTIONS, epochs=4, decay_after=2, batch_size=64, least_steps=20, schedule=schedule)
-    result = train(line(), few)
-    assert len(result.epoch_losses) == 20 and result.stopped == "schedule"
     many = replace(few, least_steps=0, epochs=20, decay_after=10)
+    tasks = line(), line()
+    results = [train(task, options) for task, options in zip(tasks, (few, many), strict=True)]
+    assert torch.equal(*map(parameters, tasks)) and results[0].stopped == "schedule"
+    losses = np.reshape(results[1].epoch_losses, (4, 5)).mean(axis=1)  # an epoch is five passes
+    np.testing.assert_allclose(results[0].epoch_losses, losses, rtol=1e-6)
     rates = [few.learning_rate_at(step, 1) for step in range(20)]
     assert rates == [many.learning_rate_at(step, 1) for step in range(20)]
-    assert len(train(line(), replace(few, batch_size=8)).epoch_losses) == 4  # 28 steps are enough
+    enough = line()
+    train(enough, replace(few, batch_size=8))
+    assert len(enough.seen) == 28  # four passes are steps enough
+
+
+def test_few_samples_are_not_passed_over_for_ever():
+    task = line()
+    train(task, replace(OPTIONS, epochs=4, batch_size=64, least_steps=1000, most_passes=12))
+    assert len(task.seen) == 12
+    assert TrainingOptions(epochs=20, most_passes=12, least_steps=1000).passes_of(1) == 20  # never fewer than epochs
+
+
+def test_an_epoch_of_several_passes_is_judged_saved_and_reported_once(tmp_path):
+    options = replace(OPTIONS, epochs=4, batch_size=64, least_steps=18, patience=2)  # 18 passes, four an epoch
+    task, reports = line(), []
+    judge = Errors([5.0, 3.0, 2.0, 4.0, 4.0], task.module)
+    result = train(task, options, validate=judge, on_progress=reports.append, checkpoint=tmp_path / "training.pt")
+    assert result.held_out_errors == (5.0, 3.0, 2.0, 4.0, 4.0) and len(task.seen) == 18
+    ends = [(report.epoch, report.epochs, report.step) for report in reports if report.step == report.steps]
+    assert ends == [(1, 5, 4), (2, 5, 4), (3, 5, 4), (4, 5, 4)]  # the fifth has the two that are left
+    assert reports[-1].epoch == 5 and reports[-1].step == 2 and reports[-1].seconds_left == 0
+
+
+def test_a_training_of_few_samples_ends_when_epochs_of_passes_bring_nothing():
+    task = line()
+    options = replace(OPTIONS, epochs=4, batch_size=64, least_steps=40, patience=1)
+    result = train(task, options, validate=Errors([5.0, 6.0], task.module))
+    assert result.stopped == "converged" and len(task.seen) == 20
+
+
+def test_an_epoch_of_few_samples_has_a_twentieth_of_the_least_steps():
+    many_epochs = replace(OPTIONS, epochs=48, least_steps=500, most_passes=100)
+    assert many_epochs.passes_each(2) == 12  # 24 steps, where 48 epochs of 100 passes would have four
+    assert many_epochs.passes_each(990) == 1 and replace(OPTIONS, epochs=8).passes_each(1) == 1
+    assert replace(OPTIONS, epochs=4, least_steps=1000, most_passes=12).passes_each(1) == 12
+
+
+@pytest.mark.parametrize("stop", [3, 5, 14])
+def test_a_killed_training_of_few_samples_goes_on_to_the_same_bits(stop, tmp_path):
+    options = replace(OPTIONS, epochs=4, batch_size=30, least_steps=24)  # two steps a pass, three passes an epoch
+    whole, killed, resumed = line(), line(fail_at=stop), line()
+    expected = train(whole, options)
+    with pytest.raises(KeyboardInterrupt):
+        train(killed, options, checkpoint=tmp_path / "training.pt")
+    result = train(resumed, options, checkpoint=tmp_path / "training.pt")
+    assert torch.equal(parameters(resumed), parameters(whole))
+    assert result.epoch_losses == expected.epoch_losses and len(resumed.seen) < len(whole.seen)
+
+
+def test_a_loss_that_is_not_finite_names_its_step_in_the_epoch_of_several_passes():
+    options = replace(OPTIONS, epochs=4, batch_size=64, least_steps=20, progress_seconds=1e9)
+    with pytest.raises(FloatingPointError, match="epoch 2, step 3 of 5"):
+        train(line(explode_at=7), options)
 
 
 @dataclass

@@ -27,7 +27,7 @@ def test_every_figure_of_the_full_suite_is_there(full_store: Store) -> None:
         "full_residual_maps",
         "full_error_groups",
     ]
-    assert drawings.left_out == ("Learning curves (full): every run of this suite trains on all cells.",)
+    assert drawings.left_out == ("Learning curves (full): every run of this suite trains on all places.",)
 
 
 def test_captions_and_values_name_data_profile_models_seeds_and_jobs(full_store: Store) -> None:
