@@ -36,6 +36,8 @@ _FORMATS: dict[str, str | None] = {
 _ZONED = r"(\d{4}-?\d\d-?\d\d(?:[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?)?) ?(Z|z|[+-]\d\d(?::?\d\d)?)"
 """A date or a time of ISO 8601 before its zone."""
 _LOOKS_ZONED = r".*\d[T ]?\d.*(?:[A-Za-z]|[T :]\d.*[+-]\d[\d:]*)"
+_LONGEST = 64
+"""Characters of a date; patterns would take long to say that a longer text is none."""
 _YEARS = ("%Y", "%y", "%G")
 
 
@@ -50,6 +52,7 @@ def parsed(written: npt.NDArray[np.object_], time_format: str | None) -> tuple[S
 
     found = np.full(len(written), np.datetime64("NaT"), "datetime64[s]")
     zones = np.full(len(written), NO_ZONE, np.int8)
+    written = np.array([text if len(text) <= _LONGEST else "" for text in written], dtype=object)
     series = pd.Series(written, dtype=object)
     if time_format:
         if "%z" in time_format.lower():
