@@ -94,12 +94,13 @@ def test_without_a_stored_history_there_are_no_training_curves_and_a_sentence_sa
     assert drawings.figures == () and "no finished job has a history.parquet" in drawings.left_out[0]
 
 
-def test_a_damaged_history_is_refused(full_store: Store, tmp_path: Path) -> None:
+def test_a_history_that_is_damaged_while_the_report_is_made_is_refused(full_store: Store, tmp_path: Path) -> None:
     shutil.copytree(full_store.root, tmp_path / "runs")
+    context = context_of(Store(tmp_path / "runs"), "full")  # a job damaged before that is left out
     for path in (tmp_path / "runs" / "cells").glob("*/history.parquet"):
         path.write_bytes(b"PAR1")
     with pytest.raises(BenchError, match="history.parquet is missing or damaged"):
-        training_curves(context_of(Store(tmp_path / "runs"), "full"))
+        training_curves(context)
 
 
 def test_training_curves_draw_every_training_and_their_mean(full_store: Store) -> None:
