@@ -64,7 +64,7 @@ def test_titles_reasons_and_captions_are_escaped_and_forbidden_characters_replac
     read = PageReader(page)
     assert [tag for tag, _ in read.tags].count("script") == 1
     assert NASTY.title in read.text and NASTY.summary in read.text
-    assert 'it said </details><script>alert("x")</script> & \ufffd\ufffd[31m' in read.text
+    assert 'it said </details><script>alert("x")</script> &' in read.text and "\x1b" not in read.text
     assert "What <it> shows." in read.text
     assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", page)
 
@@ -126,7 +126,7 @@ def test_a_number_leads_to_the_whole_record_of_its_jobs(filled: Store, page: byt
             f"test {noise} 0.500000 – −0.250000",
             "--only lightgbm ",
             f"--view located --first-repeat {record.job.repetition}",
-            "Table 1 of the paper): LightGBM",
+            "Table 1 of the paper): RMSE, MAE and bias",
         ):
             assert part in told, part
 
