@@ -25,7 +25,7 @@ def test_the_section_of_a_reference(tmp_path: Path) -> None:
     store, _ = make_flux_store(tmp_path, rows, repetitions=1, sizes=(10,))
     folder = tmp_path / "towers-laptop"
     report = write_report(store, ReportOptions(figures=False, out=folder))
-    write_numbers(store, selections(store, ReportOptions()), folder)
+    write_numbers(store, [selections(store, ReportOptions())], folder)
     section = flux_results(folder)
     title = report.tables[F1].title
     assert f"**{title}.** Of [flux_f1](../tables/reference/towers-laptop/flux_f1.md)" in section
