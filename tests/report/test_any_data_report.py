@@ -15,7 +15,7 @@ from bench.errors import BenchError
 from bench.report.figures import figures
 from bench.report.figures.geography import Grid, Points, map_of
 from bench.report.reporting import ReportOptions, write_report
-from bench.report.results.data_words import words_of
+from bench.report.results.data_words import units, words_of
 from bench.report.results.selection import StatisticsReader, rows, select
 from bench.report.results.split_audit import SplitAuditor
 from bench.report.tables.numbered import table1
@@ -157,7 +157,7 @@ def test_a_report_of_any_data_says_nothing_of_the_paper_s(cube: Cube, suite: str
     keys = {column.key for table in report.tables.values() for column in table.columns}
     assert "of the paper)" not in captions and not any(key.startswith("paper") for key in keys)
     assert "8-day" not in captions
-    assert f"{cube.target_name} in {cube.target_units}" in captions
+    assert f"{cube.target_name} in {units(cube.target_units)}" in captions
     assert ("month 5" in captions) == (suite == "fewshot")
     assert not (cube.is_planar and "°" in captions)
     page = (report.folder / "report.html").read_text()
