@@ -44,7 +44,8 @@ def imported(module: str, attribute: str) -> Any:
             found = getattr(found, name)
         return found
     except BaseException as error:
-        if pressed or (isinstance(error, KeyboardInterrupt) and not listens):
+        unheard = not listens and before != signal.SIG_IGN  # a background job of a shell ignores Ctrl-C
+        if pressed or (isinstance(error, KeyboardInterrupt) and unheard):
             raise
         raise NotImportable(one_line(f"{type(error).__name__}: {text_of(error)}", _MOST_REASON)) from error
     finally:
