@@ -29,15 +29,20 @@ def imported(module: str, attribute: str) -> Any:
 
     def note(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
-        if callable(before):
-            before(number, frame)
+        handler = terminates if number == signal.SIGTERM else before
+        if callable(handler):
+            handler(number, frame)
         raise KeyboardInterrupt
 
     # A module can raise KeyboardInterrupt of its own accord: whether the user meant it, only the signal tells.
     before = signal.getsignal(signal.SIGINT)
     listens = threading.current_thread() is threading.main_thread() and callable(before)
+    terminates = signal.getsignal(signal.SIGTERM)  # `bench run` ends by it with what it raises in its handler
+    ends = threading.current_thread() is threading.main_thread() and callable(terminates)
     if listens:
         signal.signal(signal.SIGINT, note)
+    if ends:
+        signal.signal(signal.SIGTERM, note)
     try:
         found = importlib.import_module(module)
         for name in attribute.split("."):
@@ -51,3 +56,5 @@ def imported(module: str, attribute: str) -> Any:
     finally:
         if listens:
             signal.signal(signal.SIGINT, before)
+        if ends:
+            signal.signal(signal.SIGTERM, terminates)

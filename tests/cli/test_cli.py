@@ -136,6 +136,7 @@ def test_report_writes_tables_and_every_number(bench: Bench, finished: str, tmp_
     folder = tmp_path / "runs" / "report"
     assert {item.name for item in folder.iterdir()} == {
         *(f"{table}.{extension}" for table in ("table1", "costs_full") for extension in ("tex", "csv", "md")),
+        "files.json",
         "metrics_full.csv",
         "numbers.tex",
         "tables.tex",
