@@ -50,7 +50,7 @@ def test_two_processes_killed_and_resumed_have_the_loss_curve_of_one(tmp_path: P
         time.sleep(0.02)
     process.kill()  # its companion ends with it: it loses its connection
     process.wait()
-    assert torch.load(killed / "training.pt", weights_only=True)["epoch"] < group_program.TRAINING.epochs
+    assert torch.load(killed / "training.pt", weights_only=True)["pass"] < group_program.TRAINING.epochs
     assert not (killed / "result.json").exists()
     run(killed, "--processes", "2")
     one, two = result(alone), result(killed)
