@@ -9,6 +9,7 @@ is ever seen.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,11 @@ from bench.errors import BenchError
 from bench.runners.base import Runner
 from bench.runners.patch import on_sphere
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 LABEL = "target"
-MEMORY_TOLD_GB = 4096
+_MEMORY_TOLD_GB = 4096
 _SEED_NAMES = {
     "GBM": "seed",
     "XGB": "seed",
@@ -41,30 +45,17 @@ class AutoGluonRunner(Runner):
 
     def fit(self) -> None:
         """Fits the one model; all artefacts lie in the task's scratch folder and go with it."""
-        # AutoGluon trains smaller models where it sees little free memory. The harness caps memory itself, so AutoGluon
-        # is told of more than it can want: its numbers then do not depend on what else the machine is doing.
-        os.environ["AG_MEMORY_LIMIT_IN_GB"] = str(MEMORY_TOLD_GB)
-        from autogluon.tabular import TabularPredictor
-
         task = self.task
         key = task.parameters["model"]
         hyperparameters = dict(task.parameters["hyperparameters"])
         if key in _SEED_NAMES:
             hyperparameters[_SEED_NAMES[key]] = task.seed
-        table, target = task.training_table()
-        frame = table.to_frame()
-        frame[LABEL] = target
+        frame = self._training_frame()
         judging = None
         if task.parameters.get("hold_out") == "blocks":
             aside = self._held_out_blocks()
             frame, judging = frame[~aside], frame[aside]
-        self._predictor = TabularPredictor(
-            label=LABEL,
-            problem_type="regression",
-            eval_metric="root_mean_squared_error",
-            path=str(task.scratch / "autogluon"),
-            verbosity=2,
-        )
+        self._predictor = self._make_predictor()
         self._predictor.fit(
             frame,
             tuning_data=judging,
@@ -81,10 +72,32 @@ class AutoGluonRunner(Runner):
         names = self._predictor.model_names()
         if len(names) != 1:
             raise BenchError(
-                f"AutoGluon trained {len(names)} models for {key} where one was asked for; see the cell's log for "
+                f"AutoGluon trained {len(names)} models for {key} where one was asked for; see the job's log for "
                 "its reason."
             )
         self._model = names[0]
+
+    def _make_predictor(self) -> Any:
+        """An empty ``TabularPredictor`` in the task's scratch folder."""
+        # AutoGluon trains smaller models where it sees little free memory. The harness caps memory itself, so AutoGluon
+        # is told of more than it can want: its numbers then do not depend on what else the machine is doing.
+        os.environ["AG_MEMORY_LIMIT_IN_GB"] = str(_MEMORY_TOLD_GB)
+        from autogluon.tabular import TabularPredictor
+
+        return TabularPredictor(
+            label=LABEL,
+            problem_type="regression",
+            eval_metric="root_mean_squared_error",
+            path=str(self.task.scratch / "autogluon"),
+            verbosity=2,
+        )
+
+    def _training_frame(self) -> pd.DataFrame:
+        """Training rows with their target as the column `LABEL`."""
+        table, target = self.task.training_table()
+        frame = table.to_frame()
+        frame[LABEL] = target
+        return frame
 
     def _held_out_blocks(self) -> npt.NDArray[np.bool_]:
         """(n_rows,) training rows that early stopping judges by, as the dual-branch networks hold them out."""

@@ -77,7 +77,7 @@ PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
         "Dual-branch (paper)",
         "DualBranchRunner",
         "the paper's dual-branch network, equation by equation",
-        3,
+        4,
         # 20 epochs at 493 samples a second (tables/reference/perf/train.json).
         Cost(20, 40_500, memory_gb=2.5),
         {

@@ -13,6 +13,7 @@ from models.dual_branch import (
     Panel,
     TrainingOptions,
 )
+from models.dual_branch.decoder import ConditionedDecoder
 from models.dual_branch.network import DualBranchNetwork
 from models.dual_branch.plus_network import DualBranchPlusNetwork, seasonal_basis
 from models.training import DevicePanel, held_out, train
@@ -350,7 +351,17 @@ def test_the_loss_of_series_is_that_of_their_samples_whatever_their_number():
     assert sum(halves) / task.n_samples == pytest.approx(whole, rel=1e-4)
 
 
-@pytest.mark.parametrize("changes", [{"layer_norm": False}, {"embedding_rate": 1.0}, {"reading": "window"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"layer_norm": False},
+        {"embedding_rate": 1.0},
+        {"reading": "window"},
+        {"importance_origin": "minimum"},
+        {"decoder_positions": True},
+        {"decoder_positions": True, "reading": "window"},
+    ],
+)
 def test_every_reading_trains_and_reloads(changes, tmp_path):
     panel = make_panel()
     cells, times = first_year()
@@ -360,6 +371,33 @@ def test_every_reading_trains_and_reloads(changes, tmp_path):
         DualBranchRegressor.load(tmp_path / "x.pt").predict(panel, cells, times + PERIOD),
         estimator.predict(panel, cells, times + PERIOD),
     )
+
+
+def test_inputs_of_the_weighted_sum_count_from_their_training_mean_or_minimum():
+    panel = make_panel()
+    cells, times = first_year()
+    for origin in ("mean", "minimum"):
+        estimator = letter(importance_origin=origin).fit(panel, make_target(panel), cells, times)
+        explained = estimator.explain(panel, cells, times)
+        inputs = np.concatenate((panel.climate[cells, times], panel.static[cells]), axis=1).astype(np.float64)
+        start = inputs.mean(axis=0) if origin == "mean" else inputs.min(axis=0)
+        spread = np.where(inputs.std(axis=0) > 0, inputs.std(axis=0), 1)
+        # No value of these inputs is as far out as where they are held.
+        sums = (explained.weights * (inputs - start) / spread).sum(axis=1)
+        np.testing.assert_allclose(explained.interpretable, sums, rtol=1e-3, atol=1e-3)
+
+
+def test_positions_let_a_decoder_tell_equal_steps_apart():
+    torch.manual_seed(0)
+    features, conditions = torch.ones(1, 2, 4, 8), torch.randn(1, 4, 8)
+    plain = ConditionedDecoder(8, 2, 2)
+    rotated = ConditionedDecoder(8, 2, 2, rotary=True)
+    rotated.load_state_dict(plain.state_dict())
+    told = [decoder(features, conditions, every_step=True) for decoder in (plain, rotated)]
+    assert torch.allclose(told[0][0], told[0][-1], atol=1e-6)  # the same tokens at every step: the same answer
+    assert not torch.allclose(told[1][0], told[1][-1], atol=1e-3)
+    last = rotated(features, conditions)
+    assert torch.allclose(last[0], told[1][-1], atol=1e-6)
 
 
 @ALL
@@ -646,6 +684,7 @@ def test_non_finite_loss_stops_the_fit():
     [
         {"k": 0},
         {"reading": "backwards"},
+        {"importance_origin": "zero"},
         {"embedding_rate": 0.0},
         {"width": 6},
         {"sigma": 0.0},
