@@ -321,7 +321,7 @@ def test_bad_options(changes, message):
 
 def test_a_damaged_pretraining_is_named(tmp_path):
     fitted(OPTIONS, pretrained=tmp_path)
-    (path,) = tmp_path.glob("branches-*")
+    (path,) = tmp_path.glob("branches-*.stage")
     path.write_bytes(b"")
     with pytest.raises(UnusableCheckpoint, match="branches-"):
         fitted(OPTIONS, pretrained=tmp_path)
