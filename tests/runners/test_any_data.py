@@ -237,7 +237,7 @@ def test_local_regressions_say_when_there_are_too_few_places() -> None:
     houses = make_houses(n_cells=7)
     split = split_of(houses, "share:0.3")
     assert "of the year" not in (unsuited(("places_per_step_held_out",), houses, split) or "")
-    for need in NEEDS:
+    for need in (name for name in NEEDS if not name.startswith("fluxes")):  # those are of towers with three targets
         assert unsuited((need,), make_months(40), split_of(make_months(40), "last-year")) is None
 
 
