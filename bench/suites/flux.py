@@ -176,8 +176,8 @@ PORTIONS: Mapping[str, tuple[Portion, ...]] = {
         Portion(IMPUTATION, _IMPUTATIONS, (1,)),
     ),
     "laptop": (
-        Portion(PLACES, (*_CHEAP, "dual_branch_plus", *_OF_ABLATED, *_variants_of(_QUICK, "baseline", "dere"))),
-        Portion(PLACES, ("dual_branch", *_names(NETWORKS, "baseline", "dere")), (1,)),
+        Portion(PLACES, (*_CHEAP, "dual_branch_plus", *_OF_ABLATED, *_variants_of(_QUICK, "baseline_shares", "dere"))),
+        Portion(PLACES, ("dual_branch", *_names(NETWORKS, "baseline_shares", "dere")), (1,)),
         Portion(YEARS, (*_CHEAP, "transformer_baseline", "transformer_dere")),
         Portion(FEW, (*_LEARNED, "transformer_baseline_shares", "transformer_dere"), (1, 2, 3), LABELLED_TOWERS),
         Portion(FEW, (*_OF_ABLATED, *_ABLATIONS), (1, 2), (40,)),

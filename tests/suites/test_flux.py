@@ -77,7 +77,7 @@ def test_rows_are_chosen_by_row_variant_backbone_runner_and_family() -> None:
     assert names(only=("dere",)) == {f"{backbone}_dere" for backbone in ("transformer", "informer", "fedformer")} | {
         f"{backbone}_dere" for backbone in ("itransformer", "timexer", "simpletm")
     }
-    assert names(only=("timexer",)) == {"timexer_baseline", "timexer_dere"}
+    assert names(only=("timexer",)) == {"timexer_baseline_shares", "timexer_dere"}
     assert names(only=("timexer_kgml",), extra=("timexer_kgml",)) == {"timexer_kgml"}
     assert "mean" not in names(skip=("reference",))
 

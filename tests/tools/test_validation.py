@@ -54,8 +54,8 @@ def test_every_committed_trial_has_a_value_per_column() -> None:
             record = dict(zip(header, row, strict=True))
             assert record["split"] in ("blocks", "new_year") and 0 < float(record["rmse_unseen"]) < 10
             if record["split"] == "new_year" and record["dataset"].startswith("simulated"):
-                seed = int(record["dataset"].rpartition("seed=")[2])
-                assert seed >= validation.VALIDATION_SEEDS
+                parameters = dict(part.split("=") for part in record["dataset"].partition(":")[2].split(","))
+                assert int(parameters["seed"]) >= validation.VALIDATION_SEEDS
 
 
 def test_a_trial_is_appended_below_a_header(tmp_path: Path) -> None:
