@@ -9,7 +9,8 @@ from pathlib import Path
 from bench.report.drawn import DrawnFigure
 from bench.report.results.differences import differences
 from bench.report.results.flux.tower_reader import towers_of
-from bench.report.results.selection import Selection, StatisticsReader
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Table
 from bench.report.tables.ablation import ablation_table
 from bench.report.tables.flux.every import flux_tables

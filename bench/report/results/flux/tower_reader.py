@@ -14,7 +14,7 @@ from bench.arrays import Doubles
 from bench.data.climate_classes import UNKNOWN
 from bench.data.folds import NEAR_KM, near_groups
 from bench.report.results.flux.flux_rows import FluxRowResult
-from bench.report.results.selection import StatisticsReader
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.towers import MEDIAN_R2, Towers, TowerSums, infer_towers, sums_of_values

@@ -14,7 +14,8 @@ from bench.report.results.flux.knowledge import best_row, compared, pairs_of
 from bench.report.results.flux.lines import flux_lines
 from bench.report.results.flux.same_values import differing_values
 from bench.report.results.flux.tower_reader import TowerReader, sums_per_tower
-from bench.report.results.selection import Selection, StatisticsReader, select
+from bench.report.results.selection import Selection, select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.metrics import STATISTICS
 from bench.scoring.towers import MEDIAN_R2
 from bench.store.store import CorruptRecord, Store
