@@ -31,7 +31,7 @@ from bench.execution.running import run as _run
 from bench.report.reporting import Report, ReportOptions, report, selections
 from bench.report.results.flux.lines import flux_lines
 from bench.report.results.flux.tower_reader import towers_of
-from bench.report.results.selection import RowResult, rows
+from bench.report.results.rows import RowResult, rows
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.runners.base import Runner
 from bench.runners.entry import Cost, RunnerEntry

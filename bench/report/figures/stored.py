@@ -13,7 +13,8 @@ import pandas as pd
 from bench.errors import BenchError
 from bench.report.results import marks
 from bench.report.results.data_words import DataWords, words_of
-from bench.report.results.selection import RowResult, Selection
+from bench.report.results.rows import RowResult
+from bench.report.results.selection import Selection
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import MARKS, UNTRAINED
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.report.results.selection import RowResult
+from bench.report.results.rows import RowResult
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.dataset_record import read_dataset_record
 from bench.store.names import PREDICTIONS

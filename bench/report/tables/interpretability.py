@@ -25,7 +25,8 @@ from bench.report.results.explanations import (
     score,
     trivial,
 )
-from bench.report.results.selection import RowResult, Selection, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import FAMILIES, REFERENCE, Explains

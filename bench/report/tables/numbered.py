@@ -9,7 +9,8 @@ from bench.report import published
 from bench.report.results import extrapolation, few_blocks
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
 from bench.report.results.data_words import DataWords, suite_title, words_of
-from bench.report.results.selection import RowResult, Selection, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import Selection
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry

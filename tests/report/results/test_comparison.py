@@ -22,7 +22,8 @@ from bench.report.results.comparison import (
     ratio,
 )
 from bench.report.results.differences import differences
-from bench.report.results.selection import RowResult, rows, select
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import select
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value, best_values, is_best
 from bench.report.tables import render
