@@ -40,8 +40,10 @@ from bench.scoring.metrics import METRICS
 from bench.store.dataset_record import read_dataset_record
 from bench.store.export import gather, stored_predictions
 from bench.store.export import write as write_predictions
+from bench.store.names import is_job_id
+from bench.store.place import STORED_STAYS
 from bench.store.records import Record
-from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id, store_of_plan
+from bench.store.store import Store, existing_store, store_of_plan
 from bench.suites.flux import SUITE as FLUX
 from bench.system.arguments import path, require, require_texts, texts
 from bench.system.disk import disk_errors

@@ -16,7 +16,7 @@ from bench.report.tables.ablation import ablation_table
 from bench.report.tables.flux.every import flux_tables
 from bench.report.tables.interpretability import interpretability
 from bench.report.tables.numbered import costs, table1, table2, table3
-from bench.store.store import CorruptRecord
+from bench.store.reading import CorruptRecord
 from bench.suites.ablation import SUITE as ABLATION
 from bench.suites.flux import SUITE as FLUX
 

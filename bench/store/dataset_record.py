@@ -27,8 +27,10 @@ from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.data.splits import Layout
 from bench.errors import BenchError
 from bench.store.names import CELLS, DATASET, SAMPLES, TIMES
+from bench.store.place import STORED_STAYS
+from bench.store.reading import CorruptRecord
 from bench.store.records import SCHEMA_VERSION
-from bench.store.store import STORED_STAYS, CorruptRecord, Store
+from bench.store.store import Store
 from bench.system.disk import disk_errors, sha256, write_atomically
 from bench.system.text import one_line
 from bench.system.untrusted import is_regular, read_regular, remove_tree

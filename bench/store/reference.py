@@ -16,9 +16,10 @@ import pandas as pd
 
 from bench.errors import BenchError, unknown
 from bench.scoring.metrics import STATISTICS
+from bench.store.reading import CorruptRecord, read_manifest, read_record
 from bench.store.records import Manifest, Record
 from bench.store.results import Results
-from bench.store.store import CorruptRecord, Store, read_manifest, read_record
+from bench.store.store import Store
 from bench.system import paths
 from bench.system.untrusted import is_regular
 

@@ -9,8 +9,9 @@ import pytest
 
 from bench.errors import BenchError
 from bench.store.jobs import Job, differences
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 from bench.system.disk import sha256, write_atomically
 from bench.system.host import Host
 from bench.system.ownership import host_name

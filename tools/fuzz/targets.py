@@ -18,8 +18,9 @@ from bench.execution.progress import describe
 from bench.execution.result import RESULT_FILE, read_result
 from bench.store.dataset_record import dataset_folder, read_dataset_record, write_dataset_record
 from bench.store.jobs import Job
+from bench.store.reading import CorruptRecord
 from bench.store.records import Manifest, Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 from bench.system import clock
 from bench.system.disk import sha256
 from bench.system.host import this_host

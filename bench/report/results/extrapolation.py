@@ -10,7 +10,7 @@ from bench.report.results.rows import RowResult
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.dataset_record import read_dataset_record
 from bench.store.names import PREDICTIONS
-from bench.store.store import CorruptRecord
+from bench.store.reading import CorruptRecord
 
 WORST_SHARE = 0.01
 """Of the samples, whose part in the squared error is told."""

@@ -24,8 +24,9 @@ from bench.data.splits import Split, split_of_layout
 from bench.report.results.selection import Selection
 from bench.store.dataset_record import DatasetRecord, read_dataset_record
 from bench.store.names import PREDICTIONS
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from bench.report.results import kept_sums
 from bench.report.results.kept_sums import KeptSums
 from bench.report.results.sums_file import SumsFile
 from bench.scoring.metrics import STATISTICS, evaluate, statistics_of
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
-from bench.store.store import CorruptRecord, sums_in
+from bench.store.result_tables import sums_in
 from tests.conftest import make_cube
 
 PATH = Path("statistics.parquet")

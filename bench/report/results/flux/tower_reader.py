@@ -21,8 +21,9 @@ from bench.scoring.towers import MEDIAN_R2, Towers, TowerSums, infer_towers, sum
 from bench.store.dataset_record import DatasetRecord, read_dataset_record
 from bench.store.jobs import Job
 from bench.store.names import PREDICTIONS
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 
 CLIMATE = "climate"
 """Column of a tower's climate, by which results are grouped like by the data's own categories."""

@@ -18,7 +18,8 @@ from bench.report.results.selection import Selection, select
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.metrics import STATISTICS
 from bench.scoring.towers import MEDIAN_R2
-from bench.store.store import CorruptRecord, Store
+from bench.store.reading import CorruptRecord
+from bench.store.store import Store
 from bench.suites.flux import FEW, IMPUTATION, PLACES
 from bench.system.disk import sha256
 from tests.support.flux_store import (
