@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError
-from bench.store.names import RECORD, STATISTICS, checked_job_id, is_job_id
+from bench.store.extent import Extent, read_extent
+from bench.store.index import Stamp, stamp_of_file
+from bench.store.names import DATASET, RECORD, STATISTICS, checked_job_id, is_job_id
 from bench.store.reading import MOST_BYTES, CorruptRecord, parsed_record
 from bench.store.records import Record
-from bench.store.result_tables import damaged_file, sums_in
+from bench.store.result_tables import damaged_file, require_table, sums_in
 from bench.system.disk import sha256
 from bench.system.untrusted import is_regular, read_regular
 
@@ -33,6 +35,8 @@ class StoredJobs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.jobs_dir = root / "cells"
+        self._sound: dict[Path, tuple[Stamp, str]] = {}
+        self._extents: dict[str, tuple[Stamp | None, Extent | None]] = {}
 
     def record(self, job_id: str) -> Record | None:
         """The record of a job, or None if it never ended.
@@ -70,13 +74,27 @@ class StoredJobs:
         """Path of a file beside a record, after checking its content.
 
         Raises:
-            CorruptRecord: the file is missing or its SHA-256 differs.
+            CorruptRecord: the file is missing, its SHA-256 differs, or it is not the table that it should be.
         """
         path = self.folder_of(record.job_id) / name
         expected = record.files.get(name)
         if expected is None or not is_regular(path) or sha256(path) != expected:
             raise damaged_file(path)
+        stamp = stamp_of_file(path)
+        if stamp is None or self._sound.get(path) != (stamp, expected):
+            require_table(path, name, record, self._extent(record.job.dataset_fingerprint))
+            if stamp is not None:
+                self._sound[path] = stamp, expected
         return path
+
+    def _extent(self, fingerprint: str) -> Extent | None:
+        """The extent of a data set, read again once its record is another one."""
+        folder = self.root / "datasets" / fingerprint
+        stamp = stamp_of_file(folder / DATASET)
+        known = self._extents.get(fingerprint)
+        if known is None or known[0] != stamp:
+            known = self._extents[fingerprint] = stamp, read_extent(folder)
+        return known[1]
 
     def statistics(self, record: Record) -> pd.DataFrame:
         """The sums of a done job, as `docs/results-format.md` describes them; always with the column ``year``.
