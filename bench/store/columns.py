@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,8 +12,11 @@ import numpy.typing as npt
 from bench.system.text import one_line
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError)
+"""What pyarrow (beside its `ArrowException`) and pandas raise of a file that makes no sense."""
 Kind = Literal["whole", "number", "flag", "text"]
 _MOST_ROWS_PER_BYTE = 10
 """Numbers that do not repeat take some bytes a row; a file of nothing but zeros may claim any number of rows."""
@@ -21,7 +25,7 @@ _SHOWN = 60
 
 
 class Columns:
-    """The columns of a Parquet file, decoded one by one.
+    """The columns of a Parquet file; they are decoded when the first is asked for.
 
     Args:
         file: opened.
@@ -42,10 +46,7 @@ class Columns:
         odd = next((name for name in self.names if self._kind(name) is None), None)
         if odd is not None:
             raise ValueError(f"column {_short(odd)} is of type {_short(self._schema.field(odd).type)}")
-        # What is written of pandas in the file may make another table of the same columns.
-        frame = self._schema.empty_table().to_pandas()
-        self._plain = {str(name) for name in frame if isinstance(frame[name].dtype, np.dtype)}
-        self._known = {name for name in frame if isinstance(name, str)}
+        self._known, self._plain = _in_pandas(self._schema.serialize().to_pybytes())
 
     def _kind(self, name: str) -> Kind | None:
         import pyarrow as pa
@@ -68,16 +69,17 @@ class Columns:
         if self._kind(name) != kind:
             raise ValueError(f"column {_short(name)} is of type {_short(self._schema.field(name).type)}")
 
-    def _read(self, name: str) -> Any:
-        column = self._file.read(columns=[name], use_threads=False).column(0)
-        if len(column) != self.n_rows:
-            raise ValueError(f"column {_short(name)} has {len(column)} rows instead of {self.n_rows}")
-        return column
+    @cached_property
+    def _table(self) -> pa.Table:
+        table = self._file.read(use_threads=False)
+        if table.num_rows != self.n_rows:
+            raise ValueError(f"{table.num_rows} rows instead of {self.n_rows}")
+        return table
 
     def whole(self, name: str, least: int, below: int | None = None) -> npt.NDArray[np.int64]:
         """A column of whole numbers, none of them missing, within bounds."""
         self._require(name, "whole")
-        column = self._read(name)
+        column = self._table.column(name)
         if column.null_count:
             raise ValueError(f"column {_short(name)} has gaps")
         values: npt.NDArray[np.int64] = column.to_numpy().astype(np.int64)
@@ -89,7 +91,7 @@ class Columns:
     def numbers(self, name: str, *, gaps: bool = False, least: float = -np.inf) -> npt.NDArray[np.floating[Any]]:
         """A column of numbers: finite, but for the gaps that it may have."""
         self._require(name, "number")
-        values: npt.NDArray[np.floating[Any]] = self._read(name).to_numpy()
+        values: npt.NDArray[np.floating[Any]] = self._table.column(name).to_numpy()
         if np.isinf(values).any() or (not gaps and np.isnan(values).any()):
             raise ValueError(f"column {_short(name)} holds values that are not finite")
         if (values < least).any():
@@ -104,7 +106,7 @@ class Columns:
             known: texts that may be there; None for any.
         """
         self._require(name, "text")
-        column = self._read(name).cast("large_string")
+        column = self._table.column(name).cast("large_string")
         if column.null_count:
             raise ValueError(f"column {_short(name)} has gaps")
         encoded = column.combine_chunks().dictionary_encode()
@@ -117,6 +119,19 @@ class Columns:
     def numeric(self, but: Collection[str]) -> list[str]:
         """Names of the columns of numbers, but for some."""
         return [name for name in self.names if name not in but and self._kind(name) == "number"]
+
+
+@lru_cache(maxsize=64)
+def _in_pandas(schema: bytes) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the columns that pandas makes of a schema, and of those that become plain arrays.
+
+    What a file says of pandas may hide a column in the index, rename it, or give it another type.
+    """
+    import pyarrow as pa
+
+    frame = pa.ipc.read_schema(pa.py_buffer(schema)).empty_table().to_pandas()
+    known = frozenset(name for name in frame if isinstance(name, str))
+    return known, frozenset(name for name in known if isinstance(frame[name].dtype, np.dtype))
 
 
 def _short(value: object) -> str:

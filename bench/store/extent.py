@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.store.columns import UNREADABLE
 from bench.store.names import CELLS, DATASET, TIMES
 from bench.system.untrusted import read_regular
 
@@ -50,5 +51,5 @@ def read_extent(folder: Path) -> Extent | None:
                 return None
             counts.append(pq.read_metadata(pa.BufferReader(content)).num_rows)
         return Extent(counts[0], counts[1], (*described["feature_names"], *described["static_names"]))
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (pa.ArrowException, *UNREADABLE, RecursionError):
         return None

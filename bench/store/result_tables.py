@@ -7,6 +7,7 @@ sense costs its job and not the report.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from bench.store.columns import Columns
+from bench.store.columns import UNREADABLE, Columns
 from bench.store.extent import Extent
 from bench.store.names import HISTORY, IMPORTANCE, PREDICTIONS, STATISTICS
 from bench.store.reading import CorruptRecord
@@ -52,7 +53,7 @@ def require_table(path: Path, name: str, record: Record, extent: Extent | None) 
     try:
         with pq.ParquetFile(path) as file:
             check(Columns(file, path.stat().st_size), record, extent)
-    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
+    except (pa.ArrowException, *UNREADABLE) as error:
         raise damaged_file(path, str(error)) from error
 
 
@@ -77,10 +78,10 @@ def sums_in(content: bytes, path: Path) -> pd.DataFrame:
 
     try:
         with pq.ParquetFile(io.BytesIO(content)) as file:
-            _require_sums(Columns(file, len(content)))
+            require_sums(Columns(file, len(content)))
         table = pq.read_table(pa.BufferReader(content), read_dictionary=["part", "group", "weighting"])
         frame: pd.DataFrame = table.to_pandas()
-    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
+    except (pa.ArrowException, *UNREADABLE) as error:
         raise damaged_file(path, str(error)) from error
     if "year" not in frame:  # written before years were told apart
         frame["year"] = 0
@@ -98,8 +99,12 @@ def damaged_file(path: Path, why: str | None = None) -> CorruptRecord:
     return CorruptRecord(f"File {path} is missing or damaged{reason}; `bench run` sets the job aside and repeats it.")
 
 
-def _require_sums(columns: Columns) -> int:
+def require_sums(columns: Columns, owner: str | None = None) -> int:
     """Checks a table of sums; returns the number of test samples in its group of all.
+
+    Args:
+        columns: of the table.
+        owner: column that says whose sums they are, where a file has those of several jobs.
 
     Raises:
         ValueError: it is none.
@@ -111,6 +116,8 @@ def _require_sums(columns: Columns) -> int:
     weighting, weightings = columns.texts("weighting", _WEIGHTINGS)
     year = columns.whole("year", 0) if "year" in columns.names else np.zeros(columns.n_rows, np.int64)
     keys = [part, group, weighting, columns.whole("block", np.iinfo(np.int64).min), year]
+    if owner is not None:
+        keys.append(columns.texts(owner)[0])
     if _repeated(keys):
         raise ValueError("sums of one key stand there twice")
     n = columns.whole("n", 1)
@@ -125,7 +132,7 @@ def _require_sums(columns: Columns) -> int:
 
 
 def _statistics(columns: Columns, record: Record, extent: Extent | None) -> None:
-    tested = _require_sums(columns)
+    tested = require_sums(columns)
     if not record.job.targets and record.n_test is not None and tested != record.n_test:
         raise ValueError(f"the record says {record.n_test} test samples, its sums are over {tested}")
 
@@ -175,11 +182,18 @@ def _repeated(keys: list[npt.NDArray[np.int64]]) -> int:
     """How many rows have the keys of another one before them."""
     if not len(keys[0]):
         return 0
+    spans = [int(key.max()) - int(key.min()) + 1 for key in keys]
+    if math.prod(spans) >= np.iinfo(np.int64).max:
+        keys = [np.unique(key, return_inverse=True)[1] for key in keys]
+        spans = [int(key.max()) + 1 for key in keys]
+        if math.prod(spans) >= np.iinfo(np.int64).max:
+            raise ValueError("its rows are of more things than any data have")
     together = np.zeros(len(keys[0]), np.int64)
-    for key in keys:
-        _, numbers = np.unique(key, return_inverse=True)
-        together = np.unique(together * (int(numbers.max()) + 1) + numbers, return_inverse=True)[1]
-    return len(together) - int(together.max()) - 1
+    for key, span in zip(keys, spans, strict=True):
+        together = together * span + (key - key.min())
+    if (np.diff(together) > 0).all():  # as predictions are stored
+        return 0
+    return len(together) - len(np.unique(together))
 
 
 _CHECKS: dict[str, Callable[[Columns, Record, Extent | None], None]] = {
