@@ -217,5 +217,5 @@ def test_a_file_of_another_suite_is_refused(tmp_path: Path) -> None:
     path = store.root / "cells" / job.id / "predictions.parquet"
     pd.read_parquet(path).drop(columns="variable").to_parquet(path, index=False)
     changed = record.model_copy(update={"files": record.files | {"predictions.parquet": sha256(path)}})
-    with pytest.raises(CorruptRecord, match="lacks the columns variable"):
+    with pytest.raises(CorruptRecord, match="lacks column variable"):
         TowerReader(store).predictions(changed)
