@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError)
 """What pyarrow (beside its `ArrowException`) and pandas raise of a file that makes no sense."""
 Kind = Literal["whole", "number", "flag", "text"]
-_MOST_ROWS_PER_BYTE = 10
-"""Numbers that do not repeat take some bytes a row; a file of nothing but zeros may claim any number of rows."""
+_MOST_ROWS_PER_BYTE = 1000
+"""Even a table of one number over and over has keys, of which a place with its steps takes some bytes; a file of
+nothing but zeros may claim any number of rows."""
 _SHOWN = 60
 """Characters of a name or value in a sentence."""
 
