@@ -27,6 +27,8 @@ INDEX = "index.jsonl"
 FEWEST = 100
 """Jobs from which on there is an index; fewer are read one by one as quickly."""
 _MOST_BYTES = 4_000_000_000
+_CHECKS = 2
+"""Raise it when files beside a record are checked for more: those that were checked before are checked again."""
 Stamp = tuple[int, ...]
 
 
@@ -112,4 +114,6 @@ def write_index(root: Path, entries: Mapping[str, Entry]) -> None:
 
 
 def _head(rest: bytes) -> bytes:
-    return json.dumps({"bench_version": __version__, "sha256": hashlib.sha256(rest).hexdigest()}).encode()
+    return json.dumps(
+        {"bench_version": __version__, "checks": _CHECKS, "sha256": hashlib.sha256(rest).hexdigest()}
+    ).encode()
