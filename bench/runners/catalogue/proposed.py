@@ -88,7 +88,7 @@ PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
             "training": {"epochs": 2, "patience": 1, "least_steps": _SMOKE_STEPS},
         },
         several_processes=True,
-        parameters={"options": _WINDOWS, "node_share": 0.95},  # the share was chosen on a validation part, see models/dual_branch/README.md
+        parameters={"options": _WINDOWS, "node_share": 0.95},  # both chosen, see models/dual_branch/README.md
         profiles={
             # Small batches make more of an epoch. While the rate is high the held-out error jumps, so that the patience
             # is half of the training (models/dual_branch/README.md).
