@@ -108,7 +108,7 @@ def _metrics(sums: Doubles, blocks: BlockDraws) -> Iterator[tuple[str, _Found]]:
             tables,
             (
                 whole,
-                drawn.sum(axis=1),
+                drawn.sum(axis=1) if n_years > 1 else drawn[:, 0],
                 whole[:, None] + NUDGE * of_blocks,
                 (drawn * years).sum(axis=1) if n_years > 1 else np.zeros(0),
             ),

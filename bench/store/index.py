@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -45,10 +46,10 @@ class Entry:
     files: Mapping[str, Stamp]
 
 
-def stamp_of(folder: Path) -> Stamp | None:
+def stamp_of(folder: Path | str) -> Stamp | None:
     """What changes whenever a job is replaced or a file of it comes or goes; None where there is no whole job."""
     try:
-        outer, inner = folder.lstat(), (folder / RECORD).lstat()
+        outer, inner = os.lstat(folder), os.lstat(f"{folder}/{RECORD}")
     except OSError:
         return None
     if not stat.S_ISDIR(outer.st_mode) or not stat.S_ISREG(inner.st_mode):
@@ -56,10 +57,10 @@ def stamp_of(folder: Path) -> Stamp | None:
     return outer.st_ino, outer.st_mtime_ns, inner.st_ino, inner.st_size, inner.st_mtime_ns, inner.st_ctime_ns
 
 
-def stamp_of_file(path: Path) -> Stamp | None:
+def stamp_of_file(path: Path | str) -> Stamp | None:
     """What changes whenever a file's content does; None where there is no regular file."""
     try:
-        found = path.lstat()
+        found = os.lstat(path)
     except OSError:
         return None
     regular = stat.S_ISREG(found.st_mode)

@@ -259,8 +259,9 @@ class Store:
             CorruptRecord: one has another.
         """
         stamps = {}
+        folder = self._folder(entry.record.job_id)
         for name in entry.record.files:
-            stamp = stamp_of_file(self._folder(entry.record.job_id) / name)
+            stamp = stamp_of_file(os.path.join(folder, name))
             if stamp is None or entry.files.get(name) != stamp:
                 self.file(entry.record, name)
             stamps[name] = stamp or ()

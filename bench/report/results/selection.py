@@ -20,7 +20,7 @@ import pandas as pd
 from bench.arrays import Doubles
 from bench.data.datasets import parse_spec
 from bench.errors import BenchError, unknown
-from bench.report.results.kept_sums import GroupTotals, KeptSums
+from bench.report.results.kept_sums import GroupKey, GroupTotals, KeptSums
 from bench.report.table import UNTRAINED
 from bench.runners import registry
 from bench.scoring.draws import block_draws
@@ -37,8 +37,10 @@ from bench.suites import ablation
 
 _MOST_SAMPLE_BYTES = 100_000_000
 """Of samples of metrics that are kept for the next table: those of some 500 terms."""
-_LATEST_TERMS = 2
-"""Terms whose sums per repetition are kept: of a comparison of two rows, both."""
+_LATEST_ROWS = 2
+"""Rows whose sums per repetition are kept: of a comparison, both."""
+_MOST_TOGETHER = 8
+"""Groups whose sums are taken from one reading of a row that is too long to be kept."""
 
 
 @dataclass(frozen=True)
@@ -203,17 +205,24 @@ def select(
     # Of a suite with several designs, each has its own split: that of the newest run with it.
     examples = {_design(job): job for manifest in fitting for job in reversed(manifest.jobs)}
     examples |= {_design(job): job for job in reversed(newest.jobs)}
-    wanted: dict[tuple[str, ...], Job] = {}
+    fixed = {design: fixed_split(job.split) for design, job in examples.items()}
+    wanted: dict[tuple[str, ...], tuple[Job, str]] = {}
     current: dict[tuple[str | None, ...], str] = {}
     for manifest in fitting:  # oldest first: the newest version of a job and of a runner replaces older ones
         for job in manifest.jobs:
-            if same_table(job, examples[_design(job)]) and _same_run(job, newest.jobs[0]):
-                wanted[job.address] = job
-                current[_row_of(job)] = _variant(job)
+            design = _design(job)
+            alike = _same_run(job, examples[design]) and _same_run(job, newest.jobs[0])
+            if alike and fixed_split(job.split) == fixed[design]:
+                variant = current[_row_of(job)] = _variant(job)
+                wanted[job.address] = job, variant
     order = {name: index for index, name in enumerate(registry.entries())}
-    jobs = sorted(wanted.values(), key=lambda job: (order.get(job.runner, len(order)), job.view or "", job.repetition))
+    found = sorted(
+        wanted.values(),
+        key=lambda item: (order.get(item[0].runner, len(order)), item[0].view or "", item[0].repetition),
+    )
+    jobs = [job for job, _ in found]
     records, damaged = store.records_of(job.id for job in jobs)
-    stale = frozenset(job.id for job in jobs if _variant(job) != current[_row_of(job)])
+    stale = frozenset(job.id for job, variant in found if variant != current[_row_of(job)])
     titles = {name: row for manifest in fitting for name, row in manifest.rows.items()}
     return Selection(newest, tuple(jobs), records, stale, titles, damaged)
 
@@ -397,6 +406,7 @@ class StatisticsReader:
         self._kept = KeptSums(results)
         self._blocks: dict[_TermKey, Blocks | None] = {}
         self._latest: OrderedDict[_TermKey, list[BlockSums]] = OrderedDict()
+        self._asked: dict[GroupKey, None] = {}  # as a set in order
         self._samples: OrderedDict[tuple[Any, ...], dict[str, Sample]] = OrderedDict()
         self._sample_bytes = 0
 
@@ -429,8 +439,8 @@ class StatisticsReader:
         Raises:
             BenchError: a file is damaged.
         """
-        found = [self.sums(record, "test", "all") for record in records]
-        blocks = [item.blocks for item in found if item is not None]
+        found = [own.of_group("test", "all", "plain") for own in self._kept.of(records)]
+        blocks = [item[0] for item in found if item is not None]
         return len(np.unique(np.concatenate(blocks))) if blocks else 0
 
     def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
@@ -492,24 +502,43 @@ class StatisticsReader:
         """The sums of each repetition of a term."""
         key = _key(term, weighting)
         if key not in self._latest:
-            by_repetition: dict[tuple[Any, ...], list[BlockSums]] = {}
+            together: dict[GroupKey, dict[tuple[Any, ...], list[BlockSums]]] = {
+                group: {} for group in self._asked_with(key, term.records)
+            }
             for record, own in zip(term.records, self._kept.of(term.records), strict=True):
-                found = own.of_group(term.part, term.group, weighting)
-                if found is not None:
-                    split = record.job.split
-                    run = (record.job.repetition, split.get("sample_seed")) if "fold" in split else (record.job_id,)
-                    by_repetition.setdefault(run, []).append(BlockSums(*found))
-            self._latest[key] = [_pooled(parts) for parts in by_repetition.values()]
-            while len(self._latest) > _LATEST_TERMS:
+                split = record.job.split
+                run = (record.job.repetition, split.get("sample_seed")) if "fold" in split else (record.job_id,)
+                for group, by_repetition in together.items():
+                    found = own.of_group(*group)
+                    if found is not None:
+                        by_repetition.setdefault(run, []).append(BlockSums(*found))
+            for group, by_repetition in together.items():
+                sums = [_pooled(parts) for parts in by_repetition.values()]
+                self._latest[key[0], *group] = sums
+                self._blocks[key[0], *group] = (
+                    np.unique(np.concatenate([item.blocks for item in sums])) if sums else None
+                )
+            while len(self._latest) > _LATEST_ROWS * len(together):
                 self._latest.popitem(last=False)
         return self._latest[key]
+
+    def _asked_with(self, key: _TermKey, records: Sequence[Record]) -> list[GroupKey]:
+        """The group of a term, and with it those that a row too long to be kept will be asked for next.
+
+        These are what other rows were asked for: the rows of a table have the same columns.
+        """
+        own = key[1:]
+        self._asked[own] = None
+        if self._kept.fit(records):
+            return [own]
+        next_ones = [group for group in self._asked if group != own and (key[0], *group) not in self._blocks]
+        return [own, *next_ones[: _MOST_TOGETHER - 1]]
 
     def _blocks_of(self, term: Term, weighting: str) -> Blocks | None:
         """The blocks that the samples of a term lie in; None where it has no results."""
         key = _key(term, weighting)
         if key not in self._blocks:
-            sums = self._sums_of(term, weighting)
-            self._blocks[key] = np.unique(np.concatenate([item.blocks for item in sums])) if sums else None
+            self._sums_of(term, weighting)
         return self._blocks[key]
 
     def _drawn(self, term: Term, weighting: str, blocks: Blocks) -> dict[str, Sample]:
