@@ -6,6 +6,7 @@ earlier runs of the same data, split and profile. Jobs that were planned but are
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import OrderedDict
@@ -39,6 +40,8 @@ _MOST_SAMPLE_BYTES = 100_000_000
 """Of samples of metrics that are kept for the next table: those of some 500 terms."""
 _LATEST_ROWS = 2
 """Rows whose sums per repetition are kept: of a comparison, both."""
+_LATEST_ROW_KEYS = 100
+"""Rows whose ids are hashed once."""
 _MOST_TOGETHER = 8
 """Groups whose sums are taken from one reading of a row that is too long to be kept."""
 
@@ -406,7 +409,8 @@ class StatisticsReader:
         self._kept = KeptSums(results)
         self._blocks: dict[_TermKey, Blocks | None] = {}
         self._latest: OrderedDict[_TermKey, list[BlockSums]] = OrderedDict()
-        self._asked: dict[GroupKey, None] = {}  # as a set in order
+        self._asked: dict[GroupKey, dict[str, None]] = {}  # group → its metrics, as a set in order
+        self._rows: OrderedDict[int, tuple[Sequence[Record], bytes]] = OrderedDict()
         self._samples: OrderedDict[tuple[Any, ...], dict[str, Sample]] = OrderedDict()
         self._sample_bytes = 0
 
@@ -500,7 +504,7 @@ class StatisticsReader:
 
     def _sums_of(self, term: Term, weighting: str) -> list[BlockSums]:
         """The sums of each repetition of a term."""
-        key = _key(term, weighting)
+        key = self._key(term, weighting)
         if key not in self._latest:
             together: dict[GroupKey, dict[tuple[Any, ...], list[BlockSums]]] = {
                 group: {} for group in self._asked_with(key, term.records)
@@ -528,7 +532,7 @@ class StatisticsReader:
         These are what other rows were asked for: the rows of a table have the same columns.
         """
         own = key[1:]
-        self._asked[own] = None
+        self._asked.setdefault(own, {})
         if self._kept.fit(records):
             return [own]
         next_ones = [group for group in self._asked if group != own and (key[0], *group) not in self._blocks]
@@ -536,31 +540,42 @@ class StatisticsReader:
 
     def _blocks_of(self, term: Term, weighting: str) -> Blocks | None:
         """The blocks that the samples of a term lie in; None where it has no results."""
-        key = _key(term, weighting)
+        key = self._key(term, weighting)
         if key not in self._blocks:
             self._sums_of(term, weighting)
         return self._blocks[key]
 
-    def _drawn(self, term: Term, weighting: str, blocks: Blocks) -> dict[str, Sample]:
-        key = (*_key(term, weighting), blocks.tobytes())
-        if key in self._samples:
-            self._samples.move_to_end(key)
-            return self._samples[key]
-        sums = [item.on(blocks) for item in self._sums_of(term, weighting)]
-        made = samples_of(sums, block_draws(blocks), term.repetitions)
-        self._samples[key] = made
-        self._sample_bytes += _bytes_of(made)
-        while self._sample_bytes > _MOST_SAMPLE_BYTES and len(self._samples) > 1:
-            _, dropped = self._samples.popitem(last=False)
-            self._sample_bytes -= _bytes_of(dropped)
-        return made
+    def _drawn(self, term: Term, weighting: str, blocks: Blocks, metric: str) -> Sample:
+        """The sample of a metric; with it those that other rows were asked for in this group are made."""
+        own = self._key(term, weighting)
+        asked = self._asked.setdefault(own[1:], {})
+        asked[metric] = None
+        key = (*own, blocks.tobytes())
+        made = self._samples.setdefault(key, {})
+        self._samples.move_to_end(key)
+        if metric not in made:
+            sums = [item.on(blocks) for item in self._sums_of(term, weighting)]
+            missing = [name for name in asked if name not in made]
+            new = samples_of(sums, block_draws(blocks), term.repetitions, missing)
+            made.update(new)
+            self._sample_bytes += _bytes_of(new)
+            while self._sample_bytes > _MOST_SAMPLE_BYTES and len(self._samples) > 1:
+                _, dropped = self._samples.popitem(last=False)
+                self._sample_bytes -= _bytes_of(dropped)
+        return made[metric]
+
+    def _key(self, term: Term, weighting: str) -> _TermKey:
+        known = self._rows.get(id(term.records))
+        if known is None:  # rows have thousands of records, and are asked for hundreds of times
+            ids = ",".join(record.job_id for record in term.records)
+            known = term.records, hashlib.sha256(ids.encode()).digest()
+            self._rows[id(term.records)] = known  # its records live on, so that their identity stays theirs
+            if len(self._rows) > _LATEST_ROW_KEYS:
+                self._rows.popitem(last=False)
+        return known[1], term.part, term.group, weighting
 
 
-_TermKey = tuple[tuple[str, ...], str, str, str]
-
-
-def _key(term: Term, weighting: str) -> _TermKey:
-    return tuple(record.job_id for record in term.records), term.part, term.group, weighting
+_TermKey = tuple[bytes, str, str, str]
 
 
 def _bytes_of(samples: Mapping[str, Sample]) -> int:
@@ -590,5 +605,5 @@ def infer_across(
     if len(known) < len(parts):
         return None
     blocks = np.unique(np.concatenate(known))
-    drawn = [reader._drawn(term, weighting, blocks)[metric] for reader, term in terms]
+    drawn = [reader._drawn(term, weighting, blocks, metric) for reader, term in terms]
     return infer(function, drawn, block_draws(blocks), positive=positive)
