@@ -36,7 +36,7 @@ class SumsFile:
     def others(self) -> bytes:
         """How all columns but `OWN` are encoded: files of which this is the same have the same values there."""
         metadata, content = self._file.metadata, memoryview(self._content)
-        found = [repr((metadata.num_rows, metadata.metadata)).encode()]
+        found: list[bytes | memoryview] = [repr((metadata.num_rows, metadata.metadata)).encode()]
         for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
             for column in (group.column(index) for index in range(metadata.num_columns)):
                 name = column.path_in_schema
