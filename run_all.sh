@@ -52,6 +52,7 @@ run_tests() {
     # One process per core for most tests, each with one numeric thread: more would wait for each other.
     # Those that measure time or memory run alone afterwards.
     export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+    unset PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, which need not compile what the last one did
     local short=" and not long"
     [ "${1:-}" = "--all" ] && short=""
     "$venv/bin/python" -m pytest --quiet --numprocesses "${BENCH_TEST_JOBS:-2}" --dist loadfile -m "not alone$short"

@@ -31,7 +31,8 @@ from bench.execution.running import run as _run
 from bench.report.reporting import Report, ReportOptions, report, selections
 from bench.report.results.flux.lines import flux_lines
 from bench.report.results.flux.tower_reader import towers_of
-from bench.report.results.selection import RowResult, StatisticsReader, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.runners.base import Runner
 from bench.runners.entry import Cost, RunnerEntry
 from bench.runners.registry import register
@@ -39,8 +40,10 @@ from bench.scoring.metrics import METRICS
 from bench.store.dataset_record import read_dataset_record
 from bench.store.export import gather, stored_predictions
 from bench.store.export import write as write_predictions
+from bench.store.names import is_job_id
+from bench.store.place import STORED_STAYS
 from bench.store.records import Record
-from bench.store.store import STORED_STAYS, Store, existing_store, is_job_id, store_of_plan
+from bench.store.store import Store, existing_store, store_of_plan
 from bench.suites.flux import SUITE as FLUX
 from bench.system.arguments import path, require, require_texts, texts
 from bench.system.disk import disk_errors

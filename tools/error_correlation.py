@@ -124,7 +124,9 @@ def measure(folder: Path, dataset: str) -> list[dict[str, object]]:
     import pandas as pd
 
     from bench.report.results.comparison import Measure, number, ratio
-    from bench.report.results.selection import StatisticsReader, rows, select
+    from bench.report.results.rows import rows
+    from bench.report.results.selection import select
+    from bench.report.results.statistics_reader import StatisticsReader
     from bench.scoring.interval import Interval
     from bench.store.dataset_record import dataset_folder
     from bench.store.store import Store

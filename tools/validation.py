@@ -191,8 +191,8 @@ def main() -> None:
         arguments.dataset,
         arguments.split,
         arguments.train_cells,
-        _settings(arguments.option),
-        _settings(arguments.training),
+        settings_given(arguments.option),
+        settings_given(arguments.training),
         arguments.seed,
         arguments.threads,
     )
@@ -302,11 +302,15 @@ def _mismatch(weights: npt.NDArray[np.float32], gradients: npt.NDArray[np.float3
     return round(float(np.sqrt(difference.mean() / np.square(gradients, dtype=np.float64).mean())), 4)
 
 
-def _settings(assignments: list[str]) -> dict[str, Any]:
-    settings = {}
+def settings_given(assignments: list[str]) -> dict[str, Any]:
+    """Returns the settings by name: JSON, or else the text itself."""
+    settings: dict[str, Any] = {}
     for assignment in assignments:
         name, _, value = assignment.partition("=")
-        settings[name] = json.loads(value)
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = value
     return settings
 
 

@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.arrays import Doubles
-from tools.validation import FOLDER, cut_blocks
+from tools.validation import FOLDER, cut_blocks, settings_given
 
 SPATIAL = ("gnnwr", "gtnnwr")
 FRAME = ("tabnet", "excelformer", "resnet", "fttransformer")
@@ -65,7 +65,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    options, training = _settings(arguments.option), _settings(arguments.training)
+    options, training = settings_given(arguments.option), settings_given(arguments.training)
     record: dict[str, object] = dict.fromkeys(COLUMNS)
     record |= {
         "model": arguments.model,
@@ -194,11 +194,6 @@ def _design(cube: Any, cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64
 
 def _rmse(errors: list[Doubles]) -> float:
     return round(float(np.sqrt(np.mean(np.square(np.concatenate(errors), dtype=np.float64)))), 4)
-
-
-def _settings(assignments: list[str]) -> dict[str, object]:
-    pairs = (assignment.partition("=") for assignment in assignments)
-    return {name: json.loads(value) for name, _, value in pairs}
 
 
 if __name__ == "__main__":

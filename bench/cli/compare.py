@@ -44,7 +44,7 @@ def command(first: str, second: str, metric: str, weighting: str, as_json: bool,
     """
     from bench.report.reporting import ReportOptions, selections
     from bench.report.results.across import STATES, Side, compare
-    from bench.report.results.selection import StatisticsReader
+    from bench.report.results.statistics_reader import StatisticsReader
     from bench.scoring.metrics import METRICS
     from bench.store.reference import open_results
 

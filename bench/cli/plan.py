@@ -161,7 +161,8 @@ def _write_job_array(script: Path, request: Request, options: ArrayOptions) -> i
     """Writes the script and says how to submit it."""
     from bench.execution.schedule import record_refusals
     from bench.execution.slurm import NO_CAP, job_array
-    from bench.store.store import STORED_STAYS, Store
+    from bench.store.place import STORED_STAYS
+    from bench.store.store import Store
     from bench.system.disk import disk_errors, write_atomically
 
     if request.options.memory_gb is None:  # jobs run on other machines than this one

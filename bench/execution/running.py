@@ -81,10 +81,10 @@ def run(
     )
     try:
         request = dataclasses.replace(request, limits=place.limits(request.limits, options.memory_gb is not None))
+        write_dataset_record(store, cube)  # before stored jobs are held against it
         planned = request.plan(store)
         _add_manifest(store, request, planned)
         planned = select_jobs(planned, options.only_jobs)
-        write_dataset_record(store, cube)
         record_sensitivities(store, cube, {item.job.runner for item in planned}, say)
         pending = to_run(planned, options.retry)
         say(f"Data set {cube.name} ({cube.n_cells} cells × {cube.n_times} steps): {request.dataset.reason}.")

@@ -22,8 +22,9 @@ from bench.execution.progress import RunProgress, TimeLeft
 from bench.runners import registry
 from bench.store.jobs import Job
 from bench.store.names import RESULT_FILES
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record, Status
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 from bench.system import clock
 from bench.system.disk import sha256
 from bench.system.host import Host, this_host

@@ -18,7 +18,9 @@ from bench.report.results import marks
 from bench.report.results.comparison import Measure, ratio
 from bench.report.results.data_words import DataWords, spoken, words_of
 from bench.report.results.flux.tower_reader import towers_of
-from bench.report.results.selection import RowResult, Selection, StatisticsReader
+from bench.report.results.rows import RowResult
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.tables.numbered import TABLE1_DENOMINATOR
 from bench.runners import registry
 from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, PROPOSED, REFERENCE

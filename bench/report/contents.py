@@ -9,13 +9,14 @@ from pathlib import Path
 from bench.report.drawn import DrawnFigure
 from bench.report.results.differences import differences
 from bench.report.results.flux.tower_reader import towers_of
-from bench.report.results.selection import Selection, StatisticsReader
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Table
 from bench.report.tables.ablation import ablation_table
 from bench.report.tables.flux.every import flux_tables
 from bench.report.tables.interpretability import interpretability
 from bench.report.tables.numbered import costs, table1, table2, table3
-from bench.store.store import CorruptRecord
+from bench.store.reading import CorruptRecord
 from bench.suites.ablation import SUITE as ABLATION
 from bench.suites.flux import SUITE as FLUX
 

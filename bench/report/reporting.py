@@ -18,7 +18,8 @@ from bench.report.results.across import Side
 from bench.report.results.beside import beside
 from bench.report.results.marks import marked
 from bench.report.results.others import incomplete, remarks
-from bench.report.results.selection import Selection, StatisticsReader, runs, select
+from bench.report.results.selection import Selection, runs, select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.results.subject import Subject, subject
 from bench.report.table import Table
 from bench.report.tables import latex_document, macros, render

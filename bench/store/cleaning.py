@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from bench.store.jobs import Job
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 from bench.system.untrusted import remove_tree, size_of_tree
 
 Kind = Literal["stale", "failed", "quarantined"]

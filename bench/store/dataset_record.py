@@ -27,8 +27,10 @@ from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.data.splits import Layout
 from bench.errors import BenchError
 from bench.store.names import CELLS, DATASET, SAMPLES, TIMES
+from bench.store.place import STORED_STAYS
+from bench.store.reading import CorruptRecord
 from bench.store.records import SCHEMA_VERSION
-from bench.store.store import STORED_STAYS, CorruptRecord, Store
+from bench.store.store import Store
 from bench.system.disk import disk_errors, sha256, write_atomically
 from bench.system.text import one_line
 from bench.system.untrusted import is_regular, read_regular, remove_tree
@@ -155,11 +157,14 @@ def dataset_folder(store: Store, fingerprint: str) -> Path:
 def write_dataset_record(store: Store, cube: Cube) -> None:
     """Describes a data set in the store, unless a readable description is there; files appear whole or not at all.
 
+    A readable one of another number of places or steps, or of other features, is written anew: stored jobs are held
+    against it.
+
     Raises:
         BenchError: the disk is full or may not be written, or a newer version has described it.
     """
     folder = dataset_folder(store, cube.fingerprint)
-    if _is_readable(store, cube.fingerprint):
+    if _describes(store, cube):
         return
     frames = dict(zip(_TABLES, (_cells(cube), _times(cube)), strict=True))
     samples = _samples(cube)
@@ -258,11 +263,17 @@ def _corrupt(folder: Path, error: Exception) -> CorruptRecord:
     )
 
 
-def _is_readable(store: Store, fingerprint: str) -> bool:
+def _describes(store: Store, cube: Cube) -> bool:
+    """Whether a readable description of the cube, with its places, steps and features, is there."""
     try:
-        return read_dataset_record(store, fingerprint) is not None
+        found = read_dataset_record(store, cube.fingerprint)
     except CorruptRecord:
         return False
+    if found is None:
+        return False
+    names = found.description.feature_names, found.description.static_names
+    own = cube.n_cells, cube.n_times, (cube.feature_names, cube.static_names)
+    return (len(found.cells), len(found.times), names) == own
 
 
 def _cells(cube: Cube) -> pd.DataFrame:

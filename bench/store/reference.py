@@ -16,9 +16,12 @@ import pandas as pd
 
 from bench.errors import BenchError, unknown
 from bench.scoring.metrics import STATISTICS
+from bench.store.columns import UNREADABLE, Columns
+from bench.store.reading import CorruptRecord, read_manifest, read_record
 from bench.store.records import Manifest, Record
+from bench.store.result_tables import require_sums
 from bench.store.results import Results
-from bench.store.store import CorruptRecord, Store, read_manifest, read_record
+from bench.store.store import Store
 from bench.system import paths
 from bench.system.untrusted import is_regular
 
@@ -93,13 +96,18 @@ class Reference:
         Raises:
             CorruptRecord: the reference has none of it.
         """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         suite = record.job.suite
         if suite not in self._sums:
             path = self.root / SUMS.format(suite=suite)
             try:
+                with pq.ParquetFile(path) as file:
+                    require_sums(Columns(file, path.stat().st_size), owner="job")
                 frame = pd.read_parquet(path)
                 self._sums[suite] = {str(job): own.drop(columns="job") for job, own in frame.groupby("job", sort=False)}
-            except (OSError, ValueError, KeyError) as error:
+            except (pa.ArrowException, *UNREADABLE) as error:
                 raise CorruptRecord(f"{path} is missing or damaged; restore it from the repository.") from error
         if record.job_id not in self._sums[suite]:
             raise CorruptRecord(f"{self.root / SUMS.format(suite=suite)} has no sums of job {record.job_id}.")

@@ -16,11 +16,13 @@ class Results(Protocol):
 
     Attributes:
         root: the folder.
-        damaged_manifests: path → what is wrong with it, of those that `manifests` left out when it was last called.
     """
 
     root: Path
-    damaged_manifests: dict[Path, str]
+
+    @property
+    def damaged_manifests(self) -> dict[Path, str]:
+        """Path → what is wrong with it, of those that `manifests` left out when it was last called."""
 
     def manifests(self) -> list[Manifest]:
         """All manifests that can be read, oldest first."""

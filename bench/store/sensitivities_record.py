@@ -20,7 +20,8 @@ from bench.runners import registry
 from bench.seeds import SENSITIVITY_SAMPLE_SEED
 from bench.store.dataset_record import dataset_folder
 from bench.store.names import CONTRIBUTIONS, PRODUCTIVITY, SENSITIVITIES
-from bench.store.store import STORED_STAYS, Store
+from bench.store.place import STORED_STAYS
+from bench.store.store import Store
 from bench.system.disk import disk_errors, write_atomically
 
 TARGET, LAST_YEAR = "target", "last_year"

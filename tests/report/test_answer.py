@@ -9,7 +9,8 @@ import pytest
 from bench.data.splits import fewshot_parameters
 from bench.report.answer import Answer, answer
 from bench.report.results.data_words import spoken
-from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.tables.numbered import table1
 from bench.store.store import Store
 from tests.conftest import make_cube

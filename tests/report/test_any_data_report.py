@@ -16,8 +16,10 @@ from bench.report.figures import figures
 from bench.report.figures.geography import Grid, Points, map_of
 from bench.report.reporting import ReportOptions, write_report
 from bench.report.results.data_words import units, words_of
-from bench.report.results.selection import StatisticsReader, rows, select
+from bench.report.results.rows import rows
+from bench.report.results.selection import select
 from bench.report.results.split_audit import SplitAuditor
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.tables.numbered import table1
 from bench.scoring.metrics import statistics_of
 from bench.store.dataset_record import read_dataset_record, write_dataset_record

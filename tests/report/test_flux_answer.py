@@ -8,7 +8,8 @@ from bench.data.cube import Cube
 from bench.report.answer import answer
 from bench.report.flux_answer import UNKNOWN_PAPER, flux_sentences
 from bench.report.results.flux.tower_reader import TowerReader
-from bench.report.results.selection import Selection, StatisticsReader, select
+from bench.report.results.selection import Selection, select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.store import Store
 from tests.support.flux_store import BASELINE, DERE, IMPUTATIONS, LIGHTGBM, SHARES, Rows, make_flux_store
 

@@ -14,7 +14,8 @@ from bench.data.cube_zarr import write_cube
 from bench.errors import BenchError
 from bench.report.reporting import Report, ReportOptions, selections, write_report
 from bench.report.results.across import Side, compare
-from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.reference import Reference
 from bench.store.store import Store
 from tests.report.html.conftest import PageReader

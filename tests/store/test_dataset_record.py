@@ -6,6 +6,7 @@ import errno
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.data.cube import Cube
@@ -13,6 +14,7 @@ from bench.errors import BenchError
 from bench.store import dataset_record
 from bench.store.dataset_record import dataset_folder, read_dataset_record, write_dataset_record
 from bench.store.store import Store
+from bench.system.disk import sha256
 
 
 @pytest.fixture
@@ -51,6 +53,20 @@ def test_what_is_missing_or_damaged_is_written_again_and_the_rest_stays(store: S
     (folder / name).write_bytes(b"{}")
     with pytest.raises(BenchError, match="is damaged .* issue the `bench run` command again"):
         read_dataset_record(store, cube.fingerprint)
+    write_dataset_record(store, cube)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == content
+
+
+def test_a_record_of_other_places_is_written_again(store: Store, cube: Cube) -> None:
+    write_dataset_record(store, cube)
+    folder = dataset_folder(store, cube.fingerprint)
+    content = {path.name: path.read_bytes() for path in folder.iterdir()}
+    fewer = pd.read_parquet(folder / "cells.parquet").iloc[1:]
+    fewer.to_parquet(folder / "cells.parquet", index=False)
+    described = json.loads(content["dataset.json"])
+    described["files"]["cells.parquet"] = sha256(folder / "cells.parquet")
+    (folder / "dataset.json").write_text(json.dumps(described))
+    assert read_dataset_record(store, cube.fingerprint) is not None
     write_dataset_record(store, cube)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == content
 

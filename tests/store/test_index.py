@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import index, store
+from bench.store import index, survey
 from bench.store.index import INDEX
 from bench.store.store import Store
 from tests.store.test_store import make_job, make_record, publish
@@ -16,7 +16,7 @@ from tests.store.test_store import make_job, make_record, publish
 @pytest.fixture
 def filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store of six jobs that keeps an index, as it else does of many."""
-    monkeypatch.setattr(store, "FEWEST", 1)
+    monkeypatch.setattr(survey, "FEWEST", 1)
     found = Store(tmp_path / "runs", create=True)
     for number in range(6):
         publish(found, make_job(repetition=number))

@@ -5,12 +5,15 @@ import json
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.errors import BenchError
+from bench.store.dataset_record import parquet_bytes
 from bench.store.jobs import Job, differences
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 from bench.system.disk import sha256, write_atomically
 from bench.system.host import Host
 from bench.system.ownership import host_name
@@ -49,7 +52,16 @@ def make_record(job: Job, **changes: object) -> Record:
     return Record.model_validate(fields | changes)
 
 
-def publish(store: Store, job: Job, content: bytes = b"numbers") -> Record:
+def sums(error: float = 1.0) -> bytes:
+    """A table of sums with one row."""
+    keys = {"part": "test", "group": "all", "weighting": "plain", "block": 3, "year": 0, "n": 2}
+    numbers = {"weight": 2.0, "error": error, "absolute_error": error, "squared_error": error**2}
+    row = keys | numbers | {"target": 4.0, "squared_target": 9.0}
+    return parquet_bytes(pd.DataFrame([row]))
+
+
+def publish(store: Store, job: Job, content: bytes | None = None) -> Record:
+    content = sums() if content is None else content
     work = store.new_work_folder(job.id)
     (work / "statistics.parquet").write_bytes(content)
     (work / "log.txt").write_text("said")
@@ -86,7 +98,7 @@ def test_differences_name_the_nested_field() -> None:
 def test_a_published_job_comes_back_without_its_scratch(store: Store) -> None:
     record = publish(store, make_job())
     assert store.record(record.job_id) == record
-    assert store.file(record, "statistics.parquet").read_bytes() == b"numbers"
+    assert store.file(record, "statistics.parquet").read_bytes() == sums()
     assert sorted(item.name for item in (store.jobs_dir / record.job_id).iterdir()) == [
         "log.txt",
         "record.json",
@@ -96,9 +108,9 @@ def test_a_published_job_comes_back_without_its_scratch(store: Store) -> None:
 
 
 def test_a_job_is_replaced_as_a_whole(store: Store) -> None:
-    publish(store, make_job(), b"old")
-    record = publish(store, make_job(), b"new")
-    assert store.file(record, "statistics.parquet").read_bytes() == b"new"
+    publish(store, make_job(), sums(2.0))
+    record = publish(store, make_job(), sums(3.0))
+    assert store.file(record, "statistics.parquet").read_bytes() == sums(3.0)
     assert list(store.work_dir.iterdir()) == []
 
 

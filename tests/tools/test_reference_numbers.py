@@ -9,7 +9,8 @@ import pytest
 
 from bench.errors import BenchError
 from bench.report.reporting import ReportOptions, report, selections
-from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.reference import Reference, open_results
 from bench.store.store import Store
 from tests.report.results.test_across import compared, make_store

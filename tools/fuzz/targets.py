@@ -16,10 +16,12 @@ from bench.data.datasets import open_dataset
 from bench.data.splits import full_parameters, make_split
 from bench.execution.progress import describe
 from bench.execution.result import RESULT_FILE, read_result
+from bench.scoring.metrics import STATISTICS
 from bench.store.dataset_record import dataset_folder, read_dataset_record, write_dataset_record
 from bench.store.jobs import Job
+from bench.store.reading import CorruptRecord
 from bench.store.records import Manifest, Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 from bench.system import clock
 from bench.system.disk import sha256
 from bench.system.host import this_host
@@ -62,7 +64,8 @@ def make_pristine(folder: Path) -> None:
         packages={"numpy": "2"},
     )
     work = store.new_work_folder(job.id)
-    pd.DataFrame({"n": [1.0]}).to_parquet(work / "statistics.parquet")
+    keys = {"part": "test", "group": "all", "weighting": "plain", "block": 1, "year": 0, "n": 1}
+    pd.DataFrame([keys | dict.fromkeys(STATISTICS[1:], 1.0)]).to_parquet(work / "statistics.parquet")
     record = Record(
         job_id=job.id,
         job=job,

@@ -12,7 +12,9 @@ from bench.report.figures.stored import Context, shown_rows
 from bench.report.figures.training import training_curves
 from bench.report.figures.weights import weight_courses
 from bench.report.results.flux.tower_reader import towers_of
-from bench.report.results.selection import Selection, StatisticsReader, rows
+from bench.report.results.rows import rows
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.dataset_record import DatasetRecord
 from bench.suites.flux import SUITE as FLUX
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.report.results.data_words import units
-from bench.report.results.selection import Selection, StatisticsReader
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Value
 from bench.report.tables.ablation import Finding, findings
 from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS

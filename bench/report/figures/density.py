@@ -11,7 +11,7 @@ from bench.arrays import Doubles
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, job_ids, mean_predictions, predictions, representatives
 from bench.report.figures.style import PAGE_WIDTH, QUIET, SIZES, SMALL_TEXT_SIZE, columns_for, panels
-from bench.report.results.selection import RowResult
+from bench.report.results.rows import RowResult
 from bench.scoring.uncertainty import CONFIDENCE
 
 BINS = 90

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure as Sheet
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, job_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES, land_cover_title
-from bench.report.results.selection import RowResult
+from bench.report.results.rows import RowResult
 from bench.scoring.metrics import SEASONS
 from bench.scoring.uncertainty import CONFIDENCE
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Sheet
 from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import MOST_SHOWN, Context, job_ids, representatives
 from bench.report.figures.style import PAGE_WIDTH, STROKES, label_ends
-from bench.report.results.selection import RowResult
+from bench.report.results.rows import RowResult
 from bench.scoring.interval import Interval
 from bench.scoring.uncertainty import CONFIDENCE
 

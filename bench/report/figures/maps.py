@@ -23,7 +23,7 @@ from bench.report.figures.stored import (
     representatives,
 )
 from bench.report.figures.style import PAGE_WIDTH, SIGNED, SIZES, columns_for, feature_words, panels
-from bench.report.results.selection import RowResult
+from bench.report.results.rows import RowResult
 from bench.runners.entry import PROPOSED
 
 STEPS = (1, 10, 20, 30)

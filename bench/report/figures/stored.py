@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.errors import BenchError
 from bench.report.results import marks
 from bench.report.results.data_words import DataWords, words_of
-from bench.report.results.selection import RowResult, Selection, StatisticsReader
+from bench.report.results.rows import RowResult
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import MARKS, UNTRAINED
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners.entry import FAMILIES, PROPOSED
 from bench.store.dataset_record import DatasetRecord
 from bench.store.names import IMPORTANCE, PREDICTIONS
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
 from bench.suites.profiles import SMOKE
 
@@ -177,7 +179,7 @@ def _mean_over_records(context: Context, records: Sequence[Record], name: str, c
     values = total[list(columns)].to_numpy(np.float64)
     for other in frames[1:]:
         if not (other["cell"].equals(total["cell"]) and other["time"].equals(total["time"])):
-            raise BenchError(
+            raise CorruptRecord(
                 f"Jobs of {records[0].job.runner} hold different samples in {name}; run one of them again "
                 f"(`bench run`, after deleting its folder): {', '.join(record.job_id for record in records)}."
             )

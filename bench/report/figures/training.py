@@ -13,7 +13,7 @@ from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.stored import Context, job_ids
 from bench.report.figures.style import INK, PAGE_WIDTH, SMALL_TEXT_SIZE, STROKES, columns_for, panels
 from bench.report.results.explanations import frame
-from bench.report.results.selection import RowResult
+from bench.report.results.rows import RowResult
 from bench.store.names import HISTORY
 from bench.store.records import Record
 

@@ -13,7 +13,7 @@ from bench.report.figures.model import Drawings, Figure
 from bench.report.figures.regions import Region, regions
 from bench.report.figures.stored import NO_DATASET, Context, explaining, importance, job_ids
 from bench.report.figures.style import PAGE_WIDTH, STROKES, feature_words, panels
-from bench.report.results.selection import RowResult
+from bench.report.results.rows import RowResult
 from bench.runners.entry import PROPOSED
 
 FEWEST_STEPS = 12

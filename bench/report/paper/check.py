@@ -18,7 +18,8 @@ from bench.report.paper.scores import Scores
 from bench.report.published import Heading, PublishedValue
 from bench.report.results.comparison import Measure, interval_value
 from bench.report.results.marks import NOT_JUDGED
-from bench.report.results.selection import Selection, StatisticsReader
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value, words
 from bench.report.tables.numbered import GAP_WEEK, TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners.entry import DUAL_BRANCH

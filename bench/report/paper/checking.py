@@ -14,7 +14,8 @@ from bench.report.paper.expectations import Judgement, State
 from bench.report.paper.implied_variance import OwnTargets
 from bench.report.paper.rankings import Claim
 from bench.report.results.flux.same_values import differing_values
-from bench.report.results.selection import Selection, StatisticsReader
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.results.subject import Subject
 from bench.report.table import Table
 from bench.suites.flux import SUITE as FLUX

@@ -14,7 +14,8 @@ import numpy as np
 
 from bench.arrays import Doubles
 from bench.report import published
-from bench.report.results.selection import BlockSums, Selection, StatisticsReader
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import BlockSums, StatisticsReader
 from bench.report.table import Column, Row, Table, Value, words
 from bench.scoring.metrics import STATISTICS
 from bench.store.records import Record

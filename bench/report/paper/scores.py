@@ -8,7 +8,9 @@ from bench.arrays import Doubles
 from bench.data.views import DEFAULT_VIEW
 from bench.report.results import comparison
 from bench.report.results.comparison import Measure, interval_value, paired
-from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Value
 from bench.scoring.interval import Interval
 

@@ -12,16 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bench.arrays import Doubles
-from bench.report.results.selection import (
-    RowKey,
-    RowResult,
-    Selection,
-    StatisticsReader,
-    Term,
-    fixed_split,
-    infer_across,
-    rows,
-)
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import RowKey, Selection, fixed_split
+from bench.report.results.statistics_reader import StatisticsReader, Term, infer_across
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS
 from bench.store.jobs import differences

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from bench.report.results.across import Side, common_runs, difference_across, disagreements
 from bench.report.results.comparison import Measure, interval_value, number, with_holm
 from bench.report.results.data_words import words_of
-from bench.report.results.selection import RowKey, RowResult, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import RowKey
 from bench.report.table import Column, Row, Table, Value
 from bench.scoring.uncertainty import CONFIDENCE
 from bench.store.reference import Reference

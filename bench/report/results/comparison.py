@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.arrays import Doubles
-from bench.report.results.selection import RowResult, StatisticsReader, Term
+from bench.report.results.rows import RowResult
+from bench.report.results.statistics_reader import StatisticsReader, Term
 from bench.report.table import Column, Row, Value
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS

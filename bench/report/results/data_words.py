@@ -11,7 +11,8 @@ from bench.report.results.selection import Selection
 from bench.scoring.draws import WINDOW_BLOCKS
 from bench.scoring.metrics import BLOCK_DEGREES, PLANAR_BLOCKS
 from bench.store.dataset_record import read_dataset_record
-from bench.store.store import CorruptRecord, Store
+from bench.store.reading import CorruptRecord
+from bench.store.store import Store
 
 PAPER_TARGET = "GPP"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

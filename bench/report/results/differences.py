@@ -8,7 +8,9 @@ from bench.errors import BenchError
 from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, difference, interval_value, paired, ratio, with_holm
 from bench.report.results.data_words import words_of
-from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import PROPOSED

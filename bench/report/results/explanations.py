@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from bench.arrays import Doubles, Integers, Reals
 from bench.errors import BenchError
@@ -26,8 +27,10 @@ from bench.scoring.metrics import spatial_block
 from bench.scoring.samples import Sample, sample_of
 from bench.scoring.trivial_explainers import trivial_explainers
 from bench.scoring.uncertainty import infer
+from bench.store.columns import UNREADABLE
 from bench.store.dataset_record import dataset_folder
 from bench.store.names import CELLS, CONTRIBUTIONS, IMPORTANCE, PREDICTIONS, PRODUCTIVITY, SENSITIVITIES
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
 from bench.store.sensitivities_record import LAST_YEAR, TARGET
 from bench.store.store import Store
@@ -144,7 +147,7 @@ def score(store: Store, record: Record, truth: TruthReader, kind: Explains) -> S
     """The scores of one job.
 
     Raises:
-        BenchError: a stored file is damaged.
+        CorruptRecord: a file of the job is damaged, or does not hold every cell at every step.
     """
     path = store.file(record, IMPORTANCE)
     weights = explanation(frame(path, [*_SAMPLE, *truth.features]), truth.features, path)
@@ -156,6 +159,8 @@ def score(store: Store, record: Record, truth: TruthReader, kind: Explains) -> S
     if truth.relative and kind != "share":  # a share has no unit of the target
         predictions = store.file(record, PREDICTIONS)
         predicted = explanation(frame(predictions, [*_SAMPLE, "prediction"]), ("prediction",), predictions)
+        if not (np.array_equal(predicted.cells, weights.cells) and np.array_equal(predicted.times, weights.times)):
+            raise CorruptRecord(f"{path} and {predictions} hold other samples; run the job again.")
         values = values / np.maximum(predicted.at(cells, times), LEAST_PRODUCTIVITY)
     return _agreement(values, known.at(cells, times), truth, cells, times, threshold, kind)
 
@@ -223,7 +228,7 @@ def frame(path: object, columns: list[str] | None = None) -> pd.DataFrame:
     """
     try:
         return pd.read_parquet(str(path), columns=columns)
-    except (ValueError, KeyError, OSError) as error:
+    except (pa.ArrowException, *UNREADABLE) as error:
         raise BenchError(
             f"{path} cannot be read ({str(error).splitlines()[0]}); delete it and issue `bench run` again."
         ) from error
@@ -233,11 +238,11 @@ def explanation(table: pd.DataFrame, columns: Sequence[str], path: object) -> Sa
     """A stored table of every cell at every step.
 
     Raises:
-        BenchError: a cell has no row for a step.
+        CorruptRecord: a cell has no row for a step.
     """
     cells, times = (np.unique(table[name].to_numpy(np.int64)) for name in _SAMPLE)
     if len(table) != len(cells) * len(times):
-        raise BenchError(f"{path} does not hold every cell at every step; delete it and issue `bench run` again.")
+        raise CorruptRecord(f"{path} does not hold every cell at every step; delete it and issue `bench run` again.")
     ordered = table.sort_values(_SAMPLE, kind="stable")
     values = ordered[list(columns)].to_numpy(np.float32).reshape(len(cells), len(times), len(columns))
     return SampleNumbers(cells, times, values)

@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from bench.report.results.selection import RowResult, StatisticsReader
+from bench.report.results.rows import RowResult
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.dataset_record import read_dataset_record
 from bench.store.names import PREDICTIONS
-from bench.store.store import CorruptRecord
+from bench.store.reading import CorruptRecord
 
 WORST_SHARE = 0.01
 """Of the samples, whose part in the squared error is told."""

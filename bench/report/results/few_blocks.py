@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bench.report.results.selection import RowResult, StatisticsReader
+from bench.report.results.rows import RowResult
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.metrics import BLOCK_DEGREES
 from bench.scoring.places import FEWEST_BLOCKS
 

@@ -24,8 +24,9 @@ from bench.data.splits import Split, split_of_layout
 from bench.report.results.selection import Selection
 from bench.store.dataset_record import DatasetRecord, read_dataset_record
 from bench.store.names import PREDICTIONS
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,6 @@ class TestSamples:
 
     Attributes:
         n: how many.
-        repeated: how many of them stand there twice.
         digest: SHA-256 of their places, times and targets in order.
         places: (n,) int64 cell × 2³² + time of each, ascending.
     """
@@ -44,7 +44,6 @@ class TestSamples:
     __test__ = False  # no test of pytest's
 
     n: int
-    repeated: int
     digest: str
     places: npt.NDArray[np.int64]
 
@@ -113,9 +112,7 @@ class SplitAuditor:
         except CorruptRecord as error:
             return JobAudit(None, str(error), None)
         problem = None
-        if samples.repeated:
-            problem = f"{samples.repeated} test samples are stored twice"
-        elif record.n_test is not None and record.n_test != samples.n:
+        if record.n_test is not None and record.n_test != samples.n:
             problem = f"the record says {record.n_test} test samples, {samples.n} are stored"
         geometry = None
         if self.grid is not None:
@@ -151,7 +148,7 @@ def read_samples(path: Path) -> TestSamples:
     found = [_samples(own) for _, own in frame.groupby("variable", sort=True)]
     digest = hashlib.sha256("".join(own.digest for own in found).encode()).hexdigest()
     places = np.unique(np.concatenate([own.places for own in found])) if found else np.zeros(0, np.int64)
-    return TestSamples(len(places), sum(own.repeated for own in found), digest, places)
+    return TestSamples(len(places), digest, places)
 
 
 def _samples(frame: pd.DataFrame) -> TestSamples:
@@ -162,7 +159,7 @@ def _samples(frame: pd.DataFrame) -> TestSamples:
         order = np.argsort(places, kind="stable")
         places, target = places[order], target[order]
     digest = hashlib.sha256(places.astype("<i8").tobytes() + target.astype("<f4").tobytes()).hexdigest()
-    return TestSamples(len(places), int((np.diff(places) == 0).sum()), digest, places)
+    return TestSamples(len(places), digest, places)
 
 
 def _places(cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

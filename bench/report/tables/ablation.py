@@ -8,7 +8,9 @@ from bench.data.borders import DATE_LINE_DEGREES, HULL_DEGREES
 from bench.report.results import few_blocks
 from bench.report.results.comparison import Measure, difference, interval_value, number
 from bench.report.results.data_words import words_of
-from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.scoring.uncertainty import CONFIDENCE

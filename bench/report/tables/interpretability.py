@@ -25,7 +25,8 @@ from bench.report.results.explanations import (
     score,
     trivial,
 )
-from bench.report.results.selection import RowResult, Selection, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import Selection
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import FAMILIES, REFERENCE, Explains
@@ -33,6 +34,8 @@ from bench.scoring.agreement import DOMINANT, FEATURES, PLACES, SIGN, STEPS
 from bench.scoring.agreement import NEGLIGIBLE as NEGLIGIBLE_SHARE
 from bench.scoring.uncertainty import CONFIDENCE
 from bench.store.names import IMPORTANCE
+from bench.store.reading import CorruptRecord
+from bench.store.records import Record
 from bench.store.store import Store
 
 _NOTES: dict[Explains, str] = {
@@ -88,15 +91,22 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
         records = [record for record in row.records if IMPORTANCE in record.files]
         kind = _kind(row)
         assert kind is not None  # rows without a kind were left out above
-        scored = tuple(score(store, record, truth, kind) for record in records)
+        found = {record.job_id: one for record in records if (one := _score(store, record, truth, kind)) is not None}
+        if not found:
+            continue
+        scored, without = tuple(found.values()), len(records) - len(found)
+        records = [record for record in records if record.job_id in found]
         which = [row.key.view] if row.key.view and len(views) > 1 else []
         which += [f"{row.key.train_cells} cells"] if len(sizes) > 1 else []
         label = f"{row.title} ({', '.join(which)})" if which else row.title
         incomplete = "" if len(records) == row.planned else f"{len(records)} of {row.planned} done"
-        note = ", ".join(filter(None, (_NOTES[kind], incomplete)))
+        senseless = f"{without} of them explained in a file that makes no sense" if without else ""
+        note = ", ".join(filter(None, (_NOTES[kind], incomplete, senseless)))
         jobs = tuple(record.job_id for record in records)
         values = _values(truth, scored) | {"runs": Value(len(records))}
         own.append(_Explained(Row(label, row.family, values, note=note, jobs=jobs), scored))
+    if not own:
+        return None
     columns, marked = _judged(truth, own, references)
     chance = {SIGN: 0.5, PLACES: 0.0, STEPS: 0.0, FEATURES: 0.0, DOMINANT: 1 / len(truth.features)}
     nothing = Row("Chance", REFERENCE, {name: Value(value) for name, value in chance.items()}, ranked=False)
@@ -105,6 +115,14 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
     title = f"Agreement of importance weights with the true sensitivities, {suite_title(first.suite)}"
     caption = _caption(selection, truth)
     return Table(f"interpretability_{first.suite}", title, caption, "Method", columns, tuple(ordered))
+
+
+def _score(store: Store, record: Record, truth: TruthReader, kind: Explains) -> Scored | None:
+    """The scores of a job, or None where its files make no sense together."""
+    try:
+        return score(store, record, truth, kind)
+    except CorruptRecord:
+        return None
 
 
 def _judged(

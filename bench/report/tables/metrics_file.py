@@ -14,7 +14,8 @@ import pandas as pd
 
 from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.kept_sums import GroupKey, GroupTotals
-from bench.report.results.selection import RowKey, Selection, StatisticsReader
+from bench.report.results.selection import RowKey, Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.metrics import METRICS, STATISTICS, evaluate
 from bench.store.records import Record
 

@@ -9,7 +9,9 @@ from bench.report import published
 from bench.report.results import extrapolation, few_blocks
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
 from bench.report.results.data_words import DataWords, suite_title, words_of
-from bench.report.results.selection import RowResult, Selection, StatisticsReader, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import Selection
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value
 from bench.runners import registry
 from bench.runners.entry import FAMILIES, REFERENCE, TRAINING_ROWS

@@ -13,7 +13,9 @@ from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.report.figures import Drawings, Figure, figures
 from bench.report.figures.stored import Context, shown_rows
-from bench.report.results.selection import StatisticsReader, rows, select
+from bench.report.results.rows import rows
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.runners.history import Epoch, history_table
 from bench.scoring.metrics import statistics_of
 from bench.store.dataset_record import read_dataset_record, write_dataset_record

@@ -16,7 +16,8 @@ from bench.report.figures.flux.few_towers import curves_of
 from bench.report.figures.flux.tower_maps import log_ratio, rmse_of_towers
 from bench.report.figures.model import Figure
 from bench.report.results.flux.tower_reader import TowerReader
-from bench.report.results.selection import Selection, StatisticsReader, select
+from bench.report.results.selection import Selection, select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.dataset_record import read_dataset_record
 from bench.store.store import Store
 from bench.suites.flux import FEW, PLACES

@@ -18,7 +18,8 @@ from bench.report.drawn import DrawnFigure
 from bench.report.html.page import SuiteResult, render_page
 from bench.report.paper import checking
 from bench.report.paper.check import by_published_table
-from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.results.subject import subject
 from bench.report.tables.numbered import costs, table1, table2, table3
 from bench.runners import registry

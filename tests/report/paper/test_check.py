@@ -15,7 +15,8 @@ from bench.report.paper.rankings import NOT_REACHED, REACHED, Claim, spearman
 from bench.report.paper.scores import Scores
 from bench.report.results.comparison import Measure
 from bench.report.results.differences import differences
-from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.tables import render
 from bench.report.tables.numbered import table1, table3
 from bench.store.store import Store

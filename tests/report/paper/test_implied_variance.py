@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from bench.report.paper import implied_variance as audit
-from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.tables import render
 from bench.store.store import Store
 from bench.system.disk import sha256

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from bench.cli import cli
 from bench.report.results.across import Compared, Side, compare, disagreements
-from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.jobs import Job
 from bench.store.store import Store
 from tests.conftest import make_cube

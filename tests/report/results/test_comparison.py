@@ -22,7 +22,9 @@ from bench.report.results.comparison import (
     ratio,
 )
 from bench.report.results.differences import differences
-from bench.report.results.selection import RowResult, StatisticsReader, rows, select
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value, best_values, is_best
 from bench.report.tables import render
 from bench.report.tables.numbered import table1, table2

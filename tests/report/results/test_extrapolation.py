@@ -11,7 +11,9 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, make_split
 from bench.report.results.extrapolation import footnote
-from bench.report.results.selection import StatisticsReader, rows, select
+from bench.report.results.rows import rows
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.tables import render
 from bench.report.tables.numbered import table2
 from bench.scoring.metrics import statistics_of

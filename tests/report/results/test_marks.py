@@ -7,7 +7,8 @@ from pathlib import Path
 
 from bench.report.html.results import result_table
 from bench.report.results.marks import BANNER, marked
-from bench.report.results.selection import StatisticsReader, select
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import FEWER_RUNS, UNTRAINED, Table, best_values
 from bench.report.tables import render
 from bench.report.tables.numbered import costs, table1

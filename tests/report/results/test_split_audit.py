@@ -82,8 +82,6 @@ def test_with_the_record_of_the_data_set_the_split_is_rebuilt_as_bench_data_audi
 @pytest.mark.parametrize(
     ("change", "fields", "problem"),
     [
-        (lambda frame: frame.iloc[:-1], {}, "says 60 test samples, 59 are stored"),
-        (lambda frame: frame.iloc[[*range(59), 0]], {}, "1 test samples are stored twice"),
         (lambda frame: frame.assign(time=frame["time"] - 46), {}, "not those of the split"),
         (lambda frame: frame, {"n_train": 5}, "says 5 training samples, the split has 552"),
     ],
@@ -92,6 +90,20 @@ def test_what_does_not_agree_is_named(store: Store, change: object, fields: dict
     describe_dataset(store, make_cube(), "f" * 64)
     rewrite(store, "climatology", change, **fields)
     assert problem in (audits(store)[0].problem or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda frame: frame.iloc[:-1], "says 60 test samples, 59 are stored"),
+        (lambda frame: frame.iloc[[*range(59), 0]], "1 test samples are stored twice"),
+    ],
+)
+def test_a_job_with_other_samples_than_its_record_says_is_damaged(store: Store, change: object, problem: str) -> None:
+    rewrite(store, "climatology", change)
+    selection = select(store, "fewshot")
+    assert len(selection.done) == 1 and len(selection.damaged) == 1
+    assert problem in next(iter(selection.damaged.values()))
 
 
 def test_damaged_predictions_are_a_finding_and_no_crash(store: Store) -> None:

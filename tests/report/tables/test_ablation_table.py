@@ -11,7 +11,8 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.datasets import OpenedDataset
 from bench.report.figures.ablation import draw, write_figure
-from bench.report.results.selection import Selection, StatisticsReader, select
+from bench.report.results.selection import Selection, select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Row, Table
 from bench.report.tables import render
 from bench.report.tables.ablation import ablation_table, findings

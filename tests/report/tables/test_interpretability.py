@@ -27,7 +27,7 @@ from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.conftest import Bench
 from tests.data.test_physics import growing_season
-from tests.store.test_store import make_job, make_record
+from tests.store.test_store import make_job, make_record, sums
 
 pytestmark = pytest.mark.skipif(registry.get("dual_branch_plus").unavailable() is not None, reason="needs torch")
 
@@ -57,8 +57,8 @@ def explained_store(folder: Path, weights: dict[tuple[str, int], pd.DataFrame], 
         work = store.new_work_folder(job.id)
         frame.to_parquet(work / IMPORTANCE)
         predicted = cube.target[frame["cell"], frame["time"]]  # the model predicts without error
-        frame[["cell", "time"]].assign(prediction=predicted).to_parquet(work / "predictions.parquet")
-        pd.DataFrame({"part": []}).to_parquet(work / "statistics.parquet")  # a job that is done has one
+        frame[["cell", "time"]].assign(target=predicted, prediction=predicted).to_parquet(work / "predictions.parquet")
+        (work / "statistics.parquet").write_bytes(sums())  # a job that is done has one
         names = (IMPORTANCE, "predictions.parquet", "statistics.parquet")
         store.publish(work, make_record(job, files={name: sha256(work / name) for name in names}))
         jobs.append(job)

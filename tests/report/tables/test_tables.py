@@ -14,7 +14,9 @@ from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, make_split
 from bench.errors import BenchError
 from bench.report import published
-from bench.report.results.selection import StatisticsReader, rows, select
+from bench.report.results.rows import rows
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value, best_values, is_best
 from bench.report.tables import render
 from bench.report.tables.numbered import costs, table1, table3

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.errors import BenchError
-from bench.report.results.selection import RowResult, Selection, rows
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import Selection
 from bench.runners.catalogue.fluxes import BACKBONE_TITLES, PREFIX
 from bench.store.jobs import Job
 from bench.suites.flux import FEW, IMPUTATION, PLACES, ROWS, TROPICS, VARIANTS, YEARS, FluxRow, row_of

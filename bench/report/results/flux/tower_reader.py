@@ -14,15 +14,16 @@ from bench.arrays import Doubles
 from bench.data.climate_classes import UNKNOWN
 from bench.data.folds import NEAR_KM, near_groups
 from bench.report.results.flux.flux_rows import FluxRowResult
-from bench.report.results.selection import StatisticsReader
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.towers import MEDIAN_R2, Towers, TowerSums, infer_towers, sums_of_values
 from bench.store.dataset_record import DatasetRecord, read_dataset_record
 from bench.store.jobs import Job
 from bench.store.names import PREDICTIONS
+from bench.store.reading import CorruptRecord
 from bench.store.records import Record
-from bench.store.store import CorruptRecord, Store
+from bench.store.store import Store
 
 CLIMATE = "climate"
 """Column of a tower's climate, by which results are grouped like by the data's own categories."""
@@ -81,12 +82,7 @@ class TowerReader:
         Raises:
             CorruptRecord: the file is damaged, or is none of this suite.
         """
-        path = self.store.file(record, PREDICTIONS)
-        frame = pd.read_parquet(path)
-        missing = {"cell", "time", "variable", "target", "prediction"} - set(frame.columns)
-        if missing:
-            raise CorruptRecord(f"File {path} lacks the columns {', '.join(sorted(missing))}; run the job again.")
-        return frame
+        return pd.read_parquet(self.store.file(record, PREDICTIONS))
 
     def towers(self, row: FluxRowResult, target: str) -> Towers:
         """Test towers of a row."""

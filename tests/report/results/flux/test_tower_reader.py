@@ -14,10 +14,12 @@ from bench.report.results.flux.knowledge import best_row, compared, pairs_of
 from bench.report.results.flux.lines import flux_lines
 from bench.report.results.flux.same_values import differing_values
 from bench.report.results.flux.tower_reader import TowerReader, sums_per_tower
-from bench.report.results.selection import Selection, StatisticsReader, select
+from bench.report.results.selection import Selection, select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.metrics import STATISTICS
 from bench.scoring.towers import MEDIAN_R2
-from bench.store.store import CorruptRecord, Store
+from bench.store.reading import CorruptRecord
+from bench.store.store import Store
 from bench.suites.flux import FEW, IMPUTATION, PLACES
 from bench.system.disk import sha256
 from tests.support.flux_store import (
@@ -215,5 +217,5 @@ def test_a_file_of_another_suite_is_refused(tmp_path: Path) -> None:
     path = store.root / "cells" / job.id / "predictions.parquet"
     pd.read_parquet(path).drop(columns="variable").to_parquet(path, index=False)
     changed = record.model_copy(update={"files": record.files | {"predictions.parquet": sha256(path)}})
-    with pytest.raises(CorruptRecord, match="lacks the columns variable"):
+    with pytest.raises(CorruptRecord, match="lacks column variable"):
         TowerReader(store).predictions(changed)

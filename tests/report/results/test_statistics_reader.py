@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from bench.errors import BenchError
-from bench.report.results import kept_sums, selection
+from bench.report.results import kept_sums, statistics_reader
 from bench.report.results.comparison import Measure, difference, number, ratio
-from bench.report.results.selection import RowResult, StatisticsReader, rows, select
+from bench.report.results.rows import RowResult, rows
+from bench.report.results.selection import select
+from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.interval import Interval
 from bench.store.records import Record
 from bench.store.store import Store
@@ -69,8 +71,8 @@ def test_numbers_do_not_depend_on_what_is_kept(three_rows: Store, monkeypatch: p
     whole = all_numbers(three_rows, MEASURES)
     assert len(whole) == 3 * 6 + 2 * 2 * 6 and None not in whole.values()
     keep_nothing(monkeypatch)
-    monkeypatch.setattr(selection, "_MOST_SAMPLE_BYTES", 1)
-    monkeypatch.setattr(selection, "_LATEST_ROW_KEYS", 1)
+    monkeypatch.setattr(statistics_reader, "_MOST_SAMPLE_BYTES", 1)
+    monkeypatch.setattr(statistics_reader, "_LATEST_ROW_KEYS", 1)
     assert str(all_numbers(three_rows, MEASURES)) == str(whole)
 
 
