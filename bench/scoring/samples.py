@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,39 +64,59 @@ def sample_of(values: Doubles, under_blocks: Doubles, nudged: Doubles, shares: D
     return means.sample(shares)
 
 
-def samples_of(sums: Sequence[Doubles], blocks: BlockDraws, group: str = "") -> dict[str, Sample]:
-    """Every metric of one row under the draws.
+def samples_of(
+    sums: Sequence[Doubles], blocks: BlockDraws, group: str = "", metrics: Iterable[str] = METRICS
+) -> dict[str, Sample]:
+    """Metrics of one row under the draws.
 
     Args:
         sums: per repetition, (statistics, years, blocks) sums in the order of `STATISTICS`; one year where years are
             not told apart.
         blocks: draws of these blocks.
         group: as in `Sample`.
+        metrics: names in `METRICS`; each has the same sample whatever others are asked for.
     """
     n_years, draws = sums[0].shape[1], len(blocks.weights)
-    means = {name: _Means(len(sums), draws, group, n_years) for name in METRICS}
+    means = {name: _Means(len(sums), draws, group, n_years) for name in metrics}
     size = max(1, _NUMBERS_AT_ONCE // (len(STATISTICS) * n_years * draws))
     for start in range(0, len(sums), size):
         some = np.stack(sums[start : start + size])
-        for name, (values, under_blocks, nudged, under_years) in _metrics(some, blocks):
+        for name, (values, under_blocks, nudged, under_years) in _metrics(some, blocks, means):
             means[name].add(values, under_blocks, nudged, under_years)
     weight = sums[0][STATISTICS.index("weight")].sum(axis=0)
     return {name: own.sample(weight / weight.sum()) for name, own in means.items()}
 
 
-def _metrics(sums: Doubles, blocks: BlockDraws) -> Iterator[tuple[str, _Found]]:
-    """Every metric of some repetitions: over all samples, under redrawn blocks, nudged blocks, and redrawn years.
+class _OnDemand(dict[str, Doubles]):
+    """Sums by name, of which each is made when a metric first needs it.
+
+    Args:
+        add: adds the sum of a name.
+    """
+
+    def __init__(self, add: Callable[[str], None]) -> None:
+        super().__init__()
+        self._add = add
+
+    def __missing__(self, name: str) -> Doubles:
+        self._add(name)
+        return self[name]
+
+
+def _metrics(sums: Doubles, blocks: BlockDraws, names: Iterable[str]) -> Iterator[tuple[str, _Found]]:
+    """Metrics of some repetitions: over all samples, under redrawn blocks, nudged blocks, and redrawn years.
 
     Args:
         sums: (repetitions, statistics, years, blocks).
         blocks: draws of these blocks.
+        names: of the metrics.
     """
     n, _, n_years, n_blocks = sums.shape
     draws = len(blocks.weights)
     years = counts_of(n_years, draws, "years") / n_years
-    tables: list[dict[str, Doubles]] = [{}, {}, {}, {}]
-    for at, name in enumerate(STATISTICS):
-        own = sums[:, at]
+
+    def add(name: str) -> None:
+        own = sums[:, STATISTICS.index(name)]
         if (own == own[:1]).all():  # of the targets, which repetitions have in common: multiplied once
             own = own[:1]
         whole, of_blocks = own.sum(axis=(1, 2)), own.sum(axis=1)
@@ -108,14 +128,17 @@ def _metrics(sums: Doubles, blocks: BlockDraws) -> Iterator[tuple[str, _Found]]:
             tables,
             (
                 whole,
-                drawn.sum(axis=1),
+                drawn.sum(axis=1) if n_years > 1 else drawn[:, 0],
                 whole[:, None] + NUDGE * of_blocks,
                 (drawn * years).sum(axis=1) if n_years > 1 else np.zeros(0),
             ),
             strict=True,
         ):
             table[name] = values
-    for name, metric in METRICS.items():
+
+    tables = [_OnDemand(add) for _ in range(4)]
+    for name in names:
+        metric = METRICS[name]
         with np.errstate(divide="ignore", invalid="ignore"):
             values, under_blocks, nudged = (
                 np.broadcast_to(metric.of(table), (n, *size))

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import os
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -47,10 +49,10 @@ class Entry:
     files: Mapping[str, Stamp]
 
 
-def stamp_of(folder: Path) -> Stamp | None:
+def stamp_of(folder: Path | str) -> Stamp | None:
     """What changes whenever a job is replaced or a file of it comes or goes; None where there is no whole job."""
     try:
-        outer, inner = folder.lstat(), (folder / RECORD).lstat()
+        outer, inner = os.lstat(folder), os.lstat(f"{folder}/{RECORD}")
     except OSError:
         return None
     if not stat.S_ISDIR(outer.st_mode) or not stat.S_ISREG(inner.st_mode):
@@ -58,10 +60,10 @@ def stamp_of(folder: Path) -> Stamp | None:
     return outer.st_ino, outer.st_mtime_ns, inner.st_ino, inner.st_size, inner.st_mtime_ns, inner.st_ctime_ns
 
 
-def stamp_of_file(path: Path) -> Stamp | None:
+def stamp_of_file(path: Path | str) -> Stamp | None:
     """What changes whenever a file's content does; None where there is no regular file."""
     try:
-        found = path.lstat()
+        found = os.lstat(path)
     except OSError:
         return None
     regular = stat.S_ISREG(found.st_mode)
@@ -76,13 +78,15 @@ def read_index(root: Path, wanted: Iterable[str]) -> dict[str, Entry]:
         wanted: ids.
     """
     try:
-        head, _, rest = read_regular(root / INDEX, _MOST_BYTES).partition(b"\n")
+        content = read_regular(root / INDEX, _MOST_BYTES)
     except OSError:
         return {}
-    if head != _head(rest):
+    lines = io.BytesIO(content)  # shares the content, of which there is no second copy
+    head = lines.readline()
+    if head.rstrip(b"\n") != _head(memoryview(content)[len(head) :]):
         return {}
     entries, ids = {}, set(wanted)
-    for line in rest.splitlines():
+    for line in lines:
         job_id, stamps, record = line.split(b"\t", 2)
         if job_id.decode() not in ids:
             continue
@@ -113,7 +117,7 @@ def write_index(root: Path, entries: Mapping[str, Entry]) -> None:
         write_atomically(root / INDEX, _head(rest) + b"\n" + rest)
 
 
-def _head(rest: bytes) -> bytes:
+def _head(rest: bytes | memoryview) -> bytes:
     return json.dumps(
         {"bench_version": __version__, "checks": _CHECKS, "sha256": hashlib.sha256(rest).hexdigest()}
     ).encode()

@@ -57,9 +57,9 @@ def _checked_files(store: StoredJobs, entry: Entry) -> dict[str, Stamp]:
     Raises:
         CorruptRecord: one has another.
     """
-    stamps = {}
+    stamps, folder = {}, store.folder_of(entry.record.job_id)
     for name in entry.record.files:
-        stamp = stamp_of_file(store.folder_of(entry.record.job_id) / name)
+        stamp = stamp_of_file(f"{folder}/{name}")
         if stamp is None or entry.files.get(name) != stamp:
             store.file(entry.record, name)
         stamps[name] = stamp or ()

@@ -9,7 +9,7 @@ from scipy.stats import t as student
 from bench.errors import BenchError
 from bench.scoring.draws import block_draws
 from bench.scoring.interval import Interval
-from bench.scoring.metrics import BLOCK_COLUMNS, STATISTICS
+from bench.scoring.metrics import BLOCK_COLUMNS, METRICS, STATISTICS
 from bench.scoring.places import FEWEST_BLOCKS
 from bench.scoring.samples import sample_of, samples_of
 from bench.scoring.uncertainty import holm, infer
@@ -197,3 +197,17 @@ def test_intervals_cover_a_known_truth_where_plain_blocks_do_not() -> None:
         plainly += abs(mean - 1) <= 1.96 * field.std(ddof=1) / np.sqrt(len(field))
     assert 0.9 <= covered / trials <= 0.99
     assert plainly / trials < 0.85
+
+
+@pytest.mark.parametrize(("repetitions", "years"), [(3, 1), (3, 2), (40, 1)])
+def test_a_metric_has_the_same_sample_whatever_others_are_asked_for(repetitions: int, years: int) -> None:
+    blocks = layout(3, 4).ravel()
+    generator, draws = np.random.default_rng(3), block_draws(blocks)
+    sums = [sums_of(generator.gamma(9, 1 / 9, (years, len(blocks)))) for _ in range(repetitions)]
+    whole = samples_of(sums, draws, "a")
+    assert list(whole) == list(METRICS)
+    for name, sample in whole.items():
+        [(alone, found)] = samples_of(sums, draws, "a", [name]).items()
+        assert alone == name
+        for field, value in vars(sample).items():
+            assert np.array_equal(np.asarray(vars(found)[field]), np.asarray(value)), field

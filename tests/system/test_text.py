@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from bench.report.tables.markdown_text import escape
-from bench.system.text import is_name, one_line, plain
+from bench.system.text import _UNFIT, is_name, one_line, plain
 
 GENERATOR = random.Random(7)
 SAMPLES = [
@@ -62,3 +62,12 @@ def test_markdown_keeps_its_table_and_has_no_html() -> None:
 @pytest.mark.parametrize("name", ["", "a/b", "a\nb", "\x1b", "x" * 201, "\ud800"])
 def test_a_name_is_printable_and_no_path(name: str) -> None:
     assert not is_name(name) and is_name("simulated:cells=200,years=2")
+
+
+def test_no_character_that_is_printable_for_python_is_unfit() -> None:
+    everything = "".join(map(chr, range(0x110000)))
+    assert plain("".join(filter(str.isprintable, everything))) == "".join(filter(str.isprintable, everything))
+    unfit = [char for char in everything if not char.isprintable() and _UNFIT.match(char)]
+    assert len(unfit) > 2000
+    assert not any(char in plain(f"a long text\t{char}\n") for char in unfit)
+    assert not any(_UNFIT.match(char) for char in everything if char.isprintable())

@@ -117,13 +117,12 @@ def distinguishable(
 
 def paired(*compared: RowResult) -> list[RowResult]:
     """Rows with the records to compare: few-shot those of the same samples of cells, in the same order; else all."""
-    by_sample: list[dict[int | None, Record]] = [
-        {record.job.split.get("sample_seed"): record for record in row.records} for row in compared
-    ]
-    if any(None in known for known in by_sample):
+    if any("sample_seed" not in record.job.split for row in compared for record in row.records):
         return list(compared)
-    common = set.intersection(*(set(known) for known in by_sample))
-    seeds = sorted(seed for seed in common if seed is not None)
+    by_sample: list[dict[int, Record]] = [
+        {record.job.split["sample_seed"]: record for record in row.records} for row in compared
+    ]
+    seeds = sorted(set.intersection(*(set(known) for known in by_sample)))
     return [
         replace(row, records=tuple(known[seed] for seed in seeds))
         for row, known in zip(compared, by_sample, strict=True)

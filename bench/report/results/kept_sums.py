@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,10 @@ _KEYS = ("part", "group", "weighting", "block", "year")
 _TEXTS = _KEYS[:3]
 _AT_ONCE = 64
 """Jobs that are read together, so that their totals are added in one pass."""
-_MOST_BYTES = 200_000_000
-"""Of sums per block that are kept: those of 1,700 jobs with 200 blocks and 68 groups."""
+_MOST_BYTES = 40_000_000
+"""Of sums per block that are kept: those of 350 jobs with 4,800 rows each. To fill memory takes longer than to read."""
+_MOST_KNOWN_BYTES = 50_000_000
+"""Of keys and sums of the targets that files are compared with; a few-shot suite has as many as samples of cells."""
 _FEWEST_FOR_THREADS, _MOST_THREADS = 8, 4
 Rows = npt.NDArray[np.int64]
 GroupKey = tuple[str, str, str]
@@ -51,6 +54,24 @@ class SumsLayout:
     groups: dict[str, tuple[Rows, Blocks, Rows, int, Rows]]
     group_keys: tuple[GroupKey, ...]
     group_of_row: Rows
+
+
+@dataclass(frozen=True)
+class _KnownFile:
+    """What files have in common with one that was read.
+
+    Attributes:
+        layout: what their rows are.
+        shared: the sums that do not depend on the prediction, by name.
+    """
+
+    layout: SumsLayout
+    shared: dict[str, Doubles]
+
+    @property
+    def bytes(self) -> int:
+        """Of numbers and of the keys' columns."""
+        return sum(column.nbytes for column in self.shared.values()) + self.layout.keys.size * 8
 
 
 @dataclass(frozen=True)
@@ -114,9 +135,11 @@ class KeptSums:
         self._jobs: OrderedDict[str, JobSums] = OrderedDict()
         self._bytes = 0
         self._totals: dict[str, GroupTotals] = {}
-        self._layouts: dict[bytes, SumsLayout] = {}
-        self._shared: dict[bytes, Doubles] = {}
-        self._known_files: dict[bytes, JobSums] = {}
+        # Of these, what neither a kept job nor a known file has goes.
+        self._layouts: WeakValueDictionary[bytes, SumsLayout] = WeakValueDictionary()
+        self._shared: WeakValueDictionary[bytes, Doubles] = WeakValueDictionary()
+        self._known_files: dict[bytes, _KnownFile] = {}
+        self._last_file: tuple[bytes, bytes] | None = None
 
     def of(self, records: Sequence[Record]) -> Iterator[JobSums]:
         """The sums of each of some done jobs.
@@ -128,6 +151,7 @@ class KeptSums:
             some = records[start : start + _AT_ONCE]
             missing = [record for record in some if record.job_id not in self._jobs]
             read = dict(zip((record.job_id for record in missing), self._read_all(missing), strict=True))
+            self._forget_files()
             found = {record.job_id: read.get(record.job_id) or self._jobs[record.job_id] for record in some}
             self._add_totals({job_id: sums for job_id, sums in found.items() if job_id not in self._totals})
             for job_id, sums in found.items():
@@ -146,6 +170,10 @@ class KeptSums:
                 pass
             yield from (self._totals[record.job_id] for record in some)
 
+    def fit(self, records: Sequence[Record]) -> bool:
+        """Whether the sums per block of all of some jobs are kept together, judged by those that were read last."""
+        return not self._jobs or len(records) * self._bytes <= _MOST_BYTES * len(self._jobs)
+
     def _keep(self, job_id: str, sums: JobSums) -> None:
         if job_id in self._jobs:
             self._jobs.move_to_end(job_id)
@@ -155,11 +183,16 @@ class KeptSums:
         while self._bytes > _MOST_BYTES and len(self._jobs) > 1:
             self._bytes -= self._jobs.popitem(last=False)[1].own_bytes
 
+    def _forget_files(self) -> None:
+        total = sum(known.bytes for known in self._known_files.values())
+        while total > _MOST_KNOWN_BYTES and len(self._known_files) > 1:
+            total -= self._known_files.pop(next(iter(self._known_files))).bytes
+
     def _add_totals(self, jobs: Mapping[str, JobSums]) -> None:
         for layout in {id(sums.layout): sums.layout for sums in jobs.values()}.values():
             alike = {job_id: sums for job_id, sums in jobs.items() if sums.layout is layout}
             columns = {id(column): column for sums in alike.values() for column in sums.columns}
-            wide = pd.DataFrame(np.stack(list(columns.values()), axis=1))
+            wide = pd.DataFrame(np.stack(list(columns.values())).T)  # as pandas keeps it: nothing is copied again
             added = dict(zip(columns, wide.groupby(layout.group_of_row, sort=True).sum().to_numpy().T, strict=True))
             for job_id, sums in alike.items():
                 self._totals[job_id] = GroupTotals(layout.group_keys, tuple(added[id(own)] for own in sums.columns))
@@ -178,16 +211,20 @@ class KeptSums:
             return self._decoded(self._results.statistics(record))
         try:
             file = SumsFile(content)
-            digest = file.digest_of_others()
+            others = file.others()
+            # Most files are as the last one: to compare takes a tenth of the time of a hash.
+            last = self._last_file
+            digest = last[1] if last is not None and last[0] == others else hashlib.sha256(others).digest()
+            self._last_file = others, digest
             known = self._known_files.get(digest)
             if known is not None:
-                own = dict(zip(OWN, file.own(), strict=True))
-                columns = (own.get(name, old) for name, old in zip(STATISTICS, known.columns, strict=True))
-                return JobSums(known.layout, tuple(columns))
+                columns = known.shared | dict(zip(OWN, file.own(), strict=True))
+                return JobSums(known.layout, tuple(columns[name] for name in STATISTICS))
         except ValueError:  # `statistics` says what is wrong with the file
             return self._decoded(self._results.statistics(record))
         found = self._decoded(self._results.statistics(record))
-        self._known_files[digest] = found
+        shared = {name: own for name, own in zip(STATISTICS, found.columns, strict=True) if name not in OWN}
+        self._known_files[digest] = _KnownFile(found.layout, shared)
         return found
 
     def _decoded(self, frame: pd.DataFrame) -> JobSums:

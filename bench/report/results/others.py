@@ -59,9 +59,7 @@ def left_out(store: Store, selection: Selection) -> tuple[str, ...]:
         for job in manifest.jobs if manifest.suite == reference.suite else ():
             key = _group(job)
             groups.setdefault(key, {})[job.address] = job
-        if manifest.suite == reference.suite and manifest.jobs:
-            for job in manifest.jobs:
-                newest[job.dataset, job.profile, job.target, job.dataset_fingerprint] = _group(job)
+            newest[job.dataset, job.profile, job.target, job.dataset_fingerprint] = key
     everything = [job for jobs in groups.values() for job in jobs.values()]
     sentences = []
     for key, jobs in sorted(groups.items()):

@@ -146,17 +146,24 @@ def select(
     # Of a suite with several designs, each has its own split: that of the newest run with it.
     examples = {_design(job): job for manifest in fitting for job in reversed(manifest.jobs)}
     examples |= {_design(job): job for job in reversed(newest.jobs)}
-    wanted: dict[tuple[str, ...], Job] = {}
+    fixed = {design: fixed_split(job.split) for design, job in examples.items()}
+    wanted: dict[tuple[str, ...], tuple[Job, str]] = {}
     current: dict[tuple[str | None, ...], str] = {}
     for manifest in fitting:  # oldest first: the newest version of a job and of a runner replaces older ones
         for job in manifest.jobs:
-            if same_table(job, examples[_design(job)]) and _same_run(job, newest.jobs[0]):
-                wanted[job.address] = job
-                current[_row_of(job)] = _variant(job)
+            design = _design(job)
+            alike = _same_run(job, examples[design]) and _same_run(job, newest.jobs[0])
+            if alike and fixed_split(job.split) == fixed[design]:
+                variant = current[_row_of(job)] = _variant(job)
+                wanted[job.address] = job, variant
     order = {name: index for index, name in enumerate(registry.entries())}
-    jobs = sorted(wanted.values(), key=lambda job: (order.get(job.runner, len(order)), job.view or "", job.repetition))
+    found = sorted(
+        wanted.values(),
+        key=lambda item: (order.get(item[0].runner, len(order)), item[0].view or "", item[0].repetition),
+    )
+    jobs = [job for job, _ in found]
     records, damaged = store.records_of(job.id for job in jobs)
-    stale = frozenset(job.id for job in jobs if _variant(job) != current[_row_of(job)])
+    stale = frozenset(job.id for job, variant in found if variant != current[_row_of(job)])
     titles = {name: row for manifest in fitting for name, row in manifest.rows.items()}
     return Selection(newest, tuple(jobs), records, stale, titles, damaged)
 

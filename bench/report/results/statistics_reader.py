@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bench.arrays import Doubles
-from bench.report.results.kept_sums import GroupTotals, KeptSums
+from bench.report.results.kept_sums import GroupKey, GroupTotals, KeptSums
 from bench.scoring.draws import block_draws
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS
@@ -24,8 +25,12 @@ from bench.store.store import Store
 
 _MOST_SAMPLE_BYTES = 100_000_000
 """Of samples of metrics that are kept for the next table: those of some 500 terms."""
-_LATEST_TERMS = 2
-"""Terms whose sums per repetition are kept: of a comparison of two rows, both."""
+_LATEST_ROWS = 2
+"""Rows whose sums per repetition are kept: of a comparison, both."""
+_LATEST_ROW_KEYS = 100
+"""Rows whose ids are hashed once."""
+_MOST_TOGETHER = 8
+"""Groups whose sums are taken from one reading of a row that is too long to be kept."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,8 @@ class StatisticsReader:
         self._kept = KeptSums(results)
         self._blocks: dict[_TermKey, Blocks | None] = {}
         self._latest: OrderedDict[_TermKey, list[BlockSums]] = OrderedDict()
+        self._asked: dict[GroupKey, dict[str, None]] = {}  # group → its metrics, as a set in order
+        self._rows: OrderedDict[int, tuple[Sequence[Record], bytes]] = OrderedDict()
         self._samples: OrderedDict[tuple[Any, ...], dict[str, Sample]] = OrderedDict()
         self._sample_bytes = 0
 
@@ -125,8 +132,8 @@ class StatisticsReader:
         Raises:
             BenchError: a file is damaged.
         """
-        found = [self.sums(record, "test", "all") for record in records]
-        blocks = [item.blocks for item in found if item is not None]
+        found = [own.of_group("test", "all", "plain") for own in self._kept.of(records)]
+        blocks = [item[0] for item in found if item is not None]
         return len(np.unique(np.concatenate(blocks))) if blocks else 0
 
     def sums(self, record: Record, part: str, group: str, weighting: str = "plain") -> BlockSums | None:
@@ -186,48 +193,78 @@ class StatisticsReader:
 
     def _sums_of(self, term: Term, weighting: str) -> list[BlockSums]:
         """The sums of each repetition of a term."""
-        key = _key(term, weighting)
+        key = self._key(term, weighting)
         if key not in self._latest:
-            by_repetition: dict[tuple[Any, ...], list[BlockSums]] = {}
+            together: dict[GroupKey, dict[tuple[Any, ...], list[BlockSums]]] = {
+                group: {} for group in self._asked_with(key, term.records)
+            }
             for record, own in zip(term.records, self._kept.of(term.records), strict=True):
-                found = own.of_group(term.part, term.group, weighting)
-                if found is not None:
-                    split = record.job.split
-                    run = (record.job.repetition, split.get("sample_seed")) if "fold" in split else (record.job_id,)
-                    by_repetition.setdefault(run, []).append(BlockSums(*found))
-            self._latest[key] = [_pooled(parts) for parts in by_repetition.values()]
-            while len(self._latest) > _LATEST_TERMS:
+                split = record.job.split
+                run = (record.job.repetition, split.get("sample_seed")) if "fold" in split else (record.job_id,)
+                for group, by_repetition in together.items():
+                    found = own.of_group(*group)
+                    if found is not None:
+                        by_repetition.setdefault(run, []).append(BlockSums(*found))
+            for group, by_repetition in together.items():
+                sums = [_pooled(parts) for parts in by_repetition.values()]
+                self._latest[key[0], *group] = sums
+                self._blocks[key[0], *group] = (
+                    np.unique(np.concatenate([item.blocks for item in sums])) if sums else None
+                )
+            while len(self._latest) > _LATEST_ROWS * len(together):
                 self._latest.popitem(last=False)
         return self._latest[key]
 
+    def _asked_with(self, key: _TermKey, records: Sequence[Record]) -> list[GroupKey]:
+        """The group of a term, and with it those that a row too long to be kept will be asked for next.
+
+        These are what other rows were asked for: the rows of a table have the same columns.
+        """
+        own = key[1:]
+        self._asked.setdefault(own, {})
+        if self._kept.fit(records):
+            return [own]
+        next_ones = [group for group in self._asked if group != own and (key[0], *group) not in self._blocks]
+        return [own, *next_ones[: _MOST_TOGETHER - 1]]
+
     def _blocks_of(self, term: Term, weighting: str) -> Blocks | None:
         """The blocks that the samples of a term lie in; None where it has no results."""
-        key = _key(term, weighting)
+        key = self._key(term, weighting)
         if key not in self._blocks:
-            sums = self._sums_of(term, weighting)
-            self._blocks[key] = np.unique(np.concatenate([item.blocks for item in sums])) if sums else None
+            self._sums_of(term, weighting)
         return self._blocks[key]
 
-    def _drawn(self, term: Term, weighting: str, blocks: Blocks) -> dict[str, Sample]:
-        key = (*_key(term, weighting), blocks.tobytes())
-        if key in self._samples:
-            self._samples.move_to_end(key)
-            return self._samples[key]
-        sums = [item.on(blocks) for item in self._sums_of(term, weighting)]
-        made = samples_of(sums, block_draws(blocks), term.repetitions)
-        self._samples[key] = made
-        self._sample_bytes += _bytes_of(made)
-        while self._sample_bytes > _MOST_SAMPLE_BYTES and len(self._samples) > 1:
-            _, dropped = self._samples.popitem(last=False)
-            self._sample_bytes -= _bytes_of(dropped)
-        return made
+    def _drawn(self, term: Term, weighting: str, blocks: Blocks, metric: str) -> Sample:
+        """The sample of a metric; with it those that other rows were asked for in this group are made."""
+        own = self._key(term, weighting)
+        asked = self._asked.setdefault(own[1:], {})
+        asked[metric] = None
+        key = (*own, blocks.tobytes())
+        made = self._samples.setdefault(key, {})
+        self._samples.move_to_end(key)
+        if metric not in made:
+            sums = [item.on(blocks) for item in self._sums_of(term, weighting)]
+            missing = [name for name in asked if name not in made]
+            new = samples_of(sums, block_draws(blocks), term.repetitions, missing)
+            made.update(new)
+            self._sample_bytes += _bytes_of(new)
+            while self._sample_bytes > _MOST_SAMPLE_BYTES and len(self._samples) > 1:
+                _, dropped = self._samples.popitem(last=False)
+                self._sample_bytes -= _bytes_of(dropped)
+        return made[metric]
+
+    def _key(self, term: Term, weighting: str) -> _TermKey:
+        known = self._rows.get(id(term.records))
+        if known is None:  # rows have thousands of records, and are asked for hundreds of times
+            ids = ",".join(record.job_id for record in term.records)
+            known = term.records, hashlib.sha256(ids.encode()).digest()
+            self._rows[id(term.records)] = known  # its records live on, so that their identity stays theirs
+            if len(self._rows) > _LATEST_ROW_KEYS:
+                self._rows.popitem(last=False)
+        return known[1], term.part, term.group, weighting
 
 
-_TermKey = tuple[tuple[str, ...], str, str, str]
-
-
-def _key(term: Term, weighting: str) -> _TermKey:
-    return tuple(record.job_id for record in term.records), term.part, term.group, weighting
+_TermKey = tuple[bytes, str, str, str]
 
 
 def _bytes_of(samples: Mapping[str, Sample]) -> int:
@@ -257,5 +294,5 @@ def infer_across(
     if len(known) < len(parts):
         return None
     blocks = np.unique(np.concatenate(known))
-    drawn = [reader._drawn(term, weighting, blocks)[metric] for reader, term in terms]
+    drawn = [reader._drawn(term, weighting, blocks, metric) for reader, term in terms]
     return infer(function, drawn, block_draws(blocks), positive=positive)

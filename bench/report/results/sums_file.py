@@ -6,8 +6,6 @@ keys and the targets of one that was read before; then its own columns are all t
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -35,29 +33,31 @@ class SumsFile:
         except (pa.ArrowException, OSError) as error:
             raise ValueError(str(error)) from error
 
-    def digest_of_others(self) -> bytes:
-        """A hash of how all columns but `OWN` are encoded: files with the same one have the same values there."""
-        found, metadata = hashlib.blake2b(digest_size=32), self._file.metadata
-        found.update(repr((metadata.num_rows, metadata.metadata)).encode())
+    def others(self) -> bytes:
+        """How all columns but `OWN` are encoded: files of which this is the same have the same values there."""
+        metadata, content = self._file.metadata, memoryview(self._content)
+        found: list[bytes | memoryview] = [repr((metadata.num_rows, metadata.metadata)).encode()]
         for group in (metadata.row_group(index) for index in range(metadata.num_row_groups)):
             for column in (group.column(index) for index in range(metadata.num_columns)):
                 name = column.path_in_schema
                 if name not in OWN:
-                    found.update(f"{name} {column.physical_type} {column.compression}".encode())
+                    size = column.total_compressed_size
+                    found.append(f"{name} {column.physical_type} {column.compression} {size}".encode())
                     start = column.data_page_offset
                     if column.has_dictionary_page:
                         start = min(start, column.dictionary_page_offset)
-                    found.update(self._content[start : start + column.total_compressed_size])
-        return found.digest()
+                    found.append(content[start : start + size])
+        return b"\n".join(found)
 
-    def own(self) -> tuple[Doubles, ...]:
-        """The columns `OWN`, with a number per row.
+    def own(self) -> Doubles:
+        """(own, rows) the columns `OWN`.
 
         Raises:
             ValueError: one is missing or damaged.
         """
         try:
             table = self._file.read(columns=list(OWN), use_threads=False)
-            return tuple(table.column(name).to_numpy().astype(np.float64, copy=False) for name in OWN)
+            # A copy: Arrow's own memory is then taken again for the next file, instead of fresh pages for each.
+            return np.stack([table.column(name).to_numpy() for name in OWN]).astype(np.float64, copy=False)
         except (pa.ArrowException, OSError, KeyError) as error:
             raise ValueError(str(error)) from error

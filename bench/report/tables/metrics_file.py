@@ -6,8 +6,10 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.report.results.flux.tower_reader import towers_of
@@ -34,7 +36,7 @@ COLUMNS = (
 _OF_GROUP = ("part", "group", "weighting", "n", *METRICS)
 """Columns that differ between the lines of a job; they stand together."""
 _NUMBERS = ",%.0f" + ",%.6g" * len(METRICS)
-"""Of n and the metrics: a line is formatted at once, since a report of thousands of jobs has a million lines."""
+"""Of n and the metrics."""
 
 
 def all_metrics(selection: Selection, reader: StatisticsReader) -> Iterator[str]:
@@ -59,7 +61,7 @@ def all_metrics(selection: Selection, reader: StatisticsReader) -> Iterator[str]
     for record, totals in zip(done, reader.totals(done), strict=True):
         repeated = _repeated(record)
         head, tail = (_line([_text(repeated[name]) for name in names])[:-1] for names in (before, after))
-        yield "".join(f"{head},{middle},{tail}\n" for middle in _middles(totals))
+        yield _lines(head, totals, tail)
 
 
 def _repeated(record: Record) -> Mapping[str, object]:
@@ -120,17 +122,27 @@ def _of_targets(frame: pd.DataFrame, towers: Mapping[str, int]) -> dict[str, Any
     }
 
 
-def _middles(totals: GroupTotals) -> Iterator[str]:
-    """The columns `_OF_GROUP` of each line of a job."""
+def _lines(head: str, totals: GroupTotals, tail: str) -> str:
+    """All lines of a job: the columns before those of a group, these, and those behind them."""
     sums = dict(zip(STATISTICS, totals.columns, strict=True))
-    metrics = [metric.of(sums).tolist() for metric in METRICS.values()]
-    for key, *numbers in zip(_key_texts(totals.keys), sums["n"].tolist(), *metrics, strict=True):
-        line = _NUMBERS % tuple(numbers)
-        yield key + (line.replace("nan", "") if "nan" in line else line)
+    numbers = [sums["n"], *(metric.of(sums) for metric in METRICS.values())]
+    in_lines = list(zip(*(column.tolist() for column in numbers), strict=True))
+    if not any(np.isnan(column).any() for column in numbers):
+        values = chain.from_iterable((head, *of_line, tail) for of_line in in_lines)
+        return _template(totals.keys) % tuple(values)
+    lines = zip(_texts(totals.keys), in_lines, strict=True)
+    middles = (text + (_NUMBERS % of_line).replace("nan", "") for text, of_line in lines)
+    return "".join(f"{head},{middle},{tail}\n" for middle in middles)
 
 
 @lru_cache(maxsize=8)
-def _key_texts(keys: tuple[GroupKey, ...]) -> list[str]:
+def _template(keys: tuple[GroupKey, ...]) -> str:
+    """The lines of a job as one format of head, numbers and tail of each."""
+    return "".join(f"%s,{text.replace('%', '%%')}{_NUMBERS},%s\n" for text in _texts(keys))
+
+
+@lru_cache(maxsize=8)
+def _texts(keys: tuple[GroupKey, ...]) -> list[str]:
     return [_line(list(key))[:-1] for key in keys]
 
 

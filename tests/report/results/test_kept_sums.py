@@ -154,3 +154,19 @@ def test_own_columns_are_read_without_the_rest() -> None:
     frame = sums(0.5)
     for values, name in zip(SumsFile(parquet(frame)).own(), ("error", "absolute_error", "squared_error"), strict=True):
         assert np.array_equal(values, frame[name].to_numpy())
+
+
+def test_what_files_are_compared_with_is_bounded_and_their_numbers_are_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kept_sums, "_MOST_KNOWN_BYTES", 1)
+    monkeypatch.setattr(kept_sums, "_MOST_BYTES", 1)
+    whole = sums(0.5)
+    frames = [whole.iloc[: len(whole) - cut].reset_index(drop=True) for cut in range(4)] * 2
+    reader, jobs, files = kept(*map(parquet, frames))
+    for job, frame in zip(jobs, frames, strict=True):  # one after the other, as rows ask for them
+        [found] = reader.of([job])
+        pd.testing.assert_frame_equal(found.frame()[list(frame.columns)], frame, check_dtype=False)
+    del found
+    assert files.decoded == len(frames)  # none was known any more
+    assert len(reader._layouts) <= 2  # of the last file and of the job that is kept
