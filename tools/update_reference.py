@@ -156,11 +156,16 @@ def _update_readme(folder: Path) -> None:
 
 
 def _update_answers() -> None:
-    """Repeats the answer of every committed reference in the README and at the head of the findings."""
+    """Repeats the answers of the committed references.
+
+    Those that the paper's numbers stand beside are in the README, and all of them, those first, in the findings.
+    """
     folders = sorted(path.parent for path in (ROOT / "tables" / "reference").glob("*/answer.md"))
-    paragraphs = "\n\n".join((folder / "answer.md").read_text().strip() for folder in folders)
-    for page in (ROOT / "README.md", ROOT / "docs" / "findings.md"):
-        page.write_text(_between(page.read_text(), ANSWER_BEGIN, ANSWER_END, paragraphs))
+    of_paper = [folder for folder in folders if (folder / "check.md").is_file()]
+    others = [folder for folder in folders if folder not in of_paper]
+    for page, chosen in ((ROOT / "README.md", of_paper), (ROOT / "docs" / "findings.md", [*of_paper, *others])):
+        text = "\n\n".join((folder / "answer.md").read_text().strip() for folder in chosen)
+        page.write_text(_between(page.read_text(), ANSWER_BEGIN, ANSWER_END, text))
 
 
 def _update_flux_page() -> None:

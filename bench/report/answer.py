@@ -214,10 +214,10 @@ def _of_other_data(suites: Mapping[str, _Suite], where: str) -> Iterator[str]:
     """The best rows of data that the paper has no numbers for."""
     yield f"The paper has no numbers for {where}."
     for name, suite in suites.items():
-        what = "when all places train" if name == "full" else "when few places train"
+        what = suite.words.split if name == "full" else f"few places train, {suite.words.split}"
         order = suite.ordered()
         if not order:
-            yield f"No model has a result {what}."
+            yield f"No model has a result ({what})."
             continue
         best = order[0]
         error = suite.scores.number(best.key.runner, RMSE)
@@ -229,7 +229,10 @@ def _of_other_data(suites: Mapping[str, _Suite], where: str) -> Iterator[str]:
         unit = f" {suite.words.units}" if suite.words.units else ""
         proposed = [row for row in order if row.family == PROPOSED]
         own = "" if best.family == PROPOSED else _behind(suite, proposed, best)
-        yield f"{what.capitalize()}, *{best.title}* has the least error, {_with_interval(error)}{unit}{runner_up}{own}."
+        yield (
+            f"{what[0].upper()}{what[1:]}: *{best.title}* has the least RMSE of {suite.words.target}, "
+            f"{_with_interval(error)}{unit}{runner_up}{own}."
+        )
 
 
 def _behind(suite: _Suite, proposed: Sequence[RowResult], best: RowResult) -> str:

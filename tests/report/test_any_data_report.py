@@ -14,12 +14,14 @@ from bench.data.splits import fewshot_parameters, make_split
 from bench.errors import BenchError
 from bench.report.figures import figures
 from bench.report.figures.geography import Grid, Points, map_of
+from bench.report.paper import checking
 from bench.report.reporting import ReportOptions, write_report
 from bench.report.results.data_words import units, words_of
 from bench.report.results.rows import rows
 from bench.report.results.selection import select
 from bench.report.results.split_audit import SplitAuditor
 from bench.report.results.statistics_reader import StatisticsReader
+from bench.report.results.subject import subject
 from bench.report.tables.numbered import table1
 from bench.scoring.metrics import statistics_of
 from bench.store.dataset_record import read_dataset_record, write_dataset_record
@@ -111,6 +113,20 @@ def test_a_repetition_that_lacks_a_fold_is_left_out_and_named(tmp_path: Path) ->
     gwr = next(row for row in rows(select(store, "full")) if row.key.runner == "gwr")
     assert (gwr.runs, len(gwr.records), gwr.planned) == (1, 4, 8)
     assert any("repetition 1 of gwr: folds 4 are not done" in problem for problem in gwr.problems)
+
+
+def test_a_check_compares_jobs_of_one_fold_and_nothing_with_a_paper_that_has_other_data(tmp_path: Path) -> None:
+    cube = make_towers(40)
+    store = filled(tmp_path / "runs", cube, "full", folds_of(cube, "places:4"), {"climatology": 1, "gwr": 2})
+    selections = {"full": select(store, "full")}
+    checked = checking.run(subject(store, selections), selections, StatisticsReader(store), {})
+    assert checked.broken == ()
+    [audit] = checked.tables
+    assert [row.label for row in audit.rows] == [
+        f"{part}, fold {fold} of 4, 3 stored results" for part in ("test", "train") for fold in (1, 2, 3, 4)
+    ]
+    assert "8 groups, 24 comparisons, 0 differ" in " ".join(checked.summary)
+    assert not any("paper" in text for text in (*checked.summary, audit.caption))
 
 
 def test_the_split_audit_rebuilds_folds_from_the_store_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from bench.report.paper.data_check import changed_data
 from bench.report.paper.expectations import Judgement, State
 from bench.report.paper.implied_variance import OwnTargets
 from bench.report.paper.rankings import Claim
+from bench.report.results.data_words import words_of
 from bench.report.results.flux.same_values import differing_values
 from bench.report.results.selection import Selection
 from bench.report.results.statistics_reader import StatisticsReader
@@ -64,26 +65,25 @@ def run(
     comparisons: list[Comparison] = []
     rankings: list[Claim] = []
     own: list[OwnTargets] = []
+    of_paper = False
     for selection in (selections[suite] for suite in PUBLISHED_SUITES if suite in selections):
-        numbers, claims = check.compare(selection, reader)
-        comparisons += numbers
-        rankings += claims
         own += audit.own_targets(selection, reader)
+        if words_of(reader.store, selection).of_paper:
+            numbers, claims = check.compare(selection, reader)
+            comparisons += numbers
+            rankings += claims
+            of_paper = True
     judged = about.profile != SMOKE
-    of_paper = any(suite in selections for suite in PUBLISHED_SUITES)
-    made = [check.table(comparisons, rankings, about.circumstances, judged=judged), audit.table(own)]
-    made = made if of_paper else []
+    made = [check.table(comparisons, rankings, about.circumstances, judged=judged)] if of_paper else []
+    made += [audit.table(own, of_paper=of_paper)] if own else []
     differing = [sentence for targets in own for sentence in targets.problems]
     data_changed, data_summary = changed_data(
         reader.store, (job.dataset_fingerprint for selection in selections.values() for job in selection.jobs)
     )
     compared = sum(targets.jobs for targets in own)
-    summary = [
-        f"Against the paper: {check.counts(comparisons, rankings, judged=judged)}.",
-        audit.families_of_table_1(),
-        f"Scored values of this store: {len(own)} groups, {compared} comparisons, {len(differing)} differ.",
-    ]
-    summary = [*(summary if of_paper else ()), *data_summary]
+    against = (f"Against the paper: {check.counts(comparisons, rankings, judged=judged)}.", audit.families_of_table_1())
+    scored = f"Scored values of this store: {len(own)} groups, {compared} comparisons, {len(differing)} differ."
+    summary = [*(against if of_paper else ()), *((scored,) if own else ()), *data_summary]
     if FLUX in selections:
         n_splits, others = differing_values(reader.store, selections[FLUX])
         differing += others

@@ -137,11 +137,12 @@ def own_targets(selection: Selection, reader: StatisticsReader) -> list[OwnTarge
 
 
 def _sample(record: Record, part: str) -> str:
-    """Which training sample a job had; all test samples are the same."""
+    """Which samples a job had of a part: those of its fold and, where few places train, of its draw of them."""
     split = record.job.split
+    fold = f", fold {split['fold']} of {split['folds']}" if "fold" in split else ""
     if part == "test" or "train_cells" not in split:
-        return ""
-    return f", {split['train_cells']} cells, sample {split.get('sample_seed', 0)}"
+        return fold
+    return f"{fold}, {split['train_cells']} cells, sample {split.get('sample_seed', 0)}"
 
 
 def _compare(name: str, part: str, read: Sequence[tuple[Record, BlockSums | None]]) -> OwnTargets | None:
@@ -192,10 +193,15 @@ def _totals(sums: BlockSums) -> tuple[float, float, float]:
     return float(n), float(total), float(squared)
 
 
-def table(own: Sequence[OwnTargets]) -> Table:
-    """The audit as a table: every published row with its range, then what our own tables were scored on."""
+def table(own: Sequence[OwnTargets], *, of_paper: bool = True) -> Table:
+    """The audit as a table: every published row with its range, then what our own tables were scored on.
+
+    Args:
+        own: what jobs were scored on.
+        of_paper: whether the data are of the paper's kind, so that its rows may stand beside ours.
+    """
     rows = []
-    variances = implied_variances()
+    variances = implied_variances() if of_paper else []
     for group in dict.fromkeys(row.group for row in variances):
         members = [row for row in variances if row.group == group]
         for row in members:
@@ -214,10 +220,10 @@ def table(own: Sequence[OwnTargets]) -> Table:
         }
         label = f"{targets.part}, {targets.jobs} stored results"
         rows.append(Row(label, f"{targets.group}, this store", values, ranked=False))
+    published = (Column("rmse", "RMSE"), Column("r2", "R²")) if of_paper else ()
     columns = (
         Column("n", "Samples", digits=0),
-        Column("rmse", "RMSE"),
-        Column("r2", "R²"),
+        *published,
         Column("variance", "Variance of the scored target"),
         Column("same", "Rows with the same values"),
     )
@@ -226,6 +232,10 @@ def table(own: Sequence[OwnTargets]) -> Table:
         "Published rows: in brackets, what the printed digits allow, and with how many of the other rows that can "
         f"be the same; this store: from the sums of every job, which must be equal. {families_of_table_1()}"
     )
+    if not of_paper:
+        caption = (
+            "Rows of one table must be scored on the same values: from the sums of every job, which must be equal."
+        )
     problems = "".join(f" Not the same values: {text}." for item in own for text in item.problems)
     return Table("audit", "Audit of what rows were scored on", caption + problems, "Row", columns, tuple(rows))
 
