@@ -49,13 +49,13 @@ run_tests() {
     "$venv/bin/ruff" format --check .
     "$venv/bin/mypy"
     stage "tests"
-    # One process per core for most tests, each with one numeric thread: more would wait for each other.
+    # Each process has one numeric thread. Four on two cores, since many tests wait for the processes that they start.
     # Those that measure time or memory run alone afterwards.
     export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
     unset PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes, which need not compile what the last one did
     local short=" and not long"
     [ "${1:-}" = "--all" ] && short=""
-    "$venv/bin/python" -m pytest --quiet --numprocesses "${BENCH_TEST_JOBS:-2}" --dist loadfile -m "not alone$short"
+    "$venv/bin/python" -m pytest --quiet --numprocesses "${BENCH_TEST_JOBS:-4}" --dist loadfile -m "not alone$short"
     "$venv/bin/python" -m pytest --quiet -m "alone$short"
     stage "done"
 }
