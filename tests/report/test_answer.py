@@ -99,7 +99,9 @@ def test_of_other_data_the_best_row_is_named_and_no_ratio_of_the_paper(tmp_path:
         path.write_text(path.read_text().replace('"GPP"', '"NEE"'))
     answered = answer_of(Store(store.root)).plain
     assert answered[0] == "The paper has no numbers for a toy."
-    assert "Dual-branch plus has the least RMSE of NEE, 0.4" in answered[1] and "that of the next, TabNet (" in answered[1]
+    assert (
+        "Dual-branch plus has the least RMSE of NEE, 0.4" in answered[1] and "that of the next, TabNet (" in answered[1]
+    )
     assert "0.79" not in " ".join(answered)
 
 
