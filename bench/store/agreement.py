@@ -43,7 +43,7 @@ def require_metrics(record: Record, totals: Callable[[str, str], Totals | None],
             found = totals(part, group) if any(value is not None for value in claims.values()) else None
             if found is None:
                 continue
-            sums = {name: np.float64(value) for name, value in found.items()}
+            sums = {name: np.asarray(value, np.float64) for name, value in found.items()}
             for name, claim in claims.items():
                 with np.errstate(divide="ignore", invalid="ignore"):
                     value = float(METRICS[name].of(sums))
