@@ -15,7 +15,7 @@ from bench.report.paper.check import TOLERANCE
 from bench.report.paper.rankings import NOT_REACHED, REACHED
 from bench.report.paper.scores import Scores
 from bench.report.results import marks
-from bench.report.results.comparison import Measure, ratio
+from bench.report.results.comparison import Measure, number, ratio
 from bench.report.results.data_words import DataWords, spoken, words_of
 from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.rows import RowResult
@@ -54,7 +54,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Suite:
-    """The comparisons of one suite: rows of one view and, few-shot, of the most training cells."""
+    """The comparisons of one suite; few-shot, of the most training cells."""
 
     scores: Scores
     reader: StatisticsReader
@@ -65,13 +65,17 @@ class _Suite:
         return ratio(self.reader, first, second, measure)
 
     def ordered(self, measure: Measure = RMSE) -> list[RowResult]:
-        """All rows with results but those of the reference rules, the least error first."""
+        """All rows with results, of any view, but those of the reference rules; the least error first."""
         errors = {
-            row.key.runner: found.value
-            for row in self.scores.rows
-            if row.family != REFERENCE and (found := self.scores.number(row.key.runner, measure)) is not None
+            row.key: found.value
+            for row in self.scores.of_all_views
+            if row.family != REFERENCE and (found := number(self.reader, row, measure)) is not None
         }
-        return sorted((row for row in self.scores.rows if row.key.runner in errors), key=lambda r: errors[r.key.runner])
+        return sorted((row for row in self.scores.of_all_views if row.key in errors), key=lambda row: errors[row.key])
+
+    def name(self, row: RowResult) -> str:
+        """The title of a row; where the view is not that of the other rows, with it."""
+        return row.title if row.key.view in (None, self.scores.view) else f"{row.title} ({row.key.view})"
 
     def best_baseline(self, measure: Measure = RMSE) -> RowResult | None:
         """The row with the least error that is neither a rule nor of the proposed family."""
@@ -178,7 +182,8 @@ def _on_full(full: _Suite | None) -> Iterator[str]:
     found = None if best is None else full.ratio(row, best)
     if best is not None and found is not None:
         place = "leads" if found.value < 1 else "is behind"
-        yield f"it {place} the best baseline, *{best.title}*, with {_times(found)} times its error ({_apart(found)})"
+        name = full.name(best)
+        yield f"it {place} the best baseline, *{name}*, with {_times(found)} times its error ({_apart(found)})"
 
 
 def _on_weeks(fewshot: _Suite | None) -> Iterator[str]:
@@ -197,7 +202,7 @@ def _on_weeks(fewshot: _Suite | None) -> Iterator[str]:
             led += 1
             apart += found.excludes(1)
         else:
-            lost.append(f"{fewshot.words.week} {week} ({_times(found)} times *{best.title}*)")
+            lost.append(f"{fewshot.words.week} {week} ({_times(found)} times *{fewshot.name(best)}*)")
     if compared:
         unit = f"{fewshot.words.week}{'s' if compared > 1 else ''}"
         told = f", told apart from the best baseline in {apart} of them" if led else ""
@@ -220,17 +225,19 @@ def _of_other_data(suites: Mapping[str, _Suite], where: str) -> Iterator[str]:
             yield f"No model has a result ({what})."
             continue
         best = order[0]
-        error = suite.scores.number(best.key.runner, RMSE)
+        error = number(suite.reader, best, RMSE)
         assert error is not None, "ordered rows have errors"
         runner_up = f", and no other model has a result ({_runs(best)})"
         found = suite.ratio(best, order[1]) if len(order) > 1 else None
         if found is not None:
-            runner_up = f", {_times(found)} times that of the next, *{order[1].title}* ({_apart(found)}; {_runs(best)})"
+            runner_up = (
+                f", {_times(found)} times that of the next, *{suite.name(order[1])}* ({_apart(found)}; {_runs(best)})"
+            )
         unit = f" {suite.words.units}" if suite.words.units else ""
         proposed = [row for row in order if row.family == PROPOSED]
         own = "" if best.family == PROPOSED else _behind(suite, proposed, best)
         yield (
-            f"{what[0].upper()}{what[1:]}: *{best.title}* has the least RMSE of {suite.words.target}, "
+            f"{what[0].upper()}{what[1:]}: *{suite.name(best)}* has the least RMSE of {suite.words.target}, "
             f"{_with_interval(error)}{unit}{runner_up}{own}."
         )
 

@@ -95,14 +95,12 @@ def test_the_cube_is_opened_once_for_a_prediction(
     runner.fit()
     opened: list[object] = []
 
-    of_rows = {"dual_branch": "SeriesPanel", "dual_branch_plus": "DevicePanel"}[name]
-
-    class Counted(getattr(estimator, of_rows)):  # type: ignore[misc]
+    class Counted(estimator.DevicePanel):
         def __init__(self, *arguments: object) -> None:
             super().__init__(*arguments)
             opened.append(self)
 
-    monkeypatch.setattr(estimator, of_rows, Counted)
+    monkeypatch.setattr(estimator, "DevicePanel", Counted)
     monkeypatch.setattr(dual_branch, "_PREDICTED_AT_ONCE", 100, raising=False)
     assert runner.predict(split.test).shape == (60, 46) and len(opened) == 1
     assert runner.trained_on() == ("cpu", "float32")

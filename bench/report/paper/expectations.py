@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from bench.data.views import DEFAULT_VIEW
 from bench.errors import BenchError, unknown
 from bench.report.table import Column, Row, Table, Value, words
 from bench.runners import registry
@@ -181,8 +182,12 @@ def _judge(wanted: Expectation, tables: Mapping[str, Table]) -> Judgement:
 
 
 def _row(table: Table, name: str) -> Row | None:
-    """The row of a runner; one that is not done in full has not run, since more repetitions may change its mean."""
-    return next((row for row in table.rows if row.name == name and row.complete), None)
+    """The row of a runner, of several views that of the default one.
+
+    A row that is not done in full has not run, since more repetitions may change its mean.
+    """
+    names = (name, f"{name} ({DEFAULT_VIEW})")
+    return next((row for row in table.rows if row.name in names and row.complete), None)
 
 
 def table(outcomes: Sequence[Judgement], source: str, circumstances: str) -> Table:

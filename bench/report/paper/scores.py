@@ -18,6 +18,10 @@ from bench.scoring.interval import Interval
 class Scores:
     """The rows of one suite and one training sample size, with the default feature view if it is there.
 
+    Attributes:
+        view: of the rows that stand for the paper's models.
+        of_all_views: rows with results, also those of other views.
+
     Args:
         selection: the jobs.
         reader: their statistics.
@@ -29,6 +33,7 @@ class Scores:
         views = {row.key.view for row in found if row.key.view}
         self.view = DEFAULT_VIEW if DEFAULT_VIEW in views or not views else min(views)
         self._reader = reader
+        self.of_all_views = tuple(found)
         self._rows = {row.key.runner: row for row in found if row.key.view in (None, self.view)}
 
     @property
