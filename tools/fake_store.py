@@ -12,7 +12,6 @@ of each as JSON.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import json
 import os
@@ -37,6 +36,7 @@ from bench.store.names import PREDICTIONS, RECORD, STATISTICS
 from bench.store.records import Manifest, Record
 from bench.store.store import Store
 from bench.system import clock
+from bench.system.disk import sha256
 from bench.system.host import this_host
 from bench.version import __version__
 
@@ -63,25 +63,27 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
     cells, times = np.repeat(split.test.cells, len(split.test.times)), np.tile(split.test.times, len(split.test.cells))
     tested = pd.DataFrame({"cell": cells.astype(np.int32), "time": times.astype(np.int32)})
     tested["target"], tested["prediction"] = split.test.of(cube.target).ravel(), noisy["test"].ravel()
-    predictions = _parquet(pa.Table.from_pandas(tested, preserve_index=False))
-    files, machine, now = {PREDICTIONS: hashlib.sha256(predictions).hexdigest()}, this_host(), clock.now()
+    error = (tested["prediction"] - tested["target"]).astype(np.float64)
+    machine, now = this_host(), clock.now()
     write_dataset_record(store, cube)
     (root / "kinds").mkdir(exist_ok=True)
-    (root / "kinds" / PREDICTIONS).write_bytes(predictions)
-    kinds: list[tuple[float, Path, str]] = []
+    kinds: list[tuple[float, dict[str, Path], dict[str, str]]] = []
     for number, factor in enumerate(generator.uniform(0.8, 1.2, _KINDS)):
         own = sums
         for name, power in _SCALED.items():
             scaled = pa.array(sums.column(name).to_numpy() * factor**power)
             own = own.set_column(own.schema.get_field_index(name), own.schema.field(name), scaled)
-        path = root / "kinds" / f"{number}-{STATISTICS}"
-        path.write_bytes(_parquet(own))
-        kinds.append((float(factor), path, hashlib.sha256(path.read_bytes()).hexdigest()))
+        wrong = tested.assign(prediction=(tested["target"] + factor * error).astype(np.float32))
+        tables = {STATISTICS: own, PREDICTIONS: pa.Table.from_pandas(wrong, preserve_index=False)}
+        paths = {name: root / "kinds" / f"{number}-{name}" for name in tables}
+        for name, table in tables.items():
+            paths[name].write_bytes(_parquet(table))
+        kinds.append((float(factor), paths, {name: sha256(path) for name, path in paths.items()}))
     for number, job in enumerate(jobs):
         folder = store.jobs_dir / job.id
         if folder.exists():  # an earlier call was cut off
             continue
-        factor, path, digest = kinds[number % _KINDS]
+        factor, paths, files = kinds[number % _KINDS]
         record = Record(
             job_id=job.id,
             job=job,
@@ -96,15 +98,15 @@ def fill(root: Path, repetitions: int, dataset: str = DATASET) -> int:
             threads=1,
             started=now,
             finished=now,
-            files=files | {STATISTICS: digest},
+            files=files,
             host=machine,
             bench_version=__version__,
         )
         # Not by `Store.publish`: it syncs each file to disk, which invented numbers need not.
         work = store.work_dir / f"{job.id}-new"
         work.mkdir(exist_ok=True)
-        (work / STATISTICS).hardlink_to(path)
-        (work / PREDICTIONS).hardlink_to(root / "kinds" / PREDICTIONS)
+        for name, path in paths.items():
+            (work / name).hardlink_to(path)
         (work / RECORD).write_text(record.model_dump_json(indent=1))
         work.rename(folder)
     store.add_manifest(

@@ -29,7 +29,7 @@ INDEX = "index.jsonl"
 FEWEST = 100
 """Jobs from which on there is an index; fewer are read one by one as quickly."""
 _MOST_BYTES = 4_000_000_000
-_CHECKS = 2
+_CHECKS = 3
 """Raise it when files beside a record are checked for more: those that were checked before are checked again."""
 Stamp = tuple[int, ...]
 

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pandas as pd
 
 from bench.errors import BenchError, unknown
 from bench.scoring.metrics import STATISTICS
+from bench.store.agreement import Totals, require_sums_of
 from bench.store.columns import UNREADABLE, Columns
 from bench.store.reading import CorruptRecord, read_manifest, read_record
 from bench.store.records import Manifest, Record
@@ -65,8 +68,13 @@ class Reference:
         return [line for line in lines if f" --suite {suite} " in line]
 
     def manifests(self) -> list[Manifest]:
-        """All manifests, oldest first."""
-        return [read_manifest(path) for path in sorted((self.root / "manifests").glob("*.json"))]
+        """All manifests, oldest first.
+
+        Raises:
+            CorruptRecord: one is damaged.
+        """
+        with _restoring():
+            return [read_manifest(path) for path in sorted((self.root / "manifests").glob("*.json"))]
 
     def record(self, job_id: str) -> Record | None:
         """The record of a job, or None if it is not in the reference.
@@ -75,7 +83,8 @@ class Reference:
             CorruptRecord: it is damaged.
         """
         path = self.root / "records" / f"{job_id}.json"
-        return read_record(path, job_id) if is_regular(path) else None
+        with _restoring():
+            return read_record(path, job_id) if is_regular(path) else None
 
     def records_of(self, ids: Iterable[str]) -> tuple[dict[str, Record], dict[str, str]]:
         """The records of those of some jobs that are in the reference, by id; none of them may be damaged.
@@ -94,7 +103,7 @@ class Reference:
         """The sums of a job.
 
         Raises:
-            CorruptRecord: the reference has none of it.
+            CorruptRecord: the reference has none of it, or they are not what its record says.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -111,7 +120,31 @@ class Reference:
                 raise CorruptRecord(f"{path} is missing or damaged; restore it from the repository.") from error
         if record.job_id not in self._sums[suite]:
             raise CorruptRecord(f"{self.root / SUMS.format(suite=suite)} has no sums of job {record.job_id}.")
-        return self._sums[suite][record.job_id].reset_index(drop=True)
+        own = self._sums[suite][record.job_id].reset_index(drop=True)
+        try:
+            require_sums_of(record, partial(_totals, own))
+        except ValueError as error:
+            raise CorruptRecord(
+                f"Record {record.job_id} of reference {self.root} is not that of its sums ({error}); restore both from "
+                "the repository."
+            ) from error
+        return own
+
+
+@contextlib.contextmanager
+def _restoring() -> Iterator[None]:
+    """A damaged committed file is restored: no run repeats its job."""
+    try:
+        yield
+    except CorruptRecord as error:
+        what = str(error).rpartition("; `bench run`")[0] or str(error).rstrip(".")
+        raise CorruptRecord(f"{what}; restore it from the repository.") from error
+
+
+def _totals(sums: pd.DataFrame, part: str, group: str) -> Totals | None:
+    """As `CheckedSums.totals`, of the sums of one job."""
+    rows = sums[(sums["part"] == part) & (sums["group"] == group) & (sums["weighting"] == "plain")]
+    return {name: float(rows[name].sum()) for name in STATISTICS} if len(rows) else None
 
 
 def sums_file(tables: Mapping[str, pd.DataFrame]) -> bytes:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from bench.store.agreement import Totals, require_metrics, require_sums_of, totals_of
 from bench.store.columns import UNREADABLE, Columns
 from bench.store.extent import Extent
 from bench.store.names import HISTORY, IMPORTANCE, PREDICTIONS, STATISTICS
@@ -99,8 +101,39 @@ def damaged_file(path: Path, why: str | None = None) -> CorruptRecord:
     return CorruptRecord(f"File {path} is missing or damaged{reason}; `bench run` sets the job aside and repeats it.")
 
 
-def require_sums(columns: Columns, owner: str | None = None) -> int:
-    """Checks a table of sums; returns the number of test samples in its group of all.
+@dataclass(frozen=True)
+class CheckedSums:
+    """The rows of a table of sums that makes sense, found by part and group.
+
+    Attributes:
+        columns: of the table.
+        part: (n_rows,) number of each row's part, and the parts by number.
+        group: likewise.
+        plain: (n_rows,) whether every sample counts the same.
+    """
+
+    columns: Columns
+    part: tuple[npt.NDArray[np.int64], list[str]]
+    group: tuple[npt.NDArray[np.int64], list[str]]
+    plain: npt.NDArray[np.bool_]
+
+    def totals(self, part: str, group: str) -> Totals | None:
+        """What the unweighted sums of a part and group add up to; None where the table has none of them."""
+        from bench.scoring.metrics import STATISTICS as SUMS
+
+        wanted = self.plain.copy()
+        for (numbers, names), name in ((self.part, part), (self.group, group)):
+            if name not in names:
+                return None
+            wanted &= numbers == names.index(name)
+        if not wanted.any():
+            return None
+        n = self.columns.whole("n", 1)[wanted].sum()
+        return {"n": float(n)} | {name: float(self.columns.numbers(name)[wanted].sum()) for name in SUMS[1:]}
+
+
+def require_sums(columns: Columns, owner: str | None = None) -> CheckedSums:
+    """Checks a table of sums.
 
     Args:
         columns: of the table.
@@ -120,21 +153,17 @@ def require_sums(columns: Columns, owner: str | None = None) -> int:
         keys.append(columns.texts(owner)[0])
     if _repeated(keys):
         raise ValueError("sums of one key stand there twice")
-    n = columns.whole("n", 1)
+    columns.whole("n", 1)
     for name in SUMS[1:]:
         columns.numbers(name, least=0 if name in _NOT_NEGATIVE else -np.inf)
     if "test" not in parts:
         raise ValueError("it has no sums of the test part")
-    if "all" not in groups or "plain" not in weightings:
-        return 0
-    wanted = (part == parts.index("test")) & (group == groups.index("all")) & (weighting == weightings.index("plain"))
-    return int(n[wanted].sum())
+    plain = weighting == weightings.index("plain") if "plain" in weightings else np.zeros(columns.n_rows, bool)
+    return CheckedSums(columns, (part, parts), (group, groups), plain)
 
 
 def _statistics(columns: Columns, record: Record, extent: Extent | None) -> None:
-    tested = require_sums(columns)
-    if not record.job.targets and record.n_test is not None and tested != record.n_test:
-        raise ValueError(f"the record says {record.n_test} test samples, its sums are over {tested}")
+    require_sums_of(record, require_sums(columns).totals)
 
 
 def _predictions(columns: Columns, record: Record, extent: Extent | None) -> None:
@@ -146,8 +175,16 @@ def _predictions(columns: Columns, record: Record, extent: Extent | None) -> Non
     if targets:
         keys.insert(0, columns.texts("variable", targets)[0])
     _require_single(keys)
-    columns.numbers("target")
-    columns.numbers("prediction")
+    target, prediction = columns.numbers("target"), columns.numbers("prediction")
+    variable, variables = columns.texts("variable", targets) if targets else (None, ["all"])
+
+    def totals(part: str, group: str) -> Totals | None:
+        if part != "test" or group not in variables:
+            return None
+        own = slice(None) if variable is None else variable == variables.index(group)
+        return totals_of(target[own], prediction[own])
+
+    require_metrics(record, totals, "its predictions")
     for name in columns.numeric({"target", "prediction"}):
         columns.numbers(name, gaps=True, least=0 if name == "deviation" else -np.inf)
 

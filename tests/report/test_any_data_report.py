@@ -31,6 +31,7 @@ from bench.store.store import Store
 from bench.system.disk import sha256
 from tests.store.test_store import make_job, make_record
 from tests.support.cubes import make_houses, make_months, make_towers
+from tools.update_reference import write_numbers
 
 
 def put(store: Store, cube: Cube, job: Job, errors: np.ndarray) -> None:
@@ -49,7 +50,15 @@ def put(store: Store, cube: Cube, job: Job, errors: np.ndarray) -> None:
     store.publish(work, make_record(job, files=files, n_train=len(split.train), n_test=len(split.test)))
 
 
-def filled(folder: Path, cube: Cube, suite: str, splits: list[dict], runners: dict[str, int], skip: int = 0) -> Store:  # type: ignore[type-arg]
+def filled(
+    folder: Path,
+    cube: Cube,
+    suite: str,
+    splits: list[dict],  # type: ignore[type-arg]
+    runners: dict[str, int],
+    skip: int = 0,
+    created: str = "2026-01-01T00:00:00Z",
+) -> Store:
     """A store of a suite: runner → repetitions on every split; the last ``skip`` jobs are planned and never ended."""
     store = Store(folder, create=True)
     jobs = [
@@ -61,7 +70,7 @@ def filled(folder: Path, cube: Cube, suite: str, splits: list[dict], runners: di
     ]  # fmt: skip
     store.add_manifest(
         Manifest(
-            created="2026-01-01T00:00:00Z",
+            created=created,
             suite=suite,
             dataset_spec=cube.name,
             dataset_reason="for tests",
@@ -113,6 +122,45 @@ def test_a_repetition_that_lacks_a_fold_is_left_out_and_named(tmp_path: Path) ->
     gwr = next(row for row in rows(select(store, "full")) if row.key.runner == "gwr")
     assert (gwr.runs, len(gwr.records), gwr.planned) == (1, 4, 8)
     assert any("repetition 1 of gwr: folds 4 are not done" in problem for problem in gwr.problems)
+
+
+def test_a_row_that_ran_fewer_folds_than_others_is_left_out_and_named(tmp_path: Path) -> None:
+    cube = make_towers(40)
+    every, store = folds_of(cube, "places:4"), tmp_path / "runs"
+    filled(store, cube, "full", every[1:2], {"gwr": 1})
+    fewer = select(Store(store), "full")
+    assert [row.runs for row in rows(fewer)] == [1]  # where all rows are of one fold, they are of the same samples
+    assert "in 4 folds, of which only fold 2 was run" in words_of(Store(store), fewer).split
+    both = filled(store, cube, "full", every, {"climatology": 1}, created="2026-01-02T00:00:00Z")
+    selection = select(both, "full")
+    found = {row.key.runner: row for row in rows(selection)}
+    assert found["climatology"].runs == 1 and not found["gwr"].records
+    assert found["gwr"].problems == ("repetition 0 of gwr: folds 1, 3, 4 are not done, so that it is left out",)
+    assert words_of(both, selection).split.endswith("in 4 folds")
+
+
+def test_beside_a_reference_rows_are_compared_on_the_folds_that_both_have(tmp_path: Path) -> None:
+    cube = make_towers(40)
+    every = folds_of(cube, "places:4")
+    committed = filled(tmp_path / "committed", cube, "full", every, {"climatology": 1})
+    write_numbers(committed, [{"full": select(committed, "full")}], tmp_path / "reference")
+    tables = {}
+    for name, splits in (("own", every[1:2]), ("same", every)):
+        own = filled(tmp_path / name, cube, "full", splits, {"gwr": 1})
+        options = ReportOptions(figures=False, with_reference=str(tmp_path / "reference"), out=tmp_path / f"{name}-out")
+        tables[name] = write_report(own, options).tables["reference_full"].rows
+    mine, theirs = tables["own"]
+    record = next(item for item in committed.records() if item.job.split["fold"] == 2)
+    assert len(mine.jobs) == 1 and record.job_id in theirs.jobs and len(theirs.jobs) == 2
+    assert theirs.values["value"].value == pytest.approx(rmse_of(committed, record.job_id), rel=1e-6)
+    difference = rmse_of(Store(tmp_path / "own"), mine.jobs[0]) - rmse_of(committed, record.job_id)
+    assert theirs.values["rmse"].value == pytest.approx(difference, rel=1e-5)
+    assert len(tables["same"][1].jobs) == 8
+
+
+def rmse_of(store: Store, job_id: str) -> float:
+    frame = pd.read_parquet(store.jobs_dir / job_id / "predictions.parquet")
+    return float(np.sqrt(((frame["prediction"] - frame["target"]).astype(np.float64) ** 2).mean()))
 
 
 def test_a_check_compares_jobs_of_one_fold_and_nothing_with_a_paper_that_has_other_data(tmp_path: Path) -> None:

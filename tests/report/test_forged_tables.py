@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,9 @@ FORGED: dict[str, dict[str, Frame | Callable[[bytes], bytes]]] = {
         "nested": nested("weight"),
         "two columns": twice("n"),
         "an index": hidden("block"),
+        "another model's errors": lambda frame: frame.assign(squared_error=2 * frame["squared_error"]),
+        "weights twice": lambda frame: frame.assign(weight=2 * frame["weight"]),
+        "another bias": lambda frame: frame.assign(error=frame["error"] + 1.0),
     },
     PREDICTIONS: {
         "no prediction": lambda frame: frame.drop(columns="prediction"),
@@ -156,6 +160,8 @@ FORGED: dict[str, dict[str, Frame | Callable[[bytes], bytes]]] = {
         "objects": nested("prediction"),
         "two columns": twice("cell"),
         "an index": hidden("cell"),
+        "another model's": lambda frame: frame.assign(prediction=(frame["prediction"] + 1).astype(np.float32)),
+        "other targets": lambda frame: frame.assign(target=(2 * frame["target"]).astype(np.float32)),
     },
     IMPORTANCE: {
         "a feature less": lambda frame: frame.drop(columns="Rs"),
@@ -202,6 +208,17 @@ def test_the_job_is_left_out_with_a_sentence_and_the_other_is_shown(two_jobs: St
         assert "\n" not in sentence and len(sentence) < 600, kind
         damaged = Store(store.root).survey({job_id})[1]
         assert list(damaged) == [job_id], kind  # as the next run plans, which sets it aside
+
+
+@pytest.mark.parametrize(("part", "name"), [("test", "rmse"), ("test", "bias")])
+def test_a_metric_that_is_not_that_of_the_tables_costs_its_job(store: Store, part: str, name: str) -> None:
+    job_id = next(record.job_id for record in store.records())
+    path = store.jobs_dir / job_id / "record.json"
+    record = json.loads(path.read_text())
+    record["metrics"][part][name] += 0.001
+    path.write_text(json.dumps(record))
+    damaged = Store(store.root).survey({job_id})[1]
+    assert list(damaged) == [job_id] and f"the record says {part} {name} " in damaged[job_id]
 
 
 def test_a_report_names_the_damaged_job_and_has_the_rest(store: Store) -> None:

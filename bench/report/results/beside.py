@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.report.results.across import Side, common_runs, difference_across, disagreements
 from bench.report.results.comparison import Measure, interval_value, number, with_holm
@@ -69,7 +69,7 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     for ours in fresh or mine:
         lines += _rows(own, reference, ours, theirs, groups, weighting)
     if not lines:
-        return Beside(None, (f"Suite {suite} has no row of the sample sizes of reference {name}.", *made))
+        return Beside(None, (f"Suite {suite} has no row of the sample sizes and folds of reference {name}.", *made))
     words, first = words_of(own.reader.store, own.selection), own.selection.jobs[0]
     columns: list[Column] = []
     for after, (_, said) in group_of.items():
@@ -105,14 +105,21 @@ def _rows(
     groups: dict[str, str],
     weighting: str,
 ) -> list[Row]:
-    """The block of one own row: itself, then every row of the reference with the same size of the sample."""
+    """The block of one own row: itself, then every row of the reference with the same size of the sample.
+
+    Where one of the two has folds that the other has not, both are compared on those that they share.
+    """
     family = f"{_label(ours)} − reference"
     compared = ours.key.train_cells, ours.key.design
     others = [row for row in theirs if (row.key.train_cells, row.key.design) == compared]
     lines = [Row(_label(ours), family, _values(own, ours, groups, weighting), False, "own row", _jobs(ours))]
-    for row in others:
+    for whole in others:
+        shared = _folds(whole) & _folds(ours)
+        row, same = _on_folds(whole, shared), _on_folds(ours, shared)
+        if not shared:
+            continue
         values = _values(reference, row, groups, weighting)
-        before, after = common_runs(row, ours) if _is_paired(row, ours) else (row, ours)
+        before, after = common_runs(row, same) if _is_paired(row, same) else (row, same)
         for suffix, group in groups.items() if before.records and after.records else ():
             for metric in _METRICS:
                 difference, ratio = difference_across(reference, own, before, after, metric, weighting, group)
@@ -121,8 +128,24 @@ def _rows(
                 if ratio is not None and metric == "rmse":
                     values[f"ratio{suffix}"] = interval_value(ratio)
                     values[f"p{suffix}"] = Value(ratio.p)
-        lines.append(Row(_label(row), family, values, False, "", (*_jobs(ours), *_jobs(row))))
-    return with_holm(lines, groups) if others else []
+        note = (
+            ""
+            if shared == _folds(ours)
+            else f"fold{'s' * (len(shared) > 1)} {', '.join(map(str, sorted(shared)))} only"
+        )
+        lines.append(Row(_label(row), family, values, False, note, (*_jobs(same), *_jobs(row))))
+    return with_holm(lines, groups) if len(lines) > 1 else []
+
+
+def _folds(row: RowResult) -> frozenset[int]:
+    """The folds that a row's results are of; {0} where its split has none: folds count from 1."""
+    return frozenset(record.job.split.get("fold", 0) for record in row.records)
+
+
+def _on_folds(row: RowResult, folds: frozenset[int]) -> RowResult:
+    """A row with its results of some folds only."""
+    kept = tuple(record for record in row.records if record.job.split.get("fold", 0) in folds)
+    return row if len(kept) == len(row.records) else replace(row, records=kept)
 
 
 def _is_paired(row: RowResult, ours: RowResult) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from bench.data.rhythm import EIGHT_DAY, Rhythm
@@ -94,8 +95,18 @@ def words_of(store: Store, selection: Selection) -> DataWords:
         and selection.manifest.target_name == PAPER_TARGET
     )
     split = f"test year {job.split['test_year']}" if "test_year" in job.split else describe(job.split, unit)
+    if "folds" in job.split:
+        split += _some_folds({job.split["fold"] for job in selection.jobs if "fold" in job.split}, job.split["folds"])
     manifest = selection.manifest
     return DataWords(rhythm, split, of_paper, planar, unit, manifest.target_name, units(manifest.target_units))
+
+
+def _some_folds(asked: Collection[int], folds: int) -> str:
+    """What to add to a split in words where no row was asked for all of its folds."""
+    if len(asked) == folds:
+        return ""
+    named = f"{'fold' if len(asked) == 1 else 'folds'} {', '.join(map(str, sorted(asked)))}"
+    return f", of which only {named} {'was' if len(asked) == 1 else 'were'} run"
 
 
 def units(text: str) -> str:

@@ -22,7 +22,7 @@ class RowResult:
         family: as printed.
         step_means: whether the model is fitted on means over the training years.
         planned: number of jobs that should be there: repetitions, times folds where the split has some.
-        records: those that are done; of repetitions whose folds are not all done, none.
+        records: those that are done; of repetitions that lack a fold which another row of the table has, none.
         problems: status and reason of the others.
     """
 
@@ -55,6 +55,7 @@ def rows(selection: Selection) -> list[RowResult]:
     grouped: dict[RowKey, list[Job]] = {}
     for job in selection.jobs:
         grouped.setdefault(RowKey.of(job), []).append(job)
+    every_fold = {job.split["fold"] for job in selection.jobs if "fold" in job.split}
     found = []
     for key, jobs in grouped.items():
         entry = registry.entries().get(key.runner)
@@ -74,7 +75,9 @@ def rows(selection: Selection) -> list[RowResult]:
                 problems.append(f"{job.label}: {record.status}: {record.reason}")
             else:
                 done.append(record)
-        done, broken = _whole_repetitions(jobs, done)
+        # Tables of fluxes say of which folds a row is, and compare rows on those that they share.
+        own_folds = {job.split["fold"] for job in jobs if "fold" in job.split}
+        done, broken = _whole_repetitions(key.runner, done, own_folds if key.design is not None else every_fold)
         problems += broken
         row = entry or selection.titles.get(key.runner)
         title, family = (row.title, row.family) if row else (key.runner, "Tabular Machine Learning")
@@ -83,21 +86,25 @@ def rows(selection: Selection) -> list[RowResult]:
     return found
 
 
-def _whole_repetitions(jobs: Sequence[Job], done: Sequence[Record]) -> tuple[list[Record], list[str]]:
+def _whole_repetitions(runner: str, done: Sequence[Record], folds: set[int]) -> tuple[list[Record], list[str]]:
     """The records of repetitions of which every fold is done, and a sentence for each of the others.
 
     A number over some of the folds is a number over other samples than its neighbours' in the table.
+
+    Args:
+        runner: whose repetitions they are.
+        done: its records.
+        folds: that a repetition has; empty where nothing is tested in folds.
     """
-    if not any("fold" in job.split for job in jobs):
+    if not folds:
         return list(done), []
-    folds = {job.split["fold"] for job in jobs}
     have: dict[int, set[int]] = {}
     for record in done:
         have.setdefault(record.job.repetition, set()).add(record.job.split["fold"])
     partial = {repetition for repetition, known in have.items() if known != folds}
     sentences = [
-        f"repetition {repetition} of {jobs[0].runner}: folds "
-        f"{', '.join(map(str, sorted(folds - have[repetition])))} are not done, so that it is left out"
+        f"repetition {repetition} of {runner}: folds {', '.join(map(str, sorted(folds - have[repetition])))} are not "
+        "done, so that it is left out"
         for repetition in sorted(partial)
     ]
     return [record for record in done if record.job.repetition not in partial], sentences
