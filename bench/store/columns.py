@@ -25,7 +25,7 @@ _SHOWN = 60
 """Characters of a name or value in a sentence."""
 
 
-class Columns:
+class TableColumns:
     """The columns of a Parquet file; they are decoded when the first is asked for.
 
     Args:

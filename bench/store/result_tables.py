@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.store.agreement import Totals, require_metrics, require_sums_of, totals_of
-from bench.store.columns import UNREADABLE, Columns
+from bench.store.columns import UNREADABLE, TableColumns
 from bench.store.extent import Extent
 from bench.store.names import HISTORY, IMPORTANCE, PREDICTIONS, STATISTICS
 from bench.store.reading import CorruptRecord
@@ -54,7 +54,7 @@ def require_table(path: Path, name: str, record: Record, extent: Extent | None) 
         return
     try:
         with pq.ParquetFile(path) as file:
-            check(Columns(file, path.stat().st_size), record, extent)
+            check(TableColumns(file, path.stat().st_size), record, extent)
     except (pa.ArrowException, *UNREADABLE) as error:
         raise damaged_file(path, str(error)) from error
 
@@ -80,7 +80,7 @@ def sums_in(content: bytes, path: Path) -> pd.DataFrame:
 
     try:
         with pq.ParquetFile(io.BytesIO(content)) as file:
-            require_sums(Columns(file, len(content)))
+            require_sums(TableColumns(file, len(content)))
         table = pq.read_table(pa.BufferReader(content), read_dictionary=["part", "group", "weighting"])
         frame: pd.DataFrame = table.to_pandas()
     except (pa.ArrowException, *UNREADABLE) as error:
@@ -112,7 +112,7 @@ class CheckedSums:
         plain: (n_rows,) whether every sample counts the same.
     """
 
-    columns: Columns
+    columns: TableColumns
     part: tuple[npt.NDArray[np.int64], list[str]]
     group: tuple[npt.NDArray[np.int64], list[str]]
     plain: npt.NDArray[np.bool_]
@@ -132,7 +132,7 @@ class CheckedSums:
         return {"n": float(n)} | {name: float(self.columns.numbers(name)[wanted].sum()) for name in SUMS[1:]}
 
 
-def require_sums(columns: Columns, owner: str | None = None) -> CheckedSums:
+def require_sums(columns: TableColumns, owner: str | None = None) -> CheckedSums:
     """Checks a table of sums.
 
     Args:
@@ -162,11 +162,11 @@ def require_sums(columns: Columns, owner: str | None = None) -> CheckedSums:
     return CheckedSums(columns, (part, parts), (group, groups), plain)
 
 
-def _statistics(columns: Columns, record: Record, extent: Extent | None) -> None:
+def _statistics(columns: TableColumns, record: Record, extent: Extent | None) -> None:
     require_sums_of(record, require_sums(columns).totals)
 
 
-def _predictions(columns: Columns, record: Record, extent: Extent | None) -> None:
+def _predictions(columns: TableColumns, record: Record, extent: Extent | None) -> None:
     targets = record.job.targets
     most = None if record.n_test is None else record.n_test * max(1, len(targets))
     if most is not None and (columns.n_rows > most or (not targets and columns.n_rows < most)):
@@ -189,7 +189,7 @@ def _predictions(columns: Columns, record: Record, extent: Extent | None) -> Non
         columns.numbers(name, gaps=True, least=0 if name == "deviation" else -np.inf)
 
 
-def _importance(columns: Columns, record: Record, extent: Extent | None) -> None:
+def _importance(columns: TableColumns, record: Record, extent: Extent | None) -> None:
     if record.n_test is not None and columns.n_rows != record.n_test:
         raise ValueError(f"the record says {record.n_test} test samples, {columns.n_rows} are stored")
     _require_single(_sample(columns, extent))
@@ -197,14 +197,14 @@ def _importance(columns: Columns, record: Record, extent: Extent | None) -> None
         columns.numbers(name, gaps=True)
 
 
-def _history(columns: Columns, record: Record, extent: Extent | None) -> None:
+def _history(columns: TableColumns, record: Record, extent: Extent | None) -> None:
     columns.texts("member")
     columns.whole("epoch", 1)
     columns.numbers("training_loss", gaps=True)
     columns.numbers("held_out_error", gaps=True)
 
 
-def _sample(columns: Columns, extent: Extent | None) -> list[npt.NDArray[np.int64]]:
+def _sample(columns: TableColumns, extent: Extent | None) -> list[npt.NDArray[np.int64]]:
     bounds = (None, None) if extent is None else (extent.n_cells, extent.n_times)
     return [columns.whole(name, 0, below) for name, below in zip(_SAMPLE, bounds, strict=True)]
 
@@ -233,7 +233,7 @@ def _repeated(keys: list[npt.NDArray[np.int64]]) -> int:
     return len(together) - len(np.unique(together))
 
 
-_CHECKS: dict[str, Callable[[Columns, Record, Extent | None], None]] = {
+_CHECKS: dict[str, Callable[[TableColumns, Record, Extent | None], None]] = {
     STATISTICS: _statistics,
     PREDICTIONS: _predictions,
     IMPORTANCE: _importance,

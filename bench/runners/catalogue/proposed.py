@@ -83,7 +83,7 @@ PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
         # 20 epochs at 493 samples a second (tables/reference/perf/train.json).
         Cost(20, 40_500, memory_gb=2.5),
         {
-            "options": _WINDOWS | {"k": 4, "width": 8, "blocks": 1},
+            "options": _WINDOWS | {"window": 3, "k": 4, "width": 8, "blocks": 1},
             "node_share": 0.2,
             "training": {"epochs": 2, "patience": 1, "least_steps": _SMOKE_STEPS},
         },
