@@ -82,7 +82,7 @@ def bench(tmp_path: Path) -> Bench:
     """Calls ``bench`` in a process of its own; the store is a folder of this test."""
 
     def call(
-        *arguments: str, plugins: str = "", timeout: float = 300, **environment: str
+        *arguments: str, plugins: str = "", timeout: float = 550, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         variables = bench_environment(tmp_path, plugins) | environment
         return subprocess.run(

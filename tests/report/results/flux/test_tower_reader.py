@@ -32,6 +32,7 @@ from tests.support.flux_store import (
     make_flux_towers,
     publish_flux,
     split_of,
+    statistics_of_predictions,
 )
 
 
@@ -196,11 +197,14 @@ def test_other_values_and_other_towers_are_found(tmp_path: Path) -> None:
     selection = select(store, "flux")
     assert differing_values(store, selection) == (2, ())
     record = selection.records[jobs[-1].id]
-    path = store.root / "cells" / record.job_id / "predictions.parquet"
-    frame = pd.read_parquet(path)
-    frame[frame["cell"] != frame["cell"].iloc[0]].to_parquet(path, index=False)
-    changed = record.model_copy(update={"files": record.files | {"predictions.parquet": sha256(path)}})
-    (path.parent / "record.json").write_text(changed.model_dump_json())
+    folder = store.root / "cells" / record.job_id
+    frame = pd.read_parquet(folder / "predictions.parquet")
+    frame = frame[frame["cell"] != frame["cell"].iloc[0]]
+    frame.to_parquet(folder / "predictions.parquet", index=False)
+    statistics_of_predictions(frame).to_parquet(folder / "statistics.parquet", index=False)
+    files = {name: sha256(folder / name) for name in record.files}
+    changed = record.model_copy(update={"files": files, "metrics": {}})  # sound, but of fewer towers
+    (folder / "record.json").write_text(changed.model_dump_json())
     selection, reader = select(store, "flux"), TowerReader(store)
     n_splits, sentences = differing_values(store, selection)
     assert n_splits == 2 and len(sentences) == 1 and changed.job_id in sentences[0]
