@@ -254,7 +254,9 @@ def _title(runner: str) -> str:
 
 
 def _times(found: Interval) -> str:
-    return _with_interval(found, 2)
+    """A ratio with two digits; with three where its interval would seem to end at 1."""
+    ends_at_1 = found.known and "1.00" in (f"{found.low:.2f}", f"{found.high:.2f}")
+    return _with_interval(found, 3 if ends_at_1 else 2)
 
 
 def _with_interval(found: Interval, digits: int = 3) -> str:
