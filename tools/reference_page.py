@@ -17,8 +17,9 @@ from pathlib import Path
 from bench.report.reporting import ReportOptions, selections, write_report
 from bench.store.names import STATISTICS
 from bench.store.records import Record
-from bench.store.reference import Reference
+from bench.store.reference import SUMS, Reference
 from bench.store.store import Store
+from bench.suites.flux import SUITE as FLUX
 
 
 def page_of(folder: Path) -> bytes:
@@ -46,9 +47,12 @@ def page_of(folder: Path) -> bytes:
         return (Path(place) / "report" / "report.html").read_bytes()
 
 
-def has_sums(folder: Path) -> bool:
-    """Whether a page can be made of a reference: those of version 0.1 kept no sums."""
-    return any(folder.glob("sums_*.parquet"))
+def makes_page(folder: Path) -> bool:
+    """Whether a page can be made of a reference.
+
+    Those of version 0.1 kept no sums, and tables of fluxes are made of predictions, which no reference keeps.
+    """
+    return any(path.name != SUMS.format(suite=FLUX) for path in folder.glob(SUMS.format(suite="*")))
 
 
 def _as_store(reference: Reference, root: Path) -> Store:

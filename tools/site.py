@@ -21,7 +21,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # mkdocs runs this file by its path
 
-from tools.reference_page import has_sums, page_of  # noqa: E402
+from tools.reference_page import makes_page, page_of  # noqa: E402
 
 PAGE = "report.html"
 NOTEBOOK = "docs/quickstart.ipynb"
@@ -39,7 +39,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         if (ROOT / source).is_file():
             files.append(File.generated(config, source, abs_src_path=str(ROOT / source)))
     for folder in sorted(path.parent for path in (ROOT / "tables" / "reference").glob("*/manifests")):
-        if has_sums(folder):
+        if makes_page(folder):
             place = str((folder / PAGE).relative_to(ROOT))
             files.append(File.generated(config, place, content=page_of(folder)))
     files.append(File.generated(config, "index.md", content=(ROOT / "README.md").read_text(encoding="utf-8")))
@@ -95,7 +95,7 @@ def _gallery() -> str:
     ]
     for folder in sorted((ROOT / "tables" / "reference").glob("*/figures")):
         parts.append(f"## {folder.parent.name}\n")
-        if has_sums(folder.parent):
+        if makes_page(folder.parent):
             parts.append(f"[Every table of these runs on one page](../{(folder.parent / PAGE).relative_to(ROOT)})\n")
         for picture in sorted(folder.glob("*.png")):
             name = picture.stem.replace("_", " ")

@@ -156,16 +156,23 @@ def _update_readme(folder: Path) -> None:
     readme.write_text(_between(readme.read_text(), BEGIN, END, table))
 
 
-def _update_answers() -> None:
-    """Repeats the answers of the committed references.
+def answers() -> tuple[str, str]:
+    """Returns what the committed references answer, for the README and for the findings.
 
-    Those that the paper's numbers stand beside are in the README, and all of them, those first, in the findings.
+    The README has those that the paper's numbers stand beside; the findings have all of them, those first.
     """
     folders = sorted(path.parent for path in (ROOT / "tables" / "reference").glob("*/answer.md"))
     of_paper = [folder for folder in folders if (folder / "check.md").is_file()]
     others = [folder for folder in folders if folder not in of_paper]
-    for page, chosen in ((ROOT / "README.md", of_paper), (ROOT / "docs" / "findings.md", [*of_paper, *others])):
-        text = "\n\n".join((folder / "answer.md").read_text().strip() for folder in chosen)
+    return _joined(of_paper), _joined([*of_paper, *others])
+
+
+def _joined(folders: Sequence[Path]) -> str:
+    return "\n\n".join((folder / "answer.md").read_text().strip() for folder in folders)
+
+
+def _update_answers() -> None:
+    for page, text in zip((ROOT / "README.md", ROOT / "docs" / "findings.md"), answers(), strict=True):
         page.write_text(_between(page.read_text(), ANSWER_BEGIN, ANSWER_END, text))
 
 

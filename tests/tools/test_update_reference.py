@@ -6,7 +6,7 @@ import pytest
 
 from bench.store.records import Manifest
 from tests.conftest import ROOT
-from tools.update_reference import ANSWER_BEGIN, ANSWER_END, BEGIN, END, _between, further_targets
+from tools.update_reference import ANSWER_BEGIN, ANSWER_END, BEGIN, END, _between, answers, further_targets
 
 
 def test_what_stands_between_two_markers_is_replaced_and_nothing_else() -> None:
@@ -18,11 +18,12 @@ def test_what_stands_between_two_markers_is_replaced_and_nothing_else() -> None:
 
 
 def test_readme_and_findings_repeat_the_answers_of_the_committed_results() -> None:
-    answers = [path.read_text().strip() for path in sorted((ROOT / "tables" / "reference").glob("*/answer.md"))]
-    for name in ("README.md", "docs/findings.md"):
+    for name, expected in zip(("README.md", "docs/findings.md"), answers(), strict=True):
         text = (ROOT / name).read_text()
-        assert _between(text, ANSWER_BEGIN, ANSWER_END, "\n\n".join(answers)) == text or not answers
+        assert expected.startswith("The paper claims") and text == _between(text, ANSWER_BEGIN, ANSWER_END, expected)
         assert text.index(ANSWER_BEGIN) < text.index(ANSWER_END)
+    readme, findings = answers()
+    assert findings.startswith(readme) and "towers" in findings and "towers" not in readme
 
 
 def test_targets_beside_the_first_have_tables_of_their_own() -> None:
