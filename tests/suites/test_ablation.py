@@ -45,7 +45,7 @@ def test_ids_of_existing_jobs_are_what_they_were() -> None:
         record = json.loads(path.read_text())
         assert Job.model_validate(record["cell"]).id == record["cell_id"] == path.stem
         found += path.stem == "0acbdd079ff12748"
-    assert found == 1
+    assert found >= 1  # a reference may keep what an earlier one has
 
 
 def test_the_base_and_equal_variants_are_run_once(large: None) -> None:
