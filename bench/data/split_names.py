@@ -127,11 +127,12 @@ def split_parameters(cube: Cube, name: SplitName, max_cells: int | None = None) 
     thinned = {"max_cells": max_cells if max_cells is not None and max_cells < cube.n_cells else None}
     where = f"Data set {cube.name!r}"
     if name.kind == "last-year":
-        years = sorted({int(year) for year in cube.year})
+        years = _until_last_measured(cube)
         if len(years) < 2:
+            held = f"the single year {years[0]}" if cube.n_times > 1 else "a single step"
             raise BenchError(
-                f"{where} holds the single year {years[0]}; the full suite needs at least two, the last one to test "
-                "on, or another --split, such as places:5 or share:0.2."
+                f"{where} holds {held}; a test on the last year needs at least two: use "
+                "--suite full with another --split, such as places:5 or share:0.2."
             )
         return [{"kind": "full", "test_year": years[-1]} | thinned]
     if name.kind == "last-year-of-each-place":
@@ -149,6 +150,15 @@ def split_parameters(cube: Cube, name: SplitName, max_cells: int | None = None) 
     else:
         own = {"near": name.numbers[0] if name.numbers else (0.0 if cube.is_planar else NEAR_KM)}
     return [{"kind": name.kind} | own | {"fold": fold, "folds": name.folds} | thinned for fold in name.each]
+
+
+def _until_last_measured(cube: Cube) -> list[int]:
+    """The years up to the last one in which a target is measured; all of them where none is, which others refuse."""
+    years = sorted({int(year) for year in cube.year})
+    for end in range(len(years), 0, -1):
+        if np.isfinite(cube.target[:, cube.year == years[end - 1]]).any():
+            return years[:end]
+    return years
 
 
 def _own_split(cube: Cube, kind: str, where: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from bench.data.splits import Layout
 from bench.errors import BenchError
 from bench.store.names import CELLS, DATASET, SAMPLES, TIMES
 from bench.store.place import STORED_STAYS
-from bench.store.reading import CorruptRecord
+from bench.store.reading import CorruptRecord, require_known_schema
 from bench.store.records import SCHEMA_VERSION
 from bench.store.store import Store
 from bench.system.disk import disk_errors, sha256, write_atomically
@@ -219,12 +218,7 @@ def read_dataset_record(store: Store, fingerprint: str) -> DatasetRecord | None:
     except OSError as error:
         raise _corrupt(folder, error) from error
     try:
-        version = json.loads(content)["schema_version"]
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise BenchError(
-                f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update "
-                "climate2gpp-bench."
-            )
+        require_known_schema(content, path)
         description = DatasetDescription.model_validate_json(content)
         if description.fingerprint != fingerprint:
             raise ValueError("it describes another data set")

@@ -59,14 +59,24 @@ def read_manifest(path: Path) -> Manifest:
     return _parse(Manifest, content, path)
 
 
+def require_known_schema(content: bytes, path: Path) -> None:
+    """Refuses a file that a newer version wrote.
+
+    Raises:
+        BenchError: it was.
+        ValueError, KeyError, TypeError, RecursionError: it is no JSON object with the number of its schema.
+    """
+    version = json.loads(content)["schema_version"]
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise BenchError(
+            f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update "
+            "climate2gpp-bench."
+        )
+
+
 def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
     try:
-        version = json.loads(content)["schema_version"]
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise BenchError(
-                f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update "
-                "climate2gpp-bench."
-            )
+        require_known_schema(content, path)
         return model.model_validate_json(content)
     except (ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
         first = one_line(str(error).partition("\n")[0], 200)

@@ -53,6 +53,18 @@ def test_folds_test_every_measured_sample_once_and_train_on_all_others(cube: Cub
         assert set(split.train.cells).isdisjoint(split.test.cells)  # no place in both parts
 
 
+def test_the_last_year_is_the_last_in_which_something_was_measured() -> None:
+    cube = make_towers()
+    years = sorted(set(cube.year.tolist()))
+    target = cube.target.copy()
+    target[:, cube.year == years[-1]] = np.nan
+    ended = dataclasses.replace(cube, target=target).validate()
+    assert full_parameters(cube)["test_year"] == years[-1]
+    assert full_parameters(ended)["test_year"] == years[-2]
+    assert len(make_split(ended, full_parameters(ended)).test)
+    assert fewshot_parameters(ended, default_weeks(ended), None, 0)["test_year"] == years[-2]
+
+
 @pytest.mark.parametrize("name", ["last-year", "last-year-of-each-place", "share:0.3", "share:0.3,7", "places:1/4"])
 def test_train_and_test_are_disjoint_and_measured(name: str) -> None:
     cube = make_towers()
@@ -210,7 +222,7 @@ def test_a_split_is_named_again_by_its_parameters_and_described(name: str) -> No
 def test_data_without_years_ask_for_another_split() -> None:
     houses = make_houses()
     for name in ("last-year", "last-year-of-each-place"):
-        with pytest.raises(BenchError, match="single year"):
+        with pytest.raises(BenchError, match="single (step|year)"):
             split_parameters(houses, parse_split(name))
     own = np.ones((houses.n_cells, 1), np.int8)
     with pytest.raises(BenchError, match="no sample to test on"):
