@@ -167,7 +167,7 @@ def entries() -> dict[str, DatasetEntry]:
             "simulated",
             "made: any size, real land mask, 26 ERA5-Land variables, hidden vegetation, GPP by the PML_V2 equations",
             _build_simulated,
-            options={"cells": 800, "years": 2, "seed": 0},
+            options={"cells": 400, "years": 4, "seed": 0},
         ),
         DatasetEntry(
             "climate2gpp",

@@ -11,6 +11,8 @@ MOST_LOG_BYTES = 20_000_000
 """Of a log: what is more is cut out of its middle."""
 _HEAD_BYTES = MOST_LOG_BYTES // 2
 _TAIL_BYTES = MOST_LOG_BYTES // 4
+_LAST_LOOKS = 50
+"""A writer that never pauses is cut off after so many."""
 
 
 class JobLog:
@@ -33,8 +35,13 @@ class JobLog:
         if size <= MOST_LOG_BYTES:
             return
         tail = os.pread(descriptor, _TAIL_BYTES, size - _TAIL_BYTES)
-        self.cut_bytes += size - _HEAD_BYTES - len(tail)
+        for _ in range(_LAST_LOOKS):  # what was written while the tail was read, perhaps a job's last words
+            grown = os.pread(descriptor, _TAIL_BYTES, size)
+            if not grown:
+                break
+            tail, size = (tail + grown)[-_TAIL_BYTES:], size + len(grown)
         os.ftruncate(descriptor, _HEAD_BYTES)
+        self.cut_bytes += size - _HEAD_BYTES - len(tail)
         note = f"\n[bench: {self.cut_bytes / 1e6:.0f} MB of this log were cut out here]\n"
         with contextlib.suppress(OSError):  # the disk is full: the head is kept
             os.write(descriptor, note.encode() + tail)
