@@ -102,6 +102,7 @@ def run(
             options.retry,
             options.keep_artefacts,
         )
+        store.note_checked([item.job.id for item in pending])
     finally:
         place.close()
     return RunResult(summary, request.store_path, watch.seconds)

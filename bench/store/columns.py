@@ -12,6 +12,7 @@ import numpy.typing as npt
 from bench.system.text import one_line
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -76,6 +77,11 @@ class TableColumns:
         if table.num_rows != self.n_rows:
             raise ValueError(f"{table.num_rows} rows instead of {self.n_rows}")
         return table
+
+    def frame(self) -> pd.DataFrame:
+        """All of it, as pandas reads the file."""
+        found: pd.DataFrame = self._table.to_pandas()
+        return found
 
     def whole(self, name: str, least: int, below: int | None = None) -> npt.NDArray[np.int64]:
         """A column of whole numbers, none of them missing, within bounds."""

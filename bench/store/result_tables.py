@@ -79,10 +79,10 @@ def sums_in(content: bytes, path: Path) -> pd.DataFrame:
     from bench.scoring.metrics import STATISTICS as SUMS
 
     try:
-        with pq.ParquetFile(io.BytesIO(content)) as file:
-            require_sums(TableColumns(file, len(content)))
-        table = pq.read_table(pa.BufferReader(content), read_dictionary=["part", "group", "weighting"])
-        frame: pd.DataFrame = table.to_pandas()
+        with pq.ParquetFile(io.BytesIO(content), read_dictionary=["part", "group", "weighting"]) as file:
+            columns = TableColumns(file, len(content))
+            require_sums(columns)
+            frame = columns.frame()
     except (pa.ArrowException, *UNREADABLE) as error:
         raise damaged_file(path, str(error)) from error
     if "year" not in frame:  # written before years were told apart

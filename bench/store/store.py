@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.store.index import FEWEST
 from bench.store.manifests import Manifests
 from bench.store.names import ARTEFACTS, LOG, RECORD, checked_job_id
 from bench.store.place import FOLDERS, MARKER, STORED_STAYS, place_of, require_marker, require_place
@@ -87,6 +88,15 @@ class Store(StoredJobs):
             else:
                 records[job_id] = found
         return records, damaged
+
+    def note_checked(self, ids: Collection[str]) -> None:
+        """Looks into the tables of jobs that have just ended, and notes it, so that the next command need not.
+
+        Args:
+            ids: of the jobs; of a few it is not worth it.
+        """
+        if len(ids) >= FEWEST:
+            self.survey(ids)
 
     def manifests(self) -> list[Manifest]:
         """All manifests that can be read, oldest first; one that is unchanged is read once."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.store import index, survey
+from bench.store import index, store, survey
 from bench.store.index import INDEX
 from bench.store.store import Store
 from tests.store.test_store import make_job, make_record, publish
@@ -116,3 +116,23 @@ def test_a_copied_job_has_an_id_of_its_own() -> None:
     copied = job.model_copy(update={"runner_version": 2})
     assert copied.id != before == job.id and copied.id == make_job(runner_version=2).id
     assert job == make_job() and "id" not in job.model_dump()
+
+
+def test_tables_are_checked_once_when_many_jobs_have_ended(
+    filled: Store, monkeypatch: pytest.MonkeyPatch, opened: list[str]
+) -> None:
+    ids, looked_into = filled.ids(), []
+    plain = Store.file
+
+    def file(self: Store, record: object, name: str) -> Path:
+        looked_into.append(name)
+        return plain(self, record, name)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Store, "file", file)
+    filled.note_checked(ids)
+    assert not (filled.root / INDEX).exists() and not looked_into
+    monkeypatch.setattr(store, "FEWEST", 6)
+    filled.note_checked(ids)
+    assert looked_into and len(opened) == 6
+    looked_into.clear()
+    assert set(filled.survey(ids)[0]) == set(ids) and not looked_into and len(opened) == 6
