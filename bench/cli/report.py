@@ -83,6 +83,7 @@ def command(store_path: Path | None, as_json: bool, brief: bool, **given: Any) -
     values; expectations that the store has no run of are reported, and no failure. Damaged jobs and runs are left out
     and named on standard error.
     """
+    from bench.report.answer import Answer
     from bench.report.reporting import ReportOptions, write_report
     from bench.report.table import Table
     from bench.report.tables.render import print_table
@@ -93,7 +94,12 @@ def command(store_path: Path | None, as_json: bool, brief: bool, **given: Any) -
             click.echo()
 
     options = ReportOptions(**given)
-    report = write_report(existing_store(store_path), options, show)
+
+    def introduce(answer: Answer) -> None:
+        if options.with_reference is not None and not as_json and not brief:  # own rows beside others come next
+            click.echo("\n".join([*answer.plain, ""]))
+
+    report = write_report(existing_store(store_path), options, show, introduce)
     if as_json:
         answer: dict[str, object] = {"answer": report.answer.plain}
         answer |= {"files": [str(path) for path in report.files], "notes": report.notes}

@@ -162,14 +162,18 @@ def selections(store: Results, options: ReportOptions) -> dict[str, Selection]:
 
 
 def write_report(
-    store: Store, options: ReportOptions, on_table: Callable[[Table], None] = lambda table: None
+    store: Store,
+    options: ReportOptions,
+    on_table: Callable[[Table], None] = lambda table: None,
+    on_answer: Callable[[Answer], None] = lambda found: None,
 ) -> Report:
     """Writes tables, figures and, where asked for, page, PDF and check.
 
     Args:
         store: what it is made from, and nothing else.
         options: what was asked for.
-        on_table: is given each table once its files are written.
+        on_table: is given each table once its files are written; those beside a reference come first.
+        on_answer: is given the answer, before any table.
 
     Raises:
         BenchError: the store holds no such run, a stored file is damaged, or a file cannot be written.
@@ -191,7 +195,7 @@ def write_report(
         folder.mkdir(parents=True, exist_ok=True)
         before, made_of = folders.listed(folder), _made_of(chosen, options)
         try:
-            _write(report, store, options, chosen, reader, on_table)
+            _write(report, store, options, chosen, reader, on_table, on_answer)
         finally:  # also of a report that came to nothing half-way: what it wrote shall not stand among older tables
             same = before.about == made_of
             gone = [] if same else folders.remove_outdated(folder, before, report.files)
@@ -217,21 +221,24 @@ def _write(
     chosen: Mapping[str, Selection],
     reader: StatisticsReader,
     on_table: Callable[[Table], None],
+    on_answer: Callable[[Answer], None],
 ) -> None:
     committed = _reference(report.about, options.with_reference)
     report.answer = answer(chosen, reader)
     report.write("answer.md", f"{report.answer.markdown}\n")
+    on_answer(report.answer)
+    set_beside: dict[str, list[Table]] = {}
+    for name, selection in chosen.items() if committed is not None else ():
+        set_beside[name] = _beside(report, Side(selection, reader), committed, options)
+        for table in set_beside[name]:
+            on_table(table)
     on_page: list[SuiteResult] = []
     figures: list[contents.Drawn] = []
     for name, selection in chosen.items():
-        made = []
+        made = list(set_beside.get(name, []))
         for table in contents.tables_of(name, selection, reader, options.weighting, options.subject):
             made.append(report.add(marked(table, [selection])))
             on_table(made[-1])
-        if committed is not None:
-            for table in _beside(report, Side(selection, reader), committed, options):
-                made.append(table)
-                on_table(table)
         on_page.append(SuiteResult(selection, tuple(made)))
         report.write(f"metrics_{name}.csv", all_metrics(selection, reader))
         if options.figures:
@@ -254,7 +261,9 @@ def _write(
     report.write(latex_document.NUMBERS, macros.numbers(contents.numbered(list(report.tables.values()), week), facts))
     shown = [figure for drawn in figures for figure in drawn.figures]
     printed = [figure for figure in shown if (report.folder / "figures" / f"{figure.name}.pdf").exists()]
-    report.write(f"{latex_document.NAME}.tex", latex_document.document(_in_print(report.tables), printed))
+    beside_names = [table.name for tables in set_beside.values() for table in tables]
+    others = _in_print(name for name in report.tables if name not in beside_names)
+    report.write(f"{latex_document.NAME}.tex", latex_document.document(others, printed, beside_names))
     if options.html:
         not_drawn = [sentence for drawn in figures for sentence in drawn.left_out]
         report.write(

@@ -37,8 +37,9 @@ class Meaning:
         return self.of_one_row + (f" ({self.compared})" if self.compared else "")
 
 
-UNTRAINED, FEWER_RUNS = "‡", "§"
+OWN, UNTRAINED, FEWER_RUNS = "†", "‡", "§"
 MARKS = {
+    OWN: Meaning("own row", "of this store, among the rows of a committed reference"),
     UNTRAINED: Meaning(
         "not trained to the end",
         "the training ended with its budget of epochs while its error on held-out samples was still falling, so the "

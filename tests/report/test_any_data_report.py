@@ -22,6 +22,7 @@ from bench.report.results.selection import select
 from bench.report.results.split_audit import SplitAuditor
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.results.subject import subject
+from bench.report.table import OWN
 from bench.report.tables.numbered import table1
 from bench.scoring.metrics import statistics_of
 from bench.store.dataset_record import read_dataset_record, write_dataset_record
@@ -149,13 +150,13 @@ def test_beside_a_reference_rows_are_compared_on_the_folds_that_both_have(tmp_pa
         own = filled(tmp_path / name, cube, "full", splits, {"gwr": 1})
         options = ReportOptions(figures=False, with_reference=str(tmp_path / "reference"), out=tmp_path / f"{name}-out")
         tables[name] = write_report(own, options).tables["reference_full"].rows
-    mine, theirs = tables["own"]
+    mine, theirs = sorted(tables["own"], key=lambda row: OWN not in row.marks)
     record = next(item for item in committed.records() if item.job.split["fold"] == 2)
     assert len(mine.jobs) == 1 and record.job_id in theirs.jobs and len(theirs.jobs) == 2
     assert theirs.values["value"].value == pytest.approx(rmse_of(committed, record.job_id), rel=1e-6)
     difference = rmse_of(Store(tmp_path / "own"), mine.jobs[0]) - rmse_of(committed, record.job_id)
     assert theirs.values["rmse"].value == pytest.approx(difference, rel=1e-5)
-    assert len(tables["same"][1].jobs) == 8
+    assert sorted(len(row.jobs) for row in tables["same"]) == [4, 8]
 
 
 def rmse_of(store: Store, job_id: str) -> float:

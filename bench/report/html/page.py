@@ -38,6 +38,7 @@ from bench.suites.profiles import SMOKE
 
 _DENOMINATORS = {"table1": TABLE1_DENOMINATOR, "table2": TABLE2_DENOMINATOR}
 _CHAPTERS = (
+    ("beside", "Beside the committed reference", r"reference_.*"),
     ("results", "Tables 1 to 3", r"table\d"),
     ("fluxes", "Carbon fluxes at towers", r"flux_.*"),
     ("check", "Published against reproduced", r"check_.*"),
@@ -45,7 +46,7 @@ _CHAPTERS = (
     ("time", "Time and memory", r"costs_.*"),
     ("more", "More tables", r".*"),
 )
-"""Anchor and title of a chapter of tables, and the names of the tables in it; figures follow the first two."""
+"""Anchor and title of a chapter of tables, and the names of the tables in it; figures stand before explanations."""
 MAX_BYTES = 5_000_000
 """Pictures are left out, the last ones first, where the page would become larger than this."""
 
@@ -107,7 +108,7 @@ def render_page(
     """
     contexts = _contexts(store, suites, figures)
     shown = _shown(store, suites)
-    sections = [section for section in _of_tables(suites, shown) if section.entries]
+    sections = _of_tables(suites, shown)
     behind_figures = [at for at, item in enumerate(sections) if item.folded or item.anchor == "explanations"]
     place = min(behind_figures, default=len(sections))
     sections += [
@@ -228,20 +229,22 @@ def _shown(store: Store, suites: Sequence[SuiteResult]) -> Shown:
 def _of_tables(suites: Sequence[SuiteResult], about: Shown) -> list[_Section]:
     """The tables in the order of their worth: the paper's, the comparison with it, explanations; the rest is folded."""
     sorting = "A click on a heading sorts by it; a third click restores the order."  # shown by the script that sorts
-    body: list[Child] = [
+    hints: list[Child] = [
         element("p", link("reading", "How to read this"), class_="hint"),
         element("p", sorting, id="sorting", class_="hint", hidden=True),
     ]
     tables = [(result, table) for result in suites for table in result.tables]
+    sources = {job: place for result in suites for job, place in _sources(result).items()}
     sections = []
-    for at, (place, title, pattern) in enumerate(_CHAPTERS):
+    for place, title, pattern in _CHAPTERS:
         chosen = [item for item in tables if re.fullmatch(pattern, item[1].name)]
         tables = [item for item in tables if item not in chosen]
-        shown = [result_table(table, _sources(result), _ratio_note(table)) for result, table in chosen]
+        shown = [result_table(table, sources, _ratio_note(table)) for _, table in chosen]
         entries = tuple(_Listed(table.name, table.title, result.suite) for result, table in chosen)
         folded = place in ("more", "time")
-        title = title if at or about.of_paper else "Results"
-        sections.append(_Section(place, title, join([*(body if at == 0 else ()), *shown]), entries, folded))
+        title = title if place != "results" or about.of_paper else "Results"
+        if chosen:
+            sections.append(_Section(place, title, join([*(() if sections else hints), *shown]), entries, folded))
     return sections
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.report.html.elements import Child, Html, bullets, element, join, link, prose, scrollable
+from bench.report.html.elements import Child, Html, bullets, code, element, join, link, prose, scrollable
 from bench.report.table import Column, Row, Table, best_values, is_best
 from bench.report.tables.shown import MISSING, interval, plain_value, shown_columns
 
@@ -20,7 +20,7 @@ def result_table(table: Table, sources: Mapping[str, str], notes: Sequence[Child
 
     Args:
         table: what to show; columns in which no row has a value are left out.
-        sources: job id → anchor of the section of its runner.
+        sources: job id → anchor of the section of its runner; other jobs, such as a reference's, are not on the page.
         notes: lines below it, before those of the table itself.
     """
     columns = shown_columns(table)
@@ -74,7 +74,7 @@ def _row(
     source = next((sources[item] for item in row.jobs if item in sources), None)
     note = element("span", f" ({row.note})", class_="note") if row.note else None
     family = element("span", row.family, class_="family-of")  # seen once the table is sorted across families
-    jobs = join([link(f"cell-{item}", item[:6], aria_label=f"Job {item}, {row.label}") for item in row.jobs], " ")
+    jobs = join([_job(item, row) if item in sources else code(item[:6]) for item in row.jobs], " ")
     return element(
         "tr",
         element(
@@ -90,6 +90,10 @@ def _row(
         element("td", jobs, class_="cells"),
         id=anchor,
     )
+
+
+def _job(job_id: str, row: Row) -> Html:
+    return link(f"cell-{job_id}", job_id[:6], aria_label=f"Job {job_id}, {row.label}")
 
 
 def _value(row: Row, column: Column, table: Table, best: bool) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from bench.report.results.across import Side, common_runs, difference_across, disagreements
@@ -9,7 +10,7 @@ from bench.report.results.comparison import Measure, interval_value, number, wit
 from bench.report.results.data_words import words_of
 from bench.report.results.rows import RowResult, rows
 from bench.report.results.selection import RowKey
-from bench.report.table import Column, Row, Table, Value
+from bench.report.table import OWN, Column, Row, Table, Value
 from bench.scoring.uncertainty import CONFIDENCE
 from bench.store.reference import Reference
 
@@ -65,13 +66,12 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
     of_targets = {f"_{name}": (name, name) for name in targets}
     group_of: dict[str, tuple[str, int | str | None]] = {**of_weeks, **of_targets} or {"": ("all", None)}
     groups = {after: group for after, (group, _) in group_of.items()}
-    lines: list[Row] = []
-    for ours in fresh or mine:
-        lines += _rows(own, reference, ours, theirs, groups, weighting)
+    blocks = [_rows(own, reference, ours, theirs, groups, weighting) for ours in fresh or mine]
+    lines = [row for block in sorted(filter(None, blocks), key=_error_of_own) for row in block]
     if not lines:
         return Beside(None, (f"Suite {suite} has no row of the sample sizes and folds of reference {name}.", *made))
     words, first = words_of(own.reader.store, own.selection), own.selection.jobs[0]
-    columns: list[Column] = []
+    columns = [Column("mean", "Mean RMSE")] if len(groups) > 1 else []
     for after, (_, said) in group_of.items():
         week = "" if said is None else f"{said if isinstance(said, str) else words.short_step(said)} "
         columns += [
@@ -84,9 +84,10 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
             Column(f"mae{after}", f"{week}Δ MAE", in_latex=False, on_terminal=False),
         ]
     columns.append(Column("runs", "Runs", 0))
+    of_what = "the mean of the RMSE of all steps" if weeks else "the mean of the RMSE of all targets"
     caption = (
         "Own − reference, under the same draws of places; below 0 (R²: above 0) the own row is better. RMSE is that of "
-        "the row that the line names; the first line of a block is the own row itself. Data set "
+        f"the row that the line names; lines are in order of {of_what if len(groups) > 1 else 'it'}. Data set "
         f"{first.dataset} ({own.selection.manifest.dataset_title}); "
         f"{', '.join(targets) or own.selection.manifest.target_name} in {own.selection.manifest.target_units}; "
         f"{', '.join(map(str, filter(None, designs))) or words.split}; profile {first.profile}. In brackets: "
@@ -105,14 +106,14 @@ def _rows(
     groups: dict[str, str],
     weighting: str,
 ) -> list[Row]:
-    """The block of one own row: itself, then every row of the reference with the same size of the sample.
+    """The block of one own row: itself and every row of the reference with the same size of the sample, by error.
 
     Where one of the two has folds that the other has not, both are compared on those that they share.
     """
     family = f"{_label(ours)} − reference"
     compared = ours.key.train_cells, ours.key.design
     others = [row for row in theirs if (row.key.train_cells, row.key.design) == compared]
-    lines = [Row(_label(ours), family, _values(own, ours, groups, weighting), False, "own row", _jobs(ours))]
+    lines = [Row(_label(ours), family, _values(own, ours, groups, weighting), False, jobs=_jobs(ours), marks=OWN)]
     for whole in others:
         shared = _folds(whole) & _folds(ours)
         row, same = _on_folds(whole, shared), _on_folds(ours, shared)
@@ -134,7 +135,16 @@ def _rows(
             else f"fold{'s' * (len(shared) > 1)} {', '.join(map(str, sorted(shared)))} only"
         )
         lines.append(Row(_label(row), family, values, False, note, (*_jobs(same), *_jobs(row))))
-    return with_holm(lines, groups) if len(lines) > 1 else []
+    return sorted(with_holm(lines, groups), key=_error) if len(lines) > 1 else []
+
+
+def _error(row: Row) -> float:
+    """What lines are in order of; those without a number come last."""
+    return next((row.values[key].value for key in ("mean", "value") if key in row.values), math.inf)
+
+
+def _error_of_own(block: list[Row]) -> float:
+    return next(_error(row) for row in block if OWN in row.marks)
 
 
 def _folds(row: RowResult) -> frozenset[int]:
@@ -160,6 +170,8 @@ def _values(side: Side, row: RowResult, groups: dict[str, str], weighting: str) 
         for suffix, group in groups.items()
     }
     values = {name: interval_value(value) for name, value in found.items() if value is not None}
+    if 1 < len(groups) == len(values):  # of fewer groups a mean would be another quantity
+        values["mean"] = Value(sum(value.value for value in values.values()) / len(values))
     return values | {"runs": Value(row.runs)}
 
 

@@ -38,7 +38,7 @@ def marked(table: Table, selections: Iterable[Selection]) -> Table:
     """A table whose rows carry the marks that the records of their jobs ask for; of the smoke profile without a best.
 
     Args:
-        table: any; a row of several models is marked where one of them is.
+        table: any; a row of several models is marked where one of them is. Marks that its rows have already stay.
         selections: that hold the jobs of its rows.
     """
     selections = list(selections)
@@ -52,7 +52,7 @@ def marked(table: Table, selections: Iterable[Selection]) -> Table:
     ]
     most = max((number for number in runs if number is not None), default=0)
     rows = [
-        replace(row, marks=of(own) + (FEWER_RUNS if number is not None and number < most else ""))
+        replace(row, marks=row.marks + of(own) + (FEWER_RUNS if number is not None and number < most else ""))
         for row, own, number in zip(table.rows, of_row, runs, strict=True)
     ]
     judged = all(selection.jobs[0].profile != SMOKE for selection in selections)

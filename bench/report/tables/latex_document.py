@@ -23,15 +23,23 @@ PASSES = 2
 PACKAGES = "booktabs,graphicx"
 
 
-def document(tables: Sequence[str], figures: Sequence[DrawnFigure] = ()) -> str:
+def document(tables: Sequence[str], figures: Sequence[DrawnFigure] = (), before: Sequence[str] = ()) -> str:
     """A document that sets every table and figure on a page of its own; it needs TeX Live's recommended packages.
 
     Args:
         tables: file names without extension.
         figures: whose PDF files lie in the folder ``figures``.
+        before: file names of tables that come first, numbered R1, R2, …, so that `tables` keep the paper's numbers.
     """
+    extra = [rf"\input{{{name}}}\clearpage" for name in before]
+    if extra:
+        own_numbers, papers_numbers = (
+            rf"\setcounter{{table}}{{0}}\renewcommand{{\thetable}}{{{letter}\arabic{{table}}}}" for letter in ("R", "")
+        )
+        extra = [own_numbers, *extra, papers_numbers]
     inputs = "\n".join(
         [
+            *extra,
             *(rf"\input{{{name}}}\clearpage" for name in tables),
             *(
                 rf"\begin{{figure}}[p]\centering\includegraphics[width=\linewidth,height=0.75\textheight,keepaspectratio]"
