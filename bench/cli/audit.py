@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.data.audit import SplitAudit
+from bench.data.coordinate_units import units_of
 from bench.data.cube import Cube
 from bench.data.parts import Split
 from bench.data.split_names import describe, text_of
@@ -23,19 +24,19 @@ def print_audit(cube: Cube, split: Split, found: SplitAudit, runner: str | None,
     """
     from rich.table import Table
 
-    unit = "units of the coordinates" if cube.is_planar else "km"
+    units = units_of(cube.crs)
     table = Table(box=None, pad_edge=False, show_header=False)
     if "folds" in split.parameters:
         fold, folds = split.parameters["fold"], split.parameters["folds"]
         table.add_row(cell("Fold"), cell(f"{fold} of {folds}; --split {text_of(split.parameters)}"))
-    for what, value in _lines(found, unit):
+    for what, value in _lines(found, units.of_distances):
         table.add_row(cell(what), cell(value))
     if runner is not None:
         verdict = "reads its training part alone" if reads_training_only else "LEAK: depends on other values"
         table.add_row(cell(f"Fit of {runner}"), cell(verdict))
     table.add_row(cell("Split"), cell("no leak" if found.passed else "LEAK"))
     out = console()
-    out.print(cell(f"{cube.name}, {describe(split.parameters, unit)}", style="bold"))
+    out.print(cell(f"{cube.name}, {describe(split.parameters, units)}", style="bold"))
     out.print(table)
 
 

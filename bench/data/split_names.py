@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.coordinate_units import UNDESCRIBED, CoordinateUnits
 from bench.data.cube import Cube
 from bench.data.folds import NEAR_KM
 from bench.data.own_split import TESTS, TRAINS
@@ -189,12 +190,12 @@ def text_of(parameters: Mapping[str, Any]) -> str:
     return str(kind)
 
 
-def describe(parameters: Mapping[str, Any], distance_unit: str = "km") -> str:
+def describe(parameters: Mapping[str, Any], units: CoordinateUnits = UNDESCRIBED) -> str:
     """A split's parameters in words, as the middle of a sentence: ``tested on the year 2020``.
 
     Args:
         parameters: of a split; of several folds, any one's.
-        distance_unit: of the data set's distances.
+        units: of the data set's coordinates.
     """
     kind = parameters["kind"]
     if "test_year" in parameters:
@@ -207,9 +208,9 @@ def describe(parameters: Mapping[str, Any], distance_unit: str = "km") -> str:
     if kind == "share":
         return f"tested on a random {parameters['share']:.0%} of the samples"
     if kind == "blocks":
-        return f"tested on whole blocks of {parameters['block_size']:g} (unit of the coordinates), in {folds}"
+        return f"tested on whole blocks of {units.size(parameters['block_size'])}, in {folds}"
     if kind == "places":
         near = parameters["near"]
-        together = f", those within {near:.0f} {distance_unit} together" if near else ""
+        together = f", those within {units.distance(near)} together" if near else ""
         return f"tested on whole places{together}, in {folds}"
     return "tested on the data's published split" if kind == "published" else "tested on the data's own split"

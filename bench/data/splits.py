@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from bench.arrays import Mask
 from bench.data import split_names
+from bench.data.coordinate_units import DEGREES, UNDESCRIBED
 from bench.data.cube import Cube
 from bench.data.folds import folds_of_blocks, folds_of_places
 from bench.data.own_split import TESTS, TRAINS
@@ -321,18 +322,19 @@ def split_of_layout(layout: Layout, parameters: Mapping[str, Any]) -> Split:
     roles = None
     if VALIDATION_SHARE in parameters:
         for part, what in ((train, "train"), (test, "test")):
-            _require_samples(part, what, parameters)
+            _require_samples(part, what, layout, parameters)
         train, test, roles = with_roles(train, test, parameters)
         scored = train
     for part, what in ((train, "train"), (test, "test"), (scored, "take a training error")):
-        _require_samples(part, what, parameters)
+        _require_samples(part, what, layout, parameters)
     return Split(train, test, scored, dict(parameters), roles)
 
 
-def _require_samples(part: Part, what: str, parameters: Mapping[str, Any]) -> None:
+def _require_samples(part: Part, what: str, layout: Layout, parameters: Mapping[str, Any]) -> None:
     if not len(part):
+        units = UNDESCRIBED if layout.is_planar else DEGREES
         raise BenchError(
-            f"The split ({split_names.describe(parameters)}) leaves no measured sample to {what} on; use "
+            f"The split ({split_names.describe(parameters, units)}) leaves no measured sample to {what} on; use "
             "another --split."
         )
 

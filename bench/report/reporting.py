@@ -228,10 +228,11 @@ def _write(
     report.write("answer.md", f"{report.answer.markdown}\n")
     on_answer(report.answer)
     set_beside: dict[str, list[Table]] = {}
-    for name, selection in chosen.items() if committed is not None else ():
-        set_beside[name] = _beside(report, Side(selection, reader), committed, options)
-        for table in set_beside[name]:
-            on_table(table)
+    if committed is not None:
+        for name, selection in chosen.items():
+            set_beside[name] = _beside(report, Side(selection, reader), committed, options)
+            for table in set_beside[name]:
+                on_table(table)
     on_page: list[SuiteResult] = []
     figures: list[contents.Drawn] = []
     for name, selection in chosen.items():

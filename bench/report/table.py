@@ -37,7 +37,7 @@ class Meaning:
         return self.of_one_row + (f" ({self.compared})" if self.compared else "")
 
 
-OWN, UNTRAINED, FEWER_RUNS = "†", "‡", "§"
+OWN, UNTRAINED, FEWER_RUNS = "←", "‡", "§"
 MARKS = {
     OWN: Meaning("own row", "of this store, among the rows of a committed reference"),
     UNTRAINED: Meaning(

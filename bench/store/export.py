@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from bench.data.coordinate_units import linear_unit
 from bench.errors import BenchError
 from bench.store.dataset_record import DatasetDescription, DatasetRecord, read_dataset_record
 from bench.store.names import PREDICTIONS
@@ -330,6 +331,5 @@ def _grid_mapping(crs: str) -> dict[str, str]:
 
 
 def _grid_units(crs: str) -> dict[str, str]:
-    from rasterio.crs import CRS
-
-    return {"units": {"metre": "m", "meter": "m"}.get(unit := CRS.from_user_input(crs).linear_units, unit)}
+    unit = linear_unit(crs)
+    return {} if unit is None else {"units": {"metre": "m", "meter": "m"}.get(unit, unit)}

@@ -235,6 +235,17 @@ def test_a_report_of_any_data_says_nothing_of_the_paper_s(cube: Cube, suite: str
         assert ("full_error_groups" in drawn) == (cube.name != "houses_toy")
 
 
+def test_sizes_have_the_unit_of_the_coordinates_everywhere(tmp_path: Path) -> None:
+    cube = make_houses()
+    store = filled(tmp_path / "runs", cube, "full", folds_of(cube, "blocks:10000,3"), {"climatology": 1, "gwr": 1})
+    report = write_report(store, ReportOptions(html=True, figures=False))
+    said = "blocks of 10000 m, in 3 folds"
+    page = (report.folder / "report.html").read_text()
+    assert said in report.tables["table1"].caption and said in words_of(store, select(store, "full")).split
+    assert page.count(said) > 3 + 2 * 3  # tables, what the page shows, the splits and every job
+    assert "Nearest training place, m:" in page and "unit of the coordinates" not in page
+
+
 def test_groups_are_those_of_the_data(tmp_path: Path) -> None:
     cube = make_towers(40)
     store = filled(tmp_path / "runs", cube, "full", folds_of(cube, "places:4"), {"climatology": 1})

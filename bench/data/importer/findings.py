@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.data.array_pages import release_pages
+from bench.data.coordinate_units import units_of
 from bench.data.cube import Cube
 
 MAX_SAMPLES = 200_000
@@ -116,9 +117,9 @@ _TAKES_PART = 0.05
 def _per_block(cube: Cube) -> str:
     size = block_size(cube)
     _, counts = np.unique(np.floor(cube.places / size), axis=0, return_counts=True)
-    unit = f" ({cube.crs})" if cube.is_planar else "°"
+    edge = units_of(cube.crs).size(size)
     return (
-        f"places per block of {size:g}{unit}: {counts.min()}-{counts.max()}, median {np.median(counts):g}, in "
+        f"places per block of {edge}: {counts.min()}-{counts.max()}, median {np.median(counts):g}, in "
         f"{len(counts):,} blocks."
     )
 

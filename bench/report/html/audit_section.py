@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from bench.data.coordinate_units import CoordinateUnits
 from bench.report.html.elements import Html, bullets, code, definitions, element, join, link, plain_table
 from bench.report.html.jobs import describe_split
 from bench.report.results.selection import Selection
@@ -14,13 +15,14 @@ from bench.store.jobs import Job
 _UNKNOWN = "not known"
 
 
-def audit_section(selection: Selection, audits: Mapping[str, JobAudit], command: str) -> Html:
+def audit_section(selection: Selection, audits: Mapping[str, JobAudit], command: str, units: CoordinateUnits) -> Html:
     """The audit of a suite's splits.
 
     Args:
         selection: the jobs of its tables.
         audits: id → audit, of the jobs that are done.
         command: audits the fit of a runner.
+        units: of the coordinates of the data.
     """
     audited = [job for job in selection.jobs if job.id in audits]
     if not audited:
@@ -37,9 +39,9 @@ def audit_section(selection: Selection, audits: Mapping[str, JobAudit], command:
             "Same test values in",
             "Train and test share",
             "Unseen test places",
-            "Nearest training place (km, or the unit of planar coordinates): median, 95 %, max",
+            f"Nearest training place, {units.of_distances}: median, 95 %, max",
         ),
-        [_split(jobs, audits) for jobs in groups.values()],
+        [_split(jobs, audits, units) for jobs in groups.values()],
     )
     problems = [
         join([link(f"cell-{job.id}", f"{job.label}"), f": {audits[job.id].problem}"])
@@ -50,14 +52,14 @@ def audit_section(selection: Selection, audits: Mapping[str, JobAudit], command:
     return join([splits, found, bullets(problems), _proof(command)])
 
 
-def _split(jobs: list[Job], audits: Mapping[str, JobAudit]) -> list[str]:
+def _split(jobs: list[Job], audits: Mapping[str, JobAudit], units: CoordinateUnits) -> list[str]:
     found = [audits[job.id] for job in jobs]
     digests = [audit.samples.digest for audit in found if audit.samples is not None]
     same = max((digests.count(digest) for digest in set(digests)), default=0)
     sizes = sorted({audit.samples.n for audit in found if audit.samples is not None})
     geometry = next((audit.geometry for audit in found if audit.geometry is not None), None)
     row = [
-        describe_split(jobs[0].split),
+        describe_split(jobs[0].split, units),
         str(len(jobs)),
         " or ".join(f"{size:,}" for size in sizes) or _UNKNOWN,
         f"{same} of {len(jobs)} jobs",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.data.coordinate_units import CoordinateUnits
 from bench.data.split_names import describe
 from bench.report.html.elements import Child, Html, anchor, code, definitions, element, join, link, plain_table, prose
 from bench.report.html.results import row_anchor
@@ -32,6 +33,7 @@ class JobContext:
         uses: links to the table rows and figures that show it.
         command: runs it again.
         proof: audits the fit of its runner.
+        units: of the coordinates of its data.
     """
 
     state: str
@@ -40,6 +42,7 @@ class JobContext:
     uses: tuple[Html, ...]
     command: str
     proof: str
+    units: CoordinateUnits
 
 
 def state_of(job: Job, selection: Selection) -> tuple[str, str]:
@@ -108,7 +111,7 @@ def _job(job: Job, record: Record | None, context: JobContext) -> Html:
         ("Parameters", code(_json(job.parameters)) if job.parameters else "the runner's defaults"),
         ("Packages", _pairs(job.packages) or "none beside the core"),
         ("Data set", join([f"{job.dataset}, fingerprint ", code(job.dataset_fingerprint)])),
-        ("Split", describe_split(job.split)),
+        ("Split", describe_split(job.split, context.units)),
         ("Profile", job.profile),
         ("Evaluation", f"version {job.evaluation}"),
     ]
@@ -156,12 +159,12 @@ def _recorded(record: Record) -> list[Html]:
     return found
 
 
-def describe_split(split: Mapping[str, Any]) -> str:
-    """Parameters of a split in words."""
+def describe_split(split: Mapping[str, Any], units: CoordinateUnits) -> str:
+    """Parameters of a split in words, with the units of the data's coordinates."""
     if "test_year" in split:
         words = [f"test year {split['test_year']}", "all other years train"]
     else:
-        words = [f"{describe(split)}, all else trains"]
+        words = [f"{describe(split, units)}, all else trains"]
     if "fold" in split:
         words.append(f"fold {split['fold']} of {split['folds']}")
     if split.get("target") is not None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.data.coordinate_units import CoordinateUnits
 from bench.data.split_names import describe
 from bench.report.answer import Answer
 from bench.report.html.elements import (
@@ -47,8 +48,13 @@ def answer(found: Answer) -> Html:
     return element("section", element("h2", "The answer"), *sentences, id="answer", class_="answer")
 
 
-def at_a_glance(selections: Sequence[Selection]) -> Html:
-    """What was run on what, and how much of it is there: one column per suite."""
+def at_a_glance(selections: Sequence[Selection], units: Sequence[CoordinateUnits]) -> Html:
+    """What was run on what, and how much of it is there: one column per suite.
+
+    Args:
+        selections: of the suites.
+        units: of the coordinates of the data of each.
+    """
     first = [selection.jobs[0] for selection in selections]
     manifests = [selection.manifest for selection in selections]
     facts: list[tuple[str, list[str]]] = [
@@ -57,7 +63,7 @@ def at_a_glance(selections: Sequence[Selection]) -> Html:
         ("Why this data set", [manifest.dataset_reason for manifest in manifests]),
         ("Target", [_target(selection) for selection in selections]),
         ("Profile", [job.profile for job in first]),
-        ("Tested on", [_tested_on(selection) for selection in selections]),
+        ("Tested on", [_tested_on(*item) for item in zip(selections, units, strict=True)]),
         ("Jobs done", [f"{len(selection.done)} of {len(selection.jobs)} planned" for selection in selections]),
         ("Newest run", [manifest.created for manifest in manifests]),
     ]
@@ -73,11 +79,12 @@ def _target(selection: Selection) -> str:
     return f"{', '.join(names)}, {selection.manifest.target_units}"
 
 
-def _tested_on(selection: Selection) -> str:
+def _tested_on(selection: Selection, units: CoordinateUnits) -> str:
     """How the jobs are tested; of a suite with several designs, each of them."""
+    splits = [job.split for job in selection.jobs]
     said = {
-        f"{job.split['design']}: {describe(job.split)}" if "design" in job.split else describe(job.split)
-        for job in selection.jobs
+        f"{split['design']}: {describe(split, units)}" if "design" in split else describe(split, units)
+        for split in splits
     }
     return "; ".join(text.replace("tested on ", "") for text in sorted(said))
 

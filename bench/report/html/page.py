@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from bench.data.coordinate_units import CoordinateUnits
 from bench.report.answer import Answer
 from bench.report.drawn import DrawnFigure
 from bench.report.html import commands, overview
@@ -157,6 +158,7 @@ def _document(
         element("title", title),
         element("style", style),
     )
+    glance = overview.at_a_glance(selections, _units_of(store, suites))
     told = [sentence for selection in selections for sentence in remarks(store, selection)]
     body = element(
         "body",
@@ -168,7 +170,7 @@ def _document(
             element("p", marks.BANNER, class_="banner", role="note") if smoke else None,
             overview.answer(answer) if answer is not None else None,
             overview.warnings(selections, told),
-            element("details", element("summary", "What this page shows"), overview.at_a_glance(selections)),
+            element("details", element("summary", "What this page shows"), glance),
         ),
         _contents(sections),
         element(
@@ -235,7 +237,7 @@ def _of_tables(suites: Sequence[SuiteResult], about: Shown) -> list[_Section]:
     ]
     tables = [(result, table) for result in suites for table in result.tables]
     sources = {job: place for result in suites for job, place in _sources(result).items()}
-    sections = []
+    sections: list[_Section] = []
     for place, title, pattern in _CHAPTERS:
         chosen = [item for item in tables if re.fullmatch(pattern, item[1].name)]
         tables = [item for item in tables if item not in chosen]
@@ -273,13 +275,13 @@ def _audit(store: Store, suites: Sequence[SuiteResult], contexts: dict[str, JobC
         )
     ]
     specs = _specs(store)
-    for result in suites:
+    for result, coordinates in zip(suites, _units_of(store, suites), strict=True):
         jobs = result.selection.jobs
         audits = {job.id: audit for job in jobs if (audit := contexts[job.id].audit) is not None}
         command = commands.audit(jobs[0], specs[jobs[0].id], "NAME")
         parts += [
             element("h3", overview.suite_heading(result.suite)),
-            audit_section(result.selection, audits, command),
+            audit_section(result.selection, audits, command, coordinates),
         ]
     return _Section("split-audit", "Split audit", join(parts), folded=True)
 
@@ -310,15 +312,21 @@ def _contexts(store: Store, suites: Sequence[SuiteResult], figures: Sequence[Dra
         for job_id in figure.job_ids:
             shown.setdefault(job_id, []).append(link(f"figure-{anchor(figure.name)}", f"Figure: {figure.title}"))
     contexts = {}
-    for result in suites:
+    for result, coordinates in zip(suites, _units_of(store, suites), strict=True):
         auditor = SplitAuditor(store, result.selection)
         for job in result.selection.jobs:
             state, reason = state_of(job, result.selection)
             audit = auditor.audit(result.selection.records[job.id]) if state == "done" else None
             command = again.command(job, specs[job.id])
             proof = commands.audit(job, specs[job.id], job.runner)
-            contexts[job.id] = JobContext(state, reason, audit, tuple(shown.get(job.id, ())), command, proof)
+            contexts[job.id] = JobContext(
+                state, reason, audit, tuple(shown.get(job.id, ())), command, proof, coordinates
+            )
     return contexts
+
+
+def _units_of(store: Store, suites: Sequence[SuiteResult]) -> list[CoordinateUnits]:
+    return [words_of(store, result.selection).coordinates for result in suites]
 
 
 def _specs(store: Store) -> dict[str, str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from bench.data.coordinate_units import UNDESCRIBED, CoordinateUnits, units_of
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.data.split_names import describe
 from bench.report.results.selection import Selection
@@ -30,7 +31,7 @@ class DataWords:
         of_paper: whether the data are of the paper's kind (8-day GPP, tested on the last year), so that its tables and
             ratios may stand beside ours.
         is_planar: whether places have planar coordinates.
-        distance_unit: of distances between places.
+        coordinates: units of the places' coordinates.
         target: name of the target.
         units: of the target, and so of errors, as printed; "" where it has none.
     """
@@ -39,7 +40,7 @@ class DataWords:
     split: str
     of_paper: bool
     is_planar: bool
-    distance_unit: str
+    coordinates: CoordinateUnits
     target: str
     units: str
 
@@ -87,18 +88,18 @@ def words_of(store: Store, selection: Selection) -> DataWords:
         record = None
     rhythm = record.rhythm if record is not None else EIGHT_DAY
     planar = record is not None and record.description.crs is not None
-    unit = "unit of the coordinates" if planar else "km"
+    coordinates = units_of(record.description.crs) if record is not None else UNDESCRIBED
     of_paper = (
         rhythm == EIGHT_DAY
         and "test_year" in job.split
         and not planar
         and selection.manifest.target_name == PAPER_TARGET
     )
-    split = f"test year {job.split['test_year']}" if "test_year" in job.split else describe(job.split, unit)
+    split = f"test year {job.split['test_year']}" if "test_year" in job.split else describe(job.split, coordinates)
     if "folds" in job.split:
         split += _some_folds({job.split["fold"] for job in selection.jobs if "fold" in job.split}, job.split["folds"])
     manifest = selection.manifest
-    return DataWords(rhythm, split, of_paper, planar, unit, manifest.target_name, units(manifest.target_units))
+    return DataWords(rhythm, split, of_paper, planar, coordinates, manifest.target_name, units(manifest.target_units))
 
 
 def _some_folds(asked: Collection[int], folds: int) -> str:
