@@ -185,7 +185,7 @@ def suite_options(function: CommandT) -> CommandT:
             "settings",
             multiple=True,
             metavar="RUNNER.KEY=VALUE",
-            help="Set a parameter of a runner, such as ridge.alpha=2; part of the job's id. May be repeated.",
+            help="Set a parameter of a runner, such as gnnwr.ridge=0.1; part of the job's id. May be repeated.",
         ),
         click.option(
             "--jobs",

@@ -17,7 +17,7 @@ from bench.suites import profiles
 from bench.suites.flux import DATASET as TOWERS
 from bench.suites.flux import SUITE as FLUX
 from bench.suites.options import SuiteOptions
-from bench.suites.suites import SUITES, make_jobs
+from bench.suites.suites import SUITES, make_jobs, require_settings
 from bench.system.text import short_number
 
 
@@ -108,6 +108,7 @@ def resolve(options: RunOptions, say: Callable[[str], None]) -> Request:
     processes = max(processes, gpus) if processes > 0 else processes
     # Bad limits are named before any data is built.
     limits_for(1 if at_once is None else at_once, options.memory_gb, timeout, processes, options.disk_gb)
+    require_settings(options.suite, options)
     place = place_of(options.store)
     require_place(place, create=True)
     # The choice of auto is between grids; the suite of fluxes is of towers.

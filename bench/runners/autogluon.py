@@ -9,6 +9,7 @@ is ever seen.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Runner
+from bench.runners.known import Known
 from bench.runners.patch import on_sphere
 
 if TYPE_CHECKING:
@@ -42,6 +44,11 @@ _SEED_NAMES = {
 
 class AutoGluonRunner(Runner):
     """One AutoGluon model with the hyperparameters of its registry entry."""
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        return dict.fromkeys(("model", "hyperparameters", "hold_out"))
 
     def fit(self) -> None:
         """Fits the one model; all artefacts lie in the task's scratch folder and go with it."""

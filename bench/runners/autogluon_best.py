@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.autogluon import AutoGluonRunner
+from bench.runners.known import Known
 
 _SECONDS_PER_MINUTE = 60.0
 
@@ -17,6 +21,11 @@ class BestQualityRunner(AutoGluonRunner):
     How far it goes depends on the machine and its load, so that its numbers are not reproducible. Folds are random
     rows, as in AutoGluon everywhere.
     """
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        return {"minutes": None}
 
     def fit(self) -> None:
         """Fits until the time is over; all artefacts lie in the task's scratch folder."""

@@ -19,6 +19,7 @@ from bench.data.views import FeatureTable, build_view
 from bench.errors import BenchError
 from bench.runners.entry import TRAINING_ROWS
 from bench.runners.history import Epoch
+from bench.runners.known import Known
 from bench.seeds import ROW_SAMPLE_SEED
 
 _BLOCK_ROWS = 500_000
@@ -169,6 +170,15 @@ class Runner(ABC):
 
     def __init__(self, task: Task) -> None:
         self.task = task
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known | None:
+        """What the task's parameters may hold; None for a runner that does not say, and is then given anything.
+
+        Args:
+            parameters: of a job, with all that was set.
+        """
+        return None
 
     @abstractmethod
     def fit(self) -> None:

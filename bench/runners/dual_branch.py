@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner, ended_together
 from bench.runners.history import Epoch, epochs_of
+from bench.runners.known import Known, arguments_of
 from bench.runners.patch import on_sphere
 from bench.runners.resuming import fit_resumably
 
@@ -30,6 +32,13 @@ FEW_PASSES = 100
 
 class DualBranchPlusRunner(Runner):
     """Conditions per cell, seasonal and of low rank; parameters: ``options`` and ``training`` of the estimator."""
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        from models.dual_branch import DualBranchPlusOptions, TrainingOptions
+
+        return {"options": arguments_of(DualBranchPlusOptions), "training": arguments_of(TrainingOptions, "seed")}
 
     def fit(self) -> None:
         """Trains on the training part; an unfinished training goes on from the task's checkpoint folder."""
@@ -136,6 +145,14 @@ SAMPLES_A_NODE = 5
 
 class DualBranchRunner(DualBranchPlusRunner):
     """The paper's network; parameters: also ``node_share``, graph nodes as a share of the training cells."""
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        from models.dual_branch import DualBranchOptions, TrainingOptions
+
+        training = arguments_of(TrainingOptions, "seed")
+        return {"options": arguments_of(DualBranchOptions), "training": training, "node_share": None}
 
     def _make_estimator(self) -> Any:
         from dataclasses import replace

@@ -9,7 +9,7 @@ extrapolate without bounds.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from bench.data.cube import Cube, FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Fitted, Runner
+from bench.runners.known import Known
 
 if TYPE_CHECKING:
     from models.gwr import FlaggedPrediction
@@ -216,6 +217,11 @@ class PerStepRunner(StepMeansRunner):
 class GwrRunner(PerStepRunner):
     """GWR, a separate model for each step of the year."""
 
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        return {}
+
     def _predict_design(self, design: Doubles, places: Doubles, steps: Steps) -> npt.NDArray[Any]:
         models = [self._model(step) for step in steps.tolist()]
         return _told(
@@ -259,6 +265,11 @@ class GtwrRunner(StepMeansRunner):
 
     A panel has no gaps: of the training cells it takes those that were measured in every step of the year.
     """
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        return {}
 
     def fit(self) -> None:
         """Searches both bandwidths on the step means and fits the panel."""

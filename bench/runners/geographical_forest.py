@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,19 @@ from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.geographical import MORE_PLACES, PerStepRunner, said
+from bench.runners.known import Known, arguments_of
 from bench.runners.patch import on_sphere
 
 
 class GeographicalForestRunner(PerStepRunner):
     """Local random forests at anchor cells, blended with a global one; a separate model for each step of the year."""
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`; those of the estimator."""
+        from models.geographical_forest import GeographicalForest
+
+        return dict.fromkeys(arguments_of(GeographicalForest, "random_state", "n_jobs"))
 
     def explain(self, part: Part) -> FloatArray:
         """Shares of the impurity decrease of each feature, blended over forests as the prediction of each cell is."""

@@ -6,6 +6,7 @@ years. Unlike those they hold every feature within the range of the training mea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,19 @@ from bench.data.splits import Part
 from bench.runners.base import Runner, ended_together
 from bench.runners.geographical import PerStepRunner, StepMeans, StepMeansRunner, Steps
 from bench.runners.history import Epoch, epochs_of
+from bench.runners.known import Known, arguments_of
 from bench.runners.resuming import fit_resumably
 
 
 class GnnwrRunner(PerStepRunner):
     """GNNWR, a separate model for each step of the year; parameters: those of the estimator."""
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`; those of the estimator."""
+        from models.gnnwr import GNNWR
+
+        return dict.fromkeys(arguments_of(GNNWR, "distance", "seed"))
 
     def explain(self, part: Part) -> FloatArray:
         """Local coefficients of each cell and step on the standardised columns."""
@@ -52,6 +61,13 @@ class GnnwrRunner(PerStepRunner):
 
 class GtnnwrRunner(StepMeansRunner):
     """GTNNWR on all cells and steps at once, with the year as a cyclic time axis; parameters: the estimator's."""
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`; those of the estimator."""
+        from models.gnnwr import GTNNWR
+
+        return dict.fromkeys(arguments_of(GTNNWR, "distance", "period", "seed"))
 
     def fit(self) -> None:
         """Trains on the step means; an unfinished training goes on from the task's checkpoint folder."""

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner
 from bench.runners.history import Epoch, epochs_of
+from bench.runners.known import Known, arguments_of
 from bench.runners.resuming import fit_resumably
 
 
 class PyTorchFrameRunner(Runner):
     """One model on the task's feature view; parameters: ``options`` and ``training`` of the estimator."""
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        from models.pytorch_frame import PyTorchFrameOptions, TrainingOptions
+
+        return {"options": arguments_of(PyTorchFrameOptions), "training": arguments_of(TrainingOptions, "seed")}
 
     def fit(self) -> None:
         """Trains on the training part; an unfinished training goes on from the task's checkpoint folder."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,10 +12,16 @@ from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
 from bench.runners.base import Runner
+from bench.runners.known import Known
 
 
 class TrainingMean(Runner):
     """Predicts the mean of the training target everywhere."""
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        return {}
 
     def fit(self) -> None:
         """Takes the mean over all training samples."""
@@ -30,6 +39,11 @@ class Climatology(Runner):
     A cell that was not measured in that step gets its mean of that season (three months), else its mean of all steps.
     Cells that never train get the step's mean over the training cells, each counting once.
     """
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        return {}
 
     def fit(self) -> None:
         """Averages the training years per (cell, step of the year)."""
@@ -70,6 +84,11 @@ class LastYearLai(Runner):
     heterogeneity should approach. One factor per cell is calibrated on the training part; where the equations made the
     target as they stand (northchina) it is 1, where a hidden capacity multiplies them (simulated) it stands in for it.
     """
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
+        """See `Runner`."""
+        return {}
 
     def fit(self) -> None:
         """Averages LAI over the training years per (cell, step) and calibrates the factor of each training cell."""

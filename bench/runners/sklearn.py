@@ -13,6 +13,7 @@ from bench.errors import BenchError
 from bench.runners.base import Runner
 from bench.runners.entry import Cost, RunnerEntry
 from bench.runners.foreign import NotImportable, imported
+from bench.runners.known import Known
 
 ESTIMATOR = "estimator"
 """Parameter of a job that names the class; all others are the class's own."""
@@ -24,6 +25,12 @@ class SklearnRunner(Runner):
 
     Where the class knows ``random_state`` it gets the job's seed, and where it knows ``n_jobs`` the job's threads.
     """
+
+    @classmethod
+    def known_parameters(cls, parameters: Mapping[str, Any]) -> Known | None:
+        """See `Runner`; those of the class that is named."""
+        make = regressor_class(str(parameters[ESTIMATOR]))
+        return None if _takes_any(make) else dict.fromkeys((ESTIMATOR, *_settings_of(make)))
 
     def fit(self) -> None:
         """Builds the regressor and fits it to the training rows."""

@@ -287,10 +287,6 @@ def _is_named(row: FluxRow, names: Sequence[str]) -> bool:
 
 def _refuse_foreign(options: SuiteOptions) -> None:
     """Raises where an option is not for this suite, or names nothing in it."""
-    if options.settings:
-        raise BenchError(
-            "--set is for the suites full and fewshot; rows of this one are lines of bench/suites/flux.py."
-        )
     for option, given in (("--weeks", options.weeks), ("--train-cells", options.train_cells)):
         if given:
             raise BenchError(f"{option} is for the suites fewshot and ablation; leave it out with --suite {SUITE}.")

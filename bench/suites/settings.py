@@ -10,6 +10,7 @@ from typing import Any
 from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
+from bench.runners.known import known_parameters, refuse_unknown
 
 _LONGEST = 10_000  # characters of a setting
 
@@ -28,7 +29,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
         target, equals, text = word.partition("=")
         runner, dot, key = target.strip().partition(".")
         if not (equals and dot and runner and key and all(key.split("."))):
-            raise BenchError(f"--set {word!r} is not of the form runner.key=value, such as ridge.alpha=2.")
+            raise BenchError(f"--set {word!r} is not of the form runner.key=value, such as gnnwr.ridge=0.1.")
         if runner not in registry.entries():
             raise unknown("runner", runner, list(registry.entries()), f"--set {word} must begin with one")
         if not word.isprintable() or len(word) > _LONGEST:
@@ -40,6 +41,24 @@ def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
             raise BenchError(f"--set gives {runner}.{key} two values ({own[key]!r}, {value!r}); name one.")
         own[key] = value
     return found
+
+
+def require_known(words: Sequence[str], profile: str) -> None:
+    """Checks settings as far as no data are needed.
+
+    Args:
+        words: as for `parse_settings`.
+        profile: of the run.
+
+    Raises:
+        BenchError: one cannot be read, or its runner knows no such parameter.
+    """
+    for runner, given in parse_settings(words).items():
+        entry = registry.get(runner)
+        parameters = with_settings(entry.parameters_for(profile), given, runner)
+        known = known_parameters(entry, parameters)
+        if known is not None:
+            refuse_unknown(runner, given, known, parameters)
 
 
 def _value(word: str, text: str) -> Any:

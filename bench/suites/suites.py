@@ -22,7 +22,7 @@ from bench.suites.ablation import ablation
 from bench.suites.flux import SUITE as FLUX
 from bench.suites.flux import flux
 from bench.suites.options import SuiteOptions, refuse_split
-from bench.suites.settings import parse_settings, with_settings
+from bench.suites.settings import parse_settings, require_known, with_settings
 
 MOST_REPETITIONS = 10_000
 """In one run: intervals stop growing narrower long before."""
@@ -101,8 +101,7 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
     if suite not in SUITES:
         raise unknown("suite", suite, list(SUITES), "see `bench run --help`")
     profiles.get(options.profile)
-    if options.settings and suite == ABLATION:
-        raise BenchError("--set is for the suites full and fewshot; an ablation is a line of bench/suites/ablation.py.")
+    _refuse_settings(suite, options)
     only, skip, extra = map(registry.expanded, (options.only, options.skip, options.extra))
     views, sizes = tuple(dict.fromkeys(options.views)), tuple(dict.fromkeys(options.train_cells))
     options = replace(options, only=only, skip=skip, extra=extra, views=views, train_cells=sizes)
@@ -118,6 +117,26 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
             f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
         )
     return list({job.id: job for job in jobs}.values())  # two sizes may come to one, where the data have fewer cells
+
+
+def require_settings(suite: str, options: SuiteOptions) -> None:
+    """Checks ``--set`` as far as no data are needed: before any are built, and not first in a job.
+
+    Raises:
+        BenchError: the suite takes no settings, or one cannot be read or is none of its runner's.
+    """
+    _refuse_settings(suite, options)
+    if options.settings:
+        for words in (options.only, options.skip, options.extra):
+            registry.expanded(words)  # a class of scikit-learn's is a runner once it is named
+        require_known(options.settings, options.profile)
+
+
+def _refuse_settings(suite: str, options: SuiteOptions) -> None:
+    if options.settings and suite in (ABLATION, FLUX):
+        raise BenchError(
+            f"--set is for the suites full and fewshot; rows of --suite {suite} are lines of bench/suites/{suite}.py."
+        )
 
 
 def require_repetitions(options: SuiteOptions) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.errors import BenchError
-from bench.suites.settings import parse_settings, with_settings
+from bench.execution.request import RunOptions, resolve
+from bench.runners import registry
+from bench.runners.entry import RunnerEntry
+from bench.runners.known import known_parameters
+from bench.suites.settings import parse_settings, require_known, with_settings
 
 
 def test_values_are_json_or_else_text() -> None:
@@ -45,3 +50,96 @@ def test_nested_settings_change_a_copy() -> None:
     assert base == {"options": {"width": 8, "k": 3}, "x": 1}
     with pytest.raises(BenchError, match="--set r.x.y: x is 1"):
         with_settings(base, {"x.y": 1}, "r")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("lightgbm.num_leaves=64", "did you mean 'hyperparameters.num_leaves'"),
+        ("lightgbm.hyperparameter.num_leaves=64", "did you mean 'hyperparameters'"),
+        ("lightgbm.holdout=blocks", "did you mean 'hold_out'"),
+        ("lightgbm_shap.explained_sample=9", "did you mean 'explained_samples'"),
+        ("autogluon_best.minute=1", "did you mean 'minutes'"),
+        ("resnet.options.channel=8", "did you mean 'options.channels'"),
+        ("resnet.epochs=3", "did you mean 'training.epochs'"),
+        ("resnet.training.seed=3", "knows no parameter 'training.seed'"),
+        ("dual_branch.options.widht=8", "did you mean 'options.width'"),
+        ('dual_branch.options={"widht": 8}', "did you mean 'options.width'"),
+        ("dual_branch.node_shares=0.5", "did you mean 'node_share'"),
+        ("dual_branch_plus.node_share=0.5", "knows no parameter 'node_share'"),
+        ("gnnwr.rigde=0.1", "did you mean 'ridge'"),
+        ("gnnwr.proximity_width=4", "it knows landmarks, hidden"),
+        ("gtnnwr.period=4", "knows no parameter 'period'"),
+        ("gwr_rf.tree=4", "did you mean 'trees'"),
+        ("gwr.bandwidth=40", "runner 'gwr' has no parameters; leave it out"),
+        ("climatology.x=1", "runner 'climatology' has no parameters"),
+        ("knn_standardised.n_neighbours=3", "did you mean 'n_neighbors'"),
+    ],
+)
+def test_a_parameter_that_a_runner_does_not_know_is_refused_with_the_nearest(word: str, said: str) -> None:
+    with pytest.raises(BenchError, match=said) as found:
+        require_known([word], "smoke")
+    assert str(found.value).startswith(f"--set {word.partition('.')[0]}.")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "lightgbm.hyperparameters.anything=1",
+        "lightgbm.hold_out=blocks",
+        "resnet.training.epochs=3",
+        "resnet.training={}",
+        "dual_branch.node_share=0.5",
+        'dual_branch_plus.options={"rank": 4}',
+        "dual_branch_plus.options.members=[]",
+        "gtnnwr.proximity_width=4",
+        "knn_standardised.leaf_size=5",
+    ],
+)
+def test_what_a_runner_knows_is_taken(word: str) -> None:
+    require_known([word], "laptop")
+
+
+def test_parameters_of_a_class_are_those_of_the_class_that_is_set() -> None:
+    with pytest.raises(BenchError, match="knows no parameter 'n_jobs'"):
+        require_known(["knn_standardised.estimator=sklearn.linear_model.Ridge", "knn_standardised.n_jobs=3"], "smoke")
+
+
+@pytest.mark.parametrize("entry", registry.entries().values(), ids=registry.entries())
+def test_every_runner_knows_what_its_own_entry_sets(entry: RunnerEntry) -> None:
+    for profile in ("smoke", "laptop", "paper"):
+        own = entry.parameters_for(profile)
+        known = known_parameters(entry, own)
+        if known is not None:
+            for name, value in own.items():
+                inner = known[name]
+                assert inner is None or set(value) <= set(inner)
+
+
+def test_a_plug_in_is_given_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = RunnerEntry("foreign_row", "Foreign", "Spatial", "a_module_that_nobody_has:Runner", "of somebody else")
+    monkeypatch.setattr(registry, "entries", lambda: {"foreign_row": entry})
+    require_known(["foreign_row.whatever=1"], "smoke")
+
+
+@pytest.mark.parametrize(
+    ("suite", "word", "said"),
+    [
+        ("full", "lightgbm.num_leaves=64", "did you mean 'hyperparameters.num_leaves'"),
+        ("full", "lightgmb.x=1", "did you mean 'lightgbm'"),
+        ("fewshot", "sklearn_ridge.alhpa=1", "did you mean 'alpha'"),
+        ("ablation", "dual_branch.node_share=0.5", "bench/suites/ablation.py"),
+        ("flux", "flux_lightgbm.trees=3", "bench/suites/flux.py"),
+    ],
+)
+def test_it_is_noticed_before_any_data_are_opened(suite: str, word: str, said: str, tmp_path: Path) -> None:
+    options = RunOptions(
+        suite=suite,
+        dataset=str(tmp_path / "no data"),
+        store=tmp_path / "runs",
+        settings=(word,),
+        only=("sklearn:sklearn.linear_model.Ridge",),
+    )
+    with pytest.raises(BenchError, match=said):
+        resolve(options, lambda text: None)
+    assert not (tmp_path / "runs").exists()
