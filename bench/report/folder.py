@@ -11,18 +11,20 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.system.disk import sha256, write_atomically
+from bench.system.text import one_line
 from bench.system.untrusted import is_folder, is_regular, read_regular
 
 LISTING = "files.json"
-"""What the report was made of, and name → SHA-256 of each file that it wrote."""
+"""What the report was made of and is about, and name → SHA-256 of each file that it wrote."""
 FIGURES = "figures"
 _NAME = re.compile(rf"(?:{FIGURES}/)?[^/\\\0]+")
 _MOST_BYTES = 10_000_000
+_MOST_SUBJECT = 300  # characters
 Hashes = dict[str, str]
 
 
@@ -32,10 +34,14 @@ class Listing:
 
     Attributes:
         about: a hash of what the report was made of.
+        subject: data set and profile, in words; "" of a report that did not say.
+        suites: that it has tables of.
         files: name → SHA-256.
     """
 
     about: str = ""
+    subject: str = ""
+    suites: tuple[str, ...] = ()
     files: Hashes = field(default_factory=dict)
 
 
@@ -50,9 +56,12 @@ def listed(folder: Path) -> Listing:
         found = json.loads(read_regular(folder / LISTING, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return Listing()
-    files = found.get("files") if isinstance(found, dict) else None
+    found = found if isinstance(found, dict) else {}
+    files, subject, suites = found.get("files"), found.get("subject"), found.get("suites")
     return Listing(
-        str(found.get("about")) if isinstance(found, dict) else "",
+        str(found.get("about", "")),
+        one_line(subject, _MOST_SUBJECT) if isinstance(subject, str) else "",
+        tuple(one_line(str(name), _MOST_SUBJECT) for name in suites) if isinstance(suites, list) else (),
         {
             name: digest
             for name, digest in (files if isinstance(files, dict) else {}).items()
@@ -61,7 +70,15 @@ def listed(folder: Path) -> Listing:
     )
 
 
-def write_listing(folder: Path, about: str, files: Iterable[Path], hashes: Hashes, kept: Hashes) -> None:
+def write_listing(
+    folder: Path,
+    about: str,
+    files: Iterable[Path],
+    hashes: Hashes,
+    kept: Hashes,
+    subject: str = "",
+    suites: Sequence[str] = (),
+) -> Listing:
     """Lists the files of a report in its folder, by their names within it.
 
     Args:
@@ -70,11 +87,39 @@ def write_listing(folder: Path, about: str, files: Iterable[Path], hashes: Hashe
         files: what it wrote.
         hashes: of those whose content is known already; the others are read.
         kept: files of an earlier report of the same.
+        subject: data set and profile, in words.
+        suites: that it has tables of.
+
+    Returns:
+        What was listed.
     """
     names = {path.relative_to(folder).as_posix() for path in files}
     found = kept | {name: hashes.get(name) or sha256(folder / name) for name in names}
-    content = json.dumps({"about": about, "files": dict(sorted(found.items()))}, indent=1)
+    content = json.dumps(
+        {"about": about, "subject": subject, "suites": list(suites), "files": dict(sorted(found.items()))}, indent=1
+    )
     write_atomically(folder / LISTING, f"{content}\n".encode())
+    return Listing(about, subject, tuple(suites), found)
+
+
+def what_became_of(before: Listing, now: Listing, gone: Sequence[str], folder: Path) -> str | None:
+    """Returns a sentence on the files of an earlier report, or None where it lost none.
+
+    Args:
+        before: its list.
+        now: that of the report that came after it.
+        gone: files that were removed.
+        folder: of both.
+    """
+    if not before.subject or (before.subject == now.subject and set(before.suites) <= set(now.suites)):
+        # Of the same, so that newer files are what was asked for.
+        return f"Removed from {folder}, of an earlier report: {', '.join(gone)}." if gone else None
+    replaced = [name for name, digest in sorted(before.files.items()) if now.files.get(name, digest) != digest]
+    parts = [f"{verb} {', '.join(names)}" for verb, names in (("replaced", replaced), ("removed", gone)) if names]
+    if not parts:
+        return None
+    about = f"{before.subject}, {'suite' if len(before.suites) == 1 else 'suites'} {' and '.join(before.suites)}"
+    return f"{folder} held files of an earlier report ({about}): {'; '.join(parts)}. --out FOLDER keeps both."
 
 
 def remove_outdated(folder: Path, before: Listing, files: Iterable[Path]) -> list[str]:

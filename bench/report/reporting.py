@@ -199,10 +199,19 @@ def write_report(
         finally:  # also of a report that came to nothing half-way: what it wrote shall not stand among older tables
             same = before.about == made_of
             gone = [] if same else folders.remove_outdated(folder, before, report.files)
-            folders.write_listing(folder, made_of, report.files, report.hashes, before.files if same else {})
-    if gone:
-        report.notes.append(f"Removed from {folder}, of an earlier report: {', '.join(gone)}.")
+            about = _in_short(report.about, options)
+            kept = before.files if same else {}
+            now = folders.write_listing(folder, made_of, report.files, report.hashes, kept, about, list(chosen))
+    lost = folders.what_became_of(before, now, gone, folder)
+    report.notes += [lost] if lost else []
     return report
+
+
+def _in_short(about: Subject, options: ReportOptions) -> str:
+    """What tells two reports of the same suites apart, in words."""
+    further = [f"target {options.target}"] if options.target else []
+    further += [f"weighting {options.weighting}"] if options.weighting != "plain" else []
+    return ", ".join([about.dataset, about.profile, *further])
 
 
 def _made_of(chosen: Mapping[str, Selection], options: ReportOptions) -> str:

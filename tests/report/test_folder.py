@@ -77,6 +77,8 @@ def test_a_report_on_other_data_leaves_no_table_of_the_first(tmp_path: Path) -> 
     expected = {path.name for path in second.files} | {"my_notes.md", LISTING}
     assert names_in(out) == expected and "table2.csv" in expected and "table1.csv" not in expected
     assert any("table1.csv" in note and "of an earlier report" in note for note in second.notes)
+    [told] = [note for note in second.notes if "of an earlier report" in note]
+    assert "(toy, smoke, suite full): replaced " in told and "; removed " in told and "--out" in told
     with_page = write_report(store, ReportOptions(suite="fewshot", out=out, figures=False, html=True))
     again = write_report(store, ReportOptions(suite="fewshot", out=out, figures=False))
     assert names_in(out) == expected | {"report.html"}  # of the same jobs, so it says the same
@@ -84,3 +86,4 @@ def test_a_report_on_other_data_leaves_no_table_of_the_first(tmp_path: Path) -> 
     add_manifest(store, "2026-01-03T00:00:00Z", [fewshot.model_copy(update={"repetition": 1})], suite="fewshot")
     more = write_report(store, ReportOptions(suite="fewshot", out=out, figures=False))
     assert names_in(out) == expected and any("report.html" in note for note in more.notes)
+    assert not any("--out" in note for note in more.notes)  # of the same, with one job more
