@@ -66,12 +66,13 @@ class _Suite:
 
     def ordered(self, measure: Measure = RMSE) -> list[RowResult]:
         """All rows with results, of any view, but those of the reference rules; the least error first."""
-        errors = {
-            row.key: found.value
-            for row in self.scores.of_all_views
-            if row.family != REFERENCE and (found := number(self.reader, row, measure)) is not None
-        }
-        return sorted((row for row in self.scores.of_all_views if row.key in errors), key=lambda row: errors[row.key])
+        return [row for row in self._by_error(measure) if row.family != REFERENCE]
+
+    def _by_error(self, measure: Measure) -> list[RowResult]:
+        """All rows with results, of any view; the least error first."""
+        every = self.scores.of_all_views
+        errors = {row.key: found.value for row in every if (found := number(self.reader, row, measure)) is not None}
+        return sorted((row for row in every if row.key in errors), key=lambda row: errors[row.key])
 
     def name(self, row: RowResult) -> str:
         """The title of a row; where the view is not that of the other rows, with it."""
@@ -80,6 +81,11 @@ class _Suite:
     def best_baseline(self, measure: Measure = RMSE) -> RowResult | None:
         """The row with the least error that is neither a rule nor of the proposed family."""
         return next((row for row in self.ordered(measure) if row.family != PROPOSED), None)
+
+    def better_rule(self, measure: Measure = RMSE) -> RowResult | None:
+        """The reference rule that errs less than every baseline, if there is one; it is no baseline itself."""
+        best = next((row for row in self._by_error(measure) if row.family != PROPOSED), None)
+        return best if best is not None and best.family == REFERENCE else None
 
 
 def answer(selections: Mapping[str, Selection], reader: StatisticsReader) -> Answer:
@@ -183,7 +189,29 @@ def _on_full(full: _Suite | None) -> Iterator[str]:
     if best is not None and found is not None:
         place = "leads" if found.value < 1 else "is behind"
         name = full.name(best)
-        yield f"it {place} the best baseline, *{name}*, with {_times(found)} times its error ({_apart(found)})"
+        against_rule = _against_rule(full, row, place)
+        yield (
+            f"it {place} the best baseline, *{name}*, with {_times(found)} times its error ({_apart(found)})"
+            f"{against_rule}"
+        )
+
+
+def _against_rule(full: _Suite, row: RowResult, place: str) -> str:
+    """A clause on the reference rule that is a stronger opponent than the best baseline; "" where there is none.
+
+    Args:
+        full: the suite.
+        row: of our variant.
+        place: whether it leads the best baseline or is behind it, as said before.
+    """
+    rule = full.better_rule()
+    found = None if rule is None else full.ratio(row, rule)
+    if rule is None or found is None:
+        return ""
+    own = "leads" if found.value < 1 else "is behind"
+    joined = "and" if own == place else f"but {own}"
+    times = f"{_times(found)} times its error ({_apart(found)})"
+    return f", {joined} the reference row *{full.name(rule)}*, which errs less than every baseline, with {times}"
 
 
 def _on_weeks(fewshot: _Suite | None) -> Iterator[str]:

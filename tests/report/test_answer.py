@@ -72,6 +72,39 @@ def test_a_variant_that_is_behind_says_where_and_of_whom(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("rule", "plus", "said"),
+    [
+        (
+            0.7,
+            0.5,
+            "times its error (told apart), and the reference row *PML_V2, last year's LAI*, which errs less than",
+        ),
+        (0.7, 0.8, "it leads the best baseline, *TabNet*, with 0."),
+        (
+            0.7,
+            0.8,
+            "), but is behind the reference row *PML_V2, last year's LAI*, which errs less than every baseline, ",
+        ),
+        (0.7, 2.0, "), and the reference row *PML_V2, last year's LAI*, which errs less than every baseline, with 2."),
+    ],
+)
+def test_a_reference_row_that_errs_less_than_every_baseline_is_named(
+    tmp_path: Path, rule: float, plus: float, said: str
+) -> None:
+    full = {name: noise for name, noise in FULL.items() if name != "climatology"}
+    sentences = answer_of(
+        make_store(tmp_path, full | {"pml_last_year_lai": rule, "dual_branch_plus": plus}, FEW)
+    ).sentences
+    assert len(sentences) == 3 and said in sentences[-1]
+    assert sentences[-1].count("reference row") == 1 and "best baseline, *PML" not in sentences[-1]
+
+
+def test_a_reference_row_that_a_baseline_beats_is_not_named(tmp_path: Path) -> None:
+    full = {name: noise for name, noise in FULL.items() if name != "climatology"} | {"pml_last_year_lai": 0.95}
+    assert "reference row" not in " ".join(answer_of(make_store(tmp_path, full, FEW)).sentences)
+
+
+@pytest.mark.parametrize(
     ("ended", "said"),
     [("budget", "it is not trained to the end"), (None, "was not measured"), ("schedule", "was not measured")],
 )
