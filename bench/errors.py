@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Sequence
 
@@ -38,15 +39,43 @@ def _cut(found: re.Match[str]) -> str:
     return value if len(value) <= _MOST_VALUE else f"{value[: _MOST_VALUE // 2]}…{value[-1]}"
 
 
+_SAID = {"missing": "is missing", "extra_forbidden": "is not known here"}
+"""Kinds of pydantic's errors → what it means, said of a field; of other kinds pydantic's own words are plain."""
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Returns the first thing that is wrong with the content of a file, as a clause: ``'job.seed' is missing``.
+
+    Args:
+        error: pydantic's or of another parser; only its first line is kept.
+    """
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, KeyError):
+        return f"{str(error)} is missing"
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is no JSON: {error.msg[:1].lower()}{error.msg[1:]} in line {error.lineno}"
+    details = getattr(error, "errors", None)
+    if details is None:
+        return shortened(str(error).partition("\n")[0].rstrip("."))
+    first = details(include_url=False, include_input=False, include_context=False)[0]
+    place, said = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ").rstrip(".")
+    if first["type"] in _SAID:
+        return f"{place!r} {_SAID[first['type']]}"
+    return shortened(f"{f'{place!r}: ' if place else ''}{said[:1].lower()}{said[1:]}")
+
+
 def unknown(kind: str, name: str, known: Sequence[str], remedy: str) -> BenchError:
     """The error for a name that is not known: it says what was meant, or lists what there is.
 
     Args:
         kind: what the name should have been, such as ``runner``.
         name: what was given.
-        known: all valid names.
+        known: all valid names; where there is none, the message says so.
         remedy: how to find the valid names, as the end of the sentence.
     """
+    if not known:
+        return BenchError(f"Unknown {kind} {name!r}: there is none; {remedy}.")
     name = shortened(name)  # closeness to a text of megabytes would take minutes
     close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     if not close:

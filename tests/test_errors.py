@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
+import pydantic
 import pytest
 
-from bench.errors import BenchError, unknown
+from bench.errors import BenchError, unknown, what_is_wrong
 
 LONG = "x y" * 200_000
 
@@ -31,6 +35,49 @@ def test_what_can_be_read_stays() -> None:
     assert all(name in message for name in names) and message.endswith("name one of the table's columns.")
     path = "/" + "deep/" * 100 + "file.csv"
     assert path in str(BenchError(f"File {path} isn't there; it's gone."))
+
+
+def test_where_there_is_no_name_at_all_none_is_offered() -> None:
+    message = str(unknown("job with results", "x", [], "`bench ls jobs` lists what is stored"))
+    assert message == "Unknown job with results 'x': there is none; `bench ls jobs` lists what is stored."
+
+
+class Inner(pydantic.BaseModel):
+    seed: int
+
+
+class Outer(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+    job: Inner
+
+    @pydantic.model_validator(mode="after")
+    def _small(self) -> Outer:
+        if self.job.seed > 9:
+            raise ValueError("the seed is large")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("fails", "said"),
+    [
+        (lambda: Outer.model_validate_json('{"job": {}}'), "'job.seed' is missing"),
+        (lambda: Outer.model_validate_json('{"job": {"seed": 1}, "jbo": 2}'), "'jbo' is not known here"),
+        (lambda: Outer.model_validate_json('{"job": {"seed": "x"}}'), "'job.seed': input should be a valid integer"),
+        (lambda: Outer.model_validate_json('{"job": {"seed": 10}}'), "the seed is large"),
+        (lambda: Outer.model_validate_json("{"), "invalid JSON: EOF while parsing"),
+        (lambda: json.loads(""), "it is no JSON: expecting value in line 1"),
+        (lambda: json.loads("[" * 10**6), "it is nested too deeply"),
+        (lambda: {}["schema_version"], "'schema_version' is missing"),
+        (lambda: int("x"), "invalid literal for int() with base 10: 'x'"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_a_clause(fails: Callable[[], object], said: str) -> None:
+    with pytest.raises((ValueError, KeyError, RecursionError)) as found:
+        fails()
+    clause = what_is_wrong(found.value)
+    assert (
+        clause.startswith(said) and "\n" not in clause and "pydantic" not in clause and "validation error" not in clause
+    )
 
 
 def test_an_endless_name_gets_its_sentence_quickly() -> None:

@@ -12,6 +12,7 @@ from bench.cli.data_build import command as build_command
 from bench.cli.data_import import command as import_command
 from bench.cli.options import dataset_argument, json_option
 from bench.errors import BenchError
+from bench.system.text import counted
 
 _MOST_LINES = 20
 """More files than this are named by their number."""
@@ -53,9 +54,9 @@ def fetch(spec: str) -> int:
     folder = location.folder
     if folder is None:
         folder = download(source, progress=True, say=lambda text: click.echo(text, err=True))
-        click.echo(f"Downloaded {len(source.sha256)} files to {folder}.")
+        click.echo(f"Downloaded {counted(len(source.sha256), 'file')} to {folder}.")
     else:
-        click.echo(f"{len(source.sha256)} files of {parsed} are at hand: {location.reason} ({folder}).")
+        click.echo(f"At hand: {counted(len(source.sha256), 'file')} of {parsed}, {location.reason} ({folder}).")
     _verify_files(parsed)
     return 0
 
@@ -176,4 +177,4 @@ def _verify_files(name: str) -> None:
         if len(source.sha256) <= _MOST_LINES:
             click.echo(f"{relative}: SHA-256 OK")
     if len(source.sha256) > _MOST_LINES:
-        click.echo(f"{len(source.sha256)} files in {folder}: SHA-256 OK")
+        click.echo(f"{counted(len(source.sha256), 'file')} in {folder}: SHA-256 OK")

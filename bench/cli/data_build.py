@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from bench.errors import BenchError
+from bench.system.text import counted
 
 if TYPE_CHECKING:
     from bench.data.climate2gpp.accumulation import HourlyTotals
@@ -168,7 +169,9 @@ def _build(
     files = {option: expand(given, option) for option, given in patterns.items()}
     inventory = take_stock(files["--era5"], files["--land-cover"], files["--gpp"], years, click.echo, choices)
     for option, paths in files.items():
-        click.echo(f"{option}: {len(paths)} files, {sum(path.stat().st_size for path in paths) / 1e9:.2f} GB")
+        click.echo(
+            f"{option}: {counted(len(paths), 'file')}, {sum(path.stat().st_size for path in paths) / 1e9:.2f} GB"
+        )
     for name, source in inventory.sources().items():
         rows, columns = source.layers[0].grid.shape
         assert source.decision is not None  # an inventory has decided it
@@ -195,11 +198,11 @@ def _build(
     with disk_errors(f"The report in {work}", "the cube is complete"):
         write_atomically(work / "report.json", json.dumps(found, indent=1).encode())
     for name, count in report.dropped.items():
-        click.echo(f"note: {count} land cells left out because {name} is missing there")
+        click.echo(f"note: {counted(count, 'land cell')} left out because {name} is missing there")
     for note in report.notes:
         click.echo(f"note: {note}")
     click.echo(
-        f"{out}: {report.cube.n_cells} cells x {report.cube.n_times} steps, fingerprint "
+        f"{out}: {counted(report.cube.n_cells, 'cell')} x {counted(report.cube.n_times, 'step')}, fingerprint "
         f"{report.cube.fingerprint[:16]}; checksums of the {len(report.inputs)} inputs in {work / 'report.json'}; "
         f"the folder {work} may be deleted"
     )
@@ -223,12 +226,14 @@ def _export(
     wanted = requests(years, degrees, collections)
     if dry_run:
         for request in wanted:
+            bands = counted(len(request.bands), "band")
             click.echo(
-                f"{request.name}: {request.collection}, {len(request.bands)} bands ({', '.join(request.bands[:3])}"
+                f"{request.name}: {request.collection}, {bands} ({', '.join(request.bands[:3])}"
                 f"{', ...' if len(request.bands) > 3 else ''}), {request.aggregation} of each step, "
                 f"{request.size[0]} x {request.size[1]} cells, {request.bytes / 1e6:.0f} MB"
             )
-        click.echo(f"{len(wanted)} exports, {sum(request.bytes for request in wanted) / 1e9:.1f} GB before compression")
+        gigabytes = sum(request.bytes for request in wanted) / 1e9
+        click.echo(f"{counted(len(wanted), 'export')}, {gigabytes:.1f} GB before compression")
         return 0
     connect(project)
     destination = Destination("cloud" if export_to == "cloud" else "drive", folder)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.errors import BenchError
+from bench.system.text import counted
 
 if TYPE_CHECKING:
     from bench.data.cube import Cube
@@ -114,7 +115,8 @@ def command(
         missing=missing,
     )
     cube = import_file(file, columns, out, name=name, say=click.echo)
-    click.echo(f"{out}: {cube.n_cells:,} places x {cube.n_times:,} steps, fingerprint {cube.fingerprint[:16]}")
+    extent = f"{counted(cube.n_cells, 'place')} x {counted(cube.n_times, 'step')}"
+    click.echo(f"{out}: {extent}, fingerprint {cube.fingerprint[:16]}")
     dataset = str(out) if "/" in str(out) or out.suffix == ".zarr" else f"./{out}"
     chosen = suggested_split(cube)
     if chosen is None:

@@ -14,6 +14,7 @@ import click
 
 from bench.cli.options import json_option, store_option
 from bench.errors import BenchError
+from bench.system.text import counted
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def _machine() -> list[Diagnosis]:
             ".".join(map(str, version[:3])),
             None if (3, 11) <= version[:2] < (3, 14) else "use Python 3.11, 3.12 or 3.13",
         ),
-        Diagnosis("processor", True, f"{available_cores()} cores"),
+        Diagnosis("processor", True, counted(available_cores(), "core")),
         Diagnosis(
             "memory",
             memory >= 4,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bench.cli.options import NAMES, suite_options
+from bench.system.text import counted
 
 
 @click.command(
@@ -72,9 +73,8 @@ def command(quiet: bool, **given: Any) -> int:
         return 130
     click.echo(str(result))
     if result.summary.left:
-        click.echo(
-            f"{result.summary.left} jobs failed in an earlier run and were left so; repeat them with --retry failed."
-        )
+        failed, them = counted(result.summary.left, "job"), "it" if result.summary.left == 1 else "them"
+        click.echo(f"{failed} failed in an earlier run and left so; repeat {them} with --retry failed.")
     elif result.failures:
         click.echo("See why with `bench ls jobs` and `bench info JOB`; repeat them with --retry failed.")
     return 1 if result.failures else 0

@@ -22,6 +22,7 @@ from bench.arrays import Mask
 from bench.data.array_pages import BLOCK_BYTES, release_pages
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.errors import BenchError, unknown
+from bench.system.text import counted
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -92,8 +93,9 @@ class Cube:
     def __repr__(self) -> str:
         """One line on what it is; the arrays are too large to be read."""
         several = ", ".join(f"{name} ({units})" for name, units in self.several_targets.items())
+        extent = f"{counted(self.n_cells, 'cell')} × {counted(self.n_times, 'step')}"
         parts = (
-            f"{self.n_cells:,} cells × {self.n_times:,} steps ({self.rhythm.step}, {self.time[0]} to {self.time[-1]})",
+            f"{extent} ({self.rhythm.step}, {self.time[0]} to {self.time[-1]})",
             f"{len(self.feature_names)} climate and {len(self.static_names)} static features",
             f"target {several or f'{self.target_name} ({self.target_units})'}",
         )

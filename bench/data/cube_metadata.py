@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from bench.errors import BenchError
+from bench.errors import BenchError, what_is_wrong
 from bench.system.text import is_name, one_line, plain
 from bench.system.untrusted import is_regular, read_regular
 
@@ -135,7 +135,7 @@ def read_attributes(root: Path) -> Attributes:
         if error.errors()[0]["type"] == "json_invalid":
             raise BenchError(f"{path} is damaged ({_what(error)}); {REBUILD}.") from error
         raise BenchError(
-            f"{root} is no cube of this project (missing {_what(error)}); name another folder or build it again."
+            f"{root} is no cube of this project ({_what(error)}); name another folder or build it again."
         ) from error
     if isinstance(version, int) and version > CUBE_FORMAT:
         raise BenchError(
@@ -205,9 +205,7 @@ def _parse(model: type[ModelT], content: bytes, root: Path) -> ModelT:
 
 def _what(error: ValidationError) -> str:
     """The first thing that is wrong, by its name in the file."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    place = ".".join(map(str, first["loc"]))
-    return one_line(f"{place!r}: {first['msg']}" if place else first["msg"], 200)
+    return one_line(what_is_wrong(error), 200)
 
 
 def _read(path: Path) -> bytes:

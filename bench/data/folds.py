@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bench.arrays import Doubles
 from bench.errors import BenchError
 from bench.seeds import FOLD_SEED
+from bench.system.text import counted
 from models.sphere import unit_sphere
 
 Folds = npt.NDArray[np.int64]
@@ -34,7 +35,7 @@ def folds_of_blocks(places: Doubles, size: float, folds: int) -> Folds:
         BenchError: there are fewer blocks than folds.
     """
     _, block = np.unique(np.floor(places / size), axis=0, return_inverse=True)
-    return _dealt(block.reshape(-1), np.zeros(len(places), np.int64), folds, f"blocks of {size:g}")
+    return _dealt(block.reshape(-1), np.zeros(len(places), np.int64), folds, "block", f" of {size:g}")
 
 
 def folds_of_places(
@@ -55,7 +56,7 @@ def folds_of_places(
     """
     group = near_groups(places, near, planar)
     unit = "" if planar else " km"
-    _require_groups(len(np.unique(places, axis=0)), folds, "places")
+    _require_groups(len(np.unique(places, axis=0)), folds, "place")
     largest = int(np.bincount(group).max())
     if near > 0 and largest > 2 * len(places) / folds:
         raise BenchError(
@@ -64,7 +65,7 @@ def folds_of_places(
             "together) or use blocks."
         )
     label = np.unique(labels, return_inverse=True)[1] if labels is not None else np.zeros(len(places), np.int64)
-    return _dealt(group, label, folds, f"groups of places within {near:g}{unit}")
+    return _dealt(group, label, folds, "group", f" of places within {near:g}{unit}")
 
 
 def near_groups(places: Doubles, near: float, planar: bool) -> Folds:
@@ -90,18 +91,20 @@ def near_groups(places: Doubles, near: float, planar: bool) -> Folds:
     return np.asarray(connected_components(graph, directed=False)[1][place])
 
 
-def _require_groups(n_groups: int, folds: int, what: str) -> None:
+def _require_groups(n_groups: int, folds: int, one: str, which: str = "") -> None:
+    """Raises where there are fewer of something than folds; `which` says more of it, after its name."""
     if n_groups < folds:
-        raise BenchError(f"There are {n_groups} {what}, fewer than the {folds} folds; name fewer folds.")
+        there = "There is" if n_groups == 1 else "There are"
+        raise BenchError(f"{there} {counted(n_groups, one)}{which}, fewer than the {folds} folds; name fewer folds.")
 
 
-def _dealt(group: Folds, label: Folds, folds: int, what: str) -> Folds:
+def _dealt(group: Folds, label: Folds, folds: int, one: str, which: str) -> Folds:
     """Deals groups to folds, the large ones first: each goes where its label, then any cell, is rarest.
 
     Cells of one group may differ in label; the commonest counts.
     """
     n_groups, n_labels = int(group.max()) + 1, int(label.max()) + 1
-    _require_groups(n_groups, folds, what)
+    _require_groups(n_groups, folds, one, which)
     counts = np.zeros((n_groups, n_labels), np.int64)
     np.add.at(counts, (group, label), 1)
     size, commonest = counts.sum(axis=1), counts.argmax(axis=1)

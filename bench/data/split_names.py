@@ -18,6 +18,7 @@ from bench.data.cube import Cube
 from bench.data.folds import NEAR_KM
 from bench.data.own_split import TESTS, TRAINS
 from bench.errors import BenchError, unknown
+from bench.system.text import counted
 
 _LARGEST = 2**53  # whole numbers up to here are exact as floats
 KINDS = ("last-year", "last-year-of-each-place", "column", "share", "blocks", "places", "published")
@@ -204,7 +205,7 @@ def describe(parameters: Mapping[str, Any], units: CoordinateUnits = UNDESCRIBED
     if kind == "last-year-of-each-place":
         return "tested on the last measured year of each place"
     if kind == "cells":
-        return f"tested on {len(parameters['test_cells'])} named places"
+        return f"tested on {counted(len(parameters['test_cells']), 'named place')}"
     if kind == "share":
         return f"tested on a random {parameters['share']:.0%} of the samples"
     if kind == "blocks":

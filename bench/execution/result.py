@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bench.errors import what_is_wrong
 from bench.store.names import PREDICTIONS, STATISTICS
 from bench.store.records import Bytes, Samples, Seconds
 from bench.system.text import one_line
@@ -66,7 +67,7 @@ def read_result(work: Path, name: str = RESULT_FILE) -> Result | None:
     except OSError:
         return None
     except ValidationError as error:
-        return _senseless(error.errors(include_url=False, include_input=False)[0]["msg"])
+        return _senseless(what_is_wrong(error))
 
 
 def failure(error: BaseException, status: Ended = "failed", **more: Any) -> Result:

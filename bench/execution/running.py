@@ -20,6 +20,7 @@ from bench.store.sensitivities_record import record_sensitivities
 from bench.store.store import Store
 from bench.suites.options import SuiteOptions
 from bench.system import clock
+from bench.system.text import counted
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,10 @@ def run(
         planned = select_jobs(planned, options.only_jobs)
         record_sensitivities(store, cube, {item.job.runner for item in planned}, say)
         pending = to_run(planned, options.retry)
-        say(f"Data set {cube.name} ({cube.n_cells} cells × {cube.n_times} steps): {request.dataset.reason}.")
+        extent = f"{counted(cube.n_cells, 'cell')} × {counted(cube.n_times, 'step')}"
+        say(f"Data set {cube.name} ({extent}): {request.dataset.reason}.")
         say(
-            f"Suite {options.suite}, profile {options.profile}: {len(planned)} jobs, {len(pending)} to run, "
+            f"Suite {options.suite}, profile {options.profile}: {counted(len(planned), 'job')}, {len(pending)} to run, "
             f"{place.room()} at once, store {request.store_path}."
         )
         watch = clock.Stopwatch()

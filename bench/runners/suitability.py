@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bench.data.cube import Cube
 from bench.data.parts import Part, Split
 from bench.errors import BenchError
+from bench.system.text import counted
 
 SPARE_PLACES = 2
 """Places beyond the parameters of a local regression (columns and intercept) that AICc asks for."""
@@ -63,7 +64,8 @@ def _fluxes(cube: Cube, split: Split) -> str | None:
             f"predicts {', '.join(FLUX_TARGETS)} of towers together; use it with --suite flux on data that have these"
         )
     if cube.rhythm.name != "month" or cube.n_times < cube.steps_per_year:
-        return f"needs a year of months or more, and the data have {cube.n_times} steps of rhythm {cube.rhythm.name!r}"
+        have = f"{counted(cube.n_times, 'step')} of rhythm {cube.rhythm.name!r}"
+        return f"needs a year of months or more, and the data have {have}"
     if LAND_COVER_CATEGORY not in cube.categories:
         return f"needs the category {LAND_COVER_CATEGORY} among the static features"
     return _refused(lambda: panel_of(cube))

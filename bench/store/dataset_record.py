@@ -24,7 +24,7 @@ from bench.data import rhythm as rhythms
 from bench.data.cube import Cube
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.data.splits import Layout
-from bench.errors import BenchError
+from bench.errors import BenchError, what_is_wrong
 from bench.store.names import CELLS, DATASET, SAMPLES, TIMES
 from bench.store.place import STORED_STAYS
 from bench.store.reading import CorruptRecord, require_known_schema
@@ -251,7 +251,7 @@ def _table(folder: Path, name: str, expected: str) -> pd.DataFrame:
 
 
 def _corrupt(folder: Path, error: Exception) -> CorruptRecord:
-    why = one_line(str(error).partition("\n")[0], 200)
+    why = one_line(what_is_wrong(error), 200)
     return CorruptRecord(
         f"The data set's record {folder} is damaged ({why}); issue the `bench run` command again, which writes it anew."
     )

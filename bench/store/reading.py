@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bench.errors import BenchError
+from bench.errors import BenchError, what_is_wrong
 from bench.store.records import SCHEMA_VERSION, Manifest, Record
 from bench.system.text import one_line
 from bench.system.untrusted import read_regular
@@ -16,6 +16,9 @@ from bench.system.untrusted import read_regular
 ModelT = TypeVar("ModelT", bound=BaseModel)
 MOST_BYTES = 200_000_000
 """Of a record or manifest; the largest manifest of this project's suites has less than a thousandth."""
+
+
+_MOST_REASON = 200  # characters
 
 
 class CorruptRecord(BenchError):
@@ -64,9 +67,12 @@ def require_known_schema(content: bytes, path: Path) -> None:
 
     Raises:
         BenchError: it was.
-        ValueError, KeyError, TypeError, RecursionError: it is no JSON object with the number of its schema.
+        ValueError, KeyError, RecursionError: it is no JSON object with the number of its schema.
     """
-    version = json.loads(content)["schema_version"]
+    found = json.loads(content)
+    if not isinstance(found, dict):
+        raise ValueError("it holds no object of JSON")
+    version = found["schema_version"]
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise BenchError(
             f"{path} was written by a newer version (schema {version}, this one reads {SCHEMA_VERSION}); update "
@@ -79,7 +85,6 @@ def _parse(model: type[ModelT], content: bytes, path: Path) -> ModelT:
         require_known_schema(content, path)
         return model.model_validate_json(content)
     except (ValueError, KeyError, TypeError, ValidationError, RecursionError) as error:
-        first = one_line(str(error).partition("\n")[0], 200)
-        raise CorruptRecord(
-            f"{path} is damaged ({first}); `bench run` sets a damaged job aside and repeats it."
-        ) from error
+        aside = "it aside" if model is Manifest else "a damaged job aside and repeats it"
+        why = one_line(what_is_wrong(error), _MOST_REASON)
+        raise CorruptRecord(f"{path} is damaged ({why}); `bench run` sets {aside}.") from error

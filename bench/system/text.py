@@ -55,6 +55,17 @@ def short_number(number: int) -> str:
     return str(number) if abs(number) < 10**12 else f"{Decimal(number):.0e}"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things: ``1 place``, ``1,200 places``.
+
+    Args:
+        number: how many.
+        one: what one of them is called.
+        many: what several are called; None for `one` with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def is_name(text: str) -> bool:
     """Whether a text can name something in a table, a label and a folder: printable, on one line, without a slash."""
     return 0 < len(text) <= 200 and text.isprintable() and "/" not in text

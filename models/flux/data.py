@@ -122,7 +122,7 @@ def check_towers(panel: TowerPanel, targets: Reals, training: Indices, validatio
     check_index(panel, training, "training")
     check_index(panel, validation, "validation")
     if len(training) < 2:
-        raise ValueError(f"There is {len(training)} training tower; a flux model needs at least two.")
+        raise ValueError(f"A flux model needs at least two training towers, not {len(training)}.")
     both = np.intersect1d(training, validation)
     if len(both):
         raise ValueError(f"Tower {both[0]} is a training and a validation tower; the sets must not overlap.")

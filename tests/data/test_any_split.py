@@ -145,6 +145,16 @@ def test_near_places_share_a_fold_and_labels_are_spread() -> None:
         assert counts.max() - counts.min() <= 4
 
 
+def test_one_place_or_block_is_no_plural() -> None:
+    one = np.zeros((3, 2))
+    with pytest.raises(BenchError, match="^There is 1 place, fewer than the 2 folds; name fewer folds"):
+        folds_of_places(one, None, 0.0, 2, planar=True)
+    with pytest.raises(BenchError, match="^There is 1 block of 5, fewer than the 2 folds"):
+        folds_of_blocks(one, 5.0, 2)
+    with pytest.raises(BenchError, match="^There are 2 groups of places within 2, fewer than the 3 folds"):
+        folds_of_places(np.array([[0.0, 0], [1, 0], [8, 0]]), None, 2.0, 3, planar=True)
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     places=st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=12, max_size=60),

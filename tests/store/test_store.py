@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -145,6 +146,24 @@ def test_a_changed_file_is_recognised_by_its_hash(store: Store) -> None:
     (store.jobs_dir / record.job_id / "statistics.parquet").write_bytes(b"Numbers")
     with pytest.raises(CorruptRecord, match="missing or damaged"):
         store.file(record, "statistics.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ('{"schema_version": 1, "created": 3}', r"'\w+' is missing|'created': input should be a valid string"),
+        ("[]", "it holds no object of JSON"),
+        ("{}", "'schema_version' is missing"),
+        ("", "it is no JSON: expecting value in line 1"),
+    ],
+)
+def test_a_damaged_run_is_named_in_words(store: Store, content: str, why: str) -> None:
+    path = store.root / "manifests" / "20260101T000000Z-full-1.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    assert store.manifests() == []
+    [said] = store.damaged_manifests.values()
+    assert re.search(why, said) and said.endswith("; `bench run` sets it aside.") and "validation error" not in said
 
 
 def test_newer_stores_and_records_are_refused(store: Store) -> None:

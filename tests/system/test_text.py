@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from bench.report.tables.markdown_text import escape
-from bench.system.text import _UNFIT, is_name, one_line, plain
+from bench.system.text import _UNFIT, counted, is_name, one_line, plain
 
 GENERATOR = random.Random(7)
 SAMPLES = [
@@ -71,3 +71,17 @@ def test_no_character_that_is_printable_for_python_is_unfit() -> None:
     assert len(unfit) > 2000
     assert not any(char in plain(f"a long text\t{char}\n") for char in unfit)
     assert not any(_UNFIT.match(char) for char in everything if char.isprintable())
+
+
+@pytest.mark.parametrize(
+    ("number", "words", "said"),
+    [
+        (0, ("place",), "0 places"),
+        (1, ("place",), "1 place"),
+        (1200, ("place",), "1,200 places"),
+        (1, ("sample is", "samples are"), "1 sample is"),
+        (2, ("sample is", "samples are"), "2 samples are"),
+    ],
+)
+def test_one_thing_is_no_plural(number: int, words: tuple[str, ...], said: str) -> None:
+    assert counted(number, *words) == said

@@ -21,6 +21,7 @@ from bench.data.own_split import NEITHER, TESTS, TRAINS
 from bench.errors import BenchError
 from bench.system.disk import disk_errors
 from bench.system.ownership import owner
+from bench.system.text import counted
 
 Say = Callable[[str], None]
 _LONGEST_NAME = 100
@@ -98,7 +99,8 @@ def _check_size(found: Survey, columns: Columns, out: Path, what: str) -> None:
     free = int(shutil.disk_usage(out.parent).free * _SPARE_DISK)
     if needed > free:
         raise BenchError(
-            f"{what} is {found.shape[0]:,} places × {found.shape[1]:,} steps from {found.time[0]} to {found.time[-1]} "
+            f"{what} is {counted(found.shape[0], 'place')} × {counted(found.shape[1], 'step')} "
+            f"from {found.time[0]} to {found.time[-1]} "
             f"({len(found.place) / samples:.1%} have a row), {needed / 1e9:.1f} GB where {free / 1e9:.1f} GB are free; "
             "correct a wrong date, choose a longer --rhythm, or name another --out."
         )
@@ -177,10 +179,10 @@ def _say_what_was_found(rectangle: Rectangle, found: Overview, say: Say) -> None
     columns, place = rectangle.columns, rectangle.survey
     steps = f"{place.shape[1]:,} {place.rhythm.steps}, {place.time[0]} to {place.time[-1]}"
     when = "no time" if columns.time is None else steps
-    say(f"read: {len(place.place):,} rows, {place.shape[0]:,} places, {when}.")
+    say(f"read: {counted(len(place.place), 'row')}, {counted(place.shape[0], 'place')}, {when}.")
     dropped = place.shape[0] - len(found.kept)
     if dropped:
-        say(f"left out: {dropped:,} places where no target was measured.")
+        say(f"left out: {counted(dropped, 'place')} where no target was measured.")
     for name, count in zip(columns.target, found.measured, strict=True):
         samples = len(found.kept) * place.shape[1]
         say(f"measured: {name} in {count:,} of {samples:,} samples ({count / samples:.1%}).")
@@ -190,10 +192,10 @@ def _say_what_was_found(rectangle: Rectangle, found: Overview, say: Say) -> None
             f"{columns.least_days} days (--least-days)."
         )
     if found.unmeasured_for_features:
-        say(f"not measured: {found.unmeasured_for_features:,} samples that have a target but none of the features.")
+        say(f"not measured: {counted(found.unmeasured_for_features, 'sample')} with a target but none of the features.")
     for name, count in zip(columns.features, found.filled, strict=True):
         if count:
             say(
-                f"filled: {name} in {count:,} samples, by the place's mean of that step of the year, else the place's, "
-                f"else all; {name}{INDICATOR} says where."
+                f"filled: {name} in {counted(count, 'sample')}, by the place's mean of that step of the year, else "
+                f"the place's, else all; {name}{INDICATOR} says where."
             )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from bench.data.array_pages import release_pages
 from bench.data.coordinate_units import units_of
 from bench.data.cube import Cube
+from bench.system.text import counted
 
 MAX_SAMPLES = 200_000
 """Columns are compared over at most so many measured samples, evenly spaced."""
@@ -120,7 +121,7 @@ def _per_block(cube: Cube) -> str:
     edge = units_of(cube.crs).size(size)
     return (
         f"places per block of {edge}: {counts.min()}-{counts.max()}, median {np.median(counts):g}, in "
-        f"{len(counts):,} blocks."
+        f"{counted(len(counts), 'block')}."
     )
 
 

@@ -11,6 +11,7 @@ from bench.report.html.jobs import describe_split
 from bench.report.results.selection import Selection
 from bench.report.results.split_audit import JobAudit
 from bench.store.jobs import Job
+from bench.system.text import counted
 
 _UNKNOWN = "not known"
 
@@ -62,7 +63,7 @@ def _split(jobs: list[Job], audits: Mapping[str, JobAudit], units: CoordinateUni
         describe_split(jobs[0].split, units),
         str(len(jobs)),
         " or ".join(f"{size:,}" for size in sizes) or _UNKNOWN,
-        f"{same} of {len(jobs)} jobs",
+        f"{same} of {counted(len(jobs), 'job')}",
     ]
     if geometry is None:
         return [*row, "no sample, by the rule of the split", _UNKNOWN, _UNKNOWN]

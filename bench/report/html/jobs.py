@@ -20,6 +20,7 @@ from bench.scoring.metrics import METRICS
 from bench.store.jobs import Job
 from bench.store.records import Record
 from bench.system.clock import human_seconds
+from bench.system.text import counted
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def _job(job: Job, record: Record | None, context: JobContext) -> Html:
 def _recorded(record: Record) -> list[Html]:
     host = record.host
     machine = (
-        f"{host.processor}, {host.logical_cores} cores, {host.memory_bytes / 1e9:.1f} GB; {host.platform}, "
+        f"{host.processor}, {counted(host.logical_cores, 'core')}, {host.memory_bytes / 1e9:.1f} GB; {host.platform}, "
         f"Python {host.python}"
     )
     facts: list[tuple[str, Child]] = [

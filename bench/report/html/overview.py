@@ -28,6 +28,7 @@ from bench.runners import registry
 from bench.store.dataset_record import dataset_folder
 from bench.store.names import DATASET
 from bench.store.store import Store
+from bench.system.text import counted
 
 _NOT_SHOWN = ("schema_version", "fingerprint")
 _STATES = ("done", "failed", "timeout", "oom", "skipped", "stale", "missing")
@@ -103,7 +104,8 @@ def warnings(selections: Sequence[Selection], remarks: Sequence[str]) -> Html:
         suite = selection.jobs[0].suite
         if 0 < len(selection.done) < len(selection.jobs):
             missing = len(selection.jobs) - len(selection.done)
-            found.append(f"{suite_heading(suite)}: {missing} of {len(selection.jobs)} planned jobs are not done.")
+            of_all = f"{missing} of {counted(len(selection.jobs), 'planned job')} {'is' if missing == 1 else 'are'}"
+            found.append(f"{suite_heading(suite)}: {of_all} not done.")
     shown = {(selection.jobs[0].dataset_fingerprint, selection.jobs[0].profile) for selection in selections}
     if len(shown) > 1:
         found.insert(0, "The suites below were run on different data sets or profiles: do not compare across them.")

@@ -21,6 +21,7 @@ from bench.report.results.subject import Subject
 from bench.report.table import Table
 from bench.suites.flux import SUITE as FLUX
 from bench.suites.profiles import SMOKE
+from bench.system.text import counted
 
 PUBLISHED_SUITES = ("full", "fewshot")
 """Suites of the paper's Tables 1, and 2 and 3."""
@@ -82,7 +83,8 @@ def run(
     )
     compared = sum(targets.jobs for targets in own)
     against = (f"Against the paper: {check.counts(comparisons, rankings, judged=judged)}.", audit.families_of_table_1())
-    scored = f"Scored values of this store: {len(own)} groups, {compared} comparisons, {len(differing)} differ."
+    held = f"{counted(len(own), 'group')}, {counted(compared, 'comparison')}"
+    scored = f"Scored values of this store: {held}, {len(differing)} differ."
     summary = [*(against if of_paper else ()), *((scored,) if own else ()), *data_summary]
     if FLUX in selections:
         n_splits, others = differing_values(reader.store, selections[FLUX])
@@ -99,7 +101,7 @@ def run(
         outcomes = expectations.judge(expectations.load(path), tables)
         made.append(expectations.table(outcomes, path.name, about.circumstances))
         states = [item.state for item in outcomes]
-        counted = ", ".join(f"{states.count(state)} {text}" for state, text in _STATES.items())
-        summary.append(f"Expectations of {path.name}: {counted}.")
+        found = ", ".join(f"{states.count(state)} {text}" for state, text in _STATES.items())
+        summary.append(f"Expectations of {path.name}: {found}.")
     broken = [item.sentence for item in outcomes if item.state == "broken"]
     return CheckResult(tuple(made), (*differing, *data_changed, *broken), tuple(summary))

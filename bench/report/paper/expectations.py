@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from bench.data.views import DEFAULT_VIEW
-from bench.errors import BenchError, unknown
+from bench.errors import BenchError, unknown, what_is_wrong
 from bench.report.table import Column, Row, Table, Value, words
 from bench.runners import registry
 from bench.system import paths
@@ -128,10 +128,9 @@ def load(path: Path) -> list[Expectation]:
         try:
             found.append(Expectation.model_validate(entry))
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            what = f"{place}: {first['msg']}" if place else first["msg"]
-            raise BenchError(f"Expectations file {path}, entry {number}: {what}; correct it.") from error
+            raise BenchError(
+                f"Expectations file {path}, entry {number}: {what_is_wrong(error)}; correct it."
+            ) from error
     return found
 
 

@@ -15,6 +15,7 @@ from bench.scoring.metrics import BLOCK_DEGREES, PLANAR_BLOCKS
 from bench.store.dataset_record import read_dataset_record
 from bench.store.reading import CorruptRecord
 from bench.store.store import Store
+from bench.system.text import counted
 
 PAPER_TARGET = "GPP"
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -137,7 +138,7 @@ def spoken(dataset: str, title: str) -> str:
     if name != "simulated":
         return title.partition(": ")[0].strip() or dataset
     given = dict(item.split("=", 1) for item in options.split(",") if "=" in item)
-    cells = f" of {int(given['cells']):,} cells" if given.get("cells", "").isdecimal() else ""
-    years = f", {given['years']} years" if "years" in given else ""
+    cells = f" of {counted(int(given['cells']), 'cell')}" if given.get("cells", "").isdecimal() else ""
+    years = f", {counted(int(given['years']), 'year')}" if given.get("years", "").isdecimal() else ""
     seed = f", seed {given['seed']}" if given.get("seed", "0") != "0" else ""
     return f"a simulated world{cells}{years}{seed}"

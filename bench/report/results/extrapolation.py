@@ -11,6 +11,7 @@ from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.dataset_record import read_dataset_record
 from bench.store.names import PREDICTIONS
 from bench.store.reading import CorruptRecord
+from bench.system.text import counted
 
 WORST_SHARE = 0.01
 """Of the samples, whose part in the squared error is told."""
@@ -59,8 +60,8 @@ def footnote(reader: StatisticsReader, row: RowResult, week: int, r2: float) -> 
     where = _where(described.cells, cells, planar=described.description.crs is not None)
     return (
         f"extrapolation: the worst {WORST_SHARE:.0%} of the samples ({n_worst:,} of {len(samples):,}, in "
-        f"{len(np.unique(cells)):,} cells{where}) make {share:.0%} of its squared error, without them the RMSE is "
-        f"{rest:.3f}; {outside:.1%} of its predictions lie outside the measured values, which go from "
+        f"{counted(len(np.unique(cells)), 'cell')}{where}) make {share:.0%} of its squared error, without them the "
+        f"RMSE is {rest:.3f}; {outside:.1%} of its predictions lie outside the measured values, which go from "
         f"{target.min():.2f} to {target.max():.2f}"
     )
 

@@ -9,6 +9,7 @@ from collections import Counter
 from bench.report.results.selection import Selection, fixed_split, same_table
 from bench.store.jobs import Job
 from bench.store.store import Store
+from bench.system.text import counted
 
 
 def remarks(store: Store, selection: Selection) -> tuple[str, ...]:
@@ -28,11 +29,10 @@ def incomplete(selection: Selection) -> tuple[str, ...]:
         for job in selection.jobs
         for record in [selection.records.get(job.id)]
     )
-    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()) if state != "done")
-    return (
-        f"Suite {selection.jobs[0].suite} is incomplete: {planned - done} of {planned} planned jobs are not done "
-        f"({counted}); rows that lack some say so.",
-    )
+    which = ", ".join(f"{count} {state}" for state, count in sorted(states.items()) if state != "done")
+    missing = planned - done
+    of_all = f"{missing} of {counted(planned, 'planned job')} {'is' if missing == 1 else 'are'}"
+    return (f"Suite {selection.jobs[0].suite} is incomplete: {of_all} not done ({which}); rows that lack some say so.",)
 
 
 def nothing_done(selection: Selection) -> str:
@@ -42,9 +42,9 @@ def nothing_done(selection: Selection) -> str:
         record.status if record is not None else "damaged" if job_id in selection.damaged else "missing"
         for job_id, record in ((job.id, selection.records.get(job.id)) for job in selection.jobs)
     )
-    counted = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    which = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     return (
-        f"No job of suite {suite} is done ({counted}), so its tables hold no result of this store; the reasons are "
+        f"No job of suite {suite} is done ({which}), so its tables hold no result of this store; the reasons are "
         f"listed, and `bench run --suite {suite} --retry failed` with the options of that run repeats them."
     )
 

@@ -27,6 +27,7 @@ from bench.store.names import PREDICTIONS
 from bench.store.reading import CorruptRecord
 from bench.store.records import Record
 from bench.store.store import Store
+from bench.system.text import counted
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class SplitAuditor:
                     f"the record says {record.n_train} training samples, the split has {geometry.n_train}"
                 )
             elif not geometry.passed:
-                problem = problem or f"{geometry.shared_samples} samples are in the training and in the test part"
+                shared = counted(geometry.shared_samples, "sample is", "samples are")
+                problem = problem or f"{shared} in the training and in the test part"
         return JobAudit(samples, problem, geometry)
 
     def _split(self, parameters: dict[str, Any], grid: SampleGrid) -> tuple[Split, SplitAudit]:

@@ -61,7 +61,7 @@ def test_few_wild_samples_are_told_with_their_number_share_and_place(tmp_path: P
     assert notes["gnnwr"] == "" and notes["gtwr"] == ""  # one is good, the other is wrong everywhere
     n = cube.n_cells
     assert (
-        f"(1 of {n}, in 1 cells between longitude" in notes["gwr"] and "make 100% of its squared error" in notes["gwr"]
+        f"(1 of {n}, in 1 cell between longitude" in notes["gwr"] and "make 100% of its squared error" in notes["gwr"]
     )
     assert "without them the RMSE is 0.010" in notes["gwr"]
     shown = render.markdown(table)
