@@ -73,7 +73,7 @@ def test_a_variant_that_is_behind_says_where_and_of_whom(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("ended", "said"),
-    [("budget", "it is not trained to the end"), (None, "was not measured"), ("schedule", "was not measured")],
+    [("budget", "it is not trained to the end"), (None, "was not measured"), ("schedule", "to the end of its schedule")],
 )
 def test_whether_the_network_was_trained_to_the_end_is_said(tmp_path: Path, ended: str | None, said: str) -> None:
     _, network, _ = answer_of(make_store(tmp_path, FULL, {}, ended)).sentences
