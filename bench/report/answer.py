@@ -26,7 +26,7 @@ from bench.runners import registry
 from bench.runners.entry import DUAL_BRANCH, DUAL_BRANCH_PLUS, PROPOSED, REFERENCE
 from bench.scoring.interval import Interval
 from bench.suites.flux import SUITE as FLUX
-from bench.suites.profiles import SMOKE
+from bench.suites.profiles import DEFAULT_PROFILE, SMOKE
 
 RMSE = Measure("rmse")
 
@@ -112,7 +112,13 @@ def _of_paper_suites(selections: Mapping[str, Selection], reader: StatisticsRead
         return Answer((*claim, f"This run, on {where}, is {marks.NOT_JUDGED}: {marks.WHY_NOT_JUDGED}"))
     if not of_paper:
         return Answer((*_of_other_data(suites, where),))
-    return Answer((*claim, _network(suites.get("full"), where), _variant(suites)))
+    profile = first.jobs[0].profile
+    return Answer((*claim, _network(suites.get("full"), f"{where}{_in_profile(profile)}"), _variant(suites)))
+
+
+def _in_profile(profile: str) -> str:
+    """Which profile it was, where it is not the usual one."""
+    return "" if profile == DEFAULT_PROFILE else f" (profile {profile})"
 
 
 def _suite(selection: Selection, reader: StatisticsReader) -> _Suite:
@@ -164,6 +170,8 @@ def _ended(row: RowResult) -> str:
         return "it is not trained to the end (its error on held-out samples was still falling), so it could be better"
     if reasons == {"converged"}:
         return "it is trained to the end (its error on held-out samples had stopped falling)"
+    if reasons == {"schedule"}:
+        return "its training ran to the end of its schedule; nothing was held out to say whether more would help"
     return "whether it is trained to the end was not measured"
 
 
