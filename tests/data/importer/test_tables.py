@@ -192,8 +192,8 @@ def test_a_sample_without_any_feature_is_none_and_a_place_without_target_is_left
     said: list[str] = []
     cube = from_frame(frame, columns(), tmp_path / "a", say=said.append)
     assert cube.place_names == ("AA", "CC") and np.isnan(cube.target[0, 3])
-    assert any("left out: 1 places" in line for line in said)
-    assert any("1 samples that have a target but none of the features" in line for line in said)
+    assert any("left out: 1 place where" in line for line in said)
+    assert any("1 sample with a target but none of the features" in line for line in said)
 
 
 def test_missing_static_values_and_categories(tmp_path: Path) -> None:
