@@ -106,7 +106,11 @@ def test_a_reference_row_that_a_baseline_beats_is_not_named(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("ended", "said"),
-    [("budget", "it is not trained to the end"), (None, "was not measured"), ("schedule", "to the end of its schedule")],
+    [
+        ("budget", "it is not trained to the end"),
+        (None, "was not measured"),
+        ("schedule", "to the end of its schedule"),
+    ],
 )
 def test_whether_the_network_was_trained_to_the_end_is_said(tmp_path: Path, ended: str | None, said: str) -> None:
     _, network, _ = answer_of(make_store(tmp_path, FULL, {}, ended)).sentences
