@@ -118,7 +118,7 @@ def test_ls_jobs_and_info_show_a_stored_job(bench: Bench, finished: str) -> None
 
 def test_info_shows_runners_and_data_sets(bench: Bench) -> None:
     assert "num_leaves: 128" in bench("info", "lightgbm_large").stdout
-    described = json.loads(bench("info", "simulated:cells=64", "--json").stdout)
+    described = json.loads(bench("info", "simulated:cells=64,years=2", "--json").stdout)
     assert described["cells"] == 64 and len(described["climate"]) == 26
 
 
@@ -187,7 +187,7 @@ def test_the_fewshot_suite_runs_and_gives_tables_2_and_3(bench: Bench, data: str
 
 def test_data_info_verify_and_audit(bench: Bench, data: str) -> None:
     assert "every value finite. OK" in bench("data", "verify", data).stdout
-    assert json.loads(bench("data", "info", "simulated:cells=64", "--json").stdout)["steps"] == 92
+    assert json.loads(bench("data", "info", "simulated:cells=64,years=2", "--json").stdout)["steps"] == 92
     audit = json.loads(bench("data", "audit", data, "--runner", "climatology", "--json").stdout)
     assert audit["passed"] and audit["runner_saw_training_only"] and audit["shared_samples"] == 0
     leak = bench("data", "audit", "--dataset", data, "--runner", "peeking", plugins="tests.support.runners:PEEKING")

@@ -53,7 +53,7 @@ def test_runners_never_see_a_test_target_or_an_unasked_withheld_array(cube: Cube
 
 @pytest.fixture(scope="module")
 def simulated() -> Cube:
-    return open_dataset("simulated:cells=64").cube
+    return open_dataset("simulated:cells=64,years=2").cube
 
 
 def test_last_years_lai_sees_no_lai_of_the_test_year(simulated: Cube, tmp_path: Path) -> None:

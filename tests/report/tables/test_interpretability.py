@@ -215,7 +215,7 @@ def test_no_table_without_truth_or_explanations_and_a_sentence_for_a_damaged_tru
 
 @pytest.mark.runners
 def test_run_and_report_make_the_table_and_a_second_run_restores_the_truth(bench: Bench, tmp_path: Path) -> None:
-    spec = "simulated:cells=80"
+    spec = "simulated:cells=80,years=2"
     names = "dual_branch_plus_gradient,dual_branch_plus_consistent"
     arguments = ("run", "--suite", "fewshot", "--profile", "smoke", "--dataset", spec, "--only", names)
     first = bench(*arguments)
