@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 UNNAMED = "(unit of the coordinates)"
 """Of planar coordinates whose CRS has no unit that is known, such as a local one."""
@@ -64,11 +65,24 @@ def units_of(crs: str | None) -> CoordinateUnits:
 
 def linear_unit(crs: str) -> str | None:
     """Returns the name of the unit of planar coordinates, such as ``metre``, or None where the CRS names none."""
+    found = reference_system(crs)
+    unit = _UNKNOWN if found is None else str(found.linear_units)
+    return None if unit.lower() == _UNKNOWN else unit
+
+
+def reference_system(crs: str) -> Any:
+    """Returns the ``rasterio.crs.CRS`` that a text names, or None where it names none."""
+    import rasterio
     from rasterio.crs import CRS
     from rasterio.errors import CRSError
 
     try:
-        unit: str = CRS.from_user_input(crs).linear_units
+        with rasterio.Env():  # outside of one, PROJ writes its own errors to standard error
+            return CRS.from_user_input(crs)
     except CRSError:
         return None
-    return None if unit.lower() == _UNKNOWN else unit
+
+
+def is_plane(found: Any) -> bool:
+    """Whether a reference system has planar coordinates: a projected or a local one, neither degrees nor heights."""
+    return bool(found.is_projected) or found.to_wkt().startswith("LOCAL_CS")

@@ -177,8 +177,13 @@ def _ended(row: RowResult) -> str:
 
 def _variant(suites: Mapping[str, _Suite]) -> str:
     name = f"*{_title(DUAL_BRANCH_PLUS)}*, this project's variant of it,"
-    parts = [*_on_full(suites.get("full")), *_on_weeks(suites.get("fewshot"))]
-    return f"{name} {'; '.join(parts)}." if parts else f"{name} has no result in this store."
+    parts = list(_on_full(suites.get("full")))
+    parts += _on_weeks(suites.get("fewshot"), first=not parts)
+    if parts:
+        return f"{name} {'; '.join(parts)}."
+    if any(suite.scores.row(DUAL_BRANCH_PLUS) is not None for suite in suites.values()):
+        return f"{name} has an error, but no baseline of the same suite has one to compare it with."
+    return f"{name} has no result in this store."
 
 
 def _on_full(full: _Suite | None) -> Iterator[str]:
@@ -198,8 +203,9 @@ def _on_full(full: _Suite | None) -> Iterator[str]:
         place = "leads" if found.value < 1 else "is behind"
         name = full.name(best)
         against_rule = _against_rule(full, row, place)
+        it = "" if against is None else "it "
         yield (
-            f"it {place} the best baseline, *{name}*, with {_times(found)} times its error ({_apart(found)})"
+            f"{it}{place} the best baseline, *{name}*, with {_times(found)} times its error ({_apart(found)})"
             f"{against_rule}"
         )
 
@@ -222,7 +228,8 @@ def _against_rule(full: _Suite, row: RowResult, place: str) -> str:
     return f", {joined} the reference row *{full.name(rule)}*, which errs less than every baseline, with {times}"
 
 
-def _on_weeks(fewshot: _Suite | None) -> Iterator[str]:
+def _on_weeks(fewshot: _Suite | None, *, first: bool) -> Iterator[str]:
+    """The clause on steps of few-shot; the first of its sentence needs no subject of its own."""
     row = None if fewshot is None else fewshot.scores.row(DUAL_BRANCH_PLUS)
     if fewshot is None or row is None:
         return
@@ -243,7 +250,8 @@ def _on_weeks(fewshot: _Suite | None) -> Iterator[str]:
         unit = f"{fewshot.words.week}{'s' if compared > 1 else ''}"
         told = f", told apart from the best baseline in {apart} of them" if led else ""
         behind = f"; it is behind in {', '.join(lost)}" if lost else ""
-        yield f"when few places train it leads in {led} of {compared} {unit}{told} ({_runs(row)}){behind}"
+        leads = "leads, when few places train," if first else "when few places train it leads"
+        yield f"{leads} in {led} of {compared} {unit}{told} ({_runs(row)}){behind}"
 
 
 def reached_by_variant(ours: float, theirs: float) -> str:

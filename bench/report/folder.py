@@ -118,7 +118,8 @@ def what_became_of(before: Listing, now: Listing, gone: Sequence[str], folder: P
     parts = [f"{verb} {', '.join(names)}" for verb, names in (("replaced", replaced), ("removed", gone)) if names]
     if not parts:
         return None
-    about = f"{before.subject}, {'suite' if len(before.suites) == 1 else 'suites'} {' and '.join(before.suites)}"
+    suites = f"{'suite' if len(before.suites) == 1 else 'suites'} {' and '.join(before.suites)}"
+    about = f"{before.subject}, {suites}" if before.suites else before.subject
     return f"{folder} held files of an earlier report ({about}): {'; '.join(parts)}. --out FOLDER keeps both."
 
 

@@ -48,6 +48,7 @@ class AutoGluonRunner(Runner):
     @classmethod
     def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
         """See `Runner`."""
+        _by_blocks(parameters)
         return dict.fromkeys(("model", "hyperparameters", "hold_out"))
 
     def fit(self) -> None:
@@ -59,7 +60,7 @@ class AutoGluonRunner(Runner):
             hyperparameters[_SEED_NAMES[key]] = task.seed
         frame = self._training_frame()
         judging = None
-        if task.parameters.get("hold_out") == "blocks":
+        if _by_blocks(task.parameters):
             aside = self._held_out_blocks()
             frame, judging = frame[~aside], frame[aside]
         self._predictor = self._make_predictor()
@@ -121,3 +122,15 @@ class AutoGluonRunner(Runner):
         return self.task.predict_rows(
             part, lambda table: self._predictor.predict(table.to_frame(), model=self._model).to_numpy(np.float32)
         )
+
+
+def _by_blocks(parameters: Mapping[str, Any]) -> bool:
+    """Whether blocks of place and time are held out to stop a training, and not rows at random.
+
+    Raises:
+        BenchError: ``hold_out`` is neither ``blocks`` nor left out (None).
+    """
+    given = parameters.get("hold_out")
+    if given not in (None, "blocks"):
+        raise BenchError(f"hold_out is {given!r}; set it to blocks, or leave it out for rows at random.")
+    return given is not None

@@ -47,29 +47,37 @@ def known_parameters(entry: RunnerEntry, parameters: Mapping[str, Any]) -> Known
     return {**dict.fromkeys(registered - known.keys()), **known}
 
 
-def refuse_unknown(runner: str, set_: Mapping[str, Any], known: Known, parameters: Mapping[str, Any]) -> None:
-    """Raises where a setting is none of what a runner knows.
+def refuse_unknown(runner: str, set_: Mapping[str, Any], known: Known, own: Mapping[str, Any]) -> None:
+    """Raises where a setting is none of what a runner knows, or one value in the place of several parameters.
 
     Args:
         runner: its name.
         set_: dotted key → value.
         known: what it knows.
-        parameters: of a job, with all that was set.
+        own: parameters of its entry, without what was set.
 
     Raises:
         BenchError: it does not know one; the message has the nearest.
     """
+    for name, value in set_.items():
+        holds_several = known.get(name) is not None or isinstance(own.get(name), Mapping)
+        if holds_several and not isinstance(value, Mapping):
+            raise BenchError(
+                f"--set {runner}.{name}: {name} holds parameters of its own and cannot be {value!r}; set one of them, "
+                f"as {runner}.{name}.KEY=VALUE."
+            )
     for dotted in _leaves(set_):
-        name, _, within = dotted.partition(".")
+        name, dot, within = dotted.partition(".")
         inner = known.get(name)
-        if name in known and (inner is None or not within or within.partition(".")[0] in inner):
+        if name in known and (inner is None or not dot or within.partition(".")[0] in inner):
             continue
         every = list(_names(known))
         if not every:
             raise BenchError(f"--set {runner}.{dotted}: runner {runner!r} has no parameters; leave it out.")
-        free = [name for name, inner in known.items() if inner is None and isinstance(parameters.get(name), Mapping)]
-        near = _nearest(dotted, every) or [f"{name}.{dotted}" for name in free if not within]
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {', '.join(every)}."
+        free = [name for name, inner in known.items() if inner is None and isinstance(own.get(name), Mapping)]
+        near = _nearest(dotted, every) or [f"{name}.{dotted}" for name in free if not dot]
+        listed = _of_group(dotted, every) or every
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {', '.join(listed)}."
         raise BenchError(f"--set {runner}.{dotted}: runner {runner!r} knows no parameter {dotted!r}; {hint}")
 
 
@@ -87,14 +95,27 @@ def _names(known: Known) -> Iterator[str]:
         yield from [name] if inner is None else [f"{name}.{within}" for within in inner]
 
 
+def _of_group(dotted: str, names: Collection[str]) -> list[str]:
+    """The names that stand in the same group; none where a key has no group, or one that is not known."""
+    group = dotted.rpartition(".")[0]
+    return [name for name in names if group and name.rpartition(".")[0] == group]
+
+
 def _nearest(dotted: str, names: Collection[str]) -> list[str]:
-    """The names that may be meant: those that end alike, else those that are spelled alike."""
-    last = dotted.rpartition(".")[2]
-    alike = [name for name in names if name.rpartition(".")[2] == last]
+    """The names that may be meant: those that end alike, else those that are spelled alike, of the same group first."""
+    last = _end(dotted)
+    alike = [name for name in names if _end(name) == last]
     if alike:
         return alike
-    close = difflib.get_close_matches(dotted, names, n=2, cutoff=_CLOSE)
-    if not close:  # the group may be right, or forgotten
-        ends = {name.rpartition(".")[2]: name for name in names}
-        close = [ends[end] for end in difflib.get_close_matches(last, list(ends), n=2, cutoff=_CLOSE)]
-    return close
+    group = _of_group(dotted, names)
+    for among in (group, names):
+        # Of the ends alone: what a group's names have in common is no likeness.
+        ends = {_end(name): name for name in among}
+        close = difflib.get_close_matches(last, list(ends), n=2, cutoff=_CLOSE)
+        if close:
+            return [ends[end] for end in close]
+    return [] if group else difflib.get_close_matches(dotted, names, n=2, cutoff=_CLOSE)
+
+
+def _end(dotted: str) -> str:
+    return dotted.rpartition(".")[2].casefold()

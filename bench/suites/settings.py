@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bench.errors import BenchError, unknown
@@ -13,6 +13,8 @@ from bench.runners.entry import TRAINING_ROWS
 from bench.runners.known import known_parameters, refuse_unknown
 
 _LONGEST = 10_000  # characters of a setting
+_OF_A_CLASS = "sklearn_"
+"""Begins the names of runners that `--only sklearn:module.Class` makes."""
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -28,9 +30,11 @@ def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
     for word in words:
         target, equals, text = word.partition("=")
         runner, dot, key = target.strip().partition(".")
-        if not (equals and dot and runner and key and all(key.split("."))):
+        if not (equals and dot and runner and key and all(key.split(".")) and text.strip()):
             raise BenchError(f"--set {word!r} is not of the form runner.key=value, such as gnnwr.ridge=0.1.")
         if runner not in registry.entries():
+            if runner.startswith(_OF_A_CLASS) and not any(name.startswith(_OF_A_CLASS) for name in registry.entries()):
+                raise BenchError(f"--set {word}: no class is named; name it, as --only sklearn:module.Class.")
             raise unknown("runner", runner, list(registry.entries()), f"--set {word} must begin with one")
         if not word.isprintable() or len(word) > _LONGEST:
             raise BenchError(f"--set {word[:80]!r} holds signs that cannot be stored, or is too long; correct it.")
@@ -39,8 +43,31 @@ def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
         value, own = _value(word, text), found.setdefault(runner, {})
         if key in own and own[key] != value:
             raise BenchError(f"--set gives {runner}.{key} two values ({own[key]!r}, {value!r}); name one.")
+        within = next((other for other in own if other.startswith(f"{key}.")), None)
+        if within is not None:
+            raise BenchError(
+                f"--set {runner}.{key} replaces {runner}.{within}, which was set before it; name {runner}.{key} first."
+            )
         own[key] = value
     return found
+
+
+def require_planned(words: Sequence[str], planned: Collection[str]) -> None:
+    """Refuses a setting that would change nothing.
+
+    Args:
+        words: as for `parse_settings`.
+        planned: runners that have a job.
+
+    Raises:
+        BenchError: one is of a runner without a job.
+    """
+    for runner, given in parse_settings(words).items():
+        if runner not in planned:
+            raise BenchError(
+                f"--set {runner}.{next(iter(given))}: no job of this run is of {runner!r}; name it with --only or "
+                "--with, or leave the setting out."
+            )
 
 
 def require_known(words: Sequence[str], profile: str) -> None:
@@ -55,10 +82,10 @@ def require_known(words: Sequence[str], profile: str) -> None:
     """
     for runner, given in parse_settings(words).items():
         entry = registry.get(runner)
-        parameters = with_settings(entry.parameters_for(profile), given, runner)
-        known = known_parameters(entry, parameters)
+        own = entry.parameters_for(profile)
+        known = known_parameters(entry, with_settings(own, given, runner))
         if known is not None:
-            refuse_unknown(runner, given, known, parameters)
+            refuse_unknown(runner, given, known, own)
 
 
 def _value(word: str, text: str) -> Any:

@@ -22,7 +22,7 @@ from bench.suites.ablation import ablation
 from bench.suites.flux import SUITE as FLUX
 from bench.suites.flux import flux
 from bench.suites.options import SuiteOptions, refuse_split
-from bench.suites.settings import parse_settings, require_known, with_settings
+from bench.suites.settings import parse_settings, require_known, require_planned, with_settings
 
 MOST_REPETITIONS = 10_000
 """In one run: intervals stop growing narrower long before."""
@@ -96,7 +96,7 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
     """Jobs of a suite, in the registry's order.
 
     Raises:
-        BenchError: unknown suite, profile, view, runner or family, or an empty selection.
+        BenchError: unknown suite, profile, view, runner or family, an empty selection, or a setting without a job.
     """
     if suite not in SUITES:
         raise unknown("suite", suite, list(SUITES), "see `bench run --help`")
@@ -116,6 +116,7 @@ def make_jobs(suite: str, dataset: OpenedDataset, options: SuiteOptions) -> list
         raise BenchError(
             f"Nothing to run: --only/--skip leave no runner of suite {suite!r}; `bench ls runners` lists them."
         )
+    require_planned(options.settings, {job.runner for job in jobs})
     return list({job.id: job for job in jobs}.values())  # two sizes may come to one, where the data have fewer cells
 
 

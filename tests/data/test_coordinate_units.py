@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.data.coordinate_units import UNNAMED, units_of
+from bench.data.coordinate_units import UNNAMED, is_plane, reference_system, units_of
 from bench.data.split_names import describe
 
 BLOCKS = {"kind": "blocks", "block_size": 50000.0, "folds": 5}
@@ -37,3 +37,24 @@ def test_no_digit_of_a_size_is_lost() -> None:
 
 def test_nothing_is_claimed_of_data_that_nobody_described() -> None:
     assert describe(BLOCKS) == f"tested on whole blocks of 50000 {UNNAMED}, in 5 folds"
+
+
+def test_a_code_that_is_none_is_met_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    assert reference_system("EPSG:999999") is None
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("crs", "planar"),
+    [
+        ("EPSG:26916", True),
+        ("EPSG:3857+5773", True),
+        ('LOCAL_CS["a plan"]', True),
+        ("EPSG:5800", True),
+        ("EPSG:4326", False),
+        ("EPSG:4978", False),
+        ("EPSG:5773", False),
+    ],
+)
+def test_a_plane_is_projected_or_local(crs: str, planar: bool) -> None:
+    assert is_plane(reference_system(crs)) == planar

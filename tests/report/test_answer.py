@@ -105,6 +105,24 @@ def test_a_reference_row_that_a_baseline_beats_is_not_named(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("full", "few", "said"),
+    [
+        ({"dual_branch_plus": 0.5}, {}, "has an error, but no baseline of the same suite has one"),
+        ({"dual_branch_plus": 0.5, "climatology": 0.1}, {}, "has an error, but no baseline of the same suite has one"),
+        ({"lightgbm_large": 1.0}, {"dual_branch_plus": 0.5}, "has an error, but no baseline of the same suite has one"),
+        ({"climatology": 0.1}, {}, "has no result in this store"),
+        ({"dual_branch_plus": 0.5, "tabnet": 1.0}, {}, "leads the best baseline, *TabNet*"),
+        ({}, FEW, "leads, when few places train, in 2 of 2 weeks"),
+    ],
+)
+def test_a_variant_without_something_to_compare_it_with_is_said_to_have_a_result(
+    tmp_path: Path, full: dict[str, float], few: dict[str, float], said: str
+) -> None:
+    variant = answer_of(make_store(tmp_path, full, few)).sentences[-1]
+    assert variant.startswith(f"*Dual-branch plus*, this project's variant of it, {said}")
+
+
+@pytest.mark.parametrize(
     ("ended", "said"),
     [
         ("budget", "it is not trained to the end"),

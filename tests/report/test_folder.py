@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.data.splits import fewshot_parameters
-from bench.report.folder import LISTING, listed, remove_outdated, write_listing
+from bench.report.folder import LISTING, Listing, listed, remove_outdated, what_became_of, write_listing
 from bench.report.reporting import ReportOptions, write_report
 from bench.store.store import Store
 from bench.system.disk import sha256
@@ -49,6 +49,13 @@ def test_a_strange_list_removes_nothing(tmp_path: Path, text: str) -> None:
     (folder / LISTING).write_text(text.replace("HASH", sha256(outside)))
     assert remove_outdated(folder, listed(folder), []) == []
     assert outside.exists() and all(path.exists() for path in inside)
+
+
+def test_an_earlier_report_without_suites_is_named_by_its_subject(tmp_path: Path) -> None:
+    sentence = what_became_of(
+        Listing("", "old", (), {"a": "1"}), Listing("", "new", ("full",), {"a": "2"}), [], tmp_path
+    )
+    assert sentence is not None and "of an earlier report (old): replaced a." in sentence
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:

@@ -61,6 +61,12 @@ def test_an_option_of_a_data_set_has_one_value(spec: str) -> None:
         parse_spec(spec)
 
 
+def test_a_setting_is_of_a_runner_that_has_a_job() -> None:
+    assert jobs("full", settings=("lightgbm.hyperparameters.num_leaves=3",)) != jobs("full")
+    with pytest.raises(BenchError, match="no job of this run is of 'gnnwr'"):
+        jobs("full", settings=("gnnwr.ridge=1",))
+
+
 def test_a_setting_has_one_value() -> None:
     with pytest.raises(BenchError, match="--set gives lightgbm.depth two values"):
         parse_settings(["lightgbm.depth=3", "lightgbm.depth=4"])

@@ -12,7 +12,7 @@ from bench.execution.request import RunOptions, resolve
 from bench.runners import registry
 from bench.runners.entry import RunnerEntry
 from bench.runners.known import known_parameters
-from bench.suites.settings import parse_settings, require_known, with_settings
+from bench.suites.settings import parse_settings, require_known, require_planned, with_settings
 
 
 def test_values_are_json_or_else_text() -> None:
@@ -74,12 +74,51 @@ def test_nested_settings_change_a_copy() -> None:
         ("gwr.bandwidth=40", "runner 'gwr' has no parameters; leave it out"),
         ("climatology.x=1", "runner 'climatology' has no parameters"),
         ("knn_standardised.n_neighbours=3", "did you mean 'n_neighbors'"),
+        ("knn_standardised.N_JOBS=3", "did you mean 'n_jobs'"),
+        ("resnet.training.lr=3", "it knows training.epochs, (?!.*options)"),  # its group alone, and nothing unlike it
+        ("resnet.option.chanels=3", "did you mean 'options.channels'"),
+        ('resnet.options={"": 3}', "knows no parameter 'options.'"),
+        ("resnet.options=3", "options holds parameters of its own and cannot be 3; set one of them"),
+        ("dual_branch.training=null", "training holds parameters of its own"),
+        ("lightgbm.hyperparameters=[1]", "hyperparameters holds parameters of its own"),
     ],
 )
 def test_a_parameter_that_a_runner_does_not_know_is_refused_with_the_nearest(word: str, said: str) -> None:
     with pytest.raises(BenchError, match=said) as found:
         require_known([word], "smoke")
     assert str(found.value).startswith(f"--set {word.partition('.')[0]}.")
+
+
+@pytest.mark.parametrize("value", ["block", "true", "3"])
+def test_a_way_of_holding_out_that_is_none_is_refused_and_not_ignored(value: str) -> None:
+    with pytest.raises(BenchError, match="set it to blocks"):
+        require_known([f"lightgbm.hold_out={value}"], "smoke")
+    require_known(["lightgbm_blocks.hold_out=null"], "smoke")
+
+
+def test_a_group_does_not_replace_what_was_set_in_it_before() -> None:
+    with pytest.raises(BenchError, match="name resnet.options first"):
+        parse_settings(["resnet.options.channels=8", 'resnet.options={"num_layers": 1}'])
+    given = parse_settings(['resnet.options={"num_layers": 1}', "resnet.options.channels=8"])["resnet"]
+    assert with_settings({"options": {"channels": 2}}, given, "resnet") == {"options": {"num_layers": 1, "channels": 8}}
+
+
+def test_a_setting_without_a_value_is_refused() -> None:
+    with pytest.raises(BenchError, match="not of the form runner.key=value"):
+        parse_settings(["gnnwr.ridge= "])
+
+
+def test_a_setting_of_a_class_that_is_not_named_says_how_to_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = {name: entry for name, entry in registry.entries().items() if not name.startswith("sklearn_")}
+    monkeypatch.setattr(registry, "entries", lambda: others)
+    with pytest.raises(BenchError, match="--only sklearn:module.Class"):
+        parse_settings(["sklearn_svr.C=1"])
+
+
+def test_a_setting_that_changes_no_job_is_refused() -> None:
+    require_planned(["gnnwr.ridge=1"], {"gnnwr", "lightgbm"})
+    with pytest.raises(BenchError, match=r"--set gnnwr.ridge: no job of this run is of 'gnnwr'"):
+        require_planned(["lightgbm.hyperparameters.num_leaves=3", "gnnwr.ridge=1"], {"lightgbm"})
 
 
 @pytest.mark.parametrize(

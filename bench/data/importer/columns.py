@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar, get_args
 
 from bench.data import rhythm as rhythms
+from bench.data.coordinate_units import is_plane, reference_system
 from bench.data.importer import units, zoned
 from bench.errors import BenchError, unknown
 
@@ -149,16 +150,17 @@ class Columns:
     def _check_crs(self) -> None:
         if self.crs is None:
             return
-        import rasterio.crs
-        import rasterio.errors
-
-        try:
-            found = rasterio.crs.CRS.from_user_input(self.crs)
-        except rasterio.errors.CRSError as error:
-            raise BenchError(f"--crs {self.crs!r} is no coordinate system; write one such as EPSG:27700.") from error
+        found = reference_system(self.crs)
+        if found is None:
+            raise BenchError(f"--crs {self.crs!r} is no coordinate system; write one such as EPSG:27700.")
         if found.is_geographic:
             raise BenchError(
                 f"--crs {self.crs} has degrees; name the columns with --lon and --lat and leave out --crs."
+            )
+        if not is_plane(found):
+            raise BenchError(
+                f"--crs {self.crs} is no system of planar coordinates (it is of heights, or of three axes from the "
+                "earth's centre); write one such as EPSG:27700."
             )
 
 

@@ -219,6 +219,8 @@ TABLES: dict[str, tuple[Callable[[Path], Path], tuple[str, ...], str]] = {
     "least days": (good, (*TOWERS, "--least-days", "0"), "--least-days is 0"),
     "x without crs": (good_houses, HOUSES[:4] + HOUSES[6:], "--x needs --crs"),
     "degrees and planar": (good_houses, (*HOUSES, "--lon", "x"), "name one kind"),
+    "crs of heights": (good_houses, (*HOUSES[:5], "EPSG:5773", *HOUSES[6:]), "no system of planar coordinates"),
+    "crs of three axes": (good_houses, (*HOUSES[:5], "EPSG:4978", *HOUSES[6:]), "no system of planar coordinates"),
     "crs that is none": (good_houses, (*HOUSES[:5], "EPSG:1", *HOUSES[6:]), "'EPSG:1' is no coordinate system"),
     "crs of degrees": (good_houses, (*HOUSES[:5], "EPSG:4326", *HOUSES[6:]), "EPSG:4326 has degrees"),
     "two rows of a place without time": (good, (*TOWERS[:2], *TOWERS[4:8]), "Rows 1 and 2 .* place AA"),
