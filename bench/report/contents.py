@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.report.drawn import DrawnFigure
-from bench.report.results.differences import differences
+from bench.report.results import differences as of_differences
 from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.selection import Selection
 from bench.report.results.statistics_reader import StatisticsReader
@@ -39,6 +39,16 @@ class Drawn:
     left_out: tuple[str, ...]
 
 
+def require_subject(suite: str, selection: Selection, subject: str) -> None:
+    """Raises where the tables of a suite could not be of a runner.
+
+    Raises:
+        BenchError: the suite has no result of it.
+    """
+    if suite not in (ABLATION, FLUX):  # these have no table of differences
+        of_differences.require_subject(selection, subject)
+
+
 def tables_of(
     suite: str, selection: Selection, reader: StatisticsReader, weighting: str, subject: str | None = None
 ) -> Iterator[Table]:
@@ -62,7 +72,7 @@ def tables_of(
         return
     for make in (table1,) if suite == "full" else (table2, table3):
         yield make(selection, reader, weighting)
-    compared = differences(selection, reader, weighting, subject)
+    compared = of_differences.differences(selection, reader, weighting, subject)
     if compared.rows:  # none: a run without the proposed model, or of it alone
         yield compared
     explained = interpretability(reader.store, selection)

@@ -12,7 +12,7 @@ from bench.report import contents
 from bench.report import folder as folders
 from bench.report.answer import Answer, answer
 from bench.report.html.page import SuiteResult, render_page
-from bench.report.paper import checking
+from bench.report.paper import checking, expectations
 from bench.report.paper.check import by_published_table
 from bench.report.results.across import Side
 from bench.report.results.beside import beside
@@ -26,7 +26,7 @@ from bench.report.tables import latex_document, macros, render
 from bench.report.tables.metrics_file import all_metrics
 from bench.report.tables.numbered import gap_week
 from bench.scoring.metrics import WEIGHTINGS
-from bench.store.reference import Reference, open_reference
+from bench.store.reference import Reference, committed_references, open_reference
 from bench.store.reference import name_of as reference_name
 from bench.store.results import Results
 from bench.store.store import Store, existing_store
@@ -191,11 +191,14 @@ def write_report(
     report.notes += [remark for selection in chosen.values() for remark in remarks(store, selection)]
     if FLUX in chosen and options.weighting != "plain":
         report.notes.append(f"Tables of suite {FLUX} are not weighted: every month of every tower counts the same.")
+    # What can be refused is refused before anything that lies in the folder is replaced or removed.
+    committed = _reference(report.about, options.with_reference)
+    _require_found(chosen, options)
     with disk_errors(f"Report {folder}", "stored results are untouched"):
         folder.mkdir(parents=True, exist_ok=True)
         before, made_of = folders.listed(folder), _made_of(chosen, options)
         try:
-            _write(report, store, options, chosen, reader, on_table, on_answer)
+            _write(report, store, options, chosen, reader, committed, on_table, on_answer)
         finally:  # also of a report that came to nothing half-way: what it wrote shall not stand among older tables
             same = before.about == made_of
             gone = [] if same else folders.remove_outdated(folder, before, report.files)
@@ -205,6 +208,15 @@ def write_report(
     lost = folders.what_became_of(before, now, gone, folder)
     report.notes += [lost] if lost else []
     return report
+
+
+def _require_found(chosen: Mapping[str, Selection], options: ReportOptions) -> None:
+    """Raises where a runner or a file that the options name is not there."""
+    if options.subject is not None:
+        for name, selection in chosen.items():
+            contents.require_subject(name, selection, options.subject)
+    if options.expectations is not None:
+        expectations.load(options.expectations)
 
 
 def _in_short(about: Subject, options: ReportOptions) -> str:
@@ -229,10 +241,10 @@ def _write(
     options: ReportOptions,
     chosen: Mapping[str, Selection],
     reader: StatisticsReader,
+    committed: Reference | None,
     on_table: Callable[[Table], None],
     on_answer: Callable[[Answer], None],
 ) -> None:
-    committed = _reference(report.about, options.with_reference)
     report.answer = answer(chosen, reader)
     report.write("answer.md", f"{report.answer.markdown}\n")
     on_answer(report.answer)
@@ -296,7 +308,16 @@ def _in_print(names: Iterable[str]) -> list[str]:
 def _reference(about: Subject, name: str | None) -> Reference | None:
     if name is None:
         return None
-    return open_reference(reference_name(about.dataset, about.profile) if name == AUTO else name)
+    if name != AUTO:
+        return open_reference(name)
+    own = reference_name(about.dataset, about.profile)
+    known = committed_references()
+    if own not in known:
+        raise BenchError(
+            f"There is no committed reference of data set {about.dataset}, profile {about.profile}; leave "
+            f"--with-reference out, or name a folder or one of {', '.join(known)}."
+        )
+    return open_reference(own)
 
 
 def _beside(report: Report, own: Side, committed: Reference, options: ReportOptions) -> list[Table]:

@@ -177,6 +177,11 @@ def name_of(dataset: str, profile: str) -> str:
     return f"{re.sub(r'[^a-z0-9]+', '-', dataset)}-{profile}"
 
 
+def committed_references() -> list[str]:
+    """Names of the references in ``tables/reference/``."""
+    return sorted(path.parent.name for path in (paths.tables_dir() / "reference").glob("*/records"))
+
+
 def open_reference(name: str) -> Reference:
     """A reference by its name in ``tables/reference/``, or by its folder.
 
@@ -185,11 +190,10 @@ def open_reference(name: str) -> Reference:
     """
     if Path(name).is_dir():
         return Reference(Path(name))
-    committed = paths.tables_dir() / "reference"
-    known = sorted(path.parent.name for path in committed.glob("*/records"))
+    known = committed_references()
     if name not in known:
         raise unknown("reference", name, known, "name one of them, or a folder")
-    return Reference(committed / name)
+    return Reference(paths.tables_dir() / "reference" / name)
 
 
 def open_results(place: str | Path) -> Results:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.data.splits import fewshot_parameters
+from bench.errors import BenchError
 from bench.report.folder import LISTING, Listing, listed, remove_outdated, what_became_of, write_listing
 from bench.report.reporting import ReportOptions, write_report
 from bench.store.store import Store
@@ -94,3 +96,28 @@ def test_a_report_on_other_data_leaves_no_table_of_the_first(tmp_path: Path) -> 
     more = write_report(store, ReportOptions(suite="fewshot", out=out, figures=False))
     assert names_in(out) == expected and any("report.html" in note for note in more.notes)
     assert not any("--out" in note for note in more.notes)  # of the same, with one job more
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"with_reference": "nowhere"}, "Unknown reference 'nowhere'"),
+        ({"with_reference": "auto"}, "no committed reference of data set toy, profile smoke"),
+        ({"subject": "nobody"}, "Runner 'nobody' is no row"),
+        ({"check": True, "expectations": Path("nowhere.toml")}, "no expectations file nowhere.toml"),
+    ],
+)
+def test_a_report_that_is_refused_leaves_the_earlier_one(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    store, cube, out = Store(tmp_path / "runs", create=True), make_cube(), tmp_path / "out"
+    job = make_job(runner="climatology")
+    add_manifest(store, "2026-01-01T00:00:00Z", [job])
+    publish(store, job, cube, 1.0)
+    files = written(out, "table9.csv")
+    write_listing(out, "of other jobs", files, {}, {}, "other data", ("full",))
+    before = {path: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(BenchError, match=said):
+        write_report(store, ReportOptions(out=out, figures=False, **wrong))
+    assert {path: path.read_bytes() for path in out.iterdir()} == before
+    with pytest.raises(BenchError, match=said):
+        write_report(store, ReportOptions(out=tmp_path / "new", figures=False, **wrong))
+    assert not (tmp_path / "new").exists()

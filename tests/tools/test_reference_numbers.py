@@ -117,6 +117,10 @@ def test_other_data_are_named_and_give_no_table(committed: tuple[Store, Path], t
 def test_what_is_no_reference_is_one_sentence(committed: tuple[Store, Path], tmp_path: Path) -> None:
     store, folder = committed
     (folder / "sums_full.parquet").unlink()
-    for name, said in ((str(folder), "has no sums"), ("nowhere", "Unknown reference 'nowhere'"), ("auto", "toy-smoke")):
+    for name, said in (
+        (str(folder), "has no sums"),
+        ("nowhere", "Unknown reference 'nowhere'"),
+        ("auto", "no committed reference of data set toy, profile smoke"),
+    ):
         with pytest.raises(BenchError, match=said):
             report(ReportOptions(with_reference=name, **PLAIN), store=store.root)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bench.report.results.across import Side, common_runs, difference_across, disagreements
 from bench.report.results.comparison import Measure, interval_value, number, with_holm
-from bench.report.results.data_words import words_of
+from bench.report.results.data_words import in_units, words_of
 from bench.report.results.rows import RowResult, rows
 from bench.report.results.selection import RowKey
 from bench.report.table import OWN, Column, Row, Table, Value
@@ -89,7 +89,7 @@ def beside(own: Side, reference: Side, committed: Reference, weighting: str = "p
         "Own − reference, under the same draws of places; below 0 (R²: above 0) the own row is better. RMSE is that of "
         f"the row that the line names; lines are in order of {of_what if len(groups) > 1 else 'it'}. Data set "
         f"{first.dataset} ({own.selection.manifest.dataset_title}); "
-        f"{', '.join(targets) or own.selection.manifest.target_name} in {own.selection.manifest.target_units}; "
+        f"{in_units(', '.join(targets) or words.target, words.units)}; "
         f"{', '.join(map(str, filter(None, designs))) or words.split}; profile {first.profile}. In brackets: "
         f"{CONFIDENCE:.0%} intervals (docs/uncertainty.md). p: two-sided, that the ratio is 1; Holm: "
         "corrected for the number of rows of the reference."

@@ -82,6 +82,15 @@ def differences(
     return Table(name, title, caption, heading, tuple(columns), tuple(table_rows))
 
 
+def require_subject(selection: Selection, subject: str) -> None:
+    """Raises where `differences` could not be of a runner.
+
+    Raises:
+        BenchError: the suite has no row of that runner, or none with results.
+    """
+    _subjects(rows(selection), subject, selection.jobs[0].suite)
+
+
 def _subjects(found: Sequence[RowResult], subject: str | None, suite: str) -> list[RowResult]:
     """The rows that are compared with others."""
     own = [row for row in found if (row.family == PROPOSED if subject is None else row.key.runner == subject)]
