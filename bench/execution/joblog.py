@@ -15,6 +15,10 @@ _LAST_LOOKS = 50
 """A writer that never pauses is cut off after so many."""
 
 
+_MOST_CHARACTER = 4
+"""Bytes of a character in UTF-8, at most."""
+
+
 class JobLog:
     """A file that a job's processes append to, held below a size.
 
@@ -27,6 +31,7 @@ class JobLog:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.stream: BinaryIO = os.fdopen(descriptor, "r+b", buffering=0)
         self.cut_bytes = 0
+        self._head_bytes = 0  # found at the first cut: later ones leave its note's place as it is
 
     def hold(self) -> None:
         """Cuts the middle out of a log that has grown too long, and leaves a line that says so."""
@@ -34,14 +39,18 @@ class JobLog:
         size = os.fstat(descriptor).st_size
         if size <= MOST_LOG_BYTES:
             return
+        if not self._head_bytes:
+            before = os.pread(descriptor, _MOST_CHARACTER, _HEAD_BYTES - _MOST_CHARACTER + 1)
+            self._head_bytes = _HEAD_BYTES - _within_character(before[::-1])
         tail = os.pread(descriptor, _TAIL_BYTES, size - _TAIL_BYTES)
         for _ in range(_LAST_LOOKS):  # what was written while the tail was read, perhaps a job's last words
             grown = os.pread(descriptor, _TAIL_BYTES, size)
             if not grown:
                 break
             tail, size = (tail + grown)[-_TAIL_BYTES:], size + len(grown)
-        os.ftruncate(descriptor, _HEAD_BYTES)
-        self.cut_bytes += size - _HEAD_BYTES - len(tail)
+        tail = tail[_within_character(tail) :]
+        os.ftruncate(descriptor, self._head_bytes)
+        self.cut_bytes += size - self._head_bytes - len(tail)
         note = f"\n[bench: {self.cut_bytes / 1e6:.0f} MB of this log were cut out here]\n"
         with contextlib.suppress(OSError):  # the disk is full: the head is kept
             os.write(descriptor, note.encode() + tail)
@@ -54,3 +63,9 @@ class JobLog:
     def close(self) -> None:
         """Gives the descriptor back."""
         self.stream.close()
+
+
+def _within_character(data: bytes) -> int:
+    """How many bytes at the beginning continue a character of UTF-8; 0 of what is no such text."""
+    continuing = (byte & 0b1100_0000 == 0b1000_0000 for byte in data[:_MOST_CHARACTER])
+    return next((count for count, goes_on in enumerate(continuing) if not goes_on), 0)

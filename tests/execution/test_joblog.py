@@ -50,3 +50,31 @@ def test_a_writer_that_never_pauses_is_cut_off(tmp_path: Path, monkeypatch: pyte
         monkeypatch.undo()
         assert len(log.content()) < joblog.MOST_LOG_BYTES
     log.close()
+
+
+@pytest.mark.parametrize("character", ["a", "é", "€", "😀"])
+@pytest.mark.parametrize("shift", [0, 1, 2, 3])
+def test_a_cut_divides_no_character(
+    tmp_path: Path, character: str, shift: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, size in (("MOST_LOG_BYTES", 2000), ("_HEAD_BYTES", 1000), ("_TAIL_BYTES", 501)):
+        monkeypatch.setattr(joblog, name, size)
+    log = JobLog(tmp_path / "log.txt")
+    with (tmp_path / "log.txt").open("ab", buffering=0) as writer:
+        for _ in range(2):  # the second cut leaves the place of the first one's note as it is
+            writer.write(("x" * shift + character * 2500).encode())
+            writer.write(b"y" * shift)
+            content = log.content()
+            text = content.decode()
+            assert text.count("[bench: ") == 1 and text.startswith("x" * shift + character)
+            assert set(text.partition("\n[bench: ")[0]) <= {"x", character} and text.endswith("y" * shift)
+    log.close()
+
+
+def test_bytes_that_are_no_text_are_cut_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("MOST_LOG_BYTES", 2000), ("_HEAD_BYTES", 1000), ("_TAIL_BYTES", 500)):
+        monkeypatch.setattr(joblog, name, size)
+    log = JobLog(tmp_path / "log.txt")
+    (tmp_path / "log.txt").write_bytes(b"\x80" * 5000)
+    assert log.content().count(b"\x80") == 1500 and log.cut_bytes == 3500
+    log.close()
