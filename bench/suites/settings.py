@@ -13,6 +13,8 @@ from bench.runners.entry import TRAINING_ROWS
 from bench.runners.known import known_parameters, refuse_unknown
 
 _LONGEST = 10_000  # characters of a setting
+_DEEPEST = 50
+"""Levels of a setting: records of jobs are written as JSON, whose writer gives up at a few hundred."""
 _OF_A_CLASS = "sklearn_"
 """Begins the names of runners that `--only sklearn:module.Class` makes."""
 
@@ -41,6 +43,8 @@ def parse_settings(words: Sequence[str]) -> dict[str, dict[str, Any]]:
         if key.split(".")[0] == TRAINING_ROWS:
             raise BenchError(f"--set {word!r}: {TRAINING_ROWS} follows from the runner's limit; set another parameter.")
         value, own = _value(word, text), found.setdefault(runner, {})
+        if key.count(".") + _depth(value) > _DEEPEST:
+            raise BenchError(f"--set {word[:80]!r} is nested too deeply; correct it.")
         if key in own and own[key] != value:
             raise BenchError(f"--set gives {runner}.{key} two values ({own[key]!r}, {value!r}); name one.")
         within = next((other for other in own if other.startswith(f"{key}.")), None)
@@ -102,6 +106,15 @@ def _value(word: str, text: str) -> Any:
         raise BenchError(f"--set {word[:80]!r} is nested too deeply; correct it.") from error
     except ValueError:
         return text.strip()
+
+
+def _depth(value: Any) -> int:
+    """How many lists and mappings stand within each other, at most."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, (list, dict))]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def with_settings(parameters: Mapping[str, Any], settings: Mapping[str, Any], runner: str) -> dict[str, Any]:

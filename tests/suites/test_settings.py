@@ -103,6 +103,20 @@ def test_a_group_does_not_replace_what_was_set_in_it_before() -> None:
     assert with_settings({"options": {"channels": 2}}, given, "resnet") == {"options": {"num_layers": 1, "channels": 8}}
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "lightgbm." + "a." * 400 + "b=1",
+        "lightgbm.x=" + "[" * 400 + "]" * 400,
+        "lightgbm.x=" + '{"a":' * 60 + "1" + "}" * 60,
+    ],
+)
+def test_what_no_record_can_hold_is_refused(word: str) -> None:
+    with pytest.raises(BenchError, match="nested too deeply"):
+        parse_settings([word])
+    parse_settings(["lightgbm.a.b.c=[[[1]], {}]"])
+
+
 def test_a_setting_without_a_value_is_refused() -> None:
     with pytest.raises(BenchError, match="not of the form runner.key=value"):
         parse_settings(["gnnwr.ridge= "])
