@@ -165,6 +165,15 @@ def test_fewer_cells_than_parameters_are_one_clear_sentence(cube: Cube, tmp_path
 
 
 def test_the_smoke_profile_leaves_them_enough_cells(bench: Bench, tmp_path: Path) -> None:
-    arguments = ("--suite", "fewshot", "--profile", "smoke", "--dataset", "simulated:cells=700,years=2", "--weeks", "40")
+    arguments = (
+        "--suite",
+        "fewshot",
+        "--profile",
+        "smoke",
+        "--dataset",
+        "simulated:cells=700,years=2",
+        "--weeks",
+        "40",
+    )
     result = bench("run", *arguments, "--only", "gwr,gtwr")
     assert result.returncode == 0 and "2 done" in result.stdout, result.stdout + result.stderr
