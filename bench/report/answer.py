@@ -80,7 +80,11 @@ class _Suite:
 
     def best_baseline(self, measure: Measure = RMSE) -> RowResult | None:
         """The row with the least error that is neither a rule nor of the proposed family."""
-        return next((row for row in self.ordered(measure) if row.family != PROPOSED), None)
+        return next(iter(self.baselines(measure)), None)
+
+    def baselines(self, measure: Measure = RMSE) -> list[RowResult]:
+        """All rows with results that are neither a rule nor of the proposed family, of any view; the best first."""
+        return [row for row in self.ordered(measure) if row.family != PROPOSED]
 
     def better_rule(self, measure: Measure = RMSE) -> RowResult | None:
         """The reference rule that errs less than every baseline, if there is one; it is no baseline itself."""
@@ -203,11 +207,16 @@ def _on_full(full: _Suite | None) -> Iterator[str]:
         place = "leads" if found.value < 1 else "is behind"
         name = full.name(best)
         against_rule = _against_rule(full, row, place)
-        it = "" if against is None else "it "
+        it, baselines = "" if against is None else "it ", len({other.title for other in full.baselines()})
         yield (
-            f"{it}{place} the best baseline, *{name}*, with {_times(found)} times its error ({_apart(found)})"
+            f"{it}{place} {_best_of(baselines)}, *{name}*, with {_times(found)} times its error ({_apart(found)})"
             f"{against_rule}"
         )
+
+
+def _best_of(baselines: int) -> str:
+    """The best baseline, and of how many: a store may have few of them."""
+    return f"the best of {baselines} baselines" if baselines > 1 else "the only baseline"
 
 
 def _against_rule(full: _Suite, row: RowResult, place: str) -> str:

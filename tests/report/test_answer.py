@@ -61,13 +61,15 @@ def test_three_sentences_claim_network_and_variant(tmp_path: Path) -> None:
     assert "(told apart; 1 run)" in network and "*Dual-branch (paper)*" in network
     assert "it is trained to the end" in network
     assert "the paper's ratio is reached by our variant" in variant and "reproduced" not in variant
-    assert "it leads the best baseline, *TabNet*, with 0.5" in variant
+    assert "it leads the best of 2 baselines, *TabNet*, with 0.5" in variant
     assert "it leads in 2 of 2 weeks" in variant
 
 
 def test_a_variant_that_is_behind_says_where_and_of_whom(tmp_path: Path) -> None:
     *_, variant = answer_of(make_store(tmp_path, FULL | {"dual_branch_plus": 2.0}, FEW | {"lightgbm": 0.2})).sentences
-    assert "not reached by our variant" in variant and "it is behind the best baseline, *TabNet*, with 2." in variant
+    assert (
+        "not reached by our variant" in variant and "it is behind the best of 2 baselines, *TabNet*, with 2." in variant
+    )
     assert "it leads in 0 of 2 weeks (1 run); it is behind in week 30 (2." in variant
 
 
@@ -79,7 +81,7 @@ def test_a_variant_that_is_behind_says_where_and_of_whom(tmp_path: Path) -> None
             0.5,
             "times its error (told apart), and the reference row *PML_V2, last year's LAI*, which errs less than",
         ),
-        (0.7, 0.8, "it leads the best baseline, *TabNet*, with 0."),
+        (0.7, 0.8, "it leads the best of 2 baselines, *TabNet*, with 0."),
         (
             0.7,
             0.8,
@@ -96,7 +98,7 @@ def test_a_reference_row_that_errs_less_than_every_baseline_is_named(
         make_store(tmp_path, full | {"pml_last_year_lai": rule, "dual_branch_plus": plus}, FEW)
     ).sentences
     assert len(sentences) == 3 and said in sentences[-1]
-    assert sentences[-1].count("reference row") == 1 and "best baseline, *PML" not in sentences[-1]
+    assert sentences[-1].count("reference row") == 1 and "baselines, *PML" not in sentences[-1]
 
 
 def test_a_reference_row_that_a_baseline_beats_is_not_named(tmp_path: Path) -> None:
@@ -111,7 +113,7 @@ def test_a_reference_row_that_a_baseline_beats_is_not_named(tmp_path: Path) -> N
         ({"dual_branch_plus": 0.5, "climatology": 0.1}, {}, "has an error, but no baseline of the same suite has one"),
         ({"lightgbm_large": 1.0}, {"dual_branch_plus": 0.5}, "has an error, but no baseline of the same suite has one"),
         ({"climatology": 0.1}, {}, "has no result in this store"),
-        ({"dual_branch_plus": 0.5, "tabnet": 1.0}, {}, "leads the best baseline, *TabNet*"),
+        ({"dual_branch_plus": 0.5, "tabnet": 1.0}, {}, "leads the only baseline, *TabNet*"),
         ({}, FEW, "leads, when few places train, in 2 of 2 weeks"),
     ],
 )
