@@ -11,10 +11,11 @@ MOST_LOG_BYTES = 20_000_000
 """Of a log: what is more is cut out of its middle."""
 _HEAD_BYTES = MOST_LOG_BYTES // 2
 _TAIL_BYTES = MOST_LOG_BYTES // 4
+_WHILE_WRITTEN = 10
+"""So many times as long a log may become before it is cut beside its writers: no look is the last one for sure, so that
+a cut beside them may lose what is written at that moment. When nobody writes any more, nothing can be lost."""
 _LAST_LOOKS = 50
 """A writer that never pauses is cut off after so many."""
-
-
 _MOST_CHARACTER = 4
 """Bytes of a character in UTF-8, at most."""
 
@@ -34,10 +35,14 @@ class JobLog:
         self._head_bytes = 0  # found at the first cut: later ones leave its note's place as it is
 
     def hold(self) -> None:
+        """Cuts a log that has grown far too long while it is written."""
+        self._cut(_WHILE_WRITTEN * MOST_LOG_BYTES)
+
+    def _cut(self, most: int) -> None:
         """Cuts the middle out of a log that has grown too long, and leaves a line that says so."""
         descriptor = self.stream.fileno()
         size = os.fstat(descriptor).st_size
-        if size <= MOST_LOG_BYTES:
+        if size <= most:
             return
         if not self._head_bytes:
             before = os.pread(descriptor, _MOST_CHARACTER, _HEAD_BYTES - _MOST_CHARACTER + 1)
@@ -56,8 +61,8 @@ class JobLog:
             os.write(descriptor, note.encode() + tail)
 
     def content(self) -> bytes:
-        """Everything that is in it."""
-        self.hold()
+        """What is in it, cut to its size; to be asked for when nobody writes any more."""
+        self._cut(MOST_LOG_BYTES)
         return os.pread(self.stream.fileno(), 2 * MOST_LOG_BYTES, 0)
 
     def close(self) -> None:

@@ -11,7 +11,21 @@ from bench.execution import joblog
 from bench.execution.joblog import JobLog
 
 
+def test_a_log_is_cut_beside_its_writers_only_when_it_is_far_too_long(tmp_path: Path) -> None:
+    log, path = JobLog(tmp_path / "log.txt"), tmp_path / "log.txt"
+    with path.open("ab", buffering=0) as writer:
+        writer.write(b"first words\n" + b"x" * 3 * joblog.MOST_LOG_BYTES)
+        log.hold()
+        assert path.stat().st_size > 3 * joblog.MOST_LOG_BYTES
+        writer.write(b"last words\n")
+    content = log.content()
+    assert content.startswith(b"first words\n") and content.endswith(b"last words\n")
+    assert len(content) < joblog.MOST_LOG_BYTES and path.stat().st_size == len(content)
+    log.close()
+
+
 def test_words_written_during_a_cut_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joblog, "_WHILE_WRITTEN", 1)
     log = JobLog(tmp_path / "log.txt")
     with (tmp_path / "log.txt").open("ab", buffering=0) as writer:
         writer.write(b"first words\n" + b"x" * 2 * joblog.MOST_LOG_BYTES)
@@ -36,6 +50,7 @@ def test_words_written_during_a_cut_are_kept(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_writer_that_never_pauses_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joblog, "_WHILE_WRITTEN", 1)
     log = JobLog(tmp_path / "log.txt")
     with (tmp_path / "log.txt").open("ab", buffering=0) as writer:
         writer.write(b"x" * 2 * joblog.MOST_LOG_BYTES)
