@@ -71,7 +71,7 @@ def _engine_rate(made: Trainable, warm_up: float, seconds: float) -> float:
             return
         in_epoch = min(report.step * made.training.batch_size, made.task.n_samples)
         marks.append((watch.seconds, (report.epoch - 1) * made.task.n_samples + in_epoch))
-        if marks[-1][0] - marks[0][0] >= seconds:
+        if marks[-1][0] - marks[0][0] >= seconds and marks[-1][1] > marks[0][1]:  # a busy machine takes its time
             raise Enough
 
     endless = replace(made.training, epochs=_ENDLESS, progress_seconds=_REPORT_SECONDS)
