@@ -32,7 +32,9 @@ _VERBS = {
     "doctor": "Say what of this machine and its packages will not work, and what to do.",
     "completion": "Print the shell completion script.",
 }
-
+_WRITES = {"run": OSError, "report": BrokenPipeError, "export": BrokenPipeError, "data": BrokenPipeError}
+"""Verbs that write files, and what standard output may fail of while they go on: a run has hours to lose, the others
+say it where the disk is full."""
 
 _RENAMED = {
     "--seed": "--first-repeat",
@@ -63,8 +65,8 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(_VERBS.items()))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] == "run":
-            go_on_without_reader()
+        if args and args[0] in _WRITES:
+            go_on_without_reader(_WRITES[args[0]])
         if args and args[0] in ("run", "plan"):
             args = [args[0], *map(_present_spelling, args[1:])]
         if args and args[0] not in _VERBS and not args[0].startswith("-"):

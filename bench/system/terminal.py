@@ -44,9 +44,13 @@ def ensure_standard_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
 
 
-def go_on_without_reader() -> None:
-    """From here on a reader that went away, or a disk that is full, ends no output and no run: what is said is lost."""
-    sys.stdout, sys.stderr = _Patient(sys.stdout), _Patient(sys.stderr)
+def go_on_without_reader(faults: type[OSError] = OSError) -> None:
+    """From here on a reader that went away, or a disk that is full, ends no output and no work: what is said is lost.
+
+    Args:
+        faults: of a write that are met so; others are raised.
+    """
+    sys.stdout, sys.stderr = _Patient(sys.stdout, faults), _Patient(sys.stderr, faults)
 
 
 def flush_or_give_up() -> None:
@@ -62,23 +66,24 @@ def flush_or_give_up() -> None:
 class _Patient(io.TextIOWrapper):
     """A text stream whose descriptor leads nowhere once a write to it has failed."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, faults: type[OSError]) -> None:
         super().__init__(
             stream.buffer, stream.encoding or "utf-8", errors="backslashreplace", line_buffering=stream.line_buffering
         )
+        self._faults = faults
         self._first = stream  # were it collected, it would close the buffer that both share
 
     def write(self, text: str) -> int:
         try:
             return super().write(text)
-        except OSError:
+        except self._faults:
             _to_nowhere(self.fileno())
         return len(text)
 
     def flush(self) -> None:
         try:
             super().flush()
-        except OSError:
+        except self._faults:
             _to_nowhere(self.fileno())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -49,6 +50,23 @@ def test_a_run_goes_on_without_a_reader_and_stores_its_results(folder: Path, nam
     for record in records:
         log = Store(folder / "runs").jobs_dir / record.job_id / "log.txt"
         assert b"done" not in log.read_bytes()  # what the run says went nowhere else either
+
+
+def test_a_report_is_whole_without_a_reader_but_not_silent_on_a_full_disk(folder: Path) -> None:
+    environment = bench_environment(folder, "tests.support.runners:QUICK")
+
+    def shell(command: str) -> subprocess.CompletedProcess[str]:
+        words = ["bash", "-c", f"set -o pipefail; {sys.executable} -m bench {command}"]
+        return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+    assert shell(f"run {CHOSEN}").returncode == 0
+    ended = shell("report --out left 2>&1 | true")
+    assert ended.returncode == 0 and "Traceback" not in ended.stderr, ended.stderr
+    written = {str(path.relative_to(folder / "left")) for path in (folder / "left").rglob("*") if path.is_file()}
+    listed = set(json.loads((folder / "left" / "files.json").read_text())["files"])
+    assert len(listed) > 5 and written - {"files.json"} == listed
+    ended = shell("report --json > /dev/full")
+    assert ended.returncode == 2 and "No space left" in ended.stderr, ended.stderr
 
 
 @pytest.mark.parametrize("after_s", [0.15, 0.4, 0.8])
