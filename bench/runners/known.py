@@ -66,6 +66,7 @@ def refuse_unknown(runner: str, set_: Mapping[str, Any], known: Known, own: Mapp
                 f"--set {runner}.{name}: {name} holds parameters of its own and cannot be {value!r}; set one of them, "
                 f"as {runner}.{name}.KEY=VALUE."
             )
+    refuse_words_for_numbers(runner, set_, own)
     for dotted in _leaves(set_):
         name, dot, within = dotted.partition(".")
         inner = known.get(name)
@@ -79,6 +80,39 @@ def refuse_unknown(runner: str, set_: Mapping[str, Any], known: Known, own: Mapp
         listed = _of_group(dotted, every) or every
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {', '.join(listed)}."
         raise BenchError(f"--set {runner}.{dotted}: runner {runner!r} knows no parameter {dotted!r}; {hint}")
+
+
+def refuse_words_for_numbers(runner: str, set_: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Raises where a text is set in the place of a number, or of true and false.
+
+    Args:
+        runner: its name.
+        set_: dotted key → value.
+        own: parameters of its entry, without what was set.
+
+    Raises:
+        BenchError: a text stands where the entry has a number, or a truth value.
+    """
+    for dotted in _leaves(set_):
+        value, registered = _held(set_, dotted), _within(own, dotted)
+        if isinstance(value, str) and isinstance(registered, (bool, int, float)):
+            kind = "true or false" if isinstance(registered, bool) else "a number"
+            shown = str(registered).lower() if isinstance(registered, bool) else registered
+            raise BenchError(f"--set {runner}.{dotted}: it is {kind} ({shown} as registered) and cannot be {value!r}.")
+
+
+def _held(set_: Mapping[str, Any], dotted: str) -> Any:
+    """The value of a leaf, set by itself or within the mapping that was set as a whole."""
+    name, _, within = dotted.partition(".")
+    return set_[dotted] if dotted in set_ else set_[name][within]
+
+
+def _within(own: Mapping[str, Any], dotted: str) -> Any:
+    """What an entry has at a dotted key, or None."""
+    held: Any = own
+    for key in dotted.split("."):
+        held = held.get(key) if isinstance(held, Mapping) else None
+    return held
 
 
 def _leaves(set_: Mapping[str, Any]) -> Iterator[str]:

@@ -89,6 +89,21 @@ def test_a_parameter_that_a_runner_does_not_know_is_refused_with_the_nearest(wor
     assert str(found.value).startswith(f"--set {word.partition('.')[0]}.")
 
 
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("gnnwr.ridge=abc", "it is a number"),
+        ("dual_branch.training.epochs=eight", "it is a number"),
+        ('dual_branch.training={"epochs": "8 epochs"}', "it is a number"),
+        ("autogluon_best.minutes=ten", "it is a number"),
+    ],
+)
+def test_a_word_in_the_place_of_a_number_is_refused(word: str, said: str) -> None:
+    with pytest.raises(BenchError, match=said):
+        require_known([word], "smoke")
+    require_known(["gnnwr.ridge=0.5", "dual_branch.training.epochs=3"], "smoke")
+
+
 @pytest.mark.parametrize("value", ["block", "true", "3"])
 def test_a_way_of_holding_out_that_is_none_is_refused_and_not_ignored(value: str) -> None:
     with pytest.raises(BenchError, match="set it to blocks"):
