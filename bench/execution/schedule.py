@@ -122,7 +122,7 @@ def run_jobs(
                     time.sleep(0.2)  # another run works on these: look again
                 if not waiting:
                     waiting, elsewhere = elsewhere, []
-                while len(running) < executor.room() and (place := _first_taken(waiting, executor, limits)) is not None:
+                while len(running) < executor.room() and (place := next_place(waiting, executor, limits)) is not None:
                     item = waiting.pop(place)
                     lock = store.lock(item.job.id)
                     if not lock.try_acquire():
@@ -156,9 +156,29 @@ def run_jobs(
     return Summary(counts, already_done, left)
 
 
-def _first_taken(waiting: Sequence[PlannedJob], executor: Executor, limits: Limits) -> int | None:
-    """Place of the first job that the executor takes now, if any: others may wait for a GPU."""
-    return next((place for place, item in enumerate(waiting) if executor.takes(item.job, limits)), None)
+def next_place(waiting: Sequence[PlannedJob], executor: Executor, limits: Limits) -> int | None:
+    """Which of the waiting jobs starts next; None where none is taken now (it may wait for a GPU).
+
+    The first of the plan, which is its cheapest; but the longest as soon as all others would end beside it: were it
+    begun last, the end of the run would be a wait for it alone.
+
+    Args:
+        waiting: in the order of the plan.
+        executor: runs the jobs.
+        limits: what one job may use.
+    """
+    first = next((place for place, item in enumerate(waiting) if executor.takes(item.job, limits)), None)
+    beside = executor.room() - 1
+    if first is None or beside < 1:
+        return first
+    costly = (place for place in range(len(waiting) - 1, -1, -1) if waiting[place].state not in REFUSED)
+    longest = next(costly, first)
+    left = waiting[longest].estimate.seconds * beside
+    for place in costly:  # from the longest down, so that a long plan is soon known to have more
+        left -= waiting[place].estimate.seconds
+        if left < 0:
+            return first
+    return longest if executor.takes(waiting[longest].job, limits) else first
 
 
 def _start(
