@@ -17,6 +17,8 @@ from bench.data.simulated.fields import SmoothField, generator, moving_field, st
 from bench.data.simulated.weather import potential_evaporation, usual_rain
 
 _TYPICAL_RANGE = np.array(9.6)  # between the warmest and the coldest time of the day, K
+DISTURBANCE = 0.12
+"""Standard deviation of the logarithm of what disturbs the leaves."""
 _SMALLEST_FRACTION = 0.01  # land cover below this share of a cell is given to the rest
 
 # Largest leaf area index of a class (m2 m-2) and the share of it that stays outside the growing season.
@@ -143,7 +145,7 @@ def leaf_area_index(
     for time in (*range(min(46, aim.shape[1])), *range(aim.shape[1])):  # the first year twice: no cold start
         state = state + np.where(aim[:, time] > state, 0.40, 0.30) * (aim[:, time] - state)
         leaves[:, time] = state
-    disturbed: Doubles = leaves * np.exp(0.12 * disturbance)
+    disturbed: Doubles = leaves * np.exp(DISTURBANCE * disturbance)
     return disturbed
 
 
