@@ -28,6 +28,9 @@ FEW_SAMPLES = 10
 """Samples a place, below which it is hardly a series: cross-sections, a few years."""
 FEW_PASSES = 100
 """Over these, at most: more of them teach a cross-section's noise (`tools/few_rows.py`)."""
+MASKED_OF_KNOWN = 0.03
+"""Part of a batch in which neighbours stand in for a place, where most places of the data train
+(models/dual_branch/README.md); where most do not, it is the network's own, which is larger."""
 
 
 class DualBranchPlusRunner(Runner):
@@ -110,6 +113,11 @@ class DualBranchPlusRunner(Runner):
         few = len(train) < FEW_SAMPLES * len(train.cells)
         return {**({"most_passes": FEW_PASSES} if few else {}), **self.task.parameters.get("training", {})}
 
+    def _masking(self) -> dict[str, Any]:
+        """What the task says of the masking: how many places there are for which others must stand in."""
+        most_train = 2 * len(self.task.train.cells) > self.task.cube.n_cells
+        return {"masked_share": MASKED_OF_KNOWN} if most_train else {}
+
     def _make_estimator(self) -> Any:
         from dataclasses import replace
 
@@ -117,7 +125,7 @@ class DualBranchPlusRunner(Runner):
 
         parameters = self.task.parameters
         training = replace(PLUS_TRAINING, **self._training(), seed=self.task.seed)
-        options = {**_of_rhythm(self.task.cube), **parameters.get("options", {})}
+        options = {**_of_rhythm(self.task.cube), **self._masking(), **parameters.get("options", {})}
         chosen = DualBranchPlusOptions(**options)
         if not self.task.cube.rhythm.has_seasons:
             steady = tuple(replace(member, harmonics=0, season_harmonics=0) for member in chosen.members)

@@ -17,10 +17,17 @@ from bench.runners.flux_reference import TwoFluxesRunner
 from bench.runners.history import Epoch
 
 
+class _OfUnseenTowers(DualBranchPlusRunner):
+    """Whose every judged tower is one that never trained, whatever part of the towers does."""
+
+    def _masking(self) -> dict[str, Any]:
+        return {}
+
+
 class FluxDualBranchPlus(TwoFluxesRunner):
     """Dual-branch plus; parameters as in the other suites."""
 
-    _kind: type[DualBranchPlusRunner] = DualBranchPlusRunner
+    _kind: type[DualBranchPlusRunner] = _OfUnseenTowers
 
     def fit_two(self, fluxes: Doubles, learning: IndexArray, validation: IndexArray) -> None:
         """Trains a network per flux; an unfinished training goes on from the task's checkpoint folder."""

@@ -18,7 +18,8 @@ from bench.data.splits import Split, fewshot_parameters, make_split
 from bench.execution.inprocess import build_runner, checked_prediction, trained_on_training_only
 from bench.runners import registry
 from bench.runners.base import Runner
-from bench.runners.dual_branch import DualBranchPlusRunner, DualBranchRunner
+from bench.runners.dual_branch import MASKED_OF_KNOWN, DualBranchPlusRunner, DualBranchRunner
+from bench.runners.flux_dual_branch import FluxDualBranchPlus
 from bench.runners.geographical import StepMeans, design_columns
 from bench.runners.suitability import NEEDS, unsuited
 from bench.scoring.metrics import evaluate, statistics_of
@@ -146,6 +147,27 @@ def test_few_samples_narrow_the_networks_and_many_leave_them(tmp_path: Path) -> 
         assert paper._make_estimator().options.n_nodes == nodes
         passes = 100 if cube.n_times == 1 else None
         assert {made._make_estimator().training.most_passes for made in (plus, paper)} == {passes}
+
+
+def test_neighbours_stand_in_more_often_where_most_places_do_not_train(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from models.dual_branch import DualBranchPlusOptions
+
+    own = DualBranchPlusOptions().masked_share
+    for split_name, parameters, share in (
+        ("share:0.25", {}, MASKED_OF_KNOWN),
+        ("share:0.75", {}, own),
+        ("share:0.25", {"options": {"masked_share": 0.4}}, 0.4),  # as it was set
+    ):
+        cube = make_houses()
+        split = split_of(cube, split_name)
+        made = build_runner(
+            "dual_branch_plus", cube, split, view=None, seed=1, threads=1, parameters=parameters, scratch=tmp_path
+        )
+        assert isinstance(made, DualBranchPlusRunner)
+        assert made._make_estimator().options.masked_share == share
+    flux = FluxDualBranchPlus._kind
+    assert flux is not DualBranchPlusRunner and flux._masking(made) == {}
 
 
 def test_lightgbm_learns_from_measured_rows_only(tmp_path: Path) -> None:
