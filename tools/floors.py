@@ -27,7 +27,9 @@ from bench.data.cube import Cube
 from bench.data.datasets import open_dataset
 from bench.data.parts import Part
 from bench.data.physics import gpp_with_lai
-from bench.data.simulated import build, truth, vegetation
+from bench.data.simulated import truth, vegetation
+from bench.data.simulated.climate import describe_places
+from bench.data.simulated.land import choose_cells
 from bench.data.splits import full_parameters, make_split
 
 NODES = 9
@@ -90,7 +92,7 @@ def undisturbed(cube: Cube, part: Part, seed: int) -> Doubles:
         part: which samples.
         seed: of the world.
     """
-    places = build.describe_places(build.choose_cells(cube.n_cells), seed)
+    places = describe_places(choose_cells(cube.n_cells), seed)
     field = vegetation.disturbance_field(seed, cube.n_times).at(places.unit_vectors)
     calm = part.of(cube.withheld["LAI"]).astype(np.float64) / np.exp(vegetation.DISTURBANCE * part.of(field))
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from bench.data.datasets import open_dataset
-from bench.data.simulated import build, vegetation
+from bench.data.simulated import vegetation
+from bench.data.simulated.climate import describe_places
+from bench.data.simulated.land import choose_cells
 from bench.data.splits import full_parameters, make_split
 from tools import floors
 
@@ -26,9 +28,7 @@ def test_what_the_floor_lacks_is_the_disturbance_and_nothing_else(monkeypatch: p
     test = make_split(cube, full_parameters(cube)).test
     true = test.of(cube.target)
     capacity = test.of(cube.withheld["capacity"])[:, :1]
-    calm = vegetation.disturbance_field(5, cube.n_times).at(
-        build.describe_places(build.choose_cells(cube.n_cells), 5).unit_vectors
-    )
+    calm = vegetation.disturbance_field(5, cube.n_times).at(describe_places(choose_cells(cube.n_cells), 5).unit_vectors)
     once = floors.undisturbed(cube, test, 5) * capacity
     residual, moved = np.log(np.maximum(true, 1e-6) / np.maximum(once, 1e-6)), test.of(calm)
     counted = true > 0.5
