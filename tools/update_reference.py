@@ -49,6 +49,8 @@ IN_README = "northchina-laptop"
 MOST_BYTES = 5_000_000
 """Of a file of sums in the repository."""
 ANSWER_BEGIN, ANSWER_END = "<!-- answer:begin -->", "<!-- answer:end -->"
+WITHOUT_IT = "has no result of that network"
+"""Said by the answer of a reference in which the paper's network was not run."""
 FLUX_BEGIN, FLUX_END = "<!-- flux:begin -->", "<!-- flux:end -->"
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -161,10 +163,15 @@ def _update_readme(folder: Path) -> None:
 def answers() -> tuple[str, str]:
     """Returns what the committed references answer, for the README and for the findings.
 
-    The README has those that the paper's numbers stand beside; the findings have all of them, those first.
+    The README has those that the paper's numbers stand beside and in which the paper's network ran; the findings have
+    all of them, those first.
     """
     folders = sorted(path.parent for path in (ROOT / "tables" / "reference").glob("*/answer.md"))
-    of_paper = [folder for folder in folders if (folder / "check.md").is_file()]
+    of_paper = [
+        folder
+        for folder in folders
+        if (folder / "check.md").is_file() and WITHOUT_IT not in (folder / "answer.md").read_text()
+    ]
     others = [folder for folder in folders if folder not in of_paper]
     return _joined(of_paper), _joined([*of_paper, *others])
 
