@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,12 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.fetch import locate
 from bench.data.northchina import SOURCE
+from bench.runners import registry
+from bench.runners.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parent.parent
 Bench = Callable[..., subprocess.CompletedProcess[str]]
+_OWN_RUNNERS = frozenset(entry.name for entry in CATALOGUE)
 
 
 def make_cube(n_cells: int = 30, n_years: int = 2, seed: int = 0) -> Cube:
@@ -66,6 +69,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def cube() -> Cube:
     return make_cube()
+
+
+@pytest.fixture(autouse=True)
+def registered_runners_end_with_their_test() -> Iterator[None]:
+    """A row that a test registers (`bench.register`, `sklearn:…`) is none of the next test's."""
+    before = os.environ.get(registry.REGISTERED_VARIABLE)
+    yield
+    if os.environ.get(registry.REGISTERED_VARIABLE) != before:
+        os.environ.pop(registry.REGISTERED_VARIABLE, None)
+        if before is not None:
+            os.environ[registry.REGISTERED_VARIABLE] = before
+    if any(name not in _OWN_RUNNERS for name in registry.entries()):
+        registry.reload()
 
 
 @pytest.fixture(scope="session", autouse=True)
