@@ -25,7 +25,7 @@ class _OfUnseenTowers(DualBranchPlusRunner):
 
 
 class FluxDualBranchPlus(TwoFluxesRunner):
-    """Dual-branch plus; parameters as in the other suites."""
+    """Dual-branch plus; parameters as in the other suites where most places do not train."""
 
     _kind: type[DualBranchPlusRunner] = _OfUnseenTowers
 
