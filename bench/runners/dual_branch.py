@@ -118,6 +118,10 @@ class DualBranchPlusRunner(Runner):
         most_train = 2 * len(self.task.train.cells) > self.task.cube.n_cells
         return {"masked_share": MASKED_OF_KNOWN} if most_train else {}
 
+    def _explaining(self) -> dict[str, Any]:
+        """How the importance branch learns, where the task does not say; as registered."""
+        return {}
+
     def _make_estimator(self) -> Any:
         from dataclasses import replace
 
@@ -125,7 +129,8 @@ class DualBranchPlusRunner(Runner):
 
         parameters = self.task.parameters
         training = replace(PLUS_TRAINING, **self._training(), seed=self.task.seed)
-        options = {**_of_rhythm(self.task.cube), **self._masking(), **parameters.get("options", {})}
+        known = {**_of_rhythm(self.task.cube), **self._masking(), **self._explaining()}
+        options = {**known, **parameters.get("options", {})}
         chosen = DualBranchPlusOptions(**options)
         if not self.task.cube.rhythm.has_seasons:
             steady = tuple(replace(member, harmonics=0, season_harmonics=0) for member in chosen.members)

@@ -23,6 +23,10 @@ class _OfUnseenTowers(DualBranchPlusRunner):
     def _masking(self) -> dict[str, Any]:
         return {}
 
+    def _explaining(self) -> dict[str, Any]:
+        # Nothing is explained here, so that weights need not follow derivatives, which costs time.
+        return {"gradient_consistency_weight": 0.0, "importance_detached": False}
+
 
 class FluxDualBranchPlus(TwoFluxesRunner):
     """Dual-branch plus; parameters as in the other suites where most places do not train."""

@@ -83,6 +83,7 @@ VARIANTS = (
     Variant("losses", "0.1 : 1", DUAL_BRANCH, {"prediction_loss_weight": 0.1}),
     Variant("losses", "1 : 0.1", DUAL_BRANCH_PLUS, {"importance_loss_weight": 0.1}),
     Variant("losses", "0.1 : 1", DUAL_BRANCH_PLUS, {"prediction_loss_weight": 0.1}),
+    Variant("losses", "1 : 1, importance detached", DUAL_BRANCH_PLUS, {"importance_detached": True}),
     Variant("branches", "features only", DUAL_BRANCH, {"branches": "features"}),
     Variant("branches", "conditions only", DUAL_BRANCH, {"branches": "conditions"}),
     Variant("branches", "features only", DUAL_BRANCH_PLUS, {"branches": "features"}),
@@ -109,9 +110,12 @@ BASE_OPTIONS: Mapping[str, Mapping[str, Any]] = {
         "branches": "both",
         "prediction_loss_weight": 1.0,
         "importance_loss_weight": 1.0,
+        "importance_detached": False,
+        "gradient_consistency_weight": 0.0,
     },
 }
-"""Per runner, every setting that some variant changes, at its base value."""
+"""Per runner, every setting that some variant changes, at its base value; and that the weights of *plus* are asked for
+their sum only, as in the paper, since how the two losses compete is in question."""
 
 
 @dataclass(frozen=True)

@@ -170,13 +170,16 @@ class DualBranchPlusOptions:
         importance_loss_weight: factor of L_interp (Eq. 18).
         importance_share: part of each batch, drawn anew, whose importance weights are trained; a share costs that share
             of the time of all.
+        importance_detached: whether the importance branch reads the conditions without teaching them: its losses then
+            leave every prediction as it is, to the bit.
         steps_per_year: period of the conditions.
         condition_groups: conditions shared by so many K-means groups of training cells, as the paper's by graph
             nodes; None for one per training cell.
         branches: ``both``; ``features`` puts the static features in the place of the condition; ``conditions``
             leaves the climate out, so that a climatology remains.
         gradient_consistency_weight: factor of the mean squared difference between the importance weights of the
-            climate features and the network's own input gradients (``gradients``); 0 leaves it out.
+            climate features and the network's own input gradients (``gradients``); 0 leaves it out, and the time for
+            the gradients with it.
         gradient_consistency_two_way: whether that loss also pulls the gradients, and so the prediction, towards the
             weights; if not, the weights follow the gradients.
 
@@ -193,11 +196,12 @@ class DualBranchPlusOptions:
     prediction_loss_weight: float = 1.0
     importance_loss_weight: float = 1.0
     importance_share: float = 0.25
+    importance_detached: bool = True
     steps_per_year: int = STEPS_PER_YEAR
     condition_groups: int | None = None
     branches: Branches = "both"
-    gradient_consistency_weight: float = 0.0
-    gradient_consistency_two_way: bool = True
+    gradient_consistency_weight: float = 10.0
+    gradient_consistency_two_way: bool = False
 
     def __post_init__(self) -> None:
         members: tuple[MemberOptions | Mapping[str, Any], ...] = tuple(self.members)

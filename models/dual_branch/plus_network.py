@@ -166,7 +166,7 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         variables = torch.cat((windows[:, -1], static), dim=1)
         if explained is not None:
             inputs, variables = inputs[explained], variables[explained]
-        weights = self.explainer(inputs)
+        weights = self.explainer(inputs.detach() if self.options.importance_detached else inputs)
         return Decoded(prediction, weights, weighted_sum(weights, variables))
 
     def _condition(self, static: Tensor, steps: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def test_the_papers_nine_autogluon_models_are_there() -> None:
 
 
 def test_only_runners_that_compute_on_a_gpu_are_given_one() -> None:
-    dual = {f"dual_branch{end}" for end in ("", "_plus", "_plus_gradient", "_plus_consistent")}
+    dual = {f"dual_branch{end}" for end in ("", "_plus", "_plus_gradient", "_plus_free")}
     frame = {"tabnet", "excelformer", "resnet", "fttransformer"}
     backbones = {"transformer", "informer", "fedformer", "itransformer", "timexer", "simpletm"}
     flux = {f"flux_{name}" for name in backbones | {"imputation", "dual_branch", "dual_branch_plus"}}

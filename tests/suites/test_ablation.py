@@ -80,9 +80,10 @@ def test_every_job_of_every_profile_has_settings_that_its_network_takes(large: N
             built = kind(**job.parameters["options"])
             assert all(getattr(built, key) == value for key, value in (job.override or {}).items())
             TrainingOptions(**job.parameters.get("training", {}))
-    letter, plus = DualBranchOptions(), DualBranchPlusOptions()
-    stated = {DUAL_BRANCH: letter, DUAL_BRANCH_PLUS: plus}
-    for runner, options in ablation.BASE_OPTIONS.items():  # the base is the network's own default, but for its nodes
+    # The base is the network's own default, but for its nodes, and the weights of plus as the paper has them.
+    plus = DualBranchPlusOptions(importance_detached=False, gradient_consistency_weight=0.0)
+    stated = {DUAL_BRANCH: DualBranchOptions(), DUAL_BRANCH_PLUS: plus}
+    for runner, options in ablation.BASE_OPTIONS.items():
         assert {key: getattr(stated[runner], key) for key in options if key != "n_nodes"} == {
             key: value for key, value in options.items() if key != "n_nodes"
         }

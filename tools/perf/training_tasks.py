@@ -91,8 +91,9 @@ def _dual_branch(data: RandomData, device: str) -> Trainable:
 def _dual_branch_plus(data: RandomData, device: str) -> Trainable:
     from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions, DualBranchPlusRegressor
 
-    all_explained = DualBranchPlusOptions(importance_share=1.0)  # as in the plain loop
-    return _on_windows(DualBranchPlusRegressor(all_explained, replace(PLUS_TRAINING, device=device)), data)
+    # As in the plain loop: every sample is explained, and the weights are asked for their sum only.
+    plain = DualBranchPlusOptions(importance_share=1.0, gradient_consistency_weight=0.0)
+    return _on_windows(DualBranchPlusRegressor(plain, replace(PLUS_TRAINING, device=device)), data)
 
 
 def _on_windows(estimator: Any, data: RandomData) -> Trainable:

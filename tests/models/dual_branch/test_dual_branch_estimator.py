@@ -23,6 +23,8 @@ TRAINING = TrainingOptions(epochs=2, batch_size=64, device="cpu", seed=3)
 LETTER = DualBranchOptions(n_nodes=8, k=3, window=3, width=8, heads=2, blocks=1, steps_per_year=PERIOD)
 SMALL = MemberOptions(hidden=16)
 PLUS = DualBranchPlusOptions(
+    gradient_consistency_weight=0.0,
+    importance_detached=False,
     rank=4,
     layers=2,
     lags=((1, 2),),

@@ -124,7 +124,34 @@ def test_weight_zero_is_the_old_loss_to_the_bit_and_the_old_numbers():
     fitted = plus(members=(SMALL, SMALL)).fit(panel, make_target(panel), *first_year())
     cells, times = np.arange(4), np.arange(4) + PERIOD
     np.testing.assert_allclose(fitted.predict(panel, cells, times), OLD_PREDICTIONS, rtol=1e-3)
-    assert DualBranchPlusOptions().gradient_consistency_weight == 0 == PLUS.gradient_consistency_weight
+    assert PLUS.gradient_consistency_weight == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"gradient_consistency_weight": 1.0}, {"importance_loss_weight": 0.0}, {"importance_loss_weight": 30.0}],
+)
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_detached_importance_branch_leaves_every_prediction_as_it_is(detached, changes):
+    panel = make_panel()
+    cells, times = first_year(30)  # the other ten are predicted by their neighbours' conditions
+    explained, told = [], []
+    for settings in ({}, changes):
+        estimator = plus(
+            importance_detached=detached, gradient_consistency_two_way=False, importance_share=0.5, **settings
+        )
+        estimator.fit(panel, make_target(panel), cells, times)
+        explanation = estimator.explain(panel, *first_year())
+        explained.append(explanation.weights)
+        told.append(explanation.prediction)
+    assert (explained[0] != explained[1]).any()
+    assert np.array_equal(told[0], told[1]) is detached
+
+
+def test_by_default_weights_follow_the_derivatives_and_teach_nothing():
+    options = DualBranchPlusOptions()
+    assert options.importance_detached and not options.gradient_consistency_two_way
+    assert options.gradient_consistency_weight == 10
 
 
 def test_training_with_the_loss_brings_weights_to_the_gradients():

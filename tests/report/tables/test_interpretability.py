@@ -216,7 +216,7 @@ def test_no_table_without_truth_or_explanations_and_a_sentence_for_a_damaged_tru
 @pytest.mark.runners
 def test_run_and_report_make_the_table_and_a_second_run_restores_the_truth(bench: Bench, tmp_path: Path) -> None:
     spec = "simulated:cells=80,years=2"
-    names = "dual_branch_plus_gradient,dual_branch_plus_consistent"
+    names = "dual_branch_plus_gradient,dual_branch_plus_free"
     arguments = ("run", "--suite", "fewshot", "--profile", "smoke", "--dataset", spec, "--only", names)
     first = bench(*arguments)
     assert first.returncode == 0, first.stdout + first.stderr
@@ -234,7 +234,7 @@ def test_run_and_report_make_the_table_and_a_second_run_restores_the_truth(bench
     assert all(file.is_file() for file in files.values())
     with files["csv"].open(newline="") as stream:
         lines = [line for line in csv.DictReader(stream) if line["family"] == "Proposed"]
-    assert {line["method"] for line in lines} == {"Dual-branch plus, gradients", "Dual-branch plus, consistent weights"}
+    assert {line["method"] for line in lines} == {"Dual-branch plus, gradients", "Dual-branch plus, free weights"}
     assert {line["column"] for line in lines} == {*SCORES, "runs"}
     for line in lines:
         if line["column"] != "runs":

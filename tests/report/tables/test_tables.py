@@ -269,7 +269,7 @@ def test_names_stay_whole_on_a_narrow_terminal_and_intervals_give_way_first(
 ) -> None:
     from rich.console import Console
 
-    names = ("Dual-branch plus, consistent weights", "LightGBM [located]")
+    names = ("Dual-branch plus, validated weights", "LightGBM [located]")
     columns = tuple(Column(key, f"{key.upper()} RMSE") for key in ("w1", "w10", "w20", "w30", "w40"))
     rows = tuple(Row(name, "Proposed", {c.key: Value(1.25, 1.0, 1.5) for c in columns}) for name in names)
     stream = io.StringIO()
