@@ -146,11 +146,14 @@ class Decoded(NamedTuple):
         prediction: (sample,) ŷ.
         weights: (explained, feature + static_feature) w_j of the samples whose weights were asked for.
         interpretable: (explained,) ŷ_interp = Σ_j w_j x_j (Eq. 17).
+        slopes: (explained, feature) ∂ŷ/∂x_j of the climate features at the step, in the unit of the weights, detached;
+            None where they were not asked for.
     """
 
     prediction: Tensor
     weights: Tensor
     interpretable: Tensor
+    slopes: Tensor | None = None
 
 
 def weighted_sum(weights: Tensor, inputs: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ def decode(
     """ŷ, w_j and Σ_j w_j x_j; an ``Output``."""
     decoded: Decoded = network(batch, placement, conditions)
     # A variable that never varied left its weight untrained; it has no part in any sum either.
-    return tuple(decoded._replace(weights=decoded.weights * network.used()))
+    return decoded.prediction, decoded.weights * network.used(), decoded.interpretable
 
 
 def differentiate(

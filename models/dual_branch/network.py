@@ -118,6 +118,23 @@ class StandardisedNetwork(nn.Module):
         """
         raise NotImplementedError
 
+    def with_slopes(
+        self,
+        batch: SampleBatch,
+        placement: Placement,
+        conditions: Tensor | None,
+        explained: Tensor | None = None,
+    ) -> Decoded:
+        """The same with the derivatives of the explained predictions, for a loss that pulls at the weights alone.
+
+        Args:
+            batch: as for ``forward``.
+            placement: as for ``forward``.
+            conditions: as for ``forward``.
+            explained: as for ``forward``.
+        """
+        raise NotImplementedError
+
 
 class DualBranchNetwork(StandardisedNetwork):
     """Dual-attention encoder and condition graph, joined in two decoders (Eq. 1–18)."""

@@ -29,6 +29,7 @@ from models.dual_branch.decoder import Decoded, OutputLayer, weighted_sum
 from models.dual_branch.graph import cluster_nodes
 from models.dual_branch.network import NetworkInputs, Placement, StandardisedNetwork
 from models.dual_branch.options import DualBranchPlusOptions, MemberOptions
+from models.inputs import HELD_DEVIATIONS
 from models.sphere import unit_sphere
 from models.training import Panel, SampleBatch, Scaling, batch_rand
 
@@ -153,6 +154,23 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         explained: Tensor | None = None,
     ) -> Decoded:
         """See ``StandardisedNetwork``; in training a part of the samples is masked."""
+        return self._decode(batch, placement, explained, slopes=False)
+
+    def with_slopes(
+        self,
+        batch: SampleBatch,
+        placement: Placement,
+        conditions: Tensor | None,
+        explained: Tensor | None = None,
+    ) -> Decoded:
+        """See ``StandardisedNetwork``.
+
+        Only the perceptron stands between a climate feature and the prediction, so that the derivatives take one more
+        pass through it, of the explained samples alone.
+        """
+        return self._decode(batch, placement, explained, slopes=True)
+
+    def _decode(self, batch: SampleBatch, placement: Placement, explained: Tensor | None, *, slopes: bool) -> Decoded:
         windows, static = self.standardise(batch)
         condition = static if self.own is None else self._condition(static, batch.steps[:, -1], *placement)
         groups = []
@@ -167,7 +185,17 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         if explained is not None:
             inputs, variables = inputs[explained], variables[explained]
         weights = self.explainer(inputs.detach() if self.options.importance_detached else inputs)
-        return Decoded(prediction, weights, weighted_sum(weights, variables))
+        found = self._slopes(inputs, windows.shape[2]) if slopes else None
+        return Decoded(prediction, weights, weighted_sum(weights, variables), found)
+
+    def _slopes(self, inputs: Tensor, n_features: int) -> Tensor:
+        """(sample, feature) ∂ŷ/∂x_j at the step, per standard deviation: 0 where x_j is held or never varied."""
+        if self.options.branches == "conditions":
+            return inputs.new_zeros(len(inputs), n_features)
+        at = inputs.detach().requires_grad_()
+        (by_input,) = torch.autograd.grad(self.predictor(at).sum(), at)
+        moves = (at[:, :n_features].abs() < HELD_DEVIATIONS) & self.climate_varies
+        return by_input[:, :n_features] * moves
 
     def _condition(self, static: Tensor, steps: Tensor, own: Tensor, neighbours: Tensor, weights: Tensor) -> Tensor:
         """(batch, rank) condition of each sample at its step."""

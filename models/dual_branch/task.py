@@ -85,23 +85,22 @@ class RegressionTask:
         if self.importance_share < 1:
             explained = (batch_rand(len(target), target.device) < self.importance_share).nonzero()[:, 0]
         n_explained = self.importance_share * expected
-        if self.gradient_consistency_weight == 0:  # a gradient costs about as much as the rest of the step
+        if self.gradient_consistency_weight == 0:
             decoded = self.module(batch, placement, conditions, explained)
             return self._combined(decoded, target, explained, expected, n_explained)
-        decoded, gradients = decode_with_gradients(
-            self.module,
-            batch,
-            placement,
-            conditions,
-            trainable=self.gradient_consistency_two_way,
-            explained=explained,
-        )
-        loss = self._combined(decoded, target, explained, expected, n_explained)
-        gradients = gradients if explained is None else gradients[explained]
         n_climate = batch.windows.shape[-1]
-        return loss + self.gradient_consistency_weight * consistency_loss(
-            decoded.weights, gradients, n_climate, n_explained
-        )
+        if self.gradient_consistency_two_way:  # as long as the rest of the step
+            decoded, slopes = decode_with_gradients(
+                self.module, batch, placement, conditions, trainable=True, explained=explained
+            )
+            slopes = slopes if explained is None else slopes[explained]
+        else:
+            decoded = self.module.with_slopes(batch, placement, conditions, explained)
+            assert decoded.slopes is not None
+            slopes = decoded.slopes
+        return self._combined(
+            decoded, target, explained, expected, n_explained
+        ) + self.gradient_consistency_weight * consistency_loss(decoded.weights, slopes, n_climate, n_explained)
 
     def _combined(
         self, decoded: Decoded, target: Tensor, explained: Tensor | None, expected: float, n_explained: float

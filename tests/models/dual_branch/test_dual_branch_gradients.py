@@ -112,6 +112,28 @@ def test_one_way_the_prediction_is_left_alone():
     assert all(slope is None or slope.abs().max() == 0 for slope in slopes[False])
 
 
+@pytest.mark.parametrize("branches", ["both", "features", "conditions"])
+def test_slopes_are_the_gradients_of_the_explained_samples(branches):
+    panel = make_panel()
+    panel.climate[:, :, 2] = 7  # never varies
+    panel.climate[3, 5, 0] = 90  # held at five deviations
+    task = plus(branches=branches).task(panel, make_target(panel), *first_year())
+    network = task.module.double().eval()
+    for name in ("climate", "static"):
+        setattr(task.data, name, getattr(task.data, name).double())
+    positions = torch.arange(30, 60)
+    batch, placement = sample(task, positions)
+    explained = torch.tensor([0, 4, 11, 12, 29])  # cell 3, step 5 is the twelfth
+    told, gradients = decode_with_gradients(network, batch, placement, None, explained=explained)
+    found = network.with_slopes(batch, placement, None, explained)
+    assert not found.slopes.requires_grad and found.slopes.shape == (5, 3)
+    torch.testing.assert_close(found.slopes, gradients[explained, :3], rtol=1e-9, atol=1e-12)
+    assert (found.slopes[:, 2] == 0).all() and found.slopes[2, 0] == 0
+    assert bool(found.slopes.abs().max() > 0) is (branches != "conditions")
+    for ours, theirs in zip(found[:3], told[:3], strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_weight_zero_is_the_old_loss_to_the_bit_and_the_old_numbers():
     panel = make_panel()
     task = plus(members=(SMALL,)).task(panel, make_target(panel), *first_year())
