@@ -9,6 +9,7 @@ import click
 
 from bench.cli.options import json_option, store_option
 from bench.errors import BenchError
+from bench.runners import registry
 from bench.store.jobs import Job, differences
 from bench.store.records import Record
 from bench.store.store import existing_store
@@ -87,5 +88,8 @@ def _answer(job: Job, wanted: dict[str, Job], stored: dict[str, Record], damaged
             }
         return answer | {"state": "missing", "because": "it was planned but never ended; run the same command again"}
     if record.status == "done":
+        if job.runner not in registry.entries():
+            gone = f"no runner of the name {job.runner!r} is here now, so that no run would ask for it"
+            return answer | {"state": "done", "because": f"ended {record.finished}; {gone}"}
         return answer | {"state": "done", "because": f"ended {record.finished}, fingerprint unchanged"}
     return answer | {"state": record.status, "because": record.reason or "no reason was recorded"}

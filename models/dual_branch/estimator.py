@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -47,6 +47,8 @@ class Estimator(Parameters, Generic[_Options]):
     _kind: str
     _options_type: type[_Options]
     _prepare: Callable[..., NetworkInputs]
+    _before: ClassVar[Mapping[str, Any]] = {}
+    """Options that files of earlier versions lack, as those versions trained."""
 
     def __init__(self, options: _Options, training: TrainingOptions) -> None:
         self.options: _Options = options
@@ -269,7 +271,7 @@ class Estimator(Parameters, Generic[_Options]):
         """
         content = load_plain(path, kind=cls._kind, version=ESTIMATOR_FORMAT)
         estimator = cls(
-            cls._options_type(**content["options"]),
+            cls._options_type(**{**cls._before, **content["options"]}),
             TrainingOptions(**content["training"] | {"device": device}),
         )
         inputs = NetworkInputs(Scaling(**content["scaling"]), content["location"])

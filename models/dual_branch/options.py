@@ -171,7 +171,8 @@ class DualBranchPlusOptions:
         importance_share: part of each batch, drawn anew, whose importance weights are trained; a share costs that share
             of the time of all.
         importance_detached: whether the importance branch reads the conditions without teaching them: its losses then
-            leave every prediction as it is, to the bit.
+            leave every prediction as it is, to the bit; but for ``gradient_consistency_two_way``, and for a
+            ``TrainingOptions.gradient_clip``, whose norm is over both branches.
         steps_per_year: period of the conditions.
         condition_groups: conditions shared by so many K-means groups of training cells, as the paper's by graph
             nodes; None for one per training cell.

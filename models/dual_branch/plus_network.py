@@ -10,7 +10,9 @@ trained together, and a second branch for interpretable weights (Eq. 16–18). W
   own part, those of its nearest training cells stand in, which is what the graph does in the paper. A part of
   every batch is trained in that way, so that neighbours learn to stand in;
 - a multi-layer perceptron sees the step's climate, means of earlier steps and the condition, instead of
-  attention.
+  attention;
+- the second branch reads the conditions and teaches them nothing, and its weights follow the derivatives of the
+  prediction (``gradients``).
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 from models.dual_branch.estimator import Estimator
 from models.dual_branch.network import DualBranchNetwork, NetworkInputs, StandardisedNetwork
@@ -38,6 +39,7 @@ class DualBranchPlusRegressor(Estimator[DualBranchPlusOptions]):
     _kind = "dual_branch_plus estimator"
     _options_type = DualBranchPlusOptions
     _prepare = staticmethod(DualBranchPlusNetwork.prepare)
+    _before: ClassVar[Mapping[str, Any]] = {"importance_detached": False}
 
     def __init__(self, options: DualBranchPlusOptions | None = None, training: TrainingOptions | None = None) -> None:
         """Creates an unfitted estimator.

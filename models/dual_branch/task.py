@@ -45,7 +45,7 @@ class RegressionTask:
         target: (sample,) float32, on the device.
         loss_weights: factors of L_dep and L_interp.
         identity: fingerprint of model and data.
-        importance_share: part of a batch, drawn anew, in which L_interp is taken.
+        importance_share: part of a batch, drawn anew, in which L_interp and the consistency loss are taken.
         gradient_consistency_weight: factor of the consistency loss; 0 leaves it out.
         gradient_consistency_two_way: whether that loss pulls at the gradients too.
     """

@@ -125,6 +125,8 @@ def test_info_shows_runners_and_data_sets(bench: Bench) -> None:
 def test_why_explains_done_and_missing(bench: Bench, finished: str, tmp_path: Path) -> None:
     rows = json.loads(bench("ls", "cells", "--json", plugins=QUICK).stdout)
     assert "fingerprint unchanged" in bench("why", rows[0]["id"], plugins=QUICK).stdout
+    gone = json.loads(bench("why", "noise_a", "--json").stdout)  # whose plug-in is not loaded
+    assert gone[0]["state"] == "done" and "no runner of the name 'noise_a' is here now" in gone[0]["because"]
     shutil.rmtree(tmp_path / "runs" / "cells" / rows[0]["id"])
     answer = json.loads(bench("why", rows[0]["id"], "--json", plugins=QUICK).stdout)
     assert answer[0]["state"] == "missing" and "run the same command again" in answer[0]["because"]

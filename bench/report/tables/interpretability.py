@@ -77,7 +77,8 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
         BenchError: a stored file is damaged.
     """
     first = selection.jobs[0]
-    explained = [row for row in rows(selection) if _kind(row) and any(IMPORTANCE in r.files for r in row.records)]
+    stored = [row for row in rows(selection) if any(IMPORTANCE in record.files for record in row.records)]
+    explained = [row for row in stored if _kind(row)]
     if not explained or not TruthReader.exists(store, first.dataset_fingerprint):
         return None
     truth = TruthReader(store, first.dataset_fingerprint)
@@ -113,7 +114,9 @@ def interpretability(store: Store, selection: Selection) -> Table | None:
     table_rows = [nothing, *(item.row for item in references), *marked]
     ordered = sorted(table_rows, key=lambda row: FAMILIES.index(row.family) if row.family in FAMILIES else 99)
     title = f"Agreement of importance weights with the true sensitivities, {suite_title(first.suite)}"
-    caption = _caption(selection, truth)
+    gone = sorted({row.title for row in stored if row.key.runner not in registry.entries()})
+    unknown = f" Left out, since no runner here says what their weights mean: {', '.join(gone)}." if gone else ""
+    caption = _caption(selection, truth) + unknown
     return Table(f"interpretability_{first.suite}", title, caption, "Method", columns, tuple(ordered))
 
 

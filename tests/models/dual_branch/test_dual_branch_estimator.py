@@ -107,6 +107,23 @@ def test_fit_predict_explain_save_load(make, tmp_path):
         other.load(tmp_path / "estimator.pt")
 
 
+@pytest.mark.parametrize("detached", [True, False])
+def test_a_file_of_before_the_branch_was_detached_trains_again_as_it_did(detached, tmp_path):
+    panel, path = make_panel(), tmp_path / "estimator.pt"
+    samples = (make_target(panel), *first_year())
+    estimator = plus(members=(SMALL,), importance_detached=detached).fit(panel, *samples)
+    estimator.save(path)
+    content = torch.load(path, weights_only=True)
+    assert content["options"]["importance_detached"] is detached
+    if not detached:  # as an earlier version wrote it
+        del content["options"]["importance_detached"]
+        torch.save(content, path)
+    loaded = DualBranchPlusRegressor.load(path, device="cpu")
+    assert loaded.options == estimator.options
+    again = DualBranchPlusRegressor(loaded.options, loaded.training).fit(panel, *samples)
+    np.testing.assert_array_equal(again.predict(panel, *first_year()), estimator.predict(panel, *first_year()))
+
+
 @BOTH
 def test_the_weighted_sum_is_equation_17_on_standardised_inputs(make):
     panel = make_panel()

@@ -128,6 +128,17 @@ def test_each_kind_is_scored_against_its_own_truth(cube: Cube, truth: dict[str, 
     assert 1 / 9 < constant[DOMINANT].value < 1 and not row_of(table, "Chance").ranked
 
 
+def test_a_row_whose_runner_is_gone_is_named_and_not_scored(
+    cube: Cube, truth: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    right = truth[SENSITIVITIES]
+    table = table_of(explained_store(tmp_path / "runs", {("gwr", 0): right, ("of_before", 0): right}, cube))
+    assert [row.label for row in table.rows if row.family != "Reference"] == ["GWR"]
+    assert "Left out, since no runner here says what their weights mean: of_before." in table.caption
+    alone = table_of(explained_store(tmp_path / "alone", {("gwr", 0): right}, cube))
+    assert "Left out" not in alone.caption
+
+
 def grown(cube: Cube) -> np.ndarray:
     """(cell, step, 1) target of the test year."""
     return np.maximum(cube.target[:, 46:, None], LEAST_PRODUCTIVITY)
