@@ -50,7 +50,7 @@ PROPOSED_ROWS: tuple[RunnerEntry, ...] = (
         "DualBranchPlusRunner",
         "the dual-branch idea with low-rank conditions per cell, seasonal in some networks, constant in others",
         7,
-        Cost(10, 6500, memory_gb=0.8),
+        Cost(10, 5500, memory_gb=0.8),
         {"options": _SMOKE_PLUS, "training": _SMOKE_TRAINING},
         several_processes=True,
     ),
