@@ -38,7 +38,8 @@ from bench.runners.entry import Cost, RunnerEntry
 from bench.runners.registry import register
 from bench.scoring.metrics import METRICS
 from bench.store.dataset_record import read_dataset_record
-from bench.store.export import gather, stored_predictions
+from bench.store.export import PREFIX as IMPORTANCE_PREFIX
+from bench.store.export import gather, stored_importance, stored_predictions
 from bench.store.export import write as write_predictions
 from bench.store.names import is_job_id
 from bench.store.place import STORED_STAYS
@@ -229,6 +230,28 @@ def predictions(job: str, store: Path | str | None = None, *, suite: str = "full
     return frame
 
 
+def importance(job: str, store: Path | str | None = None, *, suite: str = "full", repetition: int = 0) -> pd.DataFrame:
+    """How much each variable counts in each test prediction of a job.
+
+    Args:
+        job: as in `predictions`.
+        store: as in `predictions`.
+        suite: as in `predictions`.
+        repetition: as in `predictions`.
+
+    Returns:
+        The columns of `predictions`, then ``importance_<variable>``; what kind of number it is depends on the runner
+        (docs/interpretability.md).
+
+    Raises:
+        BenchError: as `predictions`, or the runner does not explain its predictions.
+    """
+    frame = predictions(job, store, suite=suite, repetition=repetition)
+    opened = existing_store(store)
+    explained = stored_importance(opened, _record(opened, job, suite, repetition)).drop(columns=["cell", "time"])
+    return pd.concat([frame, explained.add_prefix(IMPORTANCE_PREFIX)], axis=1)
+
+
 def export(
     names: str | Iterable[str],
     out: Path | str,
@@ -238,6 +261,7 @@ def export(
     dataset: str | None = None,
     profile: str | None = None,
     target: str | None = None,
+    importance: bool = False,
 ) -> list[Record]:
     """Writes the test predictions of jobs or rows into one file that other programs read.
 
@@ -249,15 +273,17 @@ def export(
         dataset: where a runner is named: of which data set; None for that of the newest run.
         profile: where a runner is named: of which profile; None for that of the newest run.
         target: where a runner is named, of data with several; None for the first.
+        importance: whether the file also says how much each variable counts, as `importance`.
 
     Returns:
         The records of the jobs in the file.
 
     Raises:
-        BenchError: there is no such job or row with results, they are of different data, a stored file is damaged, or
-            the file cannot be written.
+        BenchError: there is no such job or row with results, they are of different data, a stored file is damaged,
+            the file cannot be written, or a runner does not explain its predictions.
     """
     require_texts(suite=suite, dataset=dataset, profile=profile, target=target)
+    require(importance, bool, "importance", "True or False")
     opened, out = existing_store(store), path(out, "out")
     records: dict[str, Record] = {}
     for name in texts(names, "names"):
@@ -276,7 +302,7 @@ def export(
         raise BenchError("Nothing is named; name jobs or runners, such as `bench export lightgbm --out gpp.nc`.")
     chosen = list(records.values())
     with disk_errors(f"File {out}", STORED_STAYS):
-        write_predictions(gather(opened, chosen), out)
+        write_predictions(gather(opened, chosen, importance=importance), out)
     return chosen
 
 

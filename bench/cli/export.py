@@ -16,6 +16,7 @@ from bench.errors import BenchError
 Examples:
   bench export lightgbm gwr --out gpp.nc                  # all finished jobs of two rows of Table 1
   bench export dual_branch --suite fewshot --out weeks.parquet
+  bench export dual_branch_plus --importance --out why.parquet    # and how much each variable counts
   bench export 3f2a9c0d1e4b5a67 --out one.parquet         # a job id from `bench ls jobs`"""
 )
 @click.argument("names", nargs=-1, metavar="JOB|RUNNER…")
@@ -29,6 +30,7 @@ Examples:
 @click.option("--dataset", default=None, help="Of a runner: data set  [default: that of the newest run].")
 @click.option("--profile", default=None, help="Of a runner: profile  [default: that of the newest run].")
 @click.option("--target", default=None, help="Of a runner, of data with several targets, which  [default: the first].")
+@click.option("--importance", is_flag=True, help="Also how much each variable counts in each prediction.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @store_option
 @json_option
@@ -39,6 +41,7 @@ def command(
     dataset: str | None,
     profile: str | None,
     target: str | None,
+    importance: bool,
     force: bool,
     store_path: Path | None,
     as_json: bool,
@@ -48,7 +51,9 @@ def command(
 
     if out.exists() and not force:
         raise BenchError(f"{out} is there already; name another file or add --force.")
-    records = export(names, out, store_path, suite=suite, dataset=dataset, profile=profile, target=target)
+    records = export(
+        names, out, store_path, suite=suite, dataset=dataset, profile=profile, target=target, importance=importance
+    )
     if as_json:
         click.echo(json.dumps({"file": str(out), "jobs": [record.job_id for record in records]}, indent=1))
         return 0

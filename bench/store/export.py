@@ -20,8 +20,9 @@ import pandas as pd
 from bench.data.coordinate_units import linear_unit
 from bench.errors import BenchError
 from bench.store.dataset_record import DatasetDescription, DatasetRecord, read_dataset_record
-from bench.store.names import PREDICTIONS
+from bench.store.names import IMPORTANCE, PREDICTIONS
 from bench.store.records import Record
+from bench.store.result_tables import damaged_file
 from bench.store.store import Store
 from bench.version import __version__
 
@@ -32,6 +33,8 @@ ENDINGS = (".parquet", ".nc")
 _TIME_UNITS, _CALENDAR = "days since 1970-01-01", "proleptic_gregorian"
 _CARBON = re.compile(r"\b(k?g|mg|mol|umol) ?C\b")
 """Carbon in a unit, which UDUNITS does not know: CF says in the name of a quantity what it is a mass of."""
+PREFIX = "importance_"
+"""Before the name of a variable: how much it counts in a prediction, as the runner says."""
 _STANDARD_NAMES = {"GPP": "gross_primary_productivity_of_biomass_expressed_as_carbon"}
 """CF's names of targets whose sign and meaning are surely CF's."""
 
@@ -42,7 +45,7 @@ class Predictions:
 
     Attributes:
         records: of the jobs.
-        frames: per job, its samples: cell, time, target, prediction.
+        frames: per job, its samples: cell, time, target, prediction, and importance_<variable> where it was asked for.
         dataset: what the store knows of the data.
     """
 
@@ -61,6 +64,11 @@ class Predictions:
         """Name of the target."""
         return self.records[0].job.target or self.dataset.description.target_name
 
+    @property
+    def importance(self) -> tuple[str, ...]:
+        """Columns of importance; none where it was not asked for."""
+        return tuple(name for name in self.frames[0].columns if name.startswith(PREFIX))
+
 
 def stored_predictions(store: Store, record: Record) -> pd.DataFrame:
     """The samples of one job: cell, time, target, prediction.
@@ -73,16 +81,44 @@ def stored_predictions(store: Store, record: Record) -> pd.DataFrame:
     return pd.read_parquet(store.file(record, PREDICTIONS))
 
 
-def gather(store: Store, records: Sequence[Record]) -> Predictions:
+def stored_importance(store: Store, record: Record) -> pd.DataFrame:
+    """How much each variable counts in each prediction of a job: cell, time, then a column for each variable.
+
+    Raises:
+        BenchError: the job is not done, its runner does not explain itself, or a file is damaged.
+    """
+    if record.status == "done" and IMPORTANCE not in record.files:
+        raise BenchError(
+            f"Job {record.job_id} stored no importance: its runner, {record.job.runner}, does not explain its "
+            "predictions. Those that do are in docs/interpretability.md, dual_branch_plus and gwr among them."
+        )
+    samples = stored_predictions(store, record)[["cell", "time"]]
+    path = store.file(record, IMPORTANCE)
+    found = pd.read_parquet(path)
+    if not found[["cell", "time"]].equals(samples):
+        raise damaged_file(path, "its samples are not those of the predictions")
+    return found
+
+
+def _samples(store: Store, record: Record, *, importance: bool) -> pd.DataFrame:
+    frame = stored_predictions(store, record)
+    if not importance:
+        return frame
+    explained = stored_importance(store, record).drop(columns=["cell", "time"]).add_prefix(PREFIX)
+    return pd.concat([frame, explained], axis=1)
+
+
+def gather(store: Store, records: Sequence[Record], *, importance: bool = False) -> Predictions:
     """Reads the predictions of jobs that belong into one file.
 
     Args:
         store: where they are.
         records: of the jobs, at least one.
+        importance: whether to read how much each variable counts, too.
 
     Raises:
-        BenchError: they are of different data or targets, one is not done, a file is damaged, or the store does not
-            know the data.
+        BenchError: they are of different data or targets, one is not done, a file is damaged, the store does not
+            know the data, or a job has no importance that is asked for.
     """
     first = records[0].job
     several = next((record.job for record in records if record.job.targets), None)
@@ -104,7 +140,7 @@ def gather(store: Store, records: Sequence[Record]) -> Predictions:
             f"Store {store.root} does not know the places and times of data set {first.dataset}; issue the `bench run` "
             "command again, which describes them."
         )
-    return Predictions(tuple(records), tuple(stored_predictions(store, record) for record in records), dataset)
+    return Predictions(tuple(records), tuple(_samples(store, one, importance=importance) for one in records), dataset)
 
 
 def as_table(predictions: Predictions) -> pd.DataFrame:
@@ -114,7 +150,7 @@ def as_table(predictions: Predictions) -> pd.DataFrame:
         ``job`` (its id), ``runner``, ``view``, ``variant``, ``train_cells``, ``repetition``, ``fold`` (empty where a
         job has none); ``cell`` and ``time`` (indices of the cube); ``lon`` and ``lat`` (degrees; of planar coordinates
         ``x`` and ``y``); ``date`` (first day of the step; not of data without time); ``target`` and ``prediction`` in
-        the target's unit.
+        the target's unit; ``importance_<variable>`` where it was gathered.
     """
     east, north = _axes(predictions.dataset.description)
     cells, times = predictions.dataset.cells, predictions.dataset.times
@@ -125,7 +161,7 @@ def as_table(predictions: Predictions) -> pd.DataFrame:
         columns |= {east: cells["lon"].to_numpy()[cell], north: cells["lat"].to_numpy()[cell]}
         if predictions.dataset.rhythm.days is not None:
             columns["date"] = times["time"].to_numpy()[time]
-        columns |= {name: frame[name].to_numpy() for name in ("target", "prediction")}
+        columns |= {name: frame[name].to_numpy() for name in ("target", "prediction", *predictions.importance)}
         frames.append(pd.DataFrame(columns).astype({"train_cells": "Int64", "fold": "Int64"}))
     return pd.concat(frames, ignore_index=True)
 
@@ -262,6 +298,11 @@ def _values(predictions: Predictions) -> tuple[dict[str, str], dict[str, str]]:
     return common | {"long_name": f"{said}, the data set's"}, common | {"long_name": f"{said}, predicted"}
 
 
+def _of_importance(name: str) -> dict[str, str]:
+    variable = name.removeprefix(PREFIX)
+    return {"long_name": f"importance of {variable} for the prediction; docs/interpretability.md says of which kind"}
+
+
 def _of_jobs(predictions: Predictions) -> dict[str, Any]:
     """What is known of each job, along the axis ``job``."""
     table = pd.DataFrame([_identity(record) for record in predictions.records])
@@ -292,14 +333,20 @@ def _series(predictions: Predictions, cells: Any, times: Any) -> xr.Dataset:
     def values(index: int, name: str) -> Any:
         return predictions.frames[index][name].to_numpy()[order[index]].reshape(shape)
 
-    stacked = np.stack([values(index, "prediction") for index in range(len(order))])
+    def stacked(name: str) -> Any:
+        return np.stack([values(index, name) for index in range(len(order))])
+
     axes = ("place", "time") if predictions.dataset.rhythm.days is not None else ("place", "step")
     coordinates = _coordinates(predictions, "place", cells, ("time", times))
     if "place" in coordinates:  # a coordinate of that name would be the axis itself
         coordinates["place_name"] = coordinates.pop("place")
     coordinates["cell"][2]["cf_role"] = "timeseries_id"
     return xr.Dataset(
-        {"target": (axes, values(0, "target"), of_target), "prediction": (("job", *axes), stacked, of_prediction)},
+        {
+            "target": (axes, values(0, "target"), of_target),
+            "prediction": (("job", *axes), stacked("prediction"), of_prediction),
+            **{name: (("job", *axes), stacked(name), _of_importance(name)) for name in predictions.importance},
+        },
         coordinates | _of_jobs(predictions),
     )
 
@@ -319,6 +366,7 @@ def _points(predictions: Predictions) -> xr.Dataset:
             "target": ("sample", frames["target"].to_numpy(), of_target),
             "prediction": ("sample", frames["prediction"].to_numpy(), of_prediction),
             "job_index": ("sample", owner, attribute),
+            **{name: ("sample", frames[name].to_numpy(), _of_importance(name)) for name in predictions.importance},
         },
         coordinates | _of_jobs(predictions),
     )

@@ -12,7 +12,7 @@ import xarray as xr
 from bench.errors import BenchError
 from bench.store.dataset_record import write_dataset_record
 from bench.store.export import as_dataset, as_table, gather, write
-from bench.store.names import PREDICTIONS, STATISTICS
+from bench.store.names import IMPORTANCE, PREDICTIONS, STATISTICS
 from bench.store.records import Record
 from bench.store.store import Store
 from bench.system.disk import sha256
@@ -27,8 +27,11 @@ def store(tmp_path: Path) -> Store:
     return found
 
 
-def publish(store: Store, cells: list[int], times: list[int], **changes: object) -> Record:
-    """A done job with one prediction per pair of a cell and a time; each is its cell + its time ÷ 100."""
+def publish(store: Store, cells: list[int], times: list[int], *, explained: bool = False, **changes: object) -> Record:
+    """A done job with one prediction per pair of a cell and a time; each is its cell + its time ÷ 100.
+
+    Where it is explained, the first variable counts minus its time, and the second ten times its cell.
+    """
     job = make_job(dataset_fingerprint=make_cube().fingerprint, **changes)
     work = store.new_work_folder(job.id)
     frame = pd.DataFrame({"cell": np.array(cells, np.int32), "time": np.array(times, np.int32)})
@@ -36,12 +39,20 @@ def publish(store: Store, cells: list[int], times: list[int], **changes: object)
     frame["prediction"] = (frame["cell"] + frame["time"] / 100).astype(np.float32)
     frame.to_parquet(work / PREDICTIONS)
     (work / STATISTICS).write_bytes(b"sums")
-    files = {name: sha256(work / name) for name in (PREDICTIONS, STATISTICS)}
+    names = [PREDICTIONS, STATISTICS]
+    if explained:
+        weights = frame[["cell", "time"]].copy()
+        weights[[*make_cube().feature_names, *make_cube().static_names]] = np.float32(0)
+        weights[RAIN], weights[HEAT] = np.float32(-frame["time"]), np.float32(frame["cell"] * 10)
+        weights.to_parquet(work / IMPORTANCE)
+        names.append(IMPORTANCE)
+    files = {name: sha256(work / name) for name in names}
     record = make_record(job, files=files, n_test=len(cells))
     store.publish(work, record)
     return record
 
 
+RAIN, HEAT = make_cube().feature_names[:2]
 SERIES = [3, 3, 1, 1], [51, 50, 50, 51]  # whole series of two places, in any order
 RAGGED = [3, 3, 1], [50, 51, 50]
 
@@ -89,6 +100,40 @@ def test_parquet_has_a_line_per_sample_and_says_its_unit(store: Store, tmp_path:
     assert found["fold"].isna().all() and found["view"].tolist()[3:5] == ["point", ""]
     metadata = pq.read_schema(tmp_path / "x.parquet").metadata
     assert metadata[b"target_units"] == b"gC m-2 d-1" and metadata[b"dataset"] == b"toy"
+
+
+def test_importance_stands_beside_the_predictions(store: Store, tmp_path: Path) -> None:
+    jobs = [publish(store, *SERIES, explained=True, repetition=number) for number in (0, 1)]
+    found = as_table(gather(store, jobs, importance=True))
+    assert found.columns[found.columns.get_loc("prediction") + 1] == f"importance_{RAIN}"
+    assert (found[f"importance_{RAIN}"] == -found["time"]).all()
+    assert (found[f"importance_{HEAT}"] == 10 * found["cell"]).all()
+    write(gather(store, jobs, importance=True), tmp_path / "x.nc")
+    with xr.open_dataset(tmp_path / "x.nc") as whole:
+        assert whole[f"importance_{HEAT}"].dims == ("job", "place", "time")
+        np.testing.assert_allclose(whole[f"importance_{HEAT}"].values[1], [[10, 10], [30, 30]])
+        assert f"importance of {RAIN}" in whole[f"importance_{RAIN}"].attrs["long_name"]
+    ragged = gather(store, [publish(store, *RAGGED, repetition=2, explained=True)], importance=True)
+    np.testing.assert_allclose(as_dataset(ragged)[f"importance_{RAIN}"].values, [-50, -51, -50])
+    assert not as_dataset(gather(store, jobs)).data_vars.keys() & {f"importance_{RAIN}", f"importance_{HEAT}"}
+
+
+def test_what_is_not_explained_is_said(store: Store) -> None:
+    with pytest.raises(BenchError, match="stored no importance: its runner, .* does not explain its predictions"):
+        gather(store, [publish(store, *SERIES)], importance=True)
+    with pytest.raises(BenchError, match="is failed, not done"):
+        failed = publish(store, *SERIES, repetition=1).model_copy(update={"status": "failed", "reason": "it broke"})
+        gather(store, [failed], importance=True)
+
+
+def test_importance_of_other_samples_is_damage(store: Store) -> None:
+    record = publish(store, *SERIES, explained=True)
+    path = store.file(record, IMPORTANCE)
+    frame = pd.read_parquet(path).iloc[::-1].reset_index(drop=True)
+    frame.to_parquet(path)
+    files = {**record.files, IMPORTANCE: sha256(path)}
+    with pytest.raises(BenchError, match=r"importance.parquet is missing or damaged .its samples are not those"):
+        gather(store, [record.model_copy(update={"files": files})], importance=True)
 
 
 def test_what_cannot_stand_in_one_file_is_one_sentence(store: Store, tmp_path: Path) -> None:
