@@ -76,7 +76,7 @@ STRONG_ROWS: tuple[RunnerEntry, ...] = (
         "TabM",
         "TABM",
         "AutoGluon's TabM (Gorishniy et al. 2025), an ensemble in one network",
-        Cost(15, 1500, memory_gb=1.5),
+        Cost(15, 2000, memory_gb=1.5),
         ("torch",),
         smoke={"n_epochs": _EPOCHS["smoke"]},
         laptop={"n_epochs": _EPOCHS["laptop"]},
