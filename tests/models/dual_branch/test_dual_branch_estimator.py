@@ -550,7 +550,10 @@ def test_outputs_and_lstm_are_float32_under_autocast(make):
         batch = task.data.gather(torch.arange(5), torch.full((5,), 9))
         placement = tuple(part[batch.cells] for part in task.placement)
         decoded = network(batch, placement, network.conditions())
-    assert {part.dtype for part in decoded} == {torch.float32}
+        if isinstance(network, DualBranchPlusNetwork):
+            decoded = network.with_slopes(batch, placement, None)
+    assert {part.dtype for part in decoded if part is not None} == {torch.float32}
+    assert (decoded.slopes is None) is isinstance(network, DualBranchNetwork)
     assert (decoded.prediction.bfloat16() != decoded.prediction).any()  # not rounded before, either
     assert set(seen) == ({(torch.float32, False)} if isinstance(network, DualBranchNetwork) else set())
 
