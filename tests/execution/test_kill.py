@@ -128,9 +128,9 @@ def test_after_kills_at_random_moments_the_tables_are_the_same(
     generator = random.Random(20 + len(kill.__name__))
     landed = in_the_middle = attempt = 0
     store = scene.folder / f"{kill.__name__}-0"
-    while landed < KILLS:
+    while landed < KILLS or in_the_middle == 0:  # on a busy machine many in a row hit none that had finished some jobs
         attempt += 1
-        assert attempt < 4 * KILLS, "the run ends before it can be killed"
+        assert attempt < 4 * KILLS, f"{landed} kills hit the run, {in_the_middle} of them with some jobs finished"
         process = scene.start(store)
         time.sleep(generator.uniform(0.3, duration))
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -146,7 +146,6 @@ def test_after_kills_at_random_moments_the_tables_are_the_same(
     if (store / "store.json").exists():
         scene.finish(store)
         assert scene.tables(store) == expected
-    assert in_the_middle > 0, "no kill hit a run that had finished some jobs and not others"
 
 
 def _count(store: Path) -> int:
