@@ -21,12 +21,14 @@ from bench.errors import BenchError
 from bench.runners.base import Runner
 from bench.runners.known import Known
 from bench.runners.patch import on_sphere
+from bench.runners.torchvision import import_pytabkit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LABEL = "target"
 _MEMORY_TOLD_GB = 4096
+_REALMLP = "REALMLP"
 _SEED_NAMES = {
     "GBM": "seed",
     "XGB": "seed",
@@ -36,7 +38,7 @@ _SEED_NAMES = {
     "FASTAI": "random_seed",
     "NN_TORCH": "seed_value",
     "TABM": "random_state",
-    "REALMLP": "random_state",
+    _REALMLP: "random_state",
     "EBM": "random_state",
 }
 """How each of AutoGluon's models names its seed (`seed_name` of its classes); nearest neighbours have none."""
@@ -58,6 +60,8 @@ class AutoGluonRunner(Runner):
         hyperparameters = dict(task.parameters["hyperparameters"])
         if key in _SEED_NAMES:
             hyperparameters[_SEED_NAMES[key]] = task.seed
+        if key == _REALMLP:
+            import_pytabkit()
         frame = self._training_frame()
         judging = None
         if _by_blocks(task.parameters):

@@ -3,7 +3,6 @@ only."""
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
@@ -71,23 +70,11 @@ def test_each_learns_from_training_data_only(name: str, cube: Cube) -> None:
     assert ("ray" in sys.modules) == before  # models are fitted one after the other in this process
 
 
-def _torchvision_fits() -> bool:
-    try:
-        importlib.import_module("torchvision")
-    except ImportError:
-        return True  # not installed, and so not imported
-    except RuntimeError:
-        return False
-    return True
-
-
 @pytest.mark.parametrize("name", STRONG_NAMES)
 def test_each_of_the_strongest_learns_from_training_data_only(name: str, cube: Cube) -> None:
     missing = registry.get(name).unavailable()
     if missing is not None:
         pytest.skip(missing)
-    if name == "realmlp" and not _torchvision_fits():
-        pytest.skip("the installed torchvision was built for another torch, and RealMLP's packages import it")
     assert trained_on_training_only(name, cube, make_split(cube, full_parameters(cube)), "smoke")
 
 
