@@ -18,7 +18,8 @@ Two ways to cut (`--split`):
 Of an ensemble the members' own errors are recorded, too (`rmse_seen_members`). How far the importance weights are from
 the model's own gradients at unseen cells (`gradient_mismatch`, 0 is perfect) and the error of their weighted sum
 (`rmse_interpretable`, same samples) are recorded beside the errors; true sensitivities play no part. `seconds` are of
-processor time on one thread.
+processor time on one thread. `options` and `training` are what was given; `in_force` is all that the trial ran with, so
+that a default which changes later leaves it readable (earlier records have none).
 
 Every run appends a line to ``tables/reference/validation/<dataset>.csv``; figures about choices come from there.
 """
@@ -30,7 +31,7 @@ import csv
 import importlib.metadata
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ COLUMNS = (
     "stopped",
     "seconds",
     "torch",
+    "in_force",
 )
 
 
@@ -272,6 +274,7 @@ def validate(
         "stopped": estimator.results[0].stopped,
         "seconds": round(time.process_time() - started),
         "torch": importlib.metadata.version("torch"),
+        "in_force": json.dumps({**asdict(estimator.options), **asdict(estimator.training)}, sort_keys=True),
     }
     for name, mask in (("rmse_train", part.fit), ("rmse_seen", part.seen), ("rmse_unseen", part.unseen)):
         cells, times = np.nonzero(mask)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bench.data.splits import full_parameters, make_split
+from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions
 from tests.conftest import make_cube
 from tools import validation
 
@@ -64,3 +67,15 @@ def test_a_trial_is_appended_below_a_header(tmp_path: Path) -> None:
     with (tmp_path / "new" / "world.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["seed"] for row in rows] == ["1", "2"] and rows[0]["rmse_seen"] == ""
+
+
+def test_a_trial_records_all_that_it_ran_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.data.datasets.open_dataset", lambda dataset: SimpleNamespace(cube=CUBE))
+    small = {"members": [{"hidden": 8}], "rank": 2}
+    quick = {"epochs": 1, "least_steps": 1}
+    record = validation.validate("dual_branch_plus", "northchina", "blocks", None, small, quick, 3, 1)
+    assert json.loads(str(record["options"])) == small and set(record) <= set(validation.COLUMNS)
+    found = json.loads(str(record["in_force"]))
+    assert found["members"][0] == {"hidden": 8, "harmonics": 3, "season_harmonics": 0, "weight_decay": None}
+    assert found["rank"] == 2 and found["masked_share"] == DualBranchPlusOptions().masked_share
+    assert found["epochs"] == 1 and found["seed"] == 3 and found["batch_size"] == PLUS_TRAINING.batch_size
