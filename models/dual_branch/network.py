@@ -107,6 +107,8 @@ class StandardisedNetwork(nn.Module):
         placement: Placement,
         conditions: Tensor | None,
         explained: Tensor | None = None,
+        *,
+        slopes: bool = False,
     ) -> Decoded:
         """Predictions, importance weights and their weighted sums.
 
@@ -115,23 +117,11 @@ class StandardisedNetwork(nn.Module):
             placement: of the rows of the batch, from ``place``.
             conditions: from ``conditions``.
             explained: (explained,) int64, the samples whose weights are wanted, ascending; None for all.
-        """
-        raise NotImplementedError
+            slopes: also the derivatives of the explained predictions, for a loss that pulls at the weights alone.
 
-    def with_slopes(
-        self,
-        batch: SampleBatch,
-        placement: Placement,
-        conditions: Tensor | None,
-        explained: Tensor | None = None,
-    ) -> Decoded:
-        """The same with the derivatives of the explained predictions, for a loss that pulls at the weights alone.
-
-        Args:
-            batch: as for ``forward``.
-            placement: as for ``forward``.
-            conditions: as for ``forward``.
-            explained: as for ``forward``.
+        Raises:
+            NotImplementedError: slopes are asked of a network that gives its derivatives in no such way
+                (``gradients`` has those of any).
         """
         raise NotImplementedError
 
@@ -234,8 +224,12 @@ class DualBranchNetwork(StandardisedNetwork):
         placement: Placement,
         conditions: Tensor | None,
         explained: Tensor | None = None,
+        *,
+        slopes: bool = False,
     ) -> Decoded:
-        """See ``StandardisedNetwork``."""
+        """See ``StandardisedNetwork``; it has no slopes to give."""
+        if slopes:
+            raise NotImplementedError("The paper's network gives no slopes; gradients.decode_with_gradients does.")
         windows, static = self.standardise(batch)
         if self.encoder is not None:
             features = self.encoder(windows, static)

@@ -154,25 +154,14 @@ class DualBranchPlusNetwork(StandardisedNetwork):
         placement: Placement,
         conditions: Tensor | None,
         explained: Tensor | None = None,
+        *,
+        slopes: bool = False,
     ) -> Decoded:
-        """See ``StandardisedNetwork``; in training a part of the samples is masked."""
-        return self._decode(batch, placement, explained, slopes=False)
+        """See ``StandardisedNetwork``; in training a part of the samples is masked.
 
-    def with_slopes(
-        self,
-        batch: SampleBatch,
-        placement: Placement,
-        conditions: Tensor | None,
-        explained: Tensor | None = None,
-    ) -> Decoded:
-        """See ``StandardisedNetwork``.
-
-        Only the perceptron stands between a climate feature and the prediction, so that the derivatives take one more
-        pass through it, of the explained samples alone.
+        Only the perceptron stands between a climate feature and the prediction, so that slopes take one more pass
+        through it, of the explained samples alone.
         """
-        return self._decode(batch, placement, explained, slopes=True)
-
-    def _decode(self, batch: SampleBatch, placement: Placement, explained: Tensor | None, *, slopes: bool) -> Decoded:
         windows, static = self.standardise(batch)
         condition = static if self.own is None else self._condition(static, batch.steps[:, -1], *placement)
         groups = []

@@ -95,7 +95,7 @@ class RegressionTask:
             )
             slopes = slopes if explained is None else slopes[explained]
         else:
-            decoded = self.module.with_slopes(batch, placement, conditions, explained)
+            decoded = self.module(batch, placement, conditions, explained, slopes=True)
             assert decoded.slopes is not None
             slopes = decoded.slopes
         return self._combined(

@@ -551,7 +551,10 @@ def test_outputs_and_lstm_are_float32_under_autocast(make):
         placement = tuple(part[batch.cells] for part in task.placement)
         decoded = network(batch, placement, network.conditions())
         if isinstance(network, DualBranchPlusNetwork):
-            decoded = network.with_slopes(batch, placement, None)
+            decoded = network(batch, placement, None, slopes=True)
+        else:
+            with pytest.raises(NotImplementedError, match="decode_with_gradients"):
+                network(batch, placement, network.conditions(), slopes=True)
     assert {part.dtype for part in decoded if part is not None} == {torch.float32}
     assert (decoded.slopes is None) is isinstance(network, DualBranchNetwork)
     assert (decoded.prediction.bfloat16() != decoded.prediction).any()  # not rounded before, either

@@ -125,7 +125,7 @@ def test_slopes_are_the_gradients_of_the_explained_samples(branches):
     batch, placement = sample(task, positions)
     explained = torch.tensor([0, 4, 11, 12, 29])  # cell 3, step 5 is the twelfth
     told, gradients = decode_with_gradients(network, batch, placement, None, explained=explained)
-    found = network.with_slopes(batch, placement, None, explained)
+    found = network(batch, placement, None, explained, slopes=True)
     assert not found.slopes.requires_grad and found.slopes.shape == (5, 3)
     torch.testing.assert_close(found.slopes, gradients[explained, :3], rtol=1e-9, atol=1e-12)
     assert (found.slopes[:, 2] == 0).all() and found.slopes[2, 0] == 0
