@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.arrays import Mask
+from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from bench.data.tower_roles import Roles
@@ -52,7 +53,13 @@ class Part:
         return rectangle[self.mask]
 
     def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Values (n_samples, …) laid out as (n_cells, n_times, …), NaN where the rectangle has no sample."""
+        """Values (n_samples, …) laid out as (n_cells, n_times, …), NaN where the rectangle has no sample.
+
+        Raises:
+            BenchError: there are more or fewer values than samples; one would otherwise stand for all.
+        """
+        if values.shape[:1] != (len(self),):
+            raise BenchError(f"Values of shape {values.shape} were given for {len(self)} samples; give one for each.")
         if self.mask is None:
             return values.reshape(*self.shape, *values.shape[1:])
         rectangle = np.full((*self.shape, *values.shape[1:]), np.nan, values.dtype)

@@ -40,6 +40,17 @@ def real_numbers(given: Any) -> FloatArray:
         return np.asarray(given, np.float32)
 
 
+def _one_per_row(given: Any, n_rows: int) -> FloatArray:
+    """Predictions as float32 (n_rows,); a row or a column of so many is taken for them."""
+    values = real_numbers(given)
+    if values.size != n_rows or n_rows not in values.shape:
+        raise BenchError(
+            f"The model returned predictions of shape {values.shape} for {n_rows} rows; one number for each row is "
+            "needed, correct its predict()."
+        )
+    return values.reshape(-1)
+
+
 @dataclass(frozen=True)
 class Task:
     """Everything that a runner may know.
@@ -99,10 +110,10 @@ class Task:
             (n_cells, n_times) float32, NaN where the part's rectangle has no sample.
 
         Raises:
-            BenchError: the predictions are no real numbers, or partly masked.
+            BenchError: the predictions are no real numbers, partly masked, or not one for each row.
         """
         blocks = [
-            block.spread(real_numbers(predict(table)).reshape(-1)) if len(block) else np.full(block.shape, np.nan)
+            block.spread(_one_per_row(predict(table), len(block))) if len(block) else np.full(block.shape, np.nan)
             for block, table in self.tables(part)
         ]
         return np.concatenate(blocks).astype(np.float32)

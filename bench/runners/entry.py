@@ -35,6 +35,10 @@ FAMILIES = (
     PROPOSED,
 )
 """In the order of the tables; the paper's names where it has them."""
+FAMILY_WORDS = {family.lower().replace(" ", "-"): family for family in FAMILIES}
+"""What a family is called in the place of a runner's name."""
+STRONG_WORD = "strong"
+"""In the place of a runner's name, all of the strongest tabular baselines."""
 
 Explains = Literal["sensitivity", "contribution", "share"]
 """What the numbers of `Runner.explain` mean: the change of the prediction per standard deviation of the feature, the
@@ -169,6 +173,8 @@ class RunnerEntry:
                 f"Runner name {one_line(self.name, MOST_NAME)!r} may hold only lower-case letters, digits and "
                 f"underscores, at most {MOST_NAME}; rename it."
             )
+        if self.name in (STRONG_WORD, *FAMILY_WORDS):
+            raise BenchError(f"Runner name {self.name!r} means several runners already; rename it.")
         for name in ("title", "summary", "instead"):
             object.__setattr__(self, name, one_line(getattr(self, name)))  # for tables, pages and the terminal alike
         if len(self.title) > MOST_TITLE:
@@ -196,7 +202,7 @@ class RunnerEntry:
             raise BenchError(
                 f"Parameters of runner {self.name!r} are such as JSON cannot hold ({error}); correct them."
             ) from error
-        if not all(isinstance(key, str) for key in (*self.parameters, *self.profiles)):
+        if not _keys_are_texts([self.parameters, self.profiles]):
             raise BenchError(f"Parameters of runner {self.name!r} have keys that are no texts; correct them.")
         if ":" not in self.target:
             raise BenchError(
@@ -240,6 +246,13 @@ class RunnerEntry:
                 f"Runner {self.name!r}: target {self.target!r} cannot be imported ({error}); reinstall its package."
             ) from error
         return loaded
+
+
+def _keys_are_texts(value: Any) -> bool:
+    """Whether all mappings within a value have texts for keys; JSON would make texts of others, unasked."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _keys_are_texts(inner) for key, inner in value.items())
+    return not isinstance(value, list | tuple) or all(map(_keys_are_texts, value))
 
 
 @cache

@@ -20,7 +20,7 @@ from functools import cache
 from typing import Any
 
 from bench.errors import BenchError, unknown
-from bench.runners.entry import Cost, RunnerEntry
+from bench.runners.entry import STRONG_WORD, Cost, RunnerEntry
 from bench.runners.foreign import NotImportable, imported
 from bench.system.arguments import require_texts
 
@@ -29,8 +29,6 @@ PLUGINS_VARIABLE = "BENCH_PLUGINS"
 REGISTERED_VARIABLE = "BENCH_REGISTERED"
 """Entries that `register` added, as JSON: the processes of jobs inherit them with the environment."""
 SKLEARN_PREFIX = "sklearn:"
-STRONG_WORD = "strong"
-"""In the place of a runner's name, all of the strongest tabular baselines."""
 
 
 class _Skipped(Exception):

@@ -21,7 +21,7 @@ from bench.data.tower_roles import HIDDEN_SEED, HIDDEN_SHARE, LABELLED, LABELLED
 from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.runners.catalogue.fluxes import BACKBONE_TITLES, PREFIX
-from bench.runners.entry import FAMILIES, RunnerEntry
+from bench.runners.entry import FAMILY_WORDS, RunnerEntry
 from bench.runners.flux_inputs import FLUX_TARGETS
 from bench.seeds import derive_seed
 from bench.store.jobs import Job, name_of
@@ -290,8 +290,7 @@ def _refuse_foreign(options: SuiteOptions) -> None:
     for option, given in (("--weeks", options.weeks), ("--train-cells", options.train_cells)):
         if given:
             raise BenchError(f"{option} is for the suites fewshot and ablation; leave it out with --suite {SUITE}.")
-    families = [family.lower().replace(" ", "-") for family in FAMILIES]
-    words = {*_BY_NAME, *(row.kind for row in ROWS), *(row.runner for row in ROWS), *BACKBONE_TITLES, *families}
+    words = {*_BY_NAME, *(row.kind for row in ROWS), *(row.runner for row in ROWS), *BACKBONE_TITLES, *FAMILY_WORDS}
     for name in (*options.only, *options.skip, *options.extra):
         if name.lower() not in words:
             raise unknown(f"row of suite {SUITE}", name, sorted(words), "`bench plan --suite flux` lists its rows")

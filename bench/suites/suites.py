@@ -13,7 +13,7 @@ from bench.data.splits import fewshot_parameters, make_split
 from bench.data.views import VIEWS
 from bench.errors import BenchError, unknown
 from bench.runners import registry
-from bench.runners.entry import FAMILIES, PROPOSED, REFERENCE, RunnerEntry
+from bench.runners.entry import FAMILY_WORDS, PROPOSED, REFERENCE, RunnerEntry
 from bench.seeds import derive_seed
 from bench.store.jobs import MOST_REPETITION, Job, name_of
 from bench.suites import profiles
@@ -158,7 +158,7 @@ def select(entries: Sequence[RunnerEntry], only: Sequence[str], skip: Sequence[s
     Raises:
         BenchError: a name is neither a runner nor a family.
     """
-    families = {family.lower().replace(" ", "-"): family for family in FAMILIES} | {"our-method": PROPOSED}  # as in 0.1
+    families = FAMILY_WORDS | {"our-method": PROPOSED}  # as in 0.1
     for name in (*only, *skip):
         if name.lower() not in families and name not in registry.entries():
             raise unknown("runner or family", name, [*registry.entries(), *families], "`bench ls runners` lists them")

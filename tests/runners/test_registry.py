@@ -11,6 +11,7 @@ from bench.errors import BenchError
 from bench.runners import registry
 from bench.runners.entry import RunnerEntry
 from tests.conftest import bench_environment
+from tests.support import estimators
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +141,15 @@ def test_a_registered_runner_is_known_to_other_processes(monkeypatch: pytest.Mon
         ("sklearn.svm.SVC", {}, "no regressor by its own word"),
         ("sklearn.pipeline.Pipeline", {}, "no regressor by its own word"),
         ("os.system", {"x": 1}, "no regressor"),
-        ("sklearn.linear_model.Ridge", {"alpha": np.ones(3)}, "JSON cannot hold"),
+        ("sklearn.pipeline.Pipeline", {}, "of a pipeline or a search a function of yours"),
+        ("sklearn.linear_model.Ridge", {"alpha": np.ones(3)}, "its setting alpha is such as JSON cannot hold"),
+        (estimators.Kept, {}, "is a class and no object; name it as a text, 'tests.support.estimators.Kept'"),
+        (estimators.piped, {}, "is a function and no object; name it as a text, 'tests.support.estimators.piped'"),
+        (estimators.Untold(level=5.0), {}, "does not tell its settings, so that a job would run with its defaults"),
+        (estimators.Renamed(level=5.0), {}, "cannot be taken over .AttributeError"),
+        (estimators.Doubled(level=5.0), {}, "has another level"),
+        (estimators.Kept(level=5.0), {"name": "strong"}, "means several runners already"),
+        (estimators.Kept(level=5.0), {"name": "reference"}, "means several runners already"),
         (3, {}, "cannot be registered"),
     ],
 )
@@ -151,6 +160,35 @@ def test_what_cannot_be_registered_is_one_sentence(
     with pytest.raises(BenchError, match=message):
         registry.register(runner, **settings)
     assert "x" not in registry.entries()
+
+
+def test_an_object_is_registered_with_all_that_is_not_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.ensemble import RandomForestRegressor
+
+    monkeypatch.setenv(registry.REGISTERED_VARIABLE, "[]")
+
+    def taken(estimator: object) -> dict[str, object]:
+        return {key: value for key, value in registry.register(estimator).parameters.items() if key != "estimator"}
+
+    assert taken(RandomForestRegressor(max_features=1)) == {"max_features": 1}  # one feature; by default 1.0, all
+    assert taken(RandomForestRegressor(max_features=1.0)) == {}
+    many = taken(RandomForestRegressor(n_estimators=np.int64(3), min_samples_leaf=np.float32(0.25)))
+    assert many == {"n_estimators": 3, "min_samples_leaf": 0.25} and type(many["n_estimators"]) is int
+    assert taken(estimators.Kept(level=5.0)) == {"level": 5.0} and taken(estimators.Kept()) == {}
+    assert taken(estimators.Plain()) == {}
+
+
+def test_a_regressor_with_a_seed_of_its_own_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.REGISTERED_VARIABLE, "[]")
+    forest = "sklearn.ensemble.RandomForestRegressor"
+    assert registry.register(forest, "free").seeded and not registry.register(forest, "own", random_state=3).seeded
+
+
+def test_the_package_of_a_regressor_is_part_of_its_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.REGISTERED_VARIABLE, "[]")
+    assert registry.register("sklearn.linear_model.Ridge").requires == ("scikit-learn",)
+    assert registry.register("lightgbm.LGBMRegressor").requires == ("lightgbm",)
+    assert registry.register(estimators.Kept()).requires == ()
 
 
 def test_an_entry_point_adds_runners(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,6 +213,8 @@ def test_an_entry_point_adds_runners(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"parameters": {"x": object()}}, "JSON cannot hold"),
         ({"parameters": {"x": float("nan")}}, "JSON cannot hold"),
         ({"parameters": {1: 2}}, "keys that are no texts"),
+        ({"profiles": {"smoke": {"x": [{1: 2}]}}}, "keys that are no texts"),
+        ({"name": "spatial"}, "means several runners already"),
     ],
 )
 def test_entries_check_themselves(changes: dict[str, object], message: str) -> None:

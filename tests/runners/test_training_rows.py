@@ -10,12 +10,15 @@ import pytest
 
 from bench.data.cube import Cube
 from bench.data.datasets import OpenedDataset
+from bench.data.parts import Part
 from bench.data.splits import full_parameters, make_split
+from bench.errors import BenchError
 from bench.execution import planning
 from bench.execution.process import Limits
 from bench.runners import base, registry
 from bench.runners.base import Task
 from bench.runners.entry import TRAINING_ROWS, RunnerEntry
+from bench.runners.sklearn import SklearnRunner
 from bench.suites.options import SuiteOptions
 from bench.suites.suites import make_jobs
 from tests.conftest import make_cube
@@ -53,6 +56,31 @@ def test_blocks_of_a_part_hold_the_rows_of_its_table(cube: Cube, monkeypatch: py
         np.testing.assert_array_equal(table.values, whole[first : first + len(block)])
         first += len(block)
     assert first == 30 * 46
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_a_model_that_does_not_give_one_number_for_each_row_is_refused(cube: Cube, gaps: bool) -> None:
+    task = _task(cube, {})
+    part = task.train
+    if gaps:
+        mask = np.ones(part.shape, bool)
+        mask[3, :6] = False
+        part = Part(part.cells, part.times, mask)
+    n = len(part)
+    for given in (np.arange(n), np.arange(n)[:, None], np.arange(n)[None], list(range(n))):
+        predicted = task.predict_rows(part, lambda table, given=given: given)
+        np.testing.assert_array_equal(part.select(predicted), np.arange(n))
+    for wrong in (1.0, [1.0], np.ones(n - 1), np.ones((n, 2)), np.ones((2, n)), np.ones(n).reshape(-1, 2)):
+        with pytest.raises(BenchError, match=f"for {n} rows; one number for each row is needed"):
+            task.predict_rows(part, lambda table, wrong=wrong: wrong)
+    with pytest.raises(BenchError, match=f"were given for {n} samples"):
+        part.spread(np.ones(1))
+
+
+def test_a_regressor_whose_fit_returns_nothing_predicts(cube: Cube) -> None:
+    runner = SklearnRunner(_task(cube, {"estimator": "tests.support.estimators.Plain"}))
+    runner.fit()
+    assert (runner.predict(runner.task.train) == 1.0).all()
 
 
 def test_only_a_training_part_that_is_too_large_changes_a_job() -> None:
