@@ -55,6 +55,7 @@ MOST_TIMEOUT_S = 1e9
 """Many times what the largest machines have, and 30 years: more is a slip of the keyboard."""
 _LEAST_MEMORY_BYTES = 500_000_000
 _RESERVE_BYTES = 1_500_000_000  # for the system and the harness
+_SECONDS_PER_MINUTE = 60.0
 _SCORED_BYTES = 8
 """Of a scored sample: its prediction and its target, float32; `bench.scoring.metrics` sums them block by block."""
 _STORED_BYTES = 32
@@ -234,6 +235,8 @@ def estimate(
     exact = (_measured(known) if measured is None else measured).get((job.runner, job.profile, job.variant, n_train))
     if exact is not None:
         seconds = exact
+    elif isinstance(minutes := job.parameters.get(entry.cost.minutes_in), int | float):
+        seconds += _SECONDS_PER_MINUTE * minutes
     else:
         size = learned.JobSize(n_train, n_test)
         scaled = learned.seconds(job, size, entry.cost, known, trains_in_epochs=entry.several_processes)

@@ -22,12 +22,14 @@ from bench.runners.base import Runner
 from bench.runners.known import Known
 from bench.runners.patch import on_sphere
 from bench.runners.torchvision import import_pytabkit
+from bench.system.text import one_line
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LABEL = "target"
 _MEMORY_TOLD_GB = 4096
+_MOST_REASON = 300  # characters
 _REALMLP = "REALMLP"
 _SEED_NAMES = {
     "GBM": "seed",
@@ -80,12 +82,14 @@ class AutoGluonRunner(Runner):
             num_cpus=task.threads,
             num_gpus=0,
             learning_curves=False,
+            raise_on_no_models_fitted=False,  # it is said below, and why
         )
         names = self._predictor.model_names()
+        if not names:
+            raise BenchError(f"AutoGluon could not train {key}{self._reason()}; see the job's log.")
         if len(names) != 1:
             raise BenchError(
-                f"AutoGluon trained {len(names)} models for {key} where one was asked for; see the job's log for "
-                "its reason."
+                f"AutoGluon trained {len(names)} models for {key} where one was asked for; see the job's log."
             )
         self._model = names[0]
 
@@ -103,6 +107,14 @@ class AutoGluonRunner(Runner):
             path=str(self.task.scratch / "autogluon"),
             verbosity=2,
         )
+
+    def _reason(self) -> str:
+        """What the model that AutoGluon skipped had raised, in parentheses; nothing where it raised nothing."""
+        failures = self._predictor.model_failures()
+        if failures.empty:
+            return ""
+        raised = failures.iloc[0]
+        return f" ({one_line(f'{raised.exc_type}: {raised.exc_str}', _MOST_REASON)})"
 
     def _training_frame(self) -> pd.DataFrame:
         """Training rows with their target as the column `LABEL`."""

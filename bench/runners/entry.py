@@ -59,6 +59,7 @@ class Cost:
             whose time grows with the square of the sample.
         seconds_per_billion_comparisons: time on one core per billion pairs of a training row and a predicted row (of
             the test or the scored training part), for models that compare every one with every other.
+        minutes_in: parameter that says for how many minutes is fitted, whatever the size; the fixed time comes on top.
     """
 
     seconds: float = 2.0
@@ -67,8 +68,19 @@ class Cost:
     bytes_per_value: float = 12.0
     seconds_per_million_pairs: float = 0.0
     seconds_per_billion_comparisons: float = 0.0
+    minutes_in: str = ""
 
 
+_EXTRAS = {
+    "runners": frozenset(
+        (
+            *("autogluon.tabular", "catboost", "fastai", "lightgbm", "mgwr", "pytorch-frame", "scikit-learn"),
+            *("torch", "torch-geometric", "xgboost-cpu"),
+        )
+    ),
+    "strong": frozenset(("interpret-core", "pytabkit")),
+}
+"""Extra of this project → distributions that come with it and that runners need."""
 NEEDS = (
     "places_per_step",
     "places_per_step_held_out",
@@ -193,7 +205,7 @@ class RunnerEntry:
             raise BenchError(f"profiles of runner {self.name!r} must give each profile a mapping; correct them.")
         if not all(isinstance(most, int) and most > 0 for most in self.most_rows.values()):
             raise BenchError(f"most_rows of runner {self.name!r} must give each profile a whole number; correct them.")
-        costs = [getattr(self.cost, item.name) for item in fields(Cost)]
+        costs = [getattr(self.cost, item.name) for item in fields(Cost) if item.name != "minutes_in"]
         if not all(isinstance(cost, int | float) and 0 <= cost < math.inf for cost in costs):
             raise BenchError(f"cost of runner {self.name!r} must hold positive numbers; correct it.")
         try:
@@ -228,9 +240,13 @@ class RunnerEntry:
     def unavailable(self) -> str | None:
         """Why the runner cannot run here, with the remedy, or None if it can."""
         missing = [name for name in self.requires if installed_version(name) is None]
-        if missing:
-            return f"needs {', '.join(missing)}: pip install 'climate2gpp-bench[runners]' --constraint constraints.txt"
-        return None
+        if not missing:
+            return None
+        extras = [extra for extra, names in _EXTRAS.items() if names & set(missing)]
+        wanted = [name for name in missing if not any(name in names for names in _EXTRAS.values())]
+        if extras:
+            wanted.append(f"'climate2gpp-bench[{','.join(extras)}]' --constraint constraints.txt")
+        return f"needs {', '.join(missing)}: pip install {' '.join(wanted)}"
 
     def load(self) -> Callable[..., Any]:
         """Imports and returns the target.

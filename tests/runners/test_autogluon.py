@@ -13,6 +13,7 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.cube_zarr import write_cube
 from bench.data.splits import full_parameters, make_split
+from bench.errors import BenchError
 from bench.execution.inprocess import trained_on_training_only
 from bench.runners import registry
 from bench.runners.catalogue import CATALOGUE, STRONG_ROWS
@@ -87,6 +88,25 @@ def test_the_best_quality_of_autogluon_beats_the_mean_in_its_time(bench: Bench, 
     found = {record.job.runner: record for record in Store(tmp_path / "runs").records()}
     best, floor = (found[name].metrics["test"]["rmse"] for name in ("autogluon_best", "training_mean"))
     assert best is not None and floor is not None and best < 0.9 * floor
+
+
+def test_no_model_in_the_time_is_one_sentence_that_says_what_to_set(bench: Bench, cube: Cube, tmp_path: Path) -> None:
+    write_cube(tmp_path / "toy.zarr", cube)
+    arguments = ("run", "--suite", "full", "--profile", "smoke", "--dataset", str(tmp_path / "toy.zarr"))
+    setting = "autogluon_best.minutes=0.0001"
+    assert bench(*arguments, "--only", "autogluon_best", "--set", setting, timeout=100).returncode == 1
+    [record] = Store(tmp_path / "runs").records()
+    assert record.status == "failed" and record.reason is not None
+    assert record.reason.startswith("AutoGluon fitted no model within 0.0001 minutes; give it more")
+
+
+def test_a_model_that_autogluon_skips_fails_with_its_reason(cube: Cube, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object, **_: object) -> None:
+        raise ImportError("its package is half there")
+
+    monkeypatch.setattr("autogluon.tabular.models.lgb.lgb_model.LGBModel._fit", broken)
+    with pytest.raises(BenchError, match=r"could not train GBM \(ImportError: its package is half there\); see"):
+        trained_on_training_only("lightgbm", cube, make_split(cube, full_parameters(cube)), "smoke")
 
 
 def test_early_stopping_by_blocks_holds_out_whole_blocks_of_the_rows_that_are_learned(

@@ -9,6 +9,7 @@ import pytest
 
 from bench.errors import BenchError
 from bench.runners import registry
+from bench.runners.catalogue import CATALOGUE
 from bench.runners.entry import RunnerEntry
 from tests.conftest import bench_environment
 from tests.support import estimators
@@ -229,6 +230,29 @@ def test_a_missing_package_makes_a_runner_unavailable_and_says_why(monkeypatch: 
     )
     assert "needs autogluon.tabular: pip install" in (registry.get("lightgbm").unavailable() or "")
     assert registry.get("climatology").unavailable() is None
+
+
+@pytest.mark.parametrize(
+    ("missing", "remedy"),
+    [
+        ({"pytabkit"}, "'climate2gpp-bench[strong]' --constraint constraints.txt"),
+        ({"pytabkit", "torch"}, "'climate2gpp-bench[runners,strong]' --constraint constraints.txt"),
+        ({"someones"}, "someones"),
+        ({"someones", "torch"}, "someones 'climate2gpp-bench[runners]' --constraint constraints.txt"),
+    ],
+)
+def test_the_remedy_for_a_missing_package_installs_it(
+    monkeypatch: pytest.MonkeyPatch, missing: set[str], remedy: str
+) -> None:
+    monkeypatch.setattr("bench.runners.entry.installed_version", lambda name: None if name in missing else "1.0")
+    entry = RunnerEntry("x", "X", "Spatial", "a:X", "", requires=("torch", "pytabkit", "someones"))
+    assert (entry.unavailable() or "").partition(": pip install ")[2] == remedy
+
+
+def test_what_the_projects_own_runners_need_comes_with_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.runners.entry.installed_version", lambda name: None)
+    for entry in CATALOGUE:
+        assert not entry.requires or ": pip install 'climate2gpp-bench[" in (entry.unavailable() or "")
 
 
 def test_the_registry_imports_nothing_heavy() -> None:

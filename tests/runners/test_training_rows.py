@@ -112,3 +112,16 @@ def test_a_job_names_its_sample_and_nearest_neighbours_are_refused_where_they_wo
     # 100,000 rows are compared with 138,000 test rows and as many training rows, at 2.5 s per billion pairs.
     assert neighbours.estimate.seconds == pytest.approx(8 + 1.1 + 100_000 * 276_000 / 1e9 * 2.5, abs=1)
     assert neighbours.state == "too long" and "use lightgbm instead, a smaller data set" in str(neighbours.reason)
+
+
+def test_a_fit_that_ends_with_its_time_is_expected_to_take_that_time() -> None:
+    dataset = OpenedDataset(make_cube(n_cells=100), Path(), "toy", "")
+
+    def seconds(*settings: str, profile: str = "smoke") -> float:
+        options = SuiteOptions(profile=profile, only=("autogluon_best",), settings=settings)
+        [job] = make_jobs("full", dataset, options)
+        return planning.estimate(job, dataset.cube).seconds
+
+    start = registry.get("autogluon_best").cost.seconds
+    assert seconds() == start + 30 and seconds(profile="paper") == start + 240 * 60
+    assert seconds("autogluon_best.minutes=2") == start + 120

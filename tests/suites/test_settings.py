@@ -96,6 +96,11 @@ def test_a_parameter_that_a_runner_does_not_know_is_refused_with_the_nearest(wor
         ("dual_branch.training.epochs=eight", "it is a number"),
         ('dual_branch.training={"epochs": "8 epochs"}', "it is a number"),
         ("autogluon_best.minutes=ten", "it is a number"),
+        ("autogluon_best.minutes=true", "it is a number above 0"),
+        ("autogluon_best.minutes=[1]", "it is a number above 0"),
+        ("autogluon_best.minutes=0", "it is a number above 0"),
+        ("autogluon_best.minutes=-1", "it is a number above 0"),
+        ("autogluon_best.minutes=1e9", "at most 100,000"),
     ],
 )
 def test_a_word_in_the_place_of_a_number_is_refused(word: str, said: str) -> None:
