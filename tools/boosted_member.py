@@ -11,7 +11,6 @@ from the same samples, cut as in ``tools/validation.py --split new_year``. Score
 from __future__ import annotations
 
 import argparse
-import csv
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from tools.trial_inputs import append, one_sentence, require_columns
 from tools.validation import cut_cube
 
 if TYPE_CHECKING:
@@ -46,16 +46,12 @@ def main() -> None:
     arguments = parser.parse_args()
     from bench.data.datasets import open_dataset
 
-    cube = open_dataset(arguments.dataset).cube
-    part = cut_cube(cube, arguments.dataset, "new_year", None)
-    fresh = not OUTPUT.exists()
-    with OUTPUT.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if fresh:
-            writer.writeheader()
+    with one_sentence():
+        require_columns(OUTPUT, COLUMNS)
+        cube = open_dataset(arguments.dataset).cube
+        part = cut_cube(cube, arguments.dataset, "new_year", None)
         for line in lines(cube, part, arguments.seed, arguments.threads):
-            writer.writerow({"dataset": arguments.dataset, **line})
-            file.flush()
+            append(OUTPUT, COLUMNS, {"dataset": arguments.dataset, **line})
 
 
 def lines(cube: Cube, part: Cut, seed: int, threads: int) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Scores settings of a dual-branch model on validation parts, never on a test year, and records the result.
 
-    python tools/validation.py dual_branch_plus --dataset simulated:seed=11 --split new_year
-    python tools/validation.py dual_branch --option n_nodes=1000 --training epochs=6 --training decay_after=3
-    python tools/validation.py dual_branch_plus --train-cells 620 --option masked_share=0.3
+    python -m tools.validation dual_branch_plus --dataset simulated:seed=11 --split new_year
+    python -m tools.validation dual_branch --option n_nodes=1000 --training epochs=6 --training decay_after=3
+    python -m tools.validation dual_branch_plus --train-cells 620 --option masked_share=0.3
 
 Two ways to cut (`--split`):
 
@@ -27,7 +27,6 @@ Every run appends a line to ``tables/reference/validation/<dataset>.csv``; figur
 from __future__ import annotations
 
 import argparse
-import csv
 import importlib.metadata
 import json
 import time
@@ -39,9 +38,12 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.arrays import Mask
+from bench.errors import BenchError
+from tools.trial_inputs import append, one_sentence, require_columns, require_settings, settings_given, table_of
 
 if TYPE_CHECKING:
     from bench.data.cube import Cube
+    from models import dual_branch
 
 FOLDER = Path(__file__).parent.parent / "tables" / "reference" / "validation"
 BLOCK_DEGREES, BLOCK_STEPS = 1.5, 3
@@ -121,11 +123,11 @@ def cut_new_year(years: npt.NDArray[np.integer[Any]], n_cells: int) -> Cut:
         n_cells: cells.
 
     Raises:
-        SystemExit: there is one year only.
+        BenchError: there is one year only.
     """
     last = years == years.max()
     if last.all():
-        raise SystemExit(
+        raise BenchError(
             "There is one training year only, so that no new year can be held out; use --split blocks, or a "
             f"simulated world of seed {VALIDATION_SEEDS} or above."
         )
@@ -147,12 +149,14 @@ def cut_cube(cube: Cube, dataset: str, split: str, train_cells: int | None) -> C
         train_cells: size of the few-shot sample, or None for all cells.
 
     Raises:
-        SystemExit: the data cannot be cut in this way.
+        BenchError: the data cannot be cut in this way, or there would be no sample in one of the parts.
     """
     from bench.data.splits import fewshot_parameters, full_parameters, make_split
 
+    if cube.several_targets:
+        raise BenchError(f"{cube.name!r} has several targets; a trial is of data with one.")
     if split == "new_year" and _is_for_validation(dataset):
-        return cut_new_year(cube.year, cube.n_cells)
+        return _without_gaps(cut_new_year(cube.year, cube.n_cells), cube)
     parameters = full_parameters(cube) if train_cells is None else fewshot_parameters(cube, (1,), train_cells, 0)
     train = make_split(cube, parameters).train
     if split == "new_year":
@@ -164,10 +168,20 @@ def cut_cube(cube: Cube, dataset: str, split: str, train_cells: int | None) -> C
 
     def over_cube(mask: Mask) -> Mask:
         whole = np.zeros((cube.n_cells, cube.n_times), bool)
-        whole[np.ix_(train.cells, train.times)] = mask
+        whole[np.ix_(train.cells, train.times)] = mask if train.mask is None else mask & train.mask
         return whole
 
-    return Cut(over_cube(part.fit), over_cube(part.seen), over_cube(part.unseen))
+    return _without_gaps(Cut(over_cube(part.fit), over_cube(part.seen), over_cube(part.unseen)), cube)
+
+
+def _without_gaps(part: Cut, cube: Cube) -> Cut:
+    """The samples of a cut that were measured; each of its parts must have some."""
+    measured = np.isfinite(cube.target)
+    kept = Cut(part.fit & measured, part.seen & measured, part.unseen & measured)
+    for name in ("fit", "seen", "unseen"):
+        if not getattr(kept, name).any():
+            raise BenchError(f"No sample of {cube.name!r} is in the part {name!r}; take more cells or another --split.")
+    return kept
 
 
 def _is_for_validation(dataset: str) -> bool:
@@ -188,34 +202,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    record = validate(
-        arguments.model,
-        arguments.dataset,
-        arguments.split,
-        arguments.train_cells,
-        settings_given(arguments.option),
-        settings_given(arguments.training),
-        arguments.seed,
-        arguments.threads,
-    )
-    append(FOLDER / f"{arguments.dataset.partition(':')[0]}.csv", record)
+    with one_sentence():
+        if arguments.threads < 1 or arguments.seed < 0:
+            raise BenchError("--threads must be at least 1, and --seed must not be negative.")
+        path = table_of(FOLDER, arguments.dataset)
+        require_columns(path, COLUMNS)
+        record = validate(
+            arguments.model,
+            arguments.dataset,
+            arguments.split,
+            arguments.train_cells,
+            settings_given(arguments.option),
+            settings_given(arguments.training),
+            arguments.seed,
+            arguments.threads,
+        )
+        append(path, COLUMNS, record)
     print(json.dumps(record))
-
-
-def append(path: Path, record: dict[str, object]) -> None:
-    """Adds a line to a table of trials, which is created where there is none.
-
-    Args:
-        path: the table.
-        record: a value per column; what it lacks stays empty.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if fresh:
-            writer.writeheader()
-        writer.writerow(record)
 
 
 def validate(
@@ -239,27 +242,23 @@ def validate(
         training: overrides of the training's options.
         seed: of initialisation and order.
         threads: numeric threads.
+
+    Raises:
+        BenchError: a setting is not known, or the data cannot be cut in this way.
+        ValueError: `models/` refuses a setting.
     """
     import torch
 
     from bench.data.datasets import open_dataset
-    from models import dual_branch
     from models.training import Panel
 
+    _estimator(model, options, training, seed)  # what it refuses is said before any data are built
     torch.set_num_threads(threads)
     cube = open_dataset(dataset).cube
+    estimator = _estimator(model, {"steps_per_year": cube.steps_per_year, **options}, training, seed)
     part = cut_cube(cube, dataset, split, train_cells)
     target = np.where(part.fit | part.seen | part.unseen, cube.target, np.nan).astype(np.float32)
     panel = Panel(cube.climate, np.asarray(cube.static), cube.lon, cube.lat, cube.step_of_year)
-    estimator: dual_branch.DualBranchRegressor | dual_branch.DualBranchPlusRegressor
-    if model == "dual_branch":
-        estimator = dual_branch.DualBranchRegressor(
-            dual_branch.DualBranchOptions(**options), replace(dual_branch.PAPER_TRAINING, **training, seed=seed)
-        )
-    else:
-        estimator = dual_branch.DualBranchPlusRegressor(
-            dual_branch.DualBranchPlusOptions(**options), replace(dual_branch.PLUS_TRAINING, **training, seed=seed)
-        )
     started = time.process_time()
     estimator.fit(panel, target, *np.nonzero(part.fit), on_progress=lambda report: print(report, flush=True))
     record: dict[str, object] = {
@@ -295,6 +294,28 @@ def validate(
     return record
 
 
+def _estimator(
+    model: str, options: dict[str, Any], training: dict[str, Any], seed: int
+) -> dual_branch.DualBranchRegressor | dual_branch.DualBranchPlusRegressor:
+    """An estimator with its own settings but for those given."""
+    from models import dual_branch
+
+    plus = model == "dual_branch_plus"
+    kind = dual_branch.DualBranchPlusOptions if plus else dual_branch.DualBranchOptions
+    usual = dual_branch.PLUS_TRAINING if plus else dual_branch.PAPER_TRAINING
+    if "seed" in training:
+        raise BenchError("--training seed: give the seed as --seed.")
+    require_settings("--option", options, asdict(kind()))
+    require_settings("--training", training, asdict(usual))
+    try:
+        chosen, trained = kind(**options), replace(usual, **training, seed=seed)
+    except TypeError as error:
+        raise BenchError(f"A setting has a value of the wrong type ({error}); correct it.") from error
+    if isinstance(chosen, dual_branch.DualBranchPlusOptions):
+        return dual_branch.DualBranchPlusRegressor(chosen, trained)
+    return dual_branch.DualBranchRegressor(chosen, trained)
+
+
 def _error(predicted: npt.NDArray[np.float32], true: npt.NDArray[np.float32]) -> float:
     return round(float(np.sqrt(np.mean(np.square(predicted - true, dtype=np.float64)))), 4)
 
@@ -303,18 +324,6 @@ def _mismatch(weights: npt.NDArray[np.float32], gradients: npt.NDArray[np.float3
     """Root mean square of (weight − the model's own gradient) ÷ that of the gradient, over the climate features."""
     difference = np.square(weights - gradients, dtype=np.float64)
     return round(float(np.sqrt(difference.mean() / np.square(gradients, dtype=np.float64).mean())), 4)
-
-
-def settings_given(assignments: list[str]) -> dict[str, Any]:
-    """Returns the settings by name: JSON, or else the text itself."""
-    settings: dict[str, Any] = {}
-    for assignment in assignments:
-        name, _, value = assignment.partition("=")
-        try:
-            settings[name] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[name] = value
-    return settings
 
 
 if __name__ == "__main__":

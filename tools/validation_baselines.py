@@ -18,7 +18,6 @@ What is not given is as registered (for PyTorch Frame's models: in the `laptop` 
 from __future__ import annotations
 
 import argparse
-import csv
 import importlib.metadata
 import json
 import time
@@ -28,7 +27,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.arrays import Doubles
-from tools.validation import FOLDER, cut_blocks, settings_given
+from bench.errors import BenchError
+from tools.trial_inputs import append, one_sentence, require_columns, settings_given, table_of
+from tools.validation import FOLDER, cut_blocks
 
 SPATIAL = ("gnnwr", "gtnnwr")
 FRAME = ("tabnet", "excelformer", "resnet", "fttransformer")
@@ -62,6 +63,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    with one_sentence():
+        if arguments.threads < 1 or arguments.seed < 0:
+            raise BenchError("--threads must be at least 1, and --seed must not be negative.")
+        path = table_of(FOLDER, arguments.dataset, "baselines_")
+        require_columns(path, COLUMNS)
+        record = _trial(arguments)
+        append(path, COLUMNS, record)
+    print(json.dumps(record))
+
+
+def _trial(arguments: argparse.Namespace) -> dict[str, object]:
+    """Trains once and returns the line to record."""
     import torch
 
     torch.set_num_threads(arguments.threads)
@@ -81,15 +94,7 @@ def main() -> None:
         record |= spatial(arguments.model, arguments.dataset, steps, options | training, arguments.seed)
     else:
         record |= frame(arguments.model, arguments.dataset, arguments.rows, options, training, arguments.seed)
-    record["seconds"] = round(time.process_time() - started)
-    path = FOLDER / f"baselines_{arguments.dataset.partition(':')[0]}.csv"
-    fresh = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if fresh:
-            writer.writeheader()
-        writer.writerow(record)
-    print(json.dumps(record))
+    return record | {"seconds": round(time.process_time() - started)}
 
 
 def spatial(model: str, dataset: str, steps: list[int], options: dict[str, object], seed: int) -> dict[str, object]:

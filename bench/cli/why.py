@@ -92,4 +92,7 @@ def _answer(job: Job, wanted: dict[str, Job], stored: dict[str, Record], damaged
             gone = f"no runner of the name {job.runner!r} is here now, so that no run would ask for it"
             return answer | {"state": "done", "because": f"ended {record.finished}; {gone}"}
         return answer | {"state": "done", "because": f"ended {record.finished}, fingerprint unchanged"}
-    return answer | {"state": record.status, "because": record.reason or "no reason was recorded"}
+    reason = record.reason or "no reason was recorded"
+    if record.interrupted:
+        return answer | {"state": "interrupted", "because": f"{reason}; the next run repeats it unasked"}
+    return answer | {"state": record.status, "because": reason}

@@ -208,6 +208,18 @@ def test_why_names_the_part_of_the_fingerprint_that_changed(bench: Bench, data: 
     assert bench("why", "lightgbn", plugins=changed).returncode == 2
 
 
+def test_why_says_of_a_killed_job_that_it_is_repeated_unasked(bench: Bench, data: str, tmp_path: Path) -> None:
+    run(bench, data, "--only", "noise_b")
+    record = records(tmp_path)["noise_b"]
+    killed = record.model_copy(update={"status": "failed", "interrupted": True, "reason": "ended by SIGKILL"})
+    path = tmp_path / "runs" / "cells" / record.job_id / "record.json"
+    path.write_text(killed.model_dump_json(by_alias=True))
+    assert (
+        "interrupted: ended by SIGKILL; the next run repeats it unasked"
+        in bench("why", record.job_id, plugins=QUICK).stdout
+    )
+
+
 @pytest.mark.alone
 def test_the_harness_itself_stays_small(data: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench", "run", "--suite", "full", "--profile", "smoke", "--dataset", data]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from bench.data.splits import full_parameters, make_split
+from bench.errors import BenchError
 from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions
 from tests.conftest import make_cube
+from tests.support.cubes import make_months
 from tools import validation
 
 CUBE = make_cube(n_cells=200)
@@ -27,7 +30,7 @@ def test_no_sample_of_a_test_year_is_in_any_part() -> None:
 
 def test_a_new_year_of_one_training_year_is_refused() -> None:
     for dataset in ("northchina", "simulated", "simulated:cells=200,years=2,seed=9"):
-        with pytest.raises(SystemExit, match="one training year only"):
+        with pytest.raises(BenchError, match="one training year only"):
             validation.cut_cube(CUBE, dataset, "new_year", None)
 
 
@@ -61,14 +64,6 @@ def test_every_committed_trial_has_a_value_per_column() -> None:
                 assert int(parameters["seed"]) >= validation.VALIDATION_SEEDS
 
 
-def test_a_trial_is_appended_below_a_header(tmp_path: Path) -> None:
-    for seed in (1, 2):
-        validation.append(tmp_path / "new" / "world.csv", {"model": "dual_branch", "seed": seed})
-    with (tmp_path / "new" / "world.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["seed"] for row in rows] == ["1", "2"] and rows[0]["rmse_seen"] == ""
-
-
 def test_a_trial_records_all_that_it_ran_with(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.data.datasets.open_dataset", lambda dataset: SimpleNamespace(cube=CUBE))
     small = {"members": [{"hidden": 8}], "rank": 2}
@@ -79,3 +74,61 @@ def test_a_trial_records_all_that_it_ran_with(monkeypatch: pytest.MonkeyPatch) -
     assert found["members"][0] == {"hidden": 8, "harmonics": 3, "season_harmonics": 0, "weight_decay": None}
     assert found["rank"] == 2 and found["masked_share"] == DualBranchPlusOptions().masked_share
     assert found["epochs"] == 1 and found["seed"] == 3 and found["batch_size"] == PLUS_TRAINING.batch_size
+
+
+def test_samples_that_were_not_measured_are_in_no_part() -> None:
+    measured = np.random.default_rng(0).random(CUBE.target.shape) < 0.7
+    cube = replace(CUBE, target=np.where(measured, CUBE.target, np.float32(np.nan)))
+    for split, dataset in (("blocks", "northchina"), ("new_year", "simulated:seed=10")):
+        part = validation.cut_cube(cube, dataset, split, None)
+        assert all(mask.any() and measured[mask].all() for mask in (part.fit, part.seen, part.unseen))
+
+
+def test_a_cut_without_a_sample_in_one_of_its_parts_is_refused() -> None:
+    with pytest.raises(BenchError, match="No sample of 'toy' is in the part"):
+        validation.cut_cube(CUBE, "northchina", "blocks", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--dataset", "nowhere"], "Unknown data set 'nowhere'"),
+        (["--dataset", "simulated:seed=x"], "not a whole number"),
+        (["--dataset", "auto"], "a trial is recorded under the name of its data"),
+        (["--dataset", "{folder}"], "a trial is recorded under the name of its data"),
+        (["--split", "new_year"], "one training year only"),
+        (["--train-cells", "0"], "outside 1–200"),
+        (["--option", "nodes=3"], "did you mean 'n_nodes'"),
+        (["--option", "n_nodes"], "write NAME=VALUE"),
+        (["--option", "=3"], "write NAME=VALUE"),
+        (["--option", "n_nodes=3", "--option", "n_nodes=4"], "is given twice"),
+        (["--option", "n_nodes=many"], "it is a number"),
+        (["--option", "n_nodes=-5"], "must be at least 1"),
+        (["--training", "epochs=three"], "it is a number"),
+        (["--training", "epochs=[1]"], "value of the wrong type"),
+        (["--training", "epochs=0"], "must be at least 1"),
+        (["--training", "seed=3"], "give the seed as --seed"),
+        (["--seed", "-1"], "must not be negative"),
+        (["--threads", "0"], "must be at least 1"),
+    ],
+)
+def test_what_makes_no_sense_ends_in_one_sentence_and_is_not_recorded(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(validation, "FOLDER", tmp_path / "tables")
+    monkeypatch.setattr("bench.data.datasets.open_dataset", lambda dataset: SimpleNamespace(cube=CUBE))
+    words = [word.format(folder=tmp_path) for word in arguments]
+    monkeypatch.setattr("sys.argv", ["validation", "dual_branch", "--dataset", "simulated", *words])
+    with pytest.raises(SystemExit, match=said) as ended:
+        validation.main()
+    assert str(ended.value).startswith("Error: ") and "\n" not in str(ended.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_length_of_the_year_is_that_of_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    cube = make_months(n_cells=200)
+    monkeypatch.setattr("bench.data.datasets.open_dataset", lambda dataset: SimpleNamespace(cube=cube))
+    quick = {"epochs": 1, "least_steps": 1}
+    small = {"n_nodes": 4, "width": 8, "blocks": 1}
+    record = validation.validate("dual_branch", "northchina", "blocks", None, small, quick, 3, 1)
+    assert json.loads(str(record["in_force"]))["steps_per_year"] == cube.steps_per_year == 12

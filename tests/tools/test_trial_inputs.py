@@ -1,0 +1,39 @@
+"""Tables of validation trials: what is appended lies below its own columns, or nothing is."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError
+from tools import trial_inputs
+
+COLUMNS = ("model", "seed", "rmse_seen")
+
+
+def test_a_trial_is_appended_below_a_header(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        trial_inputs.append(tmp_path / "new" / "world.csv", COLUMNS, {"model": "dual_branch", "seed": seed})
+    with (tmp_path / "new" / "world.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["seed"] for row in rows] == ["1", "2"] and rows[0]["rmse_seen"] == ""
+
+
+def test_nothing_is_appended_to_a_table_of_other_columns(tmp_path: Path) -> None:
+    path = tmp_path / "world.csv"
+    path.write_text("model,seed\ndual_branch,1\n")
+    with pytest.raises(BenchError, match="has other columns than trials have now"):
+        trial_inputs.append(path, COLUMNS, {"model": "dual_branch", "seed": 2})
+    assert path.read_text() == "model,seed\ndual_branch,1\n"
+
+
+def test_an_error_that_is_no_number_is_not_recorded(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="rmse_seen of the trial is NaN"):
+        trial_inputs.append(tmp_path / "world.csv", COLUMNS, {"rmse_seen": float("nan")})
+    assert not (tmp_path / "world.csv").exists()
+
+
+def test_tables_are_named_by_their_data(tmp_path: Path) -> None:
+    assert trial_inputs.table_of(tmp_path, "simulated:seed=11", "baselines_") == tmp_path / "baselines_simulated.csv"

@@ -1,0 +1,126 @@
+"""What a validation trial is given, checked before any training, and the table that it is recorded in."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.errors import BenchError, unknown
+
+
+def settings_given(assignments: list[str]) -> dict[str, Any]:
+    """Returns the settings by name: JSON, or else the text itself.
+
+    Args:
+        assignments: each ``NAME=JSON``.
+
+    Raises:
+        BenchError: one has no name or no value, or a name is given twice.
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        name, _, value = assignment.partition("=")
+        if not name or not value:
+            raise BenchError(f"{assignment!r} is no setting; write NAME=VALUE.")
+        if name in settings:
+            raise BenchError(f"{name!r} is given twice; name one value.")
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = value
+    return settings
+
+
+def require_settings(option: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Raises where a setting is not known, or is a text in the place of a number.
+
+    Args:
+        option: that gave them.
+        given: name → value.
+        known: name → default.
+
+    Raises:
+        BenchError: the message has the nearest name, or the default.
+    """
+    for name, value in given.items():
+        if name not in known:
+            raise unknown(f"setting of {option}", name, list(known), "see the options in models/")
+        default = known[name]
+        if isinstance(value, str) and isinstance(default, bool | int | float):
+            raise BenchError(f"{option} {name} is {value!r}; it is a number or a truth value ({default} by default).")
+
+
+def table_of(folder: Path, dataset: str, prefix: str = "") -> Path:
+    """The table that trials of a data set are recorded in.
+
+    Args:
+        folder: of all tables.
+        dataset: as in ``bench run --dataset``.
+        prefix: of the table's name.
+
+    Raises:
+        BenchError: there is no such data set, or it is one that its name does not tell: a record names its data.
+    """
+    from bench.data.datasets import parse_spec
+
+    if dataset == "auto" or Path(dataset).is_dir():
+        raise BenchError(
+            f"--dataset {dataset}: a trial is recorded under the name of its data, which this does not tell; name one "
+            "of `bench ls datasets`."
+        )
+    return folder / f"{prefix}{parse_spec(dataset)[0]}.csv"
+
+
+def require_columns(path: Path, columns: Sequence[str]) -> None:
+    """Raises where a table of trials has other columns, under which new values would come to lie.
+
+    Raises:
+        BenchError: it has.
+    """
+    if not path.exists():
+        return
+    with path.open(newline="") as file:
+        header = next(csv.reader(file), [])
+    if tuple(header) != tuple(columns):
+        raise BenchError(f"{path} has other columns than trials have now; add what is missing to it, or move it away.")
+
+
+def append(path: Path, columns: Sequence[str], record: Mapping[str, object]) -> None:
+    """Adds a line to a table of trials, which is created where there is none.
+
+    Args:
+        path: the table.
+        columns: of the table.
+        record: a value per column; what it lacks stays empty.
+
+    Raises:
+        BenchError: the table has other columns, or an error of the trial is no number.
+    """
+    require_columns(path, columns)
+    for name, value in record.items():
+        if isinstance(value, float) and value != value:
+            raise BenchError(f"{name} of the trial is NaN, so that nothing is recorded; its part may hold no sample.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        if fresh:
+            writer.writeheader()
+        writer.writerow(record)
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """What is wrong with the settings or the data ends the program with its sentence, and without a trace.
+
+    Raises:
+        SystemExit: `models/` or the data refused something.
+    """
+    try:
+        yield
+    except (BenchError, ValueError, FloatingPointError) as error:
+        raise SystemExit(f"Error: {error}") from error
