@@ -235,13 +235,19 @@ def estimate(
     exact = (_measured(known) if measured is None else measured).get((job.runner, job.profile, job.variant, n_train))
     if exact is not None:
         seconds = exact
-    elif isinstance(minutes := job.parameters.get(entry.cost.minutes_in), int | float):
-        seconds += _SECONDS_PER_MINUTE * minutes
+    elif (budget := _budget(job)) is not None:
+        seconds += budget
     else:
         size = learned.JobSize(n_train, n_test)
         scaled = learned.seconds(job, size, entry.cost, known, trains_in_epochs=entry.several_processes)
         seconds = seconds if scaled is None else scaled
     return Estimate(seconds, int(memory), _RECORD_BYTES + 10 * n_test)
+
+
+def _budget(job: Job) -> float | None:
+    """Seconds after which the fit of a job ends by its own parameter, or None where there is no such parameter."""
+    minutes = job.parameters.get(registry.get(job.runner).cost.minutes_in)
+    return _SECONDS_PER_MINUTE * minutes if isinstance(minutes, int | float) else None
 
 
 def _measured(records: Iterable[Record]) -> Measured:
@@ -325,6 +331,13 @@ def _state(
             f"would take about {expected.seconds / 3600:.1f} hours on one core, its limit is "
             f"{entry.refused_after / 3600:g}; use {entry.instead} instead, a smaller data set, fewer --train-cells or "
             "fewer --weeks"
+        )
+    budget = _budget(job)
+    if budget is not None and limits.timeout_s is not None and budget >= limits.timeout_s:
+        minutes, most = (seconds / _SECONDS_PER_MINUTE for seconds in (budget, limits.timeout_s))
+        return "too long", (
+            f"fits for {minutes:g} minutes, the limit of a job is {most:g}; raise --timeout or set fewer "
+            f"{entry.name}.{entry.cost.minutes_in}"
         )
     if old is None:
         return "missing", None

@@ -117,11 +117,18 @@ def test_a_job_names_its_sample_and_nearest_neighbours_are_refused_where_they_wo
 def test_a_fit_that_ends_with_its_time_is_expected_to_take_that_time() -> None:
     dataset = OpenedDataset(make_cube(n_cells=100), Path(), "toy", "")
 
-    def seconds(*settings: str, profile: str = "smoke") -> float:
+    def planned(*settings: str, profile: str = "smoke", timeout_s: float | None = None) -> planning.PlannedJob:
         options = SuiteOptions(profile=profile, only=("autogluon_best",), settings=settings)
-        [job] = make_jobs("full", dataset, options)
-        return planning.estimate(job, dataset.cube).seconds
+        limits = Limits(1, 8_000_000_000, timeout_s)
+        [found] = planning.plan(make_jobs("full", dataset, options), dataset.cube, None, limits)
+        return found
+
+    def seconds(*settings: str, profile: str = "smoke") -> float:
+        return planned(*settings, profile=profile).estimate.seconds
 
     start = registry.get("autogluon_best").cost.seconds
     assert seconds() == start + 30 and seconds(profile="paper") == start + 240 * 60
     assert seconds("autogluon_best.minutes=2") == start + 120
+    late = planned("autogluon_best.minutes=240", timeout_s=7200)
+    assert late.state == "too long" and str(late.reason).startswith("fits for 240 minutes, the limit of a job is 120;")
+    assert planned("autogluon_best.minutes=100", timeout_s=7200).state == "missing"
