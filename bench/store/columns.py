@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -80,7 +81,7 @@ class TableColumns:
 
     def frame(self) -> pd.DataFrame:
         """All of it, as pandas reads the file."""
-        found: pd.DataFrame = self._table.to_pandas()
+        found: pd.DataFrame = self._table.to_pandas(use_threads=False)
         return found
 
     def whole(self, name: str, least: int, below: int | None = None) -> npt.NDArray[np.int64]:
@@ -126,6 +127,30 @@ class TableColumns:
     def numeric(self, but: Collection[str]) -> list[str]:
         """Names of the columns of numbers, but for some."""
         return [name for name in self.names if name not in but and self._kind(name) == "number"]
+
+
+def read_frame(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A Parquet file as pandas reads it, without Arrow's threads.
+
+    `pandas.read_parquet` gives them a file of Python's to read. One may let go of it when Python is ending already,
+    and the process then aborts ("terminate called without an active exception", apache/arrow issue 34314).
+
+    Args:
+        path: of the file.
+        columns: to read, in this order; None for all.
+
+    Raises:
+        ValueError: it lacks a column; of a damaged file pyarrow raises what is in `UNREADABLE`, or its own exceptions.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        lacking = [name for name in columns or () if name not in file.schema_arrow.names]
+        if lacking:
+            raise ValueError(f"it lacks column {_short(lacking[0])}")
+        table = file.read(None if columns is None else list(columns), use_threads=False)
+        found: pd.DataFrame = (table if columns is None else table.select(list(columns))).to_pandas(use_threads=False)
+        return found
 
 
 @lru_cache(maxsize=64)

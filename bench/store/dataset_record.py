@@ -25,6 +25,7 @@ from bench.data.cube import Cube
 from bench.data.rhythm import EIGHT_DAY, Rhythm
 from bench.data.splits import Layout
 from bench.errors import BenchError, what_is_wrong
+from bench.store.columns import read_frame
 from bench.store.names import CELLS, DATASET, SAMPLES, TIMES
 from bench.store.place import STORED_STAYS
 from bench.store.reading import CorruptRecord, require_known_schema
@@ -243,7 +244,7 @@ def _table(folder: Path, name: str, expected: str) -> pd.DataFrame:
         raise ValueError(f"{name} is larger than the table of any data set")
     if sha256(folder / name) != expected:
         raise ValueError(f"{name} has changed")
-    frame = pd.read_parquet(folder / name)
+    frame = read_frame(folder / name)
     wanted = _TABLES.get(name, {})
     if any(column not in frame or frame[column].dtype.kind != kind for column, kind in wanted.items()):
         raise ValueError(f"{name} has other columns than it should")

@@ -19,6 +19,7 @@ import pandas as pd
 
 from bench.data.coordinate_units import linear_unit
 from bench.errors import BenchError
+from bench.store.columns import read_frame
 from bench.store.dataset_record import DatasetDescription, DatasetRecord, read_dataset_record
 from bench.store.names import IMPORTANCE, PREDICTIONS
 from bench.store.records import Record
@@ -78,7 +79,7 @@ def stored_predictions(store: Store, record: Record) -> pd.DataFrame:
     """
     if record.status != "done":
         raise BenchError(f"Job {record.job_id} is {record.status}, not done: {record.reason}")
-    return pd.read_parquet(store.file(record, PREDICTIONS))
+    return read_frame(store.file(record, PREDICTIONS))
 
 
 def stored_importance(store: Store, record: Record) -> pd.DataFrame:
@@ -94,7 +95,7 @@ def stored_importance(store: Store, record: Record) -> pd.DataFrame:
         )
     samples = stored_predictions(store, record)[["cell", "time"]]
     path = store.file(record, IMPORTANCE)
-    found = pd.read_parquet(path)
+    found = read_frame(path)
     if not found[["cell", "time"]].equals(samples):
         raise damaged_file(path, "its samples are not those of the predictions")
     return found

@@ -19,7 +19,7 @@ import pandas as pd
 from bench.errors import BenchError, unknown
 from bench.scoring.metrics import STATISTICS
 from bench.store.agreement import Totals, require_sums_of
-from bench.store.columns import UNREADABLE, TableColumns
+from bench.store.columns import UNREADABLE, TableColumns, read_frame
 from bench.store.reading import CorruptRecord, read_manifest, read_record
 from bench.store.records import Manifest, Record
 from bench.store.result_tables import require_sums
@@ -114,7 +114,7 @@ class Reference:
             try:
                 with pq.ParquetFile(path) as file:
                     require_sums(TableColumns(file, path.stat().st_size), owner="job")
-                frame = pd.read_parquet(path)
+                frame = read_frame(path)
                 self._sums[suite] = {str(job): own.drop(columns="job") for job, own in frame.groupby("job", sort=False)}
             except (pa.ArrowException, *UNREADABLE) as error:
                 raise CorruptRecord(f"{path} is missing or damaged; restore it from the repository.") from error

@@ -18,6 +18,7 @@ from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import MARKS, UNTRAINED
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
 from bench.runners.entry import FAMILIES, PROPOSED
+from bench.store.columns import read_frame
 from bench.store.dataset_record import DatasetRecord
 from bench.store.names import IMPORTANCE, PREDICTIONS
 from bench.store.reading import CorruptRecord
@@ -197,7 +198,7 @@ def _put_together(context: Context, folds: Sequence[Record], name: str, columns:
 
 def _read(context: Context, record: Record, name: str, columns: Sequence[str]) -> pd.DataFrame:
     path = context.reader.store.file(record, name)
-    return pd.read_parquet(path, columns=["cell", "time", *columns])
+    return read_frame(path, ["cell", "time", *columns])
 
 
 def _seeds(found: Sequence[RowResult]) -> str:

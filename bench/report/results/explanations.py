@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ from bench.scoring.metrics import spatial_block
 from bench.scoring.samples import Sample, sample_of
 from bench.scoring.trivial_explainers import trivial_explainers
 from bench.scoring.uncertainty import infer
-from bench.store.columns import UNREADABLE
+from bench.store.columns import UNREADABLE, read_frame
 from bench.store.dataset_record import dataset_folder
 from bench.store.names import CELLS, CONTRIBUTIONS, IMPORTANCE, PREDICTIONS, PRODUCTIVITY, SENSITIVITIES
 from bench.store.reading import CorruptRecord
@@ -220,14 +221,14 @@ def _agreement(
     return Scored(scores, n / max(n.sum(), 1.0))
 
 
-def frame(path: object, columns: list[str] | None = None) -> pd.DataFrame:
+def frame(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """A stored table.
 
     Raises:
         BenchError: the file is damaged.
     """
     try:
-        return pd.read_parquet(str(path), columns=columns)
+        return read_frame(path, columns)
     except (pa.ArrowException, *UNREADABLE) as error:
         raise BenchError(
             f"{path} cannot be read ({str(error).splitlines()[0]}); delete it and issue `bench run` again."

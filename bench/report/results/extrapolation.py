@@ -8,6 +8,7 @@ import pandas as pd
 
 from bench.report.results.rows import RowResult
 from bench.report.results.statistics_reader import StatisticsReader
+from bench.store.columns import read_frame
 from bench.store.dataset_record import read_dataset_record
 from bench.store.names import PREDICTIONS
 from bench.store.reading import CorruptRecord
@@ -43,7 +44,7 @@ def footnote(reader: StatisticsReader, row: RowResult, week: int, r2: float) -> 
     if described is None:
         return ""
     steps = described.times["step_of_year"].to_numpy(np.int64)
-    frames = [pd.read_parquet(reader.store.file(record, PREDICTIONS)) for record in records]
+    frames = [read_frame(reader.store.file(record, PREDICTIONS)) for record in records]
     samples = pd.concat([frame[steps[frame["time"].to_numpy()] == week] for frame in frames], ignore_index=True)
     if samples.empty:
         return ""

@@ -22,6 +22,7 @@ import pandas as pd
 from bench.data.audit import SplitAudit, audit_places
 from bench.data.splits import Split, split_of_layout
 from bench.report.results.selection import Selection
+from bench.store.columns import read_frame
 from bench.store.dataset_record import DatasetRecord, read_dataset_record
 from bench.store.names import PREDICTIONS
 from bench.store.reading import CorruptRecord
@@ -144,7 +145,7 @@ def read_samples(path: Path) -> TestSamples:
     import pyarrow.parquet as pq
 
     several = "variable" in pq.read_schema(path).names
-    frame = pd.read_parquet(path, columns=["cell", "time", "target", *(["variable"] if several else [])])
+    frame = read_frame(path, ["cell", "time", "target", *(["variable"] if several else [])])
     if not several:
         return _samples(frame)
     found = [_samples(own) for _, own in frame.groupby("variable", sort=True)]

@@ -18,6 +18,7 @@ from bench.report.results.statistics_reader import StatisticsReader
 from bench.scoring.interval import Interval
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.scoring.towers import MEDIAN_R2, Towers, TowerSums, infer_towers, sums_of_values
+from bench.store.columns import read_frame
 from bench.store.dataset_record import DatasetRecord, read_dataset_record
 from bench.store.jobs import Job
 from bench.store.names import PREDICTIONS
@@ -82,7 +83,7 @@ class TowerReader:
         Raises:
             CorruptRecord: the file is damaged, or is none of this suite.
         """
-        return pd.read_parquet(self.store.file(record, PREDICTIONS))
+        return read_frame(self.store.file(record, PREDICTIONS))
 
     def towers(self, row: FluxRowResult, target: str) -> Towers:
         """Test towers of a row."""
