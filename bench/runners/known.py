@@ -15,6 +15,9 @@ Known = Mapping[str, Collection[str] | None]
 _OWN = "bench.runners."
 """Module of the runners that can be asked; importing a plug-in's class may do anything."""
 _CLOSE = 0.6
+_MISTYPED = 0.88
+"""Likeness from which a name is a slip of the keyboard: ``epoch`` is one of ``epochs``, ``num_leaf`` is none of
+``num_leaves`` (LightGBM knows both)."""
 
 
 def arguments_of(make: Callable[..., Any], *given: str) -> tuple[str, ...]:
@@ -80,6 +83,35 @@ def refuse_unknown(runner: str, set_: Mapping[str, Any], known: Known, own: Mapp
         listed = _of_group(dotted, every) or every
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {', '.join(listed)}."
         raise BenchError(f"--set {runner}.{dotted}: runner {runner!r} knows no parameter {dotted!r}; {hint}")
+
+
+def refuse_mistyped(entry: RunnerEntry, set_: Mapping[str, Any], known: Known) -> None:
+    """Raises where a setting that a library takes unread is almost one that the registry has.
+
+    Half of AutoGluon's models ignore what they do not know: the row would have the setting in its label, and the
+    numbers of the row without it.
+
+    Args:
+        entry: of the runner.
+        set_: dotted key → value.
+        known: what the runner knows; groups whose names it knows are none that a library takes unread.
+
+    Raises:
+        BenchError: a name is that of a registered one but for a letter or two.
+    """
+    registered = {
+        f"{name}.{within}"
+        for held in (entry.parameters, *entry.profiles.values())
+        for name, value in held.items()
+        if isinstance(value, Mapping) and known.get(name) is None
+        for within in value
+    }
+    for dotted in _leaves(set_):
+        alike = [name for name in registered if name.partition(".")[0] == dotted.partition(".")[0]]
+        ends = {_end(name): name for name in alike}
+        close = difflib.get_close_matches(_end(dotted), list(ends), n=1, cutoff=_MISTYPED)
+        if close and dotted not in registered and dotted != ends[close[0]]:
+            raise BenchError(f"--set {entry.name}.{dotted}: did you mean {ends[close[0]]!r}?")
 
 
 def refuse_words_for_numbers(runner: str, set_: Mapping[str, Any], own: Mapping[str, Any]) -> None:

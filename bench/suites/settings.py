@@ -10,7 +10,7 @@ from typing import Any
 from bench.errors import BenchError, unknown
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
-from bench.runners.known import known_parameters, refuse_unknown
+from bench.runners.known import known_parameters, refuse_mistyped, refuse_unknown
 
 _LONGEST = 10_000  # characters of a setting
 _DEEPEST = 50
@@ -90,6 +90,7 @@ def require_known(words: Sequence[str], profile: str) -> None:
         known = known_parameters(entry, with_settings(own, given, runner))
         if known is not None:
             refuse_unknown(runner, given, known, own)
+            refuse_mistyped(entry, given, known)
 
 
 def _value(word: str, text: str) -> Any:

@@ -109,6 +109,31 @@ def test_a_word_in_the_place_of_a_number_is_refused(word: str, said: str) -> Non
     require_known(["gnnwr.ridge=0.5", "dual_branch.training.epochs=3"], "smoke")
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("tabm.hyperparameters.n_epoch=3", "n_epochs"),
+        ("fastai.hyperparameters.epoch=3", "epochs"),
+        ("xgboost.hyperparameters.n_estimator=3", "n_estimators"),
+        ('lightgbm.hyperparameters={"num_boost_rond": 3}', "num_boost_round"),
+        ("lightgbm_large.hyperparameters.Num_Leaves=3", "num_leaves"),
+    ],
+)
+@pytest.mark.parametrize("profile", ["smoke", "laptop"])
+def test_a_mistyped_hyperparameter_that_its_library_would_ignore_is_refused(
+    word: str, meant: str, profile: str
+) -> None:
+    with pytest.raises(BenchError, match=f"did you mean 'hyperparameters.{meant}'"):
+        require_known([word], profile)
+
+
+def test_other_hyperparameters_are_left_to_their_library() -> None:
+    names = ("num_leaf", "max_leaves", "min_data_per_leaf", "num_round", "num_leaves", "learning_rate")
+    for name in names:
+        require_known([f"lightgbm_large.hyperparameters.{name}=3"], "laptop")
+    require_known(["tabm.hyperparameters.n_blocks=3", "tabm.hyperparameters.n_epochs=3"], "laptop")
+
+
 @pytest.mark.parametrize("value", ["block", "true", "3"])
 def test_a_way_of_holding_out_that_is_none_is_refused_and_not_ignored(value: str) -> None:
     with pytest.raises(BenchError, match="set it to blocks"):
