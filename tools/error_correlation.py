@@ -121,22 +121,21 @@ def _datasets(folder: Path) -> list[str]:
 
 def measure(folder: Path, dataset: str) -> list[dict[str, object]]:
     """Lines of the result, from one run of each runner of the suite ``full``."""
-    import pandas as pd
-
     from bench.report.results.comparison import Measure, number, ratio
     from bench.report.results.rows import rows
     from bench.report.results.selection import select
     from bench.report.results.statistics_reader import StatisticsReader
     from bench.scoring.interval import Interval
+    from bench.store.columns import read_frame
     from bench.store.dataset_record import dataset_folder
     from bench.store.store import Store
 
     store = Store(folder)
     selection, reader = select(store, "full", dataset), StatisticsReader(store)
-    places = pd.read_parquet(dataset_folder(store, selection.jobs[0].dataset_fingerprint) / "cells.parquet")
+    places = read_frame(dataset_folder(store, selection.jobs[0].dataset_fingerprint) / "cells.parquet")
     fields, found = {}, {row.key.runner: row for row in rows(selection) if row.records}
     for name, row in found.items():
-        table = pd.read_parquet(store.file(row.records[0], "predictions.parquet"))
+        table = read_frame(store.file(row.records[0], "predictions.parquet"))
         squared = (table["prediction"] - table["target"]).astype(np.float64) ** 2
         fields[name] = squared.groupby(table["cell"]).mean()
     cells = next(iter(fields.values())).index.to_numpy()

@@ -140,6 +140,6 @@ STRONG_ROWS: tuple[RunnerEntry, ...] = (
         profiles={"smoke": {"minutes": 0.5}, "laptop": {"minutes": 20.0}},
         most_rows={"laptop": 2_000_000, "paper": 10_000_000},
         by_name=True,
-        cost=Cost(60, 0, memory_gb=4.0, bytes_per_value=200.0, minutes_in="minutes"),
+        cost=Cost(60, 700, memory_gb=4.0, bytes_per_value=200.0, minutes_in="minutes"),
     ),
 )
