@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench.store.records import Manifest
 from tests.conftest import ROOT
-from tools.update_reference import ANSWER_BEGIN, ANSWER_END, BEGIN, END, _between, answers, further_targets
+from tools.update_reference import ANSWER_BEGIN, ANSWER_END, BEGIN, END, _between, answers, further_targets, replace
 
 
 def test_what_stands_between_two_markers_is_replaced_and_nothing_else() -> None:
@@ -31,3 +33,20 @@ def test_targets_beside_the_first_have_tables_of_their_own() -> None:
     several = Manifest.model_construct(several_targets={"GPP": "gC m-2 d-1", "RECO": "gC m-2 d-1", "NEE": "gC m-2 d-1"})
     assert further_targets([one]) == []
     assert further_targets([several, several]) == ["RECO", "NEE"]
+
+
+def test_a_reference_that_cannot_be_made_leaves_the_old_one_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "world-laptop"
+    folder.mkdir()
+    (folder / "table1.md").write_text("old")
+
+    def fails(made: Path) -> None:
+        (made / "table1.md").write_text("half")
+        raise ValueError("the sums are too large")
+
+    with pytest.raises(ValueError, match="too large"):
+        replace(folder, fails)
+    assert [path.name for path in tmp_path.rglob("*.md")] == ["table1.md"]
+    assert (folder / "table1.md").read_text() == "old"
+    replace(folder, lambda made: (made / "table2.md").touch())
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.md")] == ["world-laptop/table2.md"]
