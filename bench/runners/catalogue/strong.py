@@ -140,6 +140,7 @@ STRONG_ROWS: tuple[RunnerEntry, ...] = (
         profiles={"smoke": {"minutes": 0.5}, "laptop": {"minutes": 20.0}},
         most_rows={"laptop": 2_000_000, "paper": 10_000_000},
         by_name=True,
+        # What comes with the rows is prediction: every fold of every model has thousands of trees.
         cost=Cost(60, 700, memory_gb=4.0, bytes_per_value=200.0, minutes_in="minutes"),
     ),
 )
