@@ -128,9 +128,15 @@ def _difference_row(
     if values:
         values |= {"own_runs": Value(own.runs), "runs": Value(other.runs)}
     size = f", {ours.key.train_cells} cells" if ours.key.train_cells else ""
-    view, own_view = (f" ({row.key.view})" if several_views and row.key.view else "" for row in (theirs, ours))
+    said, own_said = (_said(row, several_views) for row in (theirs, ours))
     jobs = tuple(record.job_id for record in (*own.records, *other.records))
-    return Row(theirs.title + view, f"{ours.title}{own_view}{size}", values, False, _note(ours, theirs), jobs)
+    return Row(theirs.title + said, f"{ours.title}{own_said}{size}", values, False, _note(ours, theirs), jobs)
+
+
+def _said(row: RowResult, several_views: bool) -> str:
+    """What tells a row from another of its runner: its view where there are several, and what is set in it."""
+    said = ", ".join(filter(None, (row.key.view if several_views else None, row.key.variant)))
+    return f" ({said})" if said else ""
 
 
 def _note(*compared: RowResult) -> str:
