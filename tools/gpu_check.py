@@ -264,7 +264,7 @@ def _of_estimator(estimator: DualBranchRegressor | DualBranchPlusRegressor, cell
 
 def _plus(cells: int, device: torch.device) -> Checked:
     training = replace(PLUS_TRAINING, device=device.type)
-    # Operations are counted, which derivatives inside of a step do not allow; they take a tenth more time.
+    # Operations are counted, which derivatives inside of a step do not allow; with them a step takes longer.
     options = DualBranchPlusOptions(members=(SEASONAL,), gradient_consistency_weight=0.0)
     return _of_estimator(DualBranchPlusRegressor(options, training), cells)
 

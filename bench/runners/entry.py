@@ -59,7 +59,7 @@ class Cost:
             whose time grows with the square of the sample.
         seconds_per_billion_comparisons: time on one core per billion pairs of a training row and a predicted row (of
             the test or the scored training part), for models that compare every one with every other.
-        minutes_in: parameter that says for how many minutes is fitted, whatever the size; the fixed time comes on top.
+        minutes_in: parameter that says for how many minutes is fitted, whatever the size; all other times come on top.
     """
 
     seconds: float = 2.0

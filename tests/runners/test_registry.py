@@ -301,3 +301,13 @@ def test_ctrl_c_while_a_plug_in_is_imported_is_the_users(tmp_path: Path) -> None
 def test_texts_of_an_entry_are_fit_for_every_output() -> None:
     entry = RunnerEntry("mine", "a\x1b[31m\nb\u202ec\u200bd", "Spatial", "a:B", "\x00sum\udce9mary")
     assert entry.title == r"a\x1b[31m b\u202ec\u200bd" and entry.summary == r"\x00sum\udce9mary"
+
+
+def test_every_package_of_a_built_in_row_comes_with_an_extra_that_its_remedy_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bench.runners.entry.installed_version", lambda name: None)
+    needing = [entry for entry in CATALOGUE if entry.requires]
+    assert needing
+    for entry in needing:
+        assert str(entry.unavailable()).partition(": pip install ")[2].startswith("'climate2gpp-bench["), entry.name
