@@ -143,7 +143,7 @@ def in_short(report: Report) -> list[str]:
             named = (PROPOSED, REFERENCE)
             return [row for row in scored if (row.family == family if family else row.family not in named)][:1]
 
-        chosen = [*first(REFERENCE), *first(None), *(row for row in scored if row.name == TABLE1_DENOMINATOR)]
+        chosen = [*first(REFERENCE), *first(None), *(row for row in scored if row.runner == TABLE1_DENOMINATOR)]
         chosen += [row for row in scored if row.family == PROPOSED]
         rows = list({row.name: row for row in chosen}.values())[: BRIEF_LINES - len(lines) - 2]
         lines.append(f"Table 1 in short, test RMSE (all {len(scored)} rows: {report.folder / 'table1.md'}):")

@@ -75,8 +75,10 @@ class _Suite:
         return sorted((row for row in every if row.key in errors), key=lambda row: errors[row.key])
 
     def name(self, row: RowResult) -> str:
-        """The title of a row; where the view is not that of the other rows, with it."""
-        return row.title if row.key.view in (None, self.scores.view) else f"{row.title} ({row.key.view})"
+        """The title of a row; with what tells it from the row that stands for its model, a view or settings."""
+        view = None if row.key.view == self.scores.view else row.key.view
+        said = ", ".join(filter(None, (view, row.key.variant)))
+        return f"{row.title} ({said})" if said else row.title
 
     def best_baseline(self, measure: Measure = RMSE) -> RowResult | None:
         """The row with the least error that is neither a rule nor of the proposed family."""

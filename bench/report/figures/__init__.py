@@ -8,11 +8,11 @@ from bench.report.figures.groups import errors_by_group
 from bench.report.figures.learning import learning_curves
 from bench.report.figures.maps import residual_maps, weight_maps
 from bench.report.figures.model import Drawings, Figure, save
-from bench.report.figures.stored import Context, shown_rows
+from bench.report.figures.stored import Context
 from bench.report.figures.training import training_curves
 from bench.report.figures.weights import weight_courses
 from bench.report.results.flux.tower_reader import towers_of
-from bench.report.results.rows import rows
+from bench.report.results.rows import rows, standing_rows
 from bench.report.results.selection import Selection
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.store.dataset_record import DatasetRecord
@@ -49,7 +49,7 @@ def figures(selection: Selection, reader: StatisticsReader, dataset: DatasetReco
     if selection.jobs[0].suite not in SUITES:
         return Drawings()
     done = tuple(row for row in rows(selection) if row.records)
-    context = Context(selection, reader, dataset, done, shown_rows(done))
+    context = Context(selection, reader, dataset, done, tuple(standing_rows(done).values()))
     drawings = Drawings()
     for family in _FAMILIES:
         drawings += family(context)

@@ -39,7 +39,7 @@ class Context:
         reader: reads their files.
         dataset: the store's record of the data set, or None where there is none.
         rows: all rows of the selection's table that have results.
-        shown: of each runner the row with the usual view and the most training cells.
+        shown: of each runner the row that stands for it (`bench.report.results.rows.standing_rows`).
     """
 
     selection: Selection
@@ -103,18 +103,6 @@ def _untrained(row: RowResult) -> bool:
 def job_ids(shown: Sequence[RowResult]) -> tuple[str, ...]:
     """Ids of all jobs of some rows."""
     return tuple(record.job_id for row in shown for record in row.records)
-
-
-def shown_rows(found: Sequence[RowResult]) -> tuple[RowResult, ...]:
-    """Of each runner with results, the row with the commonest view and the most training cells."""
-    views = [row.key.view for row in found if row.key.view]
-    commonest = max(sorted(set(views)), key=views.count) if views else None
-    best: dict[str, RowResult] = {}
-    for row in found:
-        kept = best.get(row.key.runner)
-        if row.records and (kept is None or _rank(row, commonest) > _rank(kept, commonest)):
-            best[row.key.runner] = row
-    return tuple(best.values())
 
 
 def representatives(context: Context) -> tuple[RowResult, ...]:
@@ -210,7 +198,3 @@ def _seeds(found: Sequence[RowResult]) -> str:
 def _sizes(found: Sequence[RowResult]) -> str:
     sizes = [f"{row.key.train_cells:,}" for row in found if row.key.train_cells is not None]
     return f" ({', '.join(sizes)} training cells)" if sizes else ""
-
-
-def _rank(row: RowResult, commonest: str | None) -> tuple[bool, int]:
-    return row.key.view in (commonest, None), row.key.train_cells or 0

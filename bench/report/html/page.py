@@ -32,7 +32,6 @@ from bench.report.results.selection import Selection
 from bench.report.results.split_audit import SplitAuditor
 from bench.report.table import Table
 from bench.report.tables.numbered import TABLE1_DENOMINATOR, TABLE2_DENOMINATOR
-from bench.runners import registry
 from bench.store.store import Store
 from bench.suites import again
 from bench.suites.profiles import SMOKE
@@ -339,9 +338,12 @@ def _ratio_note(table: Table) -> list[Child]:
     runner = _DENOMINATORS.get(table.name)
     if runner is None or not any(key.startswith("ratio") for row in table.rows for key in row.values):
         return []
-    entry = registry.get(runner)
-    jobs = [link(f"cell-{job_id}", job_id[:6]) for row in table.rows if row.runner == runner for job_id in row.jobs]
-    return [join([f"Ratios divide by {entry.title}, jobs ", join(jobs, ", "), "."])]
+    below = [row for row in table.rows if row.runner == runner and row.jobs]
+    named = [
+        join([f"{row.label}, jobs ", join([link(f"cell-{job_id}", job_id[:6]) for job_id in row.jobs], ", ")])
+        for row in below
+    ]
+    return [join(["Ratios divide by ", join(named, "; "), "."])]
 
 
 def _sources(result: SuiteResult) -> dict[str, str]:

@@ -8,7 +8,7 @@ from bench.arrays import Doubles
 from bench.data.views import DEFAULT_VIEW
 from bench.report.results import comparison
 from bench.report.results.comparison import Measure, interval_value, paired
-from bench.report.results.rows import RowResult, rows
+from bench.report.results.rows import RowResult, rows, standing_rows, usual_view
 from bench.report.results.selection import Selection
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Value
@@ -30,11 +30,10 @@ class Scores:
 
     def __init__(self, selection: Selection, reader: StatisticsReader, train_cells: int | None = None) -> None:
         found = [row for row in rows(selection) if row.records and row.key.train_cells == train_cells]
-        views = {row.key.view for row in found if row.key.view}
-        self.view = DEFAULT_VIEW if DEFAULT_VIEW in views or not views else min(views)
+        self.view = usual_view(found) or DEFAULT_VIEW
         self._reader = reader
         self.of_all_views = tuple(found)
-        self._rows = {row.key.runner: row for row in found if row.key.view in (None, self.view)}
+        self._rows = standing_rows(row for row in found if row.key.view in (None, self.view))
 
     @property
     def rows(self) -> list[RowResult]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.data.views import DEFAULT_VIEW
 from bench.report.results.selection import RowKey, Selection
 from bench.report.table import UNTRAINED
 from bench.runners import registry
@@ -84,6 +85,31 @@ def rows(selection: Selection) -> list[RowResult]:
         step_means = row is not None and row.step_means
         found.append(RowResult(key, title, family, step_means, len(jobs), tuple(done), tuple(problems)))
     return found
+
+
+def usual_view(found: Iterable[RowResult]) -> str | None:
+    """The view of the rows that stand for their models where several were run: `DEFAULT_VIEW` if it is among them."""
+    views = {row.key.view for row in found if row.key.view}
+    return DEFAULT_VIEW if DEFAULT_VIEW in views else min(views, default=None)
+
+
+def standing_rows(found: Iterable[RowResult]) -> dict[str, RowResult]:
+    """Runner → the row with results that stands for it where it has several.
+
+    It is of the usual view, as registered rather than changed by ``--set``, and of the most training cells.
+    """
+    with_results = [row for row in found if row.records]
+    view = usual_view(with_results)
+
+    def rank(row: RowResult) -> tuple[bool, bool, int]:
+        return row.key.view in (view, None), row.key.variant is None, row.key.train_cells or 0
+
+    standing: dict[str, RowResult] = {}
+    for row in with_results:
+        kept = standing.get(row.key.runner)
+        if kept is None or rank(row) > rank(kept):
+            standing[row.key.runner] = row
+    return standing
 
 
 def _whole_repetitions(runner: str, done: Sequence[Record], folds: set[int]) -> tuple[list[Record], list[str]]:

@@ -9,7 +9,7 @@ from bench.report import published
 from bench.report.results import extrapolation, few_blocks
 from bench.report.results.comparison import Measure, interval_value, mark_ties, number, ratio
 from bench.report.results.data_words import DataWords, suite_title, words_of
-from bench.report.results.rows import RowResult, rows
+from bench.report.results.rows import RowResult, rows, standing_rows, usual_view
 from bench.report.results.selection import Selection
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value
@@ -63,7 +63,7 @@ def table1(selection: Selection, reader: StatisticsReader, weighting: str = "pla
     measures = {name: Measure(name) for name in ("rmse", "r2", "mae")}
     table_rows = mark_ties(table_rows, found, columns, measures, reader, weighting)
     title = f"Comparison of methods{words.table(1)}: {words.measured('RMSE', 'MAE', 'bias')}"
-    caption = _circumstances(selection, reader, found, weighting, words)
+    caption = _circumstances(selection, reader, found, weighting, words) + _which_denominators(found)
     return Table("table1", title, caption, "Method", columns, _in_family_order(table_rows), _problems(found))
 
 
@@ -196,14 +196,23 @@ def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict
 
 
 def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> RowResult | None:
-    """The row that a row's ratio is taken to: that of its view, or the only one of its sample size."""
-    candidates = [
-        other
-        for other in found
-        if other.key.runner == runner and other.records and other.key.train_cells == row.key.train_cells
-    ]
+    """The row that a row's ratio is taken to: of its sample size and its view, as registered.
+
+    A row with inputs of its own has no view, and some row's view may lack the other model: the model's row of the usual
+    view stands there.
+    """
+    candidates = [other for other in found if other.key.train_cells == row.key.train_cells]
     alike = [other for other in candidates if other.key.view == row.key.view]
-    return next(iter(alike or (candidates if len(candidates) == 1 else [])), None)
+    return standing_rows(alike).get(runner) or standing_rows(candidates).get(runner)
+
+
+def _which_denominators(found: Sequence[RowResult]) -> str:
+    """Which row the ratios of Table 1 divide by, where the model has several."""
+    title = registry.get(TABLE1_DENOMINATOR).title
+    below = [row for row in found if row.key.runner == TABLE1_DENOMINATOR and row.records]
+    if len({row.key.view for row in below}) < 2:
+        return ""
+    return f" ÷ {title}: of a row's own view; of rows without a view, of view {usual_view(below)}."
 
 
 def _explained(reader: StatisticsReader, row: RowResult, week: int, values: dict[str, Value]) -> dict[str, Value]:

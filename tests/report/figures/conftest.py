@@ -12,8 +12,8 @@ import pytest
 from bench.data.cube import Cube
 from bench.data.splits import fewshot_parameters, full_parameters, make_split
 from bench.report.figures import Drawings, Figure, figures
-from bench.report.figures.stored import Context, shown_rows
-from bench.report.results.rows import rows
+from bench.report.figures.stored import Context
+from bench.report.results.rows import rows, standing_rows
 from bench.report.results.selection import select
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.runners.history import Epoch, history_table
@@ -116,7 +116,7 @@ def context_of(store: Store, suite: str) -> Context:
     selection, reader = select(store, suite), StatisticsReader(store)
     done = tuple(row for row in rows(selection) if row.records)
     dataset = read_dataset_record(store, selection.jobs[0].dataset_fingerprint)
-    return Context(selection, reader, dataset, done, shown_rows(done))
+    return Context(selection, reader, dataset, done, tuple(standing_rows(done).values()))
 
 
 def drawings_of(store: Store, suite: str) -> Drawings:

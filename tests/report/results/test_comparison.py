@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.data.splits import fewshot_parameters
 from bench.errors import BenchError
+from bench.report.paper.scores import Scores
 from bench.report.results import comparison, few_blocks
 from bench.report.results.comparison import (
     Measure,
@@ -22,7 +24,7 @@ from bench.report.results.comparison import (
     ratio,
 )
 from bench.report.results.differences import differences
-from bench.report.results.rows import RowResult, rows
+from bench.report.results.rows import RowResult, rows, standing_rows
 from bench.report.results.selection import select
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.report.table import Column, Row, Table, Value, best_values, is_best
@@ -230,3 +232,54 @@ def test_a_region_of_few_blocks_has_no_intervals_and_says_so_once(
 
 def test_a_region_of_many_blocks_says_nothing_of_them(full: Store) -> None:
     assert "No intervals" not in table1(select(full, "full"), StatisticsReader(full)).caption
+
+
+@pytest.mark.parametrize("views", [("located", "window"), ("window", "located"), ("point", "window")])
+def test_ratios_divide_by_the_row_of_the_same_view_and_rows_without_a_view_by_the_usual_one(
+    tmp_path: Path, views: tuple[str, str]
+) -> None:
+    store, cube = Store(tmp_path / "runs", create=True), make_cube()
+    noise = {"located": 1.0, "window": 2.0, "point": 0.8}
+    jobs = {
+        **{("lightgbm_large", view): make_job(runner="lightgbm_large", view=view) for view in views},
+        **{("catboost", view): make_job(runner="catboost", view=view) for view in views},
+        ("dual_branch_plus", None): make_job(runner="dual_branch_plus", view=None),
+    }
+    add_manifest(store, "2026-01-01T00:00:00Z", list(jobs.values()))
+    for (name, view), job in jobs.items():
+        store_job(store, job, cube, (noise[view] if view else 0.5) * (0.9 if name == "catboost" else 1.0))
+    table = table1(select(store, "full"), StatisticsReader(store))
+    usual = "located" if "located" in views else "point"
+    scored = [row for row in table.rows if row.jobs]
+    errors = {row.name: row.values["rmse"].value for row in scored}
+    for row in scored:
+        view = row.name.partition(" (")[2].rstrip(")") or usual
+        below = errors[f"lightgbm_large ({view})"]
+        assert row.values["ratio"].value == pytest.approx(row.values["rmse"].value / below)
+    assert f"of rows without a view, of view {usual}" in table.caption
+    scores = Scores(select(store, "full"), StatisticsReader(store))
+    against = scores.ratio("dual_branch_plus", "lightgbm_large", Measure("rmse"))
+    assert against is not None
+    assert against.value == pytest.approx(row_of(table, "Dual-branch plus").values["ratio"].value)
+
+
+def test_a_row_changed_by_settings_stands_for_its_model_nowhere(tmp_path: Path) -> None:
+    store, cube = Store(tmp_path / "runs", create=True), make_cube()
+    plain = make_job(runner="lightgbm_large", view="located")
+    settings = [{"leaves": number} for number in (1, 2)]
+    changed = [make_job(runner="lightgbm_large", view="located", parameters=own, override=own) for own in settings]
+    own = make_job(runner="dual_branch_plus", view=None)
+    jobs = [changed[0], plain, changed[1], own]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    for job, noise in zip(jobs, (0.7, 1.0, 3.0, 0.5), strict=True):
+        store_job(store, job, cube, noise)
+    selection, reader = select(store, "full"), StatisticsReader(store)
+    table, scores = table1(selection, reader), Scores(selection, reader)
+    below = row_of(table, "LightGBM Large").values["rmse"].value
+    for row in table.rows:
+        if row.jobs:
+            assert row.values["ratio"].value == pytest.approx(row.values["rmse"].value / below)
+    standing = scores.row("lightgbm_large")
+    assert standing is not None and standing.key.variant is None
+    assert standing_rows(rows(selection))["lightgbm_large"] == standing
+    assert "of rows without a view" not in table.caption
