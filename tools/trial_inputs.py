@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, unknown
+
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 def settings_given(assignments: list[str]) -> dict[str, Any]:
@@ -115,7 +119,9 @@ def append(path: Path, columns: Sequence[str], record: Mapping[str, object]) -> 
 
 @contextlib.contextmanager
 def one_sentence() -> Iterator[None]:
-    """What is wrong with the settings or the data ends the program with its sentence, and without a trace.
+    """What is wrong with the settings or the data ends the program with its sentence, without a trace and with code 2.
+
+    A ``ValueError`` from inside a library is a fault of the code, whose trace is needed: it goes on as it is.
 
     Raises:
         SystemExit: `models/` or the data refused something.
@@ -123,4 +129,13 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except (BenchError, ValueError, FloatingPointError) as error:
-        raise SystemExit(f"Error: {error}") from error
+        if not isinstance(error, BenchError) and not _raised_by_us(error):
+            raise
+        print(f"Error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def _raised_by_us(error: BaseException) -> bool:
+    """Whether the line that raised an error is one of this project."""
+    innermost = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return any(innermost.is_relative_to(_ROOT / folder) for folder in ("bench", "models", "tools"))

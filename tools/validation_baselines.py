@@ -2,6 +2,8 @@
 
     python -m tools.validation_baselines gnnwr --option ridge=0.1 --option hidden=[32]
     python -m tools.validation_baselines resnet --training learning_rate=0.01 --training epochs=4 --rows 20000
+    python -m tools.validation_baselines realmlp --option n_epochs=256
+    python -m tools.validation_baselines realmlp --split new_year --dataset simulated:cells=400,years=4,seed=11
 
 No sample of the test year is read. The cuts are those of `tools/validation.py`.
 
@@ -10,8 +12,10 @@ No sample of the test year is read. The cuts are those of `tools/validation.py`.
   fitted step's model: a stand-in for another year's weather. `gtnnwr` is fitted on all steps, so it has no neighbours.
 - PyTorch Frame's models: all cells; `rmse_unseen` is the error in held-out blocks of cells, `rmse_seen` at held-out
   steps of other cells. ``--rows`` bounds the rows that are learnt from, a seeded sample.
+- AutoGluon's models, by their rows' runner itself: the same, or with ``--split new_year`` a new year at seen and at
+  other cells. ``--option`` is a hyperparameter.
 
-What is not given is as registered (for PyTorch Frame's models: in the `laptop` profile). Every run appends a line to
+What is not given is as registered (of other than spatial models: in the `laptop` profile). Every run appends a line to
 ``tables/reference/validation/baselines_<dataset>.csv``.
 """
 
@@ -20,7 +24,9 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,10 +35,11 @@ import numpy.typing as npt
 from bench.arrays import Doubles
 from bench.errors import BenchError
 from tools.trial_inputs import append, one_sentence, require_columns, settings_given, table_of
-from tools.validation import FOLDER, cut_blocks
+from tools.validation import FOLDER, cut_blocks, cut_cube
 
 SPATIAL = ("gnnwr", "gtnnwr")
 FRAME = ("tabnet", "excelformer", "resnet", "fttransformer")
+AUTOGLUON = ("realmlp", "tabm", "nn_torch", "fastai", "lightgbm", "catboost", "xgboost")
 WEEKS = (10, 20, 30)
 COLUMNS = (
     "model",
@@ -48,24 +55,32 @@ COLUMNS = (
     "rmse_neighbours",
     "seconds",
     "torch",
+    "split",
 )
 
 
 def main() -> None:
     """Trains once and appends one line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", choices=(*SPATIAL, *FRAME))
+    parser.add_argument("model", choices=(*SPATIAL, *FRAME, *AUTOGLUON))
     parser.add_argument("--dataset", default="northchina")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=JSON", help="of the model")
     parser.add_argument("--training", action="append", default=[], metavar="NAME=JSON", help="of the training")
     parser.add_argument("--steps", default=",".join(map(str, WEEKS)), help="8-day steps that gnnwr is fitted at")
-    parser.add_argument("--rows", type=int, default=20_000, help="that PyTorch Frame's models learn from at most")
+    parser.add_argument("--rows", type=int, default=20_000, help="that other than spatial models learn from at most")
+    parser.add_argument("--split", choices=("blocks", "new_year"), default="blocks", help="new_year: AutoGluon's only")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     with one_sentence():
         if arguments.threads < 1 or arguments.seed < 0:
             raise BenchError("--threads must be at least 1, and --seed must not be negative.")
+        if arguments.rows < 1:
+            raise BenchError("--rows must be at least 1.")
+        if arguments.split != "blocks" and arguments.model not in AUTOGLUON:
+            raise BenchError(f"--split {arguments.split} is for {', '.join(AUTOGLUON)}; leave it out.")
+        if arguments.training and arguments.model in AUTOGLUON:
+            raise BenchError("--training is for PyTorch Frame's models; give a hyperparameter as --option.")
         path = table_of(FOLDER, arguments.dataset, "baselines_")
         require_columns(path, COLUMNS)
         record = _trial(arguments)
@@ -80,6 +95,7 @@ def _trial(arguments: argparse.Namespace) -> dict[str, object]:
     torch.set_num_threads(arguments.threads)
     options, training = settings_given(arguments.option), settings_given(arguments.training)
     record: dict[str, object] = dict.fromkeys(COLUMNS)
+    split = "cells" if arguments.model in SPATIAL else arguments.split
     record |= {
         "model": arguments.model,
         "dataset": arguments.dataset,
@@ -87,13 +103,24 @@ def _trial(arguments: argparse.Namespace) -> dict[str, object]:
         "training": json.dumps(training, sort_keys=True),
         "seed": arguments.seed,
         "torch": importlib.metadata.version("torch"),
+        "split": split,
     }
     started = time.process_time()
     if arguments.model in SPATIAL:
         steps = [int(step) for step in arguments.steps.split(",")]
         record |= spatial(arguments.model, arguments.dataset, steps, options | training, arguments.seed)
-    else:
+    elif arguments.model in FRAME:
         record |= frame(arguments.model, arguments.dataset, arguments.rows, options, training, arguments.seed)
+    else:
+        record |= tabular(
+            arguments.model,
+            arguments.dataset,
+            arguments.split,
+            arguments.rows,
+            options,
+            arguments.seed,
+            arguments.threads,
+        )
     return record | {"seconds": round(time.process_time() - started)}
 
 
@@ -185,6 +212,52 @@ def frame(
     parts = {"rmse_train": learnt, "rmse_seen": np.flatnonzero(seen), "rmse_unseen": np.flatnonzero(unseen)}
     found = {name: _rmse([estimator.predict(table.values[own]) - target[own]]) for name, own in parts.items()}
     return {"rows": len(learnt), **found}
+
+
+def tabular(
+    model: str, dataset: str, split: str, rows: int, options: dict[str, object], seed: int, threads: int
+) -> dict[str, object]:
+    """Errors of one of AutoGluon's models at samples held out of the training years, fitted as the suites fit it.
+
+    Args:
+        model: its name.
+        dataset: as in ``bench run --dataset``.
+        split: ``blocks`` or ``new_year``, as in `tools.validation.cut_cube`.
+        rows: to learn from at most.
+        options: hyperparameters, where they differ from the laptop profile's.
+        seed: of the training.
+        threads: numeric threads.
+    """
+    from bench.data.datasets import open_dataset
+    from bench.data.parts import Part, Split
+    from bench.data.views import DEFAULT_VIEW
+    from bench.execution.inprocess import build_runner
+    from bench.runners import registry
+    from bench.runners.entry import TRAINING_ROWS
+    from bench.suites.settings import with_settings
+
+    settings = {TRAINING_ROWS: rows, **{f"hyperparameters.{name}": value for name, value in options.items()}}
+    parameters = with_settings(registry.get(model).parameters_for("laptop"), settings, model)
+    cube = open_dataset(dataset).cube
+    cut = cut_cube(cube, dataset, split, None)
+    whole = np.arange(cube.n_cells), np.arange(cube.n_times)
+    fit, seen, unseen = (Part(*whole, mask) for mask in (cut.fit, cut.seen, cut.unseen))
+    with tempfile.TemporaryDirectory() as scratch:
+        runner = build_runner(
+            model,
+            cube,
+            Split(fit, unseen, fit, {}),
+            view=DEFAULT_VIEW,
+            seed=seed,
+            threads=threads,
+            parameters=parameters,
+            scratch=Path(scratch),
+        )
+        runner.fit()
+        found: dict[str, object] = {"rows": min(rows, len(fit))}
+        for name, part in (("rmse_train", fit), ("rmse_seen", seen), ("rmse_unseen", unseen)):
+            found[name] = _rmse([part.select(runner.predict(part)) - part.select(cube.target)])
+    return found
 
 
 def _design(cube: Any, cells: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> Doubles:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.errors import BenchError
+from models.dual_branch.options import DualBranchOptions
 from tools import trial_inputs
 
 COLUMNS = ("model", "seed", "rmse_seen")
@@ -37,3 +39,13 @@ def test_an_error_that_is_no_number_is_not_recorded(tmp_path: Path) -> None:
 
 def test_tables_are_named_by_their_data(tmp_path: Path) -> None:
     assert trial_inputs.table_of(tmp_path, "simulated:seed=11", "baselines_") == tmp_path / "baselines_simulated.csv"
+
+
+def test_what_a_library_raises_keeps_its_trace_and_what_this_project_refuses_ends_with_code_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended, trial_inputs.one_sentence():
+        DualBranchOptions(n_nodes=0)
+    assert ended.value.code == 2 and capsys.readouterr().err.startswith("Error: DualBranchOptions.n_nodes must be")
+    with pytest.raises(ValueError, match="could not be broadcast"), trial_inputs.one_sentence():
+        np.add(np.zeros(2), np.zeros(3))
