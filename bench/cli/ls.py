@@ -78,7 +78,7 @@ def _jobs(store_path: Path | None) -> Rows:
             "dataset": record.job.dataset,
             "job": record.job.label,
             "profile": record.job.profile,
-            "status": record.status,
+            "status": record.ended,
             "test_rmse": record.metrics.get("test", {}).get("rmse"),
             "reason": record.reason,
         }

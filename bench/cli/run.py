@@ -58,6 +58,7 @@ def command(quiet: bool, **given: Any) -> int:
     from bench.execution.request import RunOptions
     from bench.execution.running import run
     from bench.execution.schedule import Interrupted
+    from bench.store.records import INTERRUPTED
 
     def progress(n_jobs: int) -> RunProgress:
         return PlainProgress(n_jobs, stream=io.StringIO()) if quiet else for_terminal(n_jobs)
@@ -72,9 +73,13 @@ def command(quiet: bool, **given: Any) -> int:
         click.echo(f"Stopped by {stop}; finished jobs are stored. Run the same command to resume.", err=True)
         return 130
     click.echo(str(result))
+    killed = result.summary.counts.get(INTERRUPTED, 0)
+    if killed:
+        were = "was" if killed == 1 else "were"
+        click.echo(f"{counted(killed, 'job')} {were} killed from outside; run the same command to repeat what is left.")
     if result.summary.left:
         failed, them = counted(result.summary.left, "job"), "it" if result.summary.left == 1 else "them"
         click.echo(f"{failed} failed in an earlier run and left so; repeat {them} with --retry failed.")
-    elif result.failures:
+    elif result.failures > killed:
         click.echo("See why with `bench ls jobs` and `bench info JOB`; repeat them with --retry failed.")
     return 1 if result.failures else 0

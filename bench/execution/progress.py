@@ -77,7 +77,7 @@ class RunProgress(Protocol):
 def describe(record: Record) -> str:
     """One line about an ended job."""
     if record.status != "done":
-        return f"{record.job.label}: {record.status} - {one_line(record.reason or 'no reason was recorded')}"
+        return f"{record.job.label}: {record.ended} - {one_line(record.reason or 'no reason was recorded')}"
     test = record.metrics.get("test", {})
     parts = [
         f"{name} {test[key]:.3f}" for key, name in (("rmse", "test RMSE"), ("r2", "R²")) if test.get(key) is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -51,12 +52,13 @@ class Summary:
     """How many jobs ended how.
 
     Attributes:
-        counts: status → number, of the jobs that this run dealt with.
+        counts: status → number, of the jobs that this run dealt with; those that were killed from outside, which
+            the next run repeats unasked, count as ``interrupted``.
         already_done: jobs that were done before.
         left: jobs whose earlier failure was left as it is (no `--retry`).
     """
 
-    counts: dict[Status, int]
+    counts: dict[str, int]
     already_done: int
     left: int
 
@@ -99,7 +101,7 @@ def run_jobs(
     waiting = to_run(planned, retry)
     already_done = sum(item.state == "done" for item in planned)
     left = len(planned) - already_done - len(waiting)
-    counts: dict[Status, int] = {}
+    counts: Counter[str] = Counter()
     running: list[_Running] = []
     store.clean_work()
     expected = {item.job.id: item.estimate.seconds for item in waiting if item.state not in REFUSED}
@@ -109,7 +111,7 @@ def run_jobs(
         store.publish(process.work, record, log=process.log(), artefacts="scratch" if keep_artefacts else None)
         if record.status == "done":
             store.remove_checkpoint(record.job_id)
-        counts[record.status] = counts.get(record.status, 0) + 1
+        counts[record.ended] += 1
         progress.finished(record)
 
     stop = _StopRequest()
@@ -130,7 +132,7 @@ def run_jobs(
                         continue
                     started = _start(item, store, executor, limits, lock, progress)
                     if isinstance(started, Record):
-                        counts[started.status] = counts.get(started.status, 0) + 1
+                        counts[started.ended] += 1
                     else:
                         running.append(started)
                 for job in list(running):
@@ -153,7 +155,7 @@ def run_jobs(
                 remove_tree(job.process.work)
                 job.lock.release()
             progress.close()
-    return Summary(counts, already_done, left)
+    return Summary(dict(counts), already_done, left)
 
 
 def next_place(waiting: Sequence[PlannedJob], executor: Executor, limits: Limits) -> int | None:

@@ -13,6 +13,8 @@ from bench.system.text import one_line
 
 SCHEMA_VERSION = 1
 Status = Literal["done", "failed", "timeout", "oom", "skipped"]
+INTERRUPTED = "interrupted"
+"""How a job ended that was killed from outside, not by a limit: the next run repeats it unasked."""
 Line = Annotated[str, AfterValidator(one_line)]
 """Text for people: whoever wrote it, no output has to clean it again."""
 Seconds = Annotated[float, Field(ge=0, le=1e10)]
@@ -89,6 +91,11 @@ class Record(BaseModel):
         if any(not re.fullmatch(r"[a-z]\w*\.parquet", name, re.ASCII) for name in files):
             raise ValueError("a file beside a record has another name than name.parquet")
         return files
+
+    @property
+    def ended(self) -> str:
+        """The status, or `INTERRUPTED`, whose status is ``failed``."""
+        return INTERRUPTED if self.interrupted else self.status
 
 
 class RowTitle(BaseModel):

@@ -145,6 +145,17 @@ def test_every_deed_ends_as_a_status_of_its_own(scene: Scene) -> None:
         assert shown.returncode == 0 and "\x1b" not in shown.stdout, shown.stderr
 
 
+def test_a_job_killed_from_outside_is_counted_as_such_and_no_retry_is_advised(scene: Scene) -> None:
+    for _ in range(2):
+        out = scene.run("kills_its_guard", "noise_a")
+        assert "#0: interrupted - " in out and "1 interrupted" in out and "failed" not in out
+        assert "1 job was killed from outside; run the same command" in out and "--retry" not in out
+    listed = json.loads(scene.bench("ls", "jobs", "--json", plugins=PLUGINS).stdout)
+    assert {row["status"] for row in listed} == {"interrupted", "done"}
+    out = scene.run("kills_its_guard", "abort")
+    assert "1 failed" in out and "1 interrupted" in out and "repeat them with --retry failed" in out
+
+
 @pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_memory_counts_wherever_it_is_held(scene: Scene) -> None:
