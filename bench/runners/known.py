@@ -10,6 +10,9 @@ from typing import Any
 from bench.errors import BenchError
 from bench.runners.entry import RunnerEntry
 
+_MOST_LISTED = 30
+"""Names in a message: LightGBM has three hundred."""
+_NAMES_THE_MODEL = ("model", "options.model", "estimator")
 Known = Mapping[str, Collection[str] | None]
 """Name of a parameter → names of what it may hold; None where that is free."""
 _OWN = "bench.runners."
@@ -70,10 +73,11 @@ def refuse_unknown(runner: str, set_: Mapping[str, Any], known: Known, own: Mapp
                 f"as {runner}.{name}.KEY=VALUE."
             )
     refuse_words_for_numbers(runner, set_, own)
+    _refuse_another_model(runner, set_, own)
     for dotted in _leaves(set_):
         name, dot, within = dotted.partition(".")
         inner = known.get(name)
-        if name in known and (inner is None or not dot or within.partition(".")[0] in inner):
+        if name in known and (inner is None or not dot or within in inner or within.partition(".")[0] in inner):
             continue
         every = list(_names(known))
         if not every:
@@ -81,7 +85,8 @@ def refuse_unknown(runner: str, set_: Mapping[str, Any], known: Known, own: Mapp
         free = [name for name, inner in known.items() if inner is None and isinstance(own.get(name), Mapping)]
         near = _nearest(dotted, every) or [f"{name}.{dotted}" for name in free if not dot]
         listed = _of_group(dotted, every) or every
-        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {', '.join(listed)}."
+        names = ", ".join(listed) if len(listed) <= _MOST_LISTED else f"{len(listed)} others, see its library's"
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {names}."
         raise BenchError(f"--set {runner}.{dotted}: runner {runner!r} knows no parameter {dotted!r}; {hint}")
 
 
@@ -131,6 +136,17 @@ def refuse_words_for_numbers(runner: str, set_: Mapping[str, Any], own: Mapping[
             kind = "true or false" if isinstance(registered, bool) else "a number"
             shown = str(registered).lower() if isinstance(registered, bool) else registered
             raise BenchError(f"--set {runner}.{dotted}: it is {kind} ({shown} as registered) and cannot be {value!r}.")
+
+
+def _refuse_another_model(runner: str, set_: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Raises where a setting puts another model under a row's name."""
+    for dotted in _leaves(set_):
+        registered = _within(own, dotted)
+        if dotted in _NAMES_THE_MODEL and registered is not None and _held(set_, dotted) != registered:
+            raise BenchError(
+                f"--set {runner}.{dotted}: row {runner!r} is of {registered}; run the row of another model (`bench ls "
+                "runners`), or register one of your own."
+            )
 
 
 def _held(set_: Mapping[str, Any], dotted: str) -> Any:

@@ -56,7 +56,8 @@ def test_nested_settings_change_a_copy() -> None:
     ("word", "said"),
     [
         ("lightgbm.num_leaves=64", "did you mean 'hyperparameters.num_leaves'"),
-        ("lightgbm.hyperparameter.num_leaves=64", "did you mean 'hyperparameters'"),
+        ("lightgbm.hyperparameter.num_leaves=64", "did you mean 'hyperparameters.num_leaves'"),
+        ("realmlp.hyperparameter.n_epochs=64", "did you mean 'hyperparameters'"),
         ("lightgbm.holdout=blocks", "did you mean 'hold_out'"),
         ("lightgbm_shap.explained_sample=9", "did you mean 'explained_samples'"),
         ("autogluon_best.minute=1", "did you mean 'minutes'"),
@@ -117,6 +118,12 @@ def test_a_word_in_the_place_of_a_number_is_refused(word: str, said: str) -> Non
         ("xgboost.hyperparameters.n_estimator=3", "n_estimators"),
         ('lightgbm.hyperparameters={"num_boost_rond": 3}', "num_boost_round"),
         ("lightgbm_large.hyperparameters.Num_Leaves=3", "num_leaves"),
+        ("lightgbm.hyperparameters.learing_rate=3", "learning_rate"),
+        ("xgboost.hyperparameters.max_dept=3", "max_depth"),
+        ("catboost.hyperparameters.l2_leaf_regg=3", "l2_leaf_reg"),
+        ("nn_torch.hyperparameters.dropout=3", "dropout_prob"),
+        ("fastai.hyperparameters.early.stoping.patience=3", "early.stopping.patience"),
+        ("lightgbm_blocks.hyperparameters.lambda_2=3", "lambda_l2"),
     ],
 )
 @pytest.mark.parametrize("profile", ["smoke", "laptop"])
@@ -132,6 +139,40 @@ def test_other_hyperparameters_are_left_to_their_library() -> None:
     for name in names:
         require_known([f"lightgbm_large.hyperparameters.{name}=3"], "laptop")
     require_known(["tabm.hyperparameters.n_blocks=3", "tabm.hyperparameters.n_epochs=3"], "laptop")
+    require_known(["xgboost.hyperparameters.eta=0.1", "xgboost.hyperparameters.max_leaves=3"], "laptop")
+    require_known(['fastai.hyperparameters={"early.stopping.patience": 3, "lr": 0.1}'], "laptop")
+    require_known(["catboost.hyperparameters.depth=4", "catboost.hyperparameters.ag_args_fit.max_rows=4"], "laptop")
+
+
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        ("lightgbm.hyperparameters.foo=3", "it knows 3[0-9]{2} others, see its library's"),
+        ("tabm.hyperparameters.zzz=3", "it knows hyperparameters.allow_amp, "),
+        ("fastai.hyperparameters.foo=3", "it knows hyperparameters"),
+        ("xgboost.hyperparameters.quux=3", "others, see its library's"),
+        ("nn_torch.hyperparameters.zzz=3", "it knows "),
+    ],
+)
+def test_a_hyperparameter_unlike_any_that_its_library_reads_is_refused(word: str, known: str) -> None:
+    with pytest.raises(BenchError, match=f"knows no parameter 'hyperparameters.*{known}"):
+        require_known([word], "laptop")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "realmlp.model=GBM",
+        "resnet.options.model=tabnet",
+        'excelformer.options={"model": "tabnet"}',
+        "knn_standardised.estimator=sklearn.linear_model.Ridge",
+        "lightgbm.model=[1]",
+    ],
+)
+def test_a_row_is_of_one_model(word: str) -> None:
+    with pytest.raises(BenchError, match="run the row of another model"):
+        require_known([word], "laptop")
+    require_known(["lightgbm.model=GBM"], "laptop")
 
 
 @pytest.mark.parametrize("value", ["block", "true", "3"])
@@ -183,7 +224,8 @@ def test_a_setting_that_changes_no_job_is_refused() -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        "lightgbm.hyperparameters.anything=1",
+        "realmlp.hyperparameters.anything=1",
+        "lightgbm.hyperparameters.num_leaf=1",
         "lightgbm.hold_out=blocks",
         "resnet.training.epochs=3",
         "resnet.training={}",
@@ -196,11 +238,6 @@ def test_a_setting_that_changes_no_job_is_refused() -> None:
 )
 def test_what_a_runner_knows_is_taken(word: str) -> None:
     require_known([word], "laptop")
-
-
-def test_parameters_of_a_class_are_those_of_the_class_that_is_set() -> None:
-    with pytest.raises(BenchError, match="knows no parameter 'n_jobs'"):
-        require_known(["knn_standardised.estimator=sklearn.linear_model.Ridge", "knn_standardised.n_jobs=3"], "smoke")
 
 
 @pytest.mark.parametrize("entry", registry.entries().values(), ids=registry.entries())
