@@ -6,6 +6,8 @@ them one by one, and XGBoost's own beside those of its scikit-learn class are li
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping
 
@@ -114,6 +116,7 @@ def refuse_without_effect(key: str, held: Mapping[str, object]) -> None:
         if name in (*_SEEDS, *_THREADS):
             given = "the repetition gives the seed" if name in _SEEDS else "the run gives every job its threads"
             raise BenchError(f"hyperparameters.{name} would have no effect, since {given}; leave it out.")
+    _refuse_unread_by_autogluon(key, held)
     if key not in _SET_BY_AUTOGLUON:
         return
     present = {*held, *_SET_BY_AUTOGLUON[key]}
@@ -124,6 +127,35 @@ def refuse_without_effect(key: str, held: Mapping[str, object]) -> None:
                 f"hyperparameters.{names[1]} is another name of {names[0]}, which is set already, and one of the two "
                 f"would have no effect; set hyperparameters.{names[0]}."
             )
+
+
+def _refuse_unread_by_autogluon(key: str, held: Mapping[str, object]) -> None:
+    """Raises where AutoGluon would take a name out of the hyperparameters and then read it nowhere."""
+    if "ag" in held:
+        raise BenchError(
+            "hyperparameters.ag is read by no model; set one of its names, as hyperparameters.ag.early_stop."
+        )
+    of_fit = held.get("ag_args_fit")
+    given = [name for name in held if name.startswith("ag.")]
+    given += [f"ag_args_fit.{name}" for name in of_fit] if isinstance(of_fit, Mapping) else []
+    if not given:
+        return
+    from autogluon.core.models.abstract._auxiliary_params import AuxiliaryParams  # there is no public way to it
+    from autogluon.tabular.registry import ag_model_registry
+
+    model = ag_model_registry.key_to_cls(key)
+    known = {
+        "num_cpus",
+        "num_gpus",
+        *model._ag_params(model),
+        *(item.name for item in dataclasses.fields(AuxiliaryParams)),
+    }
+    for dotted in given:
+        name = dotted.removeprefix("ag_args_fit.").removeprefix("ag.")
+        if name not in known or name == "extra":
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it reads {', '.join(sorted(known - {'extra'}))}."
+            raise BenchError(f"hyperparameters.{dotted}: AutoGluon reads no {name!r} for {key}; {hint}")
 
 
 def _lightgbm_aliases() -> Mapping[str, Collection[str]]:

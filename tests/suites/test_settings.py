@@ -178,6 +178,29 @@ def test_what_a_job_gives_its_model_is_no_hyperparameter(word: str, why: str) ->
 
 
 @pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("lightgbm.hyperparameters.ag.early_stp=3", "did you mean 'early_stop'"),
+        ("realmlp.hyperparameters.ag.max_row=3", "did you mean 'max_rows'"),
+        ('catboost.hyperparameters={"ag_args_fit": {"early_stops": 3}}', "did you mean 'early_stop'"),
+        ("fastai.hyperparameters.ag.early_stop=3", "reads no 'early_stop' for FASTAI"),
+        ('lightgbm.hyperparameters={"ag": {"early_stop": 3}}', "as hyperparameters.ag.early_stop"),
+    ],
+)
+def test_what_autogluon_itself_would_not_read_is_refused(word: str, said: str) -> None:
+    with pytest.raises(BenchError, match=said):
+        require_known([word], "laptop")
+
+
+@pytest.mark.parametrize("word", ["excelformer.options={}", 'resnet.options={"channels": 8}'])
+def test_options_without_the_model_are_refused(word: str) -> None:
+    with pytest.raises(BenchError, match="leaves model out"):
+        require_known([word], "laptop")
+    require_known(['resnet.options={"model": "resnet", "channels": 8}'], "laptop")
+    require_known(['resnet.options={"channels": 8}', "resnet.options.model=resnet"], "laptop")
+
+
+@pytest.mark.parametrize(
     ("runner", "name"),
     [
         ("nn_torch", "proc.skew_threshold"),
