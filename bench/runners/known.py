@@ -158,8 +158,8 @@ def _refuse_no_model(runner: str, set_: Mapping[str, Any], own: Mapping[str, Any
         if registered is None or dotted in set_ or not isinstance(whole, Mapping) or within in whole:
             continue
         raise BenchError(
-            f"--set {runner}.{group} leaves {within} out, and row {runner!r} is of {registered}; set its {group} one by "
-            f"one, as {runner}.{group}.KEY=VALUE."
+            f"--set {runner}.{group} leaves {within} out, and row {runner!r} is of {registered}; set its {group} "
+            f"one by one, as {runner}.{group}.KEY=VALUE."
         )
 
 
