@@ -22,6 +22,7 @@ import pandas as pd
 
 from bench.data.cube import Cube
 from bench.data.datasets import open_dataset
+from bench.data.views import DEFAULT_VIEW
 from bench.errors import BenchError, unknown
 from bench.execution.planning import PlannedJob
 from bench.execution.progress import PlainProgress, for_terminal
@@ -203,7 +204,8 @@ def predictions(job: str, store: Path | str | None = None, *, suite: str = "full
     """The test predictions of a job, sample by sample.
 
     Args:
-        job: its id, or the name of a runner.
+        job: its id, or the name of a runner: the newest of its jobs, rather done, as registered and of the view
+            ``located`` than failed, changed by ``--set`` and of another view.
         store: the result store; None for ``$BENCH_STORE`` or ``./runs``.
         suite: where a runner is named: of which suite.
         repetition: where a runner is named: which repetition.
@@ -320,7 +322,13 @@ def _record(store: Store, job: str, suite: str, repetition: int) -> Record:
             f"Store {store.root} has no job of runner {job!r} in suite {suite}, repetition {repetition}; "
             "`bench ls jobs` lists what is stored."
         )
-    return max(fitting, key=lambda item: item.finished)
+    usual = DEFAULT_VIEW if any(item.job.view == DEFAULT_VIEW for item in fitting) else None
+
+    def rank(item: Record) -> tuple[bool, bool, bool, str]:
+        as_registered = item.job.variant in (None, "base")
+        return item.status == "done", as_registered, item.job.view in (usual, None), item.finished
+
+    return max(fitting, key=rank)
 
 
 def _options(options: RunOptions | str, fields: dict[str, Any]) -> RunOptions:

@@ -62,6 +62,9 @@ def test_settings_make_a_row_of_their_own(toy: dict[str, Any]) -> None:
     table = bench.results(toy["store"]).query("part == 'test' and metric == 'rmse'").set_index("variant")
     assert set(table.index) == {None, "alpha=1000000"}
     assert table.loc["alpha=1000000", "value"] > 1.05 * table[table.index.isna()]["value"].iloc[0]
+    [registered] = table[table.index.isna()]["jobs"].iloc[0]
+    named = bench.predictions("sklearn_ridge", toy["store"])
+    assert named.equals(bench.predictions(registered, toy["store"])), "the newer job is one that settings changed"
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def _datasets(folder: Path) -> list[str]:
 def measure(folder: Path, dataset: str) -> list[dict[str, object]]:
     """Lines of the result, from one run of each runner of the suite ``full``."""
     from bench.report.results.comparison import Measure, number, ratio
-    from bench.report.results.rows import rows
+    from bench.report.results.rows import rows, standing_rows
     from bench.report.results.selection import select
     from bench.report.results.statistics_reader import StatisticsReader
     from bench.scoring.interval import Interval
@@ -133,7 +133,7 @@ def measure(folder: Path, dataset: str) -> list[dict[str, object]]:
     store = Store(folder)
     selection, reader = select(store, "full", dataset), StatisticsReader(store)
     places = read_frame(dataset_folder(store, selection.jobs[0].dataset_fingerprint) / "cells.parquet")
-    fields, found = {}, {row.key.runner: row for row in rows(selection) if row.records}
+    fields, found = {}, standing_rows(rows(selection))
     for name, row in found.items():
         table = read_frame(store.file(row.records[0], "predictions.parquet"))
         squared = (table["prediction"] - table["target"]).astype(np.float64) ** 2

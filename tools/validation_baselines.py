@@ -234,8 +234,10 @@ def tabular(
     from bench.execution.inprocess import build_runner
     from bench.runners import registry
     from bench.runners.entry import TRAINING_ROWS
-    from bench.suites.settings import with_settings
+    from bench.suites.settings import require_known, with_settings
 
+    # Half of AutoGluon's models ignore a name that they do not know: the trial would be one of other hyperparameters.
+    require_known([f"{model}.hyperparameters.{name}={json.dumps(value)}" for name, value in options.items()], "laptop")
     settings = {TRAINING_ROWS: rows, **{f"hyperparameters.{name}": value for name, value in options.items()}}
     parameters = with_settings(registry.get(model).parameters_for("laptop"), settings, model)
     cube = open_dataset(dataset).cube

@@ -143,8 +143,12 @@ def in_short(report: Report) -> list[str]:
             named = (PROPOSED, REFERENCE)
             return [row for row in scored if (row.family == family if family else row.family not in named)][:1]
 
-        chosen = [*first(REFERENCE), *first(None), *(row for row in scored if row.runner == TABLE1_DENOMINATOR)]
-        chosen += [row for row in scored if row.family == PROPOSED]
+        def divides(row: Row) -> bool:
+            return "ratio" in row.values and row.values["ratio"].value == 1
+
+        below = sorted((row for row in scored if row.runner == TABLE1_DENOMINATOR), key=lambda row: not divides(row))
+        chosen = [*first(REFERENCE), *first(None), *below[:1], *(row for row in scored if row.family == PROPOSED)]
+        chosen += below[1:]  # other views and settings, as far as there is room
         rows = list({row.name: row for row in chosen}.values())[: BRIEF_LINES - len(lines) - 2]
         lines.append(f"Table 1 in short, test RMSE (all {len(scored)} rows: {report.folder / 'table1.md'}):")
         lines += [f"  {row.shown_label:<32} {plain_value(row.values['rmse'], rmse, table)}" for row in rows]

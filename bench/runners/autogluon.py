@@ -18,7 +18,7 @@ import numpy.typing as npt
 from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.errors import BenchError
-from bench.runners.autogluon_names import hyperparameters_of
+from bench.runners.autogluon_names import hyperparameters_of, refuse_without_effect
 from bench.runners.base import Runner
 from bench.runners.known import Known
 from bench.runners.patch import on_sphere
@@ -54,7 +54,10 @@ class AutoGluonRunner(Runner):
     def known_parameters(cls, parameters: Mapping[str, Any]) -> Known:
         """See `Runner`."""
         _by_blocks(parameters)
-        return {"model": None, "hyperparameters": hyperparameters_of(str(parameters["model"])), "hold_out": None}
+        key, held = str(parameters["model"]), parameters["hyperparameters"]
+        if isinstance(held, Mapping):
+            refuse_without_effect(key, held)
+        return {"model": None, "hyperparameters": hyperparameters_of(key), "hold_out": None}
 
     def fit(self) -> None:
         """Fits the one model; all artefacts lie in the task's scratch folder and go with it."""

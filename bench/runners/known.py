@@ -88,6 +88,7 @@ def refuse_unknown(runner: str, set_: Mapping[str, Any], known: Known, own: Mapp
         names = ", ".join(listed) if len(listed) <= _MOST_LISTED else f"{len(listed)} others, see its library's"
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it knows {names}."
         raise BenchError(f"--set {runner}.{dotted}: runner {runner!r} knows no parameter {dotted!r}; {hint}")
+    _refuse_no_model(runner, set_, own)
 
 
 def refuse_mistyped(entry: RunnerEntry, set_: Mapping[str, Any], known: Known) -> None:
@@ -147,6 +148,19 @@ def _refuse_another_model(runner: str, set_: Mapping[str, Any], own: Mapping[str
                 f"--set {runner}.{dotted}: row {runner!r} is of {registered}; run the row of another model (`bench ls "
                 "runners`), or register one of your own."
             )
+
+
+def _refuse_no_model(runner: str, set_: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Raises where a group that is set as a whole leaves the model of a row out."""
+    for dotted in _NAMES_THE_MODEL:
+        group, _, within = dotted.partition(".")
+        registered, whole = _within(own, dotted), set_.get(group)
+        if registered is None or dotted in set_ or not isinstance(whole, Mapping) or within in whole:
+            continue
+        raise BenchError(
+            f"--set {runner}.{group} leaves {within} out, and row {runner!r} is of {registered}; set its {group} "
+            f"one by one, as {runner}.{group}.KEY=VALUE."
+        )
 
 
 def _held(set_: Mapping[str, Any], dotted: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.errors import BenchError, unknown
 from bench.runners import registry
+from bench.runners.autogluon_names import steps_to
 from bench.runners.entry import TRAINING_ROWS
 from bench.runners.known import known_parameters, refuse_mistyped, refuse_unknown
 
@@ -126,7 +127,7 @@ def with_settings(parameters: Mapping[str, Any], settings: Mapping[str, Any], ru
     """
     changed = dict(parameters)
     for dotted, value in settings.items():
-        *path, last = dotted.split(".")
+        *path, last = steps_to(dotted)
         place = changed
         for key in path:
             inner = place.get(key, {})

@@ -135,13 +135,88 @@ def test_a_mistyped_hyperparameter_that_its_library_would_ignore_is_refused(
 
 
 def test_other_hyperparameters_are_left_to_their_library() -> None:
-    names = ("num_leaf", "max_leaves", "min_data_per_leaf", "num_round", "num_leaves", "learning_rate")
+    names = ("num_leaf", "max_leaves", "min_data_per_leaf", "num_round", "num_leaves", "learning_rate", "bagging_seed")
     for name in names:
-        require_known([f"lightgbm_large.hyperparameters.{name}=3"], "laptop")
+        require_known([f"lightgbm.hyperparameters.{name}=3"], "laptop")
     require_known(["tabm.hyperparameters.n_blocks=3", "tabm.hyperparameters.n_epochs=3"], "laptop")
-    require_known(["xgboost.hyperparameters.eta=0.1", "xgboost.hyperparameters.max_leaves=3"], "laptop")
+    require_known(["xgboost.hyperparameters.min_split_loss=0.1", "xgboost.hyperparameters.max_leaves=3"], "laptop")
     require_known(['fastai.hyperparameters={"early.stopping.patience": 3, "lr": 0.1}'], "laptop")
     require_known(["catboost.hyperparameters.depth=4", "catboost.hyperparameters.ag_args_fit.max_rows=4"], "laptop")
+
+
+@pytest.mark.parametrize(
+    ("word", "read"),
+    [
+        ("lightgbm.hyperparameters.eta=0.3", "learning_rate"),
+        ("lightgbm_shap.hyperparameters.application=3", "objective"),
+        ("lightgbm_large.hyperparameters.min_child_samples=9", "min_data_in_leaf"),
+        ("lightgbm_large.hyperparameters.num_leaf=9", "num_leaves"),
+        ('lightgbm_blocks.hyperparameters={"reg_lambda": 1, "lambda_l2": 2}', "lambda_l2"),
+        ("xgboost.hyperparameters.eta=0.3", "learning_rate"),
+        ('xgboost.hyperparameters={"alpha": 1, "reg_alpha": 2}', "reg_alpha"),
+    ],
+)
+def test_another_name_of_a_hyperparameter_that_is_set_already_is_refused(word: str, read: str) -> None:
+    with pytest.raises(BenchError, match=f"is another name of {read}, which is set already"):
+        require_known([word], "laptop")
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("lightgbm.hyperparameters.seed=3", "the repetition gives the seed"),
+        ("catboost_blocks.hyperparameters.random_seed=3", "the repetition gives the seed"),
+        ("realmlp.hyperparameters.random_state=3", "the repetition gives the seed"),
+        ('nn_torch.hyperparameters={"seed_value": 3}', "the repetition gives the seed"),
+        ("catboost.hyperparameters.thread_count=3", "the run gives every job its threads"),
+        ("xgboost.hyperparameters.n_jobs=3", "the run gives every job its threads"),
+    ],
+)
+def test_what_a_job_gives_its_model_is_no_hyperparameter(word: str, why: str) -> None:
+    with pytest.raises(BenchError, match=why):
+        require_known([word], "smoke")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("lightgbm.hyperparameters.ag.early_stp=3", "did you mean 'early_stop'"),
+        ("realmlp.hyperparameters.ag.max_row=3", "did you mean 'max_rows'"),
+        ('catboost.hyperparameters={"ag_args_fit": {"early_stops": 3}}', "did you mean 'early_stop'"),
+        ("fastai.hyperparameters.ag.early_stop=3", "reads no 'early_stop' for FASTAI"),
+        ('lightgbm.hyperparameters={"ag": {"early_stop": 3}}', "as hyperparameters.ag.early_stop"),
+    ],
+)
+def test_what_autogluon_itself_would_not_read_is_refused(word: str, said: str) -> None:
+    with pytest.raises(BenchError, match=said):
+        require_known([word], "laptop")
+
+
+@pytest.mark.parametrize("word", ["excelformer.options={}", 'resnet.options={"channels": 8}'])
+def test_options_without_the_model_are_refused(word: str) -> None:
+    with pytest.raises(BenchError, match="leaves model out"):
+        require_known([word], "laptop")
+    require_known(['resnet.options={"model": "resnet", "channels": 8}'], "laptop")
+    require_known(['resnet.options={"channels": 8}', "resnet.options.model=resnet"], "laptop")
+
+
+@pytest.mark.parametrize(
+    ("runner", "name"),
+    [
+        ("nn_torch", "proc.skew_threshold"),
+        ("xgboost", "proc.max_category_levels"),
+        ("fastai", "early.stopping.patience"),
+        ("lightgbm", "ag.early_stop"),
+    ],
+)
+def test_a_name_with_dots_reaches_the_model_as_one_name(runner: str, name: str) -> None:
+    word = f"{runner}.hyperparameters.{name}=3"
+    require_known([word], "laptop")
+    parameters = with_settings({"hyperparameters": {"kept": 1}}, parse_settings([word])[runner], runner)
+    assert parameters == {"hyperparameters": {"kept": 1, name: 3}}
+    if name.startswith("proc."):
+        with pytest.raises(BenchError, match="knows no parameter"):
+            require_known([f"{runner}.hyperparameters.proc.skew=3"], "laptop")
 
 
 @pytest.mark.parametrize(

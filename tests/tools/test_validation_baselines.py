@@ -12,6 +12,7 @@ import pytest
 
 from bench.data import datasets
 from bench.data.cube import Cube
+from bench.errors import BenchError
 from tests.conftest import ROOT, make_cube
 from tests.data.test_physics import growing_season
 from tools import validation_baselines as tool
@@ -69,6 +70,8 @@ def test_autogluon_models_are_fitted_as_the_suites_fit_them_and_never_on_the_tes
     assert found[0]["rows"] == 500 and all(np.isfinite(found[0][name]) for name in ("rmse_seen", "rmse_unseen"))
     more = tool.tabular("lightgbm", "any", split, 500, {"num_boost_round": 2}, 0, 1)
     assert more["rmse_train"] > found[0]["rmse_train"], "hyperparameters are passed on"
+    with pytest.raises(BenchError, match="did you mean"):
+        tool.tabular("lightgbm", "any", split, 500, {"num_boost_rond": 2}, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class JobContext:
     """What the page knows of a job beside its record.
 
     Attributes:
-        state: done, failed, timeout, oom, skipped, missing, damaged or stale.
+        state: done, failed, interrupted, timeout, oom, skipped, missing, damaged or stale.
         reason: one sentence for every state but done.
         audit: of its split; None where the job is not done.
         uses: links to the table rows and figures that show it.
@@ -48,14 +48,14 @@ class JobContext:
 
 def state_of(job: Job, selection: Selection) -> tuple[str, str]:
     """State of a job in a table, and one sentence why where it is not done."""
-    record = selection.records.get(job.id)
-    if job.id in selection.stale:
-        return "stale", f"made by an older version of the runner; `bench why {job.id}` says what changed"
-    if job.id in selection.damaged:
-        return "damaged", selection.damaged[job.id]
+    state, record = selection.state_of(job), selection.records.get(job.id)
+    if state == "stale":
+        return state, f"made by an older version of the runner; `bench why {job.id}` says what changed"
+    if state == "damaged":
+        return state, selection.damaged[job.id]
     if record is None:
-        return "missing", "planned, never ended; the same `bench run` goes on with it"
-    return record.status, "" if record.status == "done" else record.reason or "no reason was recorded"
+        return state, "planned, never ended; the same `bench run` goes on with it"
+    return state, "" if state == "done" else record.reason or "no reason was recorded"
 
 
 def uses_of(tables: Sequence[Table]) -> dict[str, list[Html]]:

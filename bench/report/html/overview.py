@@ -31,7 +31,7 @@ from bench.store.store import Store
 from bench.system.text import counted
 
 _NOT_SHOWN = ("schema_version", "fingerprint")
-_STATES = ("done", "failed", "timeout", "oom", "skipped", "stale", "missing")
+_STATES = ("done", "failed", "interrupted", "timeout", "oom", "skipped", "stale", "damaged", "missing")
 SUITE_TITLES = {"full": "Full suite", "fewshot": "Few-shot suite", "ablation": "Ablation suite", "flux": "Flux suite"}
 
 

@@ -338,7 +338,14 @@ def _ratio_note(table: Table) -> list[Child]:
     runner = _DENOMINATORS.get(table.name)
     if runner is None or not any(key.startswith("ratio") for row in table.rows for key in row.values):
         return []
-    below = [row for row in table.rows if row.runner == runner and row.jobs]
+    # A row that others are divided by has the ratio 1 itself; one changed by --set is divided by that as registered.
+    below = [
+        row
+        for row in table.rows
+        if row.runner == runner
+        and row.jobs
+        and all(value.value == 1 for key, value in row.values.items() if key.startswith("ratio"))
+    ]
     named = [
         join([f"{row.label}, jobs ", join([link(f"cell-{job_id}", job_id[:6]) for job_id in row.jobs], ", ")])
         for row in below

@@ -18,6 +18,8 @@ from bench.scoring.interval import Interval
 class Scores:
     """The rows of one suite and one training sample size, with the default feature view if it is there.
 
+    Rows that ``--set`` changed are none of the paper's models.
+
     Attributes:
         view: of the rows that stand for the paper's models.
         of_all_views: rows with results, also those of other views.
@@ -33,7 +35,8 @@ class Scores:
         self.view = usual_view(found) or DEFAULT_VIEW
         self._reader = reader
         self.of_all_views = tuple(found)
-        self._rows = standing_rows(row for row in found if row.key.view in (None, self.view))
+        registered = (row for row in found if row.key.variant is None)
+        self._rows = standing_rows(row for row in registered if row.key.view in (None, self.view))
 
     @property
     def rows(self) -> list[RowResult]:

@@ -24,11 +24,7 @@ def incomplete(selection: Selection) -> tuple[str, ...]:
         return ()
     if not done:
         return (nothing_done(selection),)
-    states = Counter(
-        "stale" if job.id in selection.stale else record.status if record is not None else "missing"
-        for job in selection.jobs
-        for record in [selection.records.get(job.id)]
-    )
+    states = Counter(map(selection.state_of, selection.jobs))
     which = ", ".join(f"{count} {state}" for state, count in sorted(states.items()) if state != "done")
     missing = planned - done
     of_all = f"{missing} of {counted(planned, 'planned job')} {'is' if missing == 1 else 'are'}"
@@ -38,10 +34,7 @@ def incomplete(selection: Selection) -> tuple[str, ...]:
 def nothing_done(selection: Selection) -> str:
     """The sentence for a suite of which no job is done."""
     suite = selection.jobs[0].suite
-    states = Counter(
-        record.status if record is not None else "damaged" if job_id in selection.damaged else "missing"
-        for job_id, record in ((job.id, selection.records.get(job.id)) for job in selection.jobs)
-    )
+    states = Counter(map(selection.state_of, selection.jobs))
     which = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     return (
         f"No job of suite {suite} is done ({which}), so its tables hold no result of this store; the reasons are "

@@ -73,7 +73,7 @@ def rows(selection: Selection) -> list[RowResult]:
             elif record is None:
                 problems.append(f"{job.label}: missing (planned, never ended)")
             elif record.status != "done":
-                problems.append(f"{job.label}: {record.status}: {record.reason}")
+                problems.append(f"{job.label}: {record.ended}: {record.reason}")
             else:
                 done.append(record)
         # Tables of fluxes say of which folds a row is, and compare rows on those that they share.
@@ -96,13 +96,13 @@ def usual_view(found: Iterable[RowResult]) -> str | None:
 def standing_rows(found: Iterable[RowResult]) -> dict[str, RowResult]:
     """Runner → the row with results that stands for it where it has several.
 
-    It is of the usual view, as registered rather than changed by ``--set``, and of the most training cells.
+    It is as registered rather than changed by ``--set``, of the usual view, and of the most training cells.
     """
     with_results = [row for row in found if row.records]
     view = usual_view(with_results)
 
     def rank(row: RowResult) -> tuple[bool, bool, int]:
-        return row.key.view in (view, None), row.key.variant is None, row.key.train_cells or 0
+        return row.key.variant is None, row.key.view in (view, None), row.key.train_cells or 0
 
     standing: dict[str, RowResult] = {}
     for row in with_results:

@@ -48,6 +48,15 @@ class Selection:
         found = [self.records.get(job.id) for job in self.jobs if job.id not in self.stale]
         return [record for record in found if record is not None and record.status == "done"]
 
+    def state_of(self, job: Job) -> str:
+        """How a job stands in a table: how it ended, or stale, damaged or missing."""
+        if job.id in self.stale:
+            return "stale"
+        if job.id in self.damaged:
+            return "damaged"
+        record = self.records.get(job.id)
+        return "missing" if record is None else record.ended
+
 
 @dataclass(frozen=True)
 class RowKey:

@@ -59,11 +59,7 @@ def subject(store: Store, selections: Mapping[str, Selection], *, needs_results:
                 f"report; name one with {option}."
             )
     if needs_results and not any(selection.done for selection in selections.values()):
-        states = Counter(
-            selection.records[job.id].status if job.id in selection.records else "missing"
-            for selection in selections.values()
-            for job in selection.jobs
-        )
+        states = Counter(selection.state_of(job) for selection in selections.values() for job in selection.jobs)
         listed = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         raise BenchError(
             f"Store {store.root} holds no finished job of {first.dataset}, profile {first.profile} ({listed}); "

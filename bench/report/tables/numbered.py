@@ -196,20 +196,26 @@ def _estimates(reader: StatisticsReader, row: RowResult, weighting: str) -> dict
 
 
 def _denominator(found: Sequence[RowResult], row: RowResult, runner: str) -> RowResult | None:
-    """The row that a row's ratio is taken to: of its sample size and its view, as registered.
+    """The row that a row's ratio is taken to: as registered, of its sample size and its view.
 
     A row with inputs of its own has no view, and some row's view may lack the other model: the model's row of the usual
     view stands there.
     """
-    candidates = [other for other in found if other.key.train_cells == row.key.train_cells]
+    candidates = _below([other for other in found if other.key.train_cells == row.key.train_cells], runner)
     alike = [other for other in candidates if other.key.view == row.key.view]
     return standing_rows(alike).get(runner) or standing_rows(candidates).get(runner)
+
+
+def _below(found: Sequence[RowResult], runner: str) -> list[RowResult]:
+    """The rows of a model that ratios may divide by: as registered, or where none is, those changed by ``--set``."""
+    below = [row for row in found if row.key.runner == runner and row.records]
+    return [row for row in below if row.key.variant is None] or below
 
 
 def _which_denominators(found: Sequence[RowResult]) -> str:
     """Which row the ratios of Table 1 divide by, where the model has several."""
     title = registry.get(TABLE1_DENOMINATOR).title
-    below = [row for row in found if row.key.runner == TABLE1_DENOMINATOR and row.records]
+    below = _below(found, TABLE1_DENOMINATOR)
     if len({row.key.view for row in below}) < 2:
         return ""
     return f" ÷ {title}: of a row's own view; of rows without a view, of view {usual_view(below)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from bench.report.table import best_values, is_best
 from bench.report.tables.render import markdown, shown_columns
 from bench.store.store import Store
 from tests.conftest import make_cube
-from tests.report.html.conftest import PageReader, describe_dataset, page_of, suites_of
+from tests.report.html.conftest import PageReader, describe_dataset, page_of, publish, suites_of
+from tests.report.tables.test_tables import add_manifest
+from tests.store.test_store import make_job
 from tests.support.nasty import NASTY
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -220,3 +223,14 @@ def luminance(colour: str) -> float:
     channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
     return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def test_the_note_on_ratios_names_only_rows_that_they_divide_by(tmp_path: Path) -> None:
+    store, cube, own = Store(tmp_path / "runs", create=True), make_cube(), {"leaves": 1}
+    large = {"runner": "lightgbm_large", "view": "located"}
+    registered, changed = make_job(**large), make_job(**large, parameters=own, override=own)
+    jobs = [registered, changed, make_job(runner="catboost", view="located")]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    for job, noise in zip(jobs, (1.0, 2.0, 0.5), strict=True):
+        publish(store, job, cube, noise)
+    assert f"Ratios divide by LightGBM Large, jobs {registered.id[:6]}." in PageReader(page_of(store)).text

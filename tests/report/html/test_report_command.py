@@ -100,3 +100,19 @@ def test_in_short_jobs_that_are_not_done_are_told(tmp_path: Path) -> None:
     assert "Suite full is incomplete: 2 of 4 planned jobs are not done (2 missing)" in said
     assert "LightGBM Large (2 of 3 done)" in said and len(said.splitlines()) <= 10
     assert "Suite full is incomplete" in PageReader((store.root / "report" / "report.html").read_bytes()).text
+
+
+def test_in_short_the_proposed_rows_are_there_however_many_rows_the_model_below_has(tmp_path: Path) -> None:
+    store, cube = Store(tmp_path / "runs", create=True), make_cube()
+    large = {"runner": "lightgbm_large", "view": "located"}
+    settings = [{"leaves": number} for number in range(8)]
+    jobs = [make_job(**large, parameters=own, override=own) for own in settings]
+    registered, network = make_job(**large), make_job(runner="dual_branch_plus", view=None)
+    jobs += [registered, network]
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    for number, job in enumerate(jobs):
+        publish(store, job, cube, {registered.id: 3.0, network.id: 4.0}.get(job.id, 1.0 + 0.1 * number))
+    lines = report(store, "--brief").stdout.splitlines()
+    assert len(lines) <= 10
+    assert any(line.startswith("  Dual-branch plus ") for line in lines)
+    assert any(line.startswith("  LightGBM Large  ") for line in lines)

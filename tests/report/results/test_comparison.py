@@ -283,3 +283,41 @@ def test_a_row_changed_by_settings_stands_for_its_model_nowhere(tmp_path: Path) 
     assert standing is not None and standing.key.variant is None
     assert standing_rows(rows(selection))["lightgbm_large"] == standing
     assert "of rows without a view" not in table.caption
+
+
+def test_settings_in_the_usual_view_stand_for_no_model_that_another_view_has_as_registered(tmp_path: Path) -> None:
+    store, cube = Store(tmp_path / "runs", create=True), make_cube()
+    own = {"leaves": 1}
+    changed = make_job(runner="lightgbm_large", view="located", parameters=own, override=own)
+    jobs = {
+        "changed": changed,
+        "registered": make_job(runner="lightgbm_large", view="window"),
+        "catboost": make_job(runner="catboost", view="located"),
+        "plus": make_job(runner="dual_branch_plus", view=None),
+    }
+    add_manifest(store, "2026-01-01T00:00:00Z", list(jobs.values()))
+    for job, noise in zip(jobs.values(), (2.0, 1.0, 0.8, 0.5), strict=True):
+        store_job(store, job, cube, noise)
+    selection, reader = select(store, "full"), StatisticsReader(store)
+    table = table1(selection, reader)
+    scored = {row.jobs[0]: row for row in table.rows if row.jobs}
+    below = scored[jobs["registered"].id].values["rmse"].value
+    for row in scored.values():
+        assert row.values["ratio"].value == pytest.approx(row.values["rmse"].value / below)
+    assert standing_rows(rows(selection))["lightgbm_large"].key.variant is None
+    assert Scores(selection, reader).row("lightgbm_large") is None
+
+
+def test_ratios_divide_by_the_first_view_of_the_model_where_it_lacks_the_usual_one(tmp_path: Path) -> None:
+    store, cube = Store(tmp_path / "runs", create=True), make_cube()
+    views = {"window": 2.0, "point": 1.0}
+    jobs = [make_job(runner="lightgbm_large", view=view) for view in views]
+    jobs.append(make_job(runner="catboost", view="located"))
+    add_manifest(store, "2026-01-01T00:00:00Z", jobs)
+    for job, noise in zip(jobs, (*views.values(), 0.5), strict=True):
+        store_job(store, job, cube, noise)
+    table = table1(select(store, "full"), StatisticsReader(store))
+    scored = {row.jobs[0]: row.values for row in table.rows if row.jobs}
+    assert "of rows without a view, of view point" in table.caption
+    ratio_to = scored[jobs[1].id]["rmse"].value
+    assert scored[jobs[2].id]["ratio"].value == pytest.approx(scored[jobs[2].id]["rmse"].value / ratio_to)

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
-from bench.report.results.others import left_out
-from bench.report.results.selection import select
+import pytest
+
+from bench.data.coordinate_units import CoordinateUnits
+from bench.errors import BenchError
+from bench.report.html.jobs import JobContext, state_of
+from bench.report.html.overview import coverage
+from bench.report.results.others import incomplete, left_out
+from bench.report.results.rows import rows
+from bench.report.results.selection import Selection, select
+from bench.report.results.subject import subject
 from bench.store.jobs import Job
 from bench.store.store import Store
 from tests.report.tables.test_tables import add_manifest
-from tests.store.test_store import make_job
+from tests.store.test_store import make_job, make_record
 
 
 def made(tmp_path: Path, *runs: list[Job]) -> Store:
@@ -67,3 +76,44 @@ def test_other_splits_that_no_option_reaches_are_named_as_such(tmp_path: Path) -
     said = " ".join(left_out(store, select(store, "full")))
     assert '"test_year": 2019' in said
     assert "`bench report" not in said and said.count("repeat that run to see it") == 1
+
+
+def of_every_state(tmp_path: Path) -> Selection:
+    """A selection whose jobs are stale (and done), damaged, interrupted, failed and missing."""
+    names = ("climatology", "lightgbm", "catboost", "xgboost", "knn_unif")
+    jobs = [make_job(runner=name) for name in names]
+    selection = select(made(tmp_path, jobs), "full")
+    stale, damaged, killed, failed, _ = jobs
+    records = {
+        stale.id: make_record(stale),
+        killed.id: make_record(killed, status="failed", reason="killed", interrupted=True),
+        failed.id: make_record(failed, status="failed", reason="it broke"),
+    }
+    return replace(selection, records=records, stale=frozenset({stale.id}), damaged={damaged.id: "no file"})
+
+
+def test_every_sentence_counts_the_same_states(tmp_path: Path) -> None:
+    selection = of_every_state(tmp_path)
+    states = "1 damaged, 1 failed, 1 interrupted, 1 missing, 1 stale"
+    [nothing] = incomplete(selection)
+    assert f"No job of suite full is done ({states})" in nothing
+    with pytest.raises(BenchError, match=re.escape(f"({states})")):
+        subject(Store(tmp_path / "runs"), {"full": selection}, needs_results=True)
+    done = make_job(runner="extra_trees")
+    some = replace(selection, jobs=(*selection.jobs, done), records=selection.records | {done.id: make_record(done)})
+    [partly] = incomplete(some)
+    assert f"5 of 6 planned jobs are not done ({states})" in partly
+    named = [state_of(job, some)[0] for job in some.jobs]
+    assert sorted(named) == ["damaged", "done", "failed", "interrupted", "missing", "stale"]
+    problems = [problem for row in rows(some) for problem in row.problems]
+    assert any("catboost #0: interrupted: killed" in problem for problem in problems)
+
+
+def test_the_coverage_of_a_page_counts_every_state(tmp_path: Path) -> None:
+    selection = of_every_state(tmp_path)
+    contexts = {
+        job.id: JobContext(*state_of(job, selection), None, (), "", "", CoordinateUnits("", ""))
+        for job in selection.jobs
+    }
+    headings = re.findall(r"<th[^>]*>([^<]*)</th>", coverage(selection, contexts))
+    assert set(headings) >= {"damaged", "failed", "interrupted", "missing", "stale"}
