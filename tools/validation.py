@@ -13,7 +13,8 @@ Two ways to cut (`--split`):
 - `new_year`: the last year, at cells that were seen in the years before it and at others (25 %, single cells). A test
   year is a new year, which blocks inside a year are not: what follows the year too closely wins there and loses here.
   Of a simulated world that is kept for validation (seed 10 and above; no table reports one) it is the world's last
-  year; of any other data set the last of its training years, of which there must be two.
+  year; of any other data set the last of its training years, of which there must be two. With
+  `--train-cells` that world's few-shot sample of so many cells trains, and all its other cells are unseen.
 
 Of an ensemble the members' own errors are recorded, too (`rmse_seen_members`). How far the importance weights are from
 the model's own gradients at unseen cells (`gradient_mismatch`, 0 is perfect) and the error of their weighted sum
@@ -115,12 +116,15 @@ def cut_blocks(
     return Cut(~seen & ~unseen, seen, unseen)
 
 
-def cut_new_year(years: npt.NDArray[np.integer[Any]], n_cells: int) -> Cut:
+def cut_new_year(
+    years: npt.NDArray[np.integer[Any]], n_cells: int, sampled: npt.NDArray[np.int64] | None = None
+) -> Cut:
     """The last year is held out, at all cells; a part of the cells is never trained on.
 
     Args:
         years: (time,) year of each step that may be looked at.
         n_cells: cells.
+        sampled: the only cells that train; None for all but a seeded part.
 
     Raises:
         BenchError: there is one year only.
@@ -131,7 +135,10 @@ def cut_new_year(years: npt.NDArray[np.integer[Any]], n_cells: int) -> Cut:
             "There is one training year only, so that no new year can be held out; use --split blocks, or a "
             f"simulated world of seed {VALIDATION_SEEDS} or above."
         )
-    unseen_cell = np.random.default_rng(CUT_SEED).random(n_cells) < NEW_YEAR_UNSEEN_SHARE
+    if sampled is None:
+        unseen_cell = np.random.default_rng(CUT_SEED).random(n_cells) < NEW_YEAR_UNSEEN_SHARE
+    else:
+        unseen_cell = ~np.isin(np.arange(n_cells), sampled)
     return Cut(
         np.outer(~unseen_cell, ~last),
         np.outer(~unseen_cell, last),
@@ -156,7 +163,10 @@ def cut_cube(cube: Cube, dataset: str, split: str, train_cells: int | None) -> C
     if cube.several_targets:
         raise BenchError(f"{cube.name!r} has several targets; a trial is of data with one.")
     if split == "new_year" and _is_for_validation(dataset):
-        return _without_gaps(cut_new_year(cube.year, cube.n_cells), cube)
+        sampled = None
+        if train_cells is not None:
+            sampled = make_split(cube, fewshot_parameters(cube, (1,), train_cells, 0)).train.cells
+        return _without_gaps(cut_new_year(cube.year, cube.n_cells, sampled), cube)
     parameters = full_parameters(cube) if train_cells is None else fewshot_parameters(cube, (1,), train_cells, 0)
     train = make_split(cube, parameters).train
     if split == "new_year":

@@ -28,6 +28,15 @@ def test_no_sample_of_a_test_year_is_in_any_part() -> None:
             assert mask.any() and not mask[:, test].any()
 
 
+def test_a_few_shot_sample_of_a_world_trains_alone_and_is_tested_in_its_new_year() -> None:
+    part = validation.cut_cube(CUBE, "simulated:seed=10,cells=200", "new_year", 40)
+    last = CUBE.year == CUBE.year.max()
+    assert not part.fit[:, last].any() and not (part.seen | part.unseen)[:, ~last].any()
+    trained = part.fit.any(axis=1)
+    assert trained.sum() == 40 and (part.seen.any(axis=1) == trained).all()
+    assert (part.unseen.any(axis=1) == ~trained).all()
+
+
 def test_a_new_year_of_one_training_year_is_refused() -> None:
     for dataset in ("northchina", "simulated", "simulated:cells=200,years=2,seed=9"):
         with pytest.raises(BenchError, match="one training year only"):
