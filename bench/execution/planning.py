@@ -221,6 +221,8 @@ def estimate(
     n_train, n_test = len(split.train), len(split.test)
     n_fitted = min(n_train, job.parameters.get(TRAINING_ROWS, n_train))
     of_usual = learned.epochs_of(job.parameters) / learned.DEFAULT_EPOCHS if entry.several_processes else 1.0
+    if entry.cost.usual_features:
+        of_usual *= (1 + len(cube.feature_names) / entry.cost.usual_features) / 2
     seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_fitted * columns / 1e6 * of_usual * (
         0.1 if job.profile == "smoke" else 1.0
     )

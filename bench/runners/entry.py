@@ -59,6 +59,8 @@ class Cost:
             whose time grows with the square of the sample.
         seconds_per_billion_comparisons: time on one core per billion pairs of a training row and a predicted row (of
             the test or the scored training part), for models that compare every one with every other.
+        usual_features: climate features of the data that `seconds_per_million` was measured on, of a model whose inputs
+            are its own and half of whose time grows with them; 0 where it hardly does.
         minutes_in: parameter that says for how many minutes is fitted, whatever the size; all other times come on top.
     """
 
@@ -68,6 +70,7 @@ class Cost:
     bytes_per_value: float = 12.0
     seconds_per_million_pairs: float = 0.0
     seconds_per_billion_comparisons: float = 0.0
+    usual_features: int = 0
     minutes_in: str = ""
 
 

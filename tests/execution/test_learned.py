@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bench.data.splits import full_parameters
 from bench.execution.learned import DEFAULT_EPOCHS, JobSize, epochs_of, seconds
+from bench.execution.planning import estimate
 from bench.runners import registry
 from bench.runners.entry import Cost
 from bench.store.records import Record
 from bench.system.host import this_host
+from tests.conftest import make_cube
 from tests.store.test_store import make_job, make_record
 
 LINEAR = Cost(seconds_per_million=1.0)
@@ -43,6 +48,20 @@ def test_the_papers_network_follows_its_measured_rate_to_the_papers_size_and_epo
     known = [record(95_128, 1761.0, runner="dual_branch", parameters=of_laptop)]
     found = estimated(52_000_000, known, epochs=True, runner="dual_branch", parameters={"node_share": 0.95})
     assert found == pytest.approx(1761 * 52_000_000 / 95_128 * DEFAULT_EPOCHS / 8, rel=0.01)
+
+
+@pytest.mark.parametrize(("runner", "longer"), [("dual_branch", (1 + 26 / 9) / 2), ("dual_branch_plus", 1.0)])
+def test_the_papers_network_takes_longer_with_more_climate_features(runner: str, longer: float) -> None:
+    parameters = registry.get(runner).parameters_for("laptop")
+    took = []
+    for count in (9, 26):
+        cube = make_cube(n_years=3)
+        names = tuple(f"feature_{number}" for number in range(count))
+        climate = np.zeros((cube.n_cells, cube.n_times, count), np.float32)
+        cube = dataclasses.replace(cube, climate=climate, feature_names=names, feature_units=("1",) * count)
+        job = make_job(runner=runner, parameters=parameters, profile="laptop", split=full_parameters(cube))
+        took.append(estimate(job, cube).seconds - registry.get(runner).cost.seconds)
+    assert took[1] / took[0] == pytest.approx(longer)
 
 
 def test_only_the_same_model_tells_and_the_nearest_run_first() -> None:
