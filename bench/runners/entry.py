@@ -106,7 +106,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
         ),
         bool,
     ),
-    **dict.fromkeys(("parameters", "profiles", "most_rows"), Mapping),
+    **dict.fromkeys(("parameters", "profiles", "most_rows", "few_and_far"), Mapping),
     "version": int,
     "refused_after": (int, float, type(None)),
     "explains": (str, type(None)),
@@ -148,6 +148,8 @@ class RunnerEntry:
             none, or none that should be scored.
         parameters: passed to the runner in the task.
         profiles: per profile, parameters that replace or add to `parameters`.
+        few_and_far: dotted key → value, parameters instead where few places train and stand far apart
+            (`bench.data.spacing`).
         cost: for planning.
     """
 
@@ -174,6 +176,7 @@ class RunnerEntry:
     explains: Explains | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    few_and_far: Mapping[str, Any] = field(default_factory=dict)
     cost: Cost = Cost()
 
     def __post_init__(self) -> None:
@@ -212,12 +215,12 @@ class RunnerEntry:
         if not all(isinstance(cost, int | float) and 0 <= cost < math.inf for cost in costs):
             raise BenchError(f"cost of runner {self.name!r} must hold positive numbers; correct it.")
         try:
-            json.dumps([self.parameters, self.profiles], allow_nan=False)
+            json.dumps([self.parameters, self.profiles, self.few_and_far], allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise BenchError(
                 f"Parameters of runner {self.name!r} are such as JSON cannot hold ({error}); correct them."
             ) from error
-        if not _keys_are_texts([self.parameters, self.profiles]):
+        if not _keys_are_texts([self.parameters, self.profiles, self.few_and_far]):
             raise BenchError(f"Parameters of runner {self.name!r} have keys that are no texts; correct them.")
         if ":" not in self.target:
             raise BenchError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.data.datasets import OpenedDataset
 from bench.data.physics import knows_equations
+from bench.data.spacing import few_and_far
 from bench.data.split_names import default_split, parse_split, split_parameters
 from bench.data.splits import fewshot_parameters, make_split
 from bench.data.views import VIEWS
@@ -178,7 +179,8 @@ def _jobs(
     only_repetition: int | None = None,
 ) -> list[Job]:
     cube = dataset.cube
-    sizes = [len(make_split(cube, split).train) for split in splits]
+    parts = [make_split(cube, split).train for split in splits]
+    sizes = [(len(part), few_and_far(cube, part)) for part in parts]
     settings = parse_settings(options.settings)
     jobs = []
     for entry in select(chosen, options.only, options.skip):
@@ -200,7 +202,7 @@ def _jobs(
         else:
             repetitions = [0]  # the same numbers whatever the seed
         chosen_settings = settings.get(entry.name, {})
-        for split, n_train in zip(splits, sizes, strict=True):
+        for split, (n_train, far) in zip(splits, sizes, strict=True):
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
                     jobs.append(
@@ -212,7 +214,9 @@ def _jobs(
                             runner=entry.name,
                             runner_version=entry.version,
                             parameters=with_settings(
-                                entry.parameters_for(options.profile, n_train), chosen_settings, entry.name
+                                entry.parameters_for(options.profile, n_train),
+                                {**(entry.few_and_far if far else {}), **chosen_settings},
+                                entry.name,
                             ),
                             view=view,
                             profile=options.profile,
