@@ -30,8 +30,8 @@ FEW_PASSES = 100
 """Over these, at most: more of them teach a cross-section's noise (`tools/few_rows.py`)."""
 MASKED_OF_KNOWN = 0.03
 """Part of a batch in which neighbours stand in for a place, where most places of the data train
-(models/dual_branch/README.md); where most do not, it is the network's own, which is larger, or none where they stand far
-apart (`few_and_far` of the row's entry)."""
+(models/dual_branch/README.md); where most do not, it is the network's own, which is larger, or none where they
+stand far apart (`few_and_far` of the row's entry)."""
 
 
 class DualBranchPlusRunner(Runner):
