@@ -15,7 +15,7 @@ from bench.report.paper.check import TOLERANCE
 from bench.report.paper.rankings import NOT_REACHED, REACHED
 from bench.report.paper.scores import Scores
 from bench.report.results import marks
-from bench.report.results.comparison import Measure, number, ratio
+from bench.report.results.comparison import Measure, number, paired, ratio
 from bench.report.results.data_words import DataWords, spoken, words_of
 from bench.report.results.flux.tower_reader import towers_of
 from bench.report.results.rows import RowResult
@@ -83,6 +83,22 @@ class _Suite:
     def best_baseline(self, measure: Measure = RMSE) -> RowResult | None:
         """The row with the least error that is neither a rule nor of the proposed family."""
         return next(iter(self.baselines(measure)), None)
+
+    def closest(self, row: RowResult, measure: Measure) -> RowResult | None:
+        """The baseline that does best beside a row, on the samples of places that both were fitted to.
+
+        Rows may have other numbers of samples, of which one is harder than the next.
+        """
+        errors = {}
+        for other in self.baselines(measure):
+            both = [number(self.reader, one, measure) for one in paired(other, row)]
+            if both[0] is not None and both[1] is not None:
+                errors[other.key] = both[0].value / both[1].value
+        return min(
+            (other for other in self.baselines(measure) if other.key in errors),
+            key=lambda one: errors[one.key],
+            default=None,
+        )
 
     def baselines(self, measure: Measure = RMSE) -> list[RowResult]:
         """All rows with results that are neither a rule nor of the proposed family, of any view; the best first."""
@@ -247,7 +263,7 @@ def _on_weeks(fewshot: _Suite | None, *, first: bool) -> Iterator[str]:
     led, apart, lost, compared = 0, 0, [], 0
     for week in fewshot.weeks:
         measure = Measure("rmse", f"week:{week}")
-        best = fewshot.best_baseline(measure)
+        best = fewshot.closest(row, measure)
         found = None if best is None else fewshot.ratio(row, best, measure)
         if best is None or found is None:
             continue

@@ -73,6 +73,32 @@ def test_a_variant_that_is_behind_says_where_and_of_whom(tmp_path: Path) -> None
     assert "it leads in 0 of 2 weeks (1 run); it is behind in week 30 (2." in variant
 
 
+def test_a_baseline_of_an_easy_sample_is_compared_on_that_sample_alone(tmp_path: Path) -> None:
+    noises = {
+        "gnnwr": {0: 0.6},  # of all the least error, on the sample where the variant has less
+        "lightgbm": {0: 0.9, 1: 1.6, 2: 1.6},
+        "dual_branch_plus": {0: 0.5, 1: 2.0, 2: 2.0},
+    }
+    store, cube = make_store(tmp_path, FULL, {}), make_cube()
+    jobs = {
+        (name, sample): make_job(
+            runner=name,
+            suite="fewshot",
+            repetition=sample,
+            profile="laptop",
+            split=fewshot_parameters(cube, (30, 40), 12, sample),
+        )
+        for name, samples in noises.items()
+        for sample in samples
+    }
+    add_manifest(store, "2026-01-01T00:00:00Z", list(jobs.values()), suite="fewshot")
+    for (name, sample), job in jobs.items():
+        store_job(store, job, cube, noises[name][sample])
+    *_, variant = answer_of(store).sentences
+    assert "it leads in 0 of 2 weeks (3 runs); it is behind in week 30 (1." in variant
+    assert "times *LightGBM*" in variant and "GNNWR" not in variant
+
+
 @pytest.mark.parametrize(
     ("rule", "plus", "said"),
     [
