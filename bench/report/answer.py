@@ -101,8 +101,11 @@ class _Suite:
         )
 
     def baselines(self, measure: Measure = RMSE) -> list[RowResult]:
-        """All rows with results that are neither a rule nor of the proposed family, of any view; the best first."""
-        return [row for row in self.ordered(measure) if row.family != PROPOSED]
+        """All rows with results that are neither a rule nor of the proposed family, of any view; the best first.
+
+        A row that is there to explain a model is no other model than that of its own row.
+        """
+        return [row for row in self.ordered(measure) if row.family != PROPOSED and not _only_explains(row)]
 
     def better_rule(self, measure: Measure = RMSE) -> RowResult | None:
         """The reference rule that errs less than every baseline, if there is one; it is no baseline itself."""
@@ -279,6 +282,12 @@ def _on_weeks(fewshot: _Suite | None, *, first: bool) -> Iterator[str]:
         behind = f"; it is behind in {', '.join(lost)}" if lost else ""
         leads = "leads, when few places train," if first else "when few places train it leads"
         yield f"{leads} in {led} of {compared} {unit}{told} ({_runs(row)}){behind}"
+
+
+def _only_explains(row: RowResult) -> bool:
+    """Whether a row is a model of another row, explained (`lightgbm_shap`)."""
+    entry = registry.entries().get(row.key.runner)
+    return entry is not None and entry.by_name and entry.explains is not None
 
 
 def reached_by_variant(ours: float, theirs: float) -> str:
