@@ -57,7 +57,7 @@ def test_nested_settings_change_a_copy() -> None:
     [
         ("lightgbm.num_leaves=64", "did you mean 'hyperparameters.num_leaves'"),
         ("lightgbm.hyperparameter.num_leaves=64", "did you mean 'hyperparameters.num_leaves'"),
-        ("realmlp.hyperparameter.n_epochs=64", "did you mean 'hyperparameters'"),
+        ("random_forest.hyperparameter.criterions=64", "did you mean 'hyperparameters'"),
         ("lightgbm.holdout=blocks", "did you mean 'hold_out'"),
         ("lightgbm_shap.explained_sample=9", "did you mean 'explained_samples'"),
         ("autogluon_best.minute=1", "did you mean 'minutes'"),
@@ -166,7 +166,7 @@ def test_another_name_of_a_hyperparameter_that_is_set_already_is_refused(word: s
     [
         ("lightgbm.hyperparameters.seed=3", "the repetition gives the seed"),
         ("catboost_blocks.hyperparameters.random_seed=3", "the repetition gives the seed"),
-        ("realmlp.hyperparameters.random_state=3", "the repetition gives the seed"),
+        ("random_forest.hyperparameters.random_state=3", "the repetition gives the seed"),
         ('nn_torch.hyperparameters={"seed_value": 3}', "the repetition gives the seed"),
         ("catboost.hyperparameters.thread_count=3", "the run gives every job its threads"),
         ("xgboost.hyperparameters.n_jobs=3", "the run gives every job its threads"),
@@ -181,7 +181,7 @@ def test_what_a_job_gives_its_model_is_no_hyperparameter(word: str, why: str) ->
     ("word", "said"),
     [
         ("lightgbm.hyperparameters.ag.early_stp=3", "did you mean 'early_stop'"),
-        ("realmlp.hyperparameters.ag.max_row=3", "did you mean 'max_rows'"),
+        ("random_forest.hyperparameters.ag.max_row=3", "did you mean 'max_rows'"),
         ('catboost.hyperparameters={"ag_args_fit": {"early_stops": 3}}', "did you mean 'early_stop'"),
         ("fastai.hyperparameters.ag.early_stop=3", "reads no 'early_stop' for FASTAI"),
         ('lightgbm.hyperparameters={"ag": {"early_stop": 3}}', "as hyperparameters.ag.early_stop"),
@@ -237,7 +237,7 @@ def test_a_hyperparameter_unlike_any_that_its_library_reads_is_refused(word: str
 @pytest.mark.parametrize(
     "word",
     [
-        "realmlp.model=GBM",
+        "random_forest.model=GBM",
         "resnet.options.model=tabnet",
         'excelformer.options={"model": "tabnet"}',
         "knn_standardised.estimator=sklearn.linear_model.Ridge",
@@ -299,7 +299,7 @@ def test_a_setting_that_changes_no_job_is_refused() -> None:
 @pytest.mark.parametrize(
     "word",
     [
-        "realmlp.hyperparameters.anything=1",
+        "random_forest.hyperparameters.anything=1",
         "lightgbm.hyperparameters.num_leaf=1",
         "lightgbm.hold_out=blocks",
         "resnet.training.epochs=3",
