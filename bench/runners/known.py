@@ -132,7 +132,7 @@ def refuse_words_for_numbers(runner: str, set_: Mapping[str, Any], own: Mapping[
         BenchError: a text stands where the entry has a number, or a truth value.
     """
     for dotted in _leaves(set_):
-        value, registered = _held(set_, dotted), _within(own, dotted)
+        value, registered = _held(set_, dotted), held_at(own, dotted)
         if isinstance(value, str) and isinstance(registered, (bool, int, float)):
             kind = "true or false" if isinstance(registered, bool) else "a number"
             shown = str(registered).lower() if isinstance(registered, bool) else registered
@@ -142,7 +142,7 @@ def refuse_words_for_numbers(runner: str, set_: Mapping[str, Any], own: Mapping[
 def _refuse_another_model(runner: str, set_: Mapping[str, Any], own: Mapping[str, Any]) -> None:
     """Raises where a setting puts another model under a row's name."""
     for dotted in _leaves(set_):
-        registered = _within(own, dotted)
+        registered = held_at(own, dotted)
         if dotted in _NAMES_THE_MODEL and registered is not None and _held(set_, dotted) != registered:
             raise BenchError(
                 f"--set {runner}.{dotted}: row {runner!r} is of {registered}; run the row of another model (`bench ls "
@@ -154,7 +154,7 @@ def _refuse_no_model(runner: str, set_: Mapping[str, Any], own: Mapping[str, Any
     """Raises where a group that is set as a whole leaves the model of a row out."""
     for dotted in _NAMES_THE_MODEL:
         group, _, within = dotted.partition(".")
-        registered, whole = _within(own, dotted), set_.get(group)
+        registered, whole = held_at(own, dotted), set_.get(group)
         if registered is None or dotted in set_ or not isinstance(whole, Mapping) or within in whole:
             continue
         raise BenchError(
@@ -169,8 +169,8 @@ def _held(set_: Mapping[str, Any], dotted: str) -> Any:
     return set_[dotted] if dotted in set_ else set_[name][within]
 
 
-def _within(own: Mapping[str, Any], dotted: str) -> Any:
-    """What an entry has at a dotted key, or None."""
+def held_at(own: Mapping[str, Any], dotted: str) -> Any:
+    """What parameters hold at a dotted key, or None."""
     held: Any = own
     for key in dotted.split("."):
         held = held.get(key) if isinstance(held, Mapping) else None

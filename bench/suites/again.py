@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 from bench.data.split_names import text_of
 from bench.data.splits import DESIGN
 from bench.runners import registry
 from bench.runners.entry import TRAINING_ROWS
+from bench.runners.known import held_at
 from bench.store.jobs import EVALUATION_VERSION, Job
 from bench.store.records import Manifest
 from bench.suites import ablation, flux
@@ -45,17 +45,9 @@ def parameters_now(job: Job) -> dict[str, Any]:
     most = entry.most_rows.get(job.profile)
     sampled = TRAINING_ROWS in job.parameters and most is not None
     # So were the distances between its training places.
-    far = {key: value for key, value in entry.few_and_far.items() if _held(job.parameters, key) == value}
+    far = {key: value for key, value in entry.few_and_far.items() if held_at(job.parameters, key) == value}
     parameters = entry.parameters_for(job.profile, most + 1 if sampled and most else 0)
     return with_settings(parameters, {**far, **override}, job.runner)
-
-
-def _held(parameters: Mapping[str, Any], dotted: str) -> Any:
-    """What parameters hold at a dotted key, or None."""
-    held: Any = parameters
-    for key in dotted.split("."):
-        held = held.get(key) if isinstance(held, Mapping) else None
-    return held
 
 
 def command_of_run(manifest: Manifest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.errors import BenchError, unknown
@@ -117,6 +117,21 @@ def _depth(value: Any) -> int:
         depth += 1
         level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
     return depth
+
+
+def without(parameters: Mapping[str, Any], dotted: Iterable[str]) -> dict[str, Any]:
+    """Parameters less some of them, nested ones by dotted key; a group that is left empty goes, too."""
+    kept = dict(parameters)
+    for key in dotted:
+        head, _, rest = key.partition(".")
+        inner = kept.get(head)
+        if not rest:
+            kept.pop(head, None)
+        elif isinstance(inner, Mapping):
+            kept[head] = without(inner, [rest])
+            if not kept[head]:
+                del kept[head]
+    return kept
 
 
 def with_settings(parameters: Mapping[str, Any], settings: Mapping[str, Any], runner: str) -> dict[str, Any]:

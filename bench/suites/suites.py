@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bench.data.cube import Cube
 from bench.data.datasets import OpenedDataset
 from bench.data.physics import knows_equations
 from bench.data.spacing import few_and_far
@@ -45,7 +46,8 @@ def full(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     chosen = _chosen(families, options)
     if name.kind != "last-year":
         chosen = [entry for entry in chosen if entry.name != LAST_YEAR_LAI]  # it knows nothing of places never seen
-    return _jobs("full", dataset, _of_each_target(dataset, splits), chosen, options)
+    splits = _of_each_target(dataset, splits)
+    return _jobs("full", dataset, splits, chosen, options, _few_and_far(cube, splits))
 
 
 def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
@@ -57,6 +59,11 @@ def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
     refuse_split("fewshot", options)
     chosen = [entry for entry in _chosen({REFERENCE, PROPOSED} | SPATIAL, options) if entry.name != LAST_YEAR_LAI]
     max_cells = profiles.get(options.profile).max_cells
+    first = [
+        fewshot_parameters(dataset.cube, options.weeks_of(dataset.cube), size, 0, max_cells)
+        for size in (options.train_cells or (None,))
+    ]
+    far = _few_and_far(dataset.cube, _of_each_target(dataset, first))  # alike for all samples of a size
     jobs: list[Job] = []
     for repetition in range(options.first_repetition, options.first_repetition + options.repetitions):
         splits = [
@@ -65,8 +72,20 @@ def fewshot(dataset: OpenedDataset, options: SuiteOptions) -> list[Job]:
         ]
         # The sample itself depends on the repetition, so that runners without a seed of their own are repeated too.
         of_targets = _of_each_target(dataset, splits)
-        jobs += _jobs("fewshot", dataset, of_targets, chosen, options, only_repetition=repetition)
+        jobs += _jobs("fewshot", dataset, of_targets, chosen, options, far, only_repetition=repetition)
     return jobs
+
+
+def _few_and_far(cube: Cube, splits: Sequence[dict[str, Any]]) -> dict[int | None, bool]:
+    """Size of the few-shot sample (None without one) → whether its places are few and far: in every fold and target.
+
+    It is one answer for all that is averaged in a row.
+    """
+    far: dict[int | None, bool] = {}
+    for split in splits:
+        size = split.get("train_cells")
+        far[size] = far.get(size, True) and few_and_far(cube, make_split(cube, split).train)
+    return far
 
 
 LAST_YEAR_LAI = "pml_last_year_lai"
@@ -176,11 +195,11 @@ def _jobs(
     splits: Sequence[dict[str, Any]],
     chosen: Sequence[RunnerEntry],
     options: SuiteOptions,
+    far: Mapping[int | None, bool],
     only_repetition: int | None = None,
 ) -> list[Job]:
     cube = dataset.cube
-    parts = [make_split(cube, split).train for split in splits]
-    sizes = [(len(part), few_and_far(cube, part)) for part in parts]
+    sizes = [(len(make_split(cube, split).train), far[split.get("train_cells")]) for split in splits]
     settings = parse_settings(options.settings)
     jobs = []
     for entry in select(chosen, options.only, options.skip):
@@ -202,7 +221,7 @@ def _jobs(
         else:
             repetitions = [0]  # the same numbers whatever the seed
         chosen_settings = settings.get(entry.name, {})
-        for split, (n_train, far) in zip(splits, sizes, strict=True):
+        for split, (n_train, is_far) in zip(splits, sizes, strict=True):
             for view in options.views if entry.uses_view else (None,):
                 for repetition in repetitions:
                     jobs.append(
@@ -215,7 +234,7 @@ def _jobs(
                             runner_version=entry.version,
                             parameters=with_settings(
                                 entry.parameters_for(options.profile, n_train),
-                                {**(entry.few_and_far if far else {}), **chosen_settings},
+                                {**(entry.few_and_far if is_far else {}), **chosen_settings},
                                 entry.name,
                             ),
                             view=view,

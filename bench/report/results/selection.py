@@ -20,6 +20,7 @@ from bench.store.jobs import Job
 from bench.store.records import Manifest, Record, RowTitle
 from bench.store.results import Results
 from bench.suites import ablation
+from bench.suites.settings import without
 
 
 @dataclass(frozen=True)
@@ -156,15 +157,16 @@ def select(
     examples = {_design(job): job for manifest in fitting for job in reversed(manifest.jobs)}
     examples |= {_design(job): job for job in reversed(newest.jobs)}
     fixed = {design: fixed_split(job.split) for design, job in examples.items()}
-    wanted: dict[tuple[str, ...], tuple[Job, str]] = {}
+    wanted: dict[tuple[str, ...], tuple[Job, dict[tuple[str | None, ...], str]]] = {}
     current: dict[tuple[str | None, ...], str] = {}
     for manifest in fitting:  # oldest first: the newest version of a job and of a runner replaces older ones
         for job in manifest.jobs:
             design = _design(job)
             alike = _same_run(job, examples[design]) and _same_run(job, newest.jobs[0])
             if alike and fixed_split(job.split) == fixed[design]:
-                variant = current[_row_of(job)] = _variant(job)
-                wanted[job.address] = job, variant
+                variants = _variants(job)
+                current |= variants
+                wanted[job.address] = job, variants
     order = {name: index for index, name in enumerate(registry.entries())}
     found = sorted(
         wanted.values(),
@@ -172,7 +174,7 @@ def select(
     )
     jobs = [job for job, _ in found]
     records, damaged = store.records_of(job.id for job in jobs)
-    stale = frozenset(job.id for job, variant in found if variant != current[_row_of(job)])
+    stale = frozenset(job.id for job, variants in found if any(current[key] != own for key, own in variants.items()))
     titles = {name: row for manifest in fitting for name, row in manifest.rows.items()}
     return Selection(newest, tuple(jobs), records, stale, titles, damaged)
 
@@ -229,10 +231,17 @@ def _row_of(job: Job) -> tuple[str | None, ...]:
     return job.runner, None if job.suite == ablation.SUITE else job.variant, key.design, size
 
 
-def _variant(job: Job) -> str:
+def _variants(job: Job) -> dict[tuple[str | None, ...], str]:
     """What must agree between repetitions that are averaged: version, parameters and packages of the runner.
 
-    Of ablation jobs the base must agree: what each changes in it is what the table is about.
+    Of ablation jobs the base must agree: what each changes in it is what the table is about. What distances between
+    places decide (`RunnerEntry.few_and_far`) may differ between sizes of the sample, and must agree within one.
     """
     parameters = ablation.base_parameters(job) if job.suite == ablation.SUITE else job.parameters
-    return json.dumps([job.runner_version, parameters, job.packages], sort_keys=True)
+    entry = registry.entries().get(job.runner)
+    of_row = without(parameters, () if entry is None else entry.few_and_far)
+    row, size = _row_of(job), str(RowKey.of(job).train_cells)
+    return {
+        ("row", *row): json.dumps([job.runner_version, of_row, job.packages], sort_keys=True),
+        ("size", size, *row): json.dumps(parameters, sort_keys=True),
+    }
