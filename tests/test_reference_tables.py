@@ -13,6 +13,7 @@ import pytest
 from bench.scoring.metrics import METRICS, STATISTICS
 from bench.store.reference import Reference
 from tests.conftest import ROOT
+from tools.trial_inputs import GIVEN
 
 REFERENCE = ROOT / "tables" / "reference"
 FOLDERS = sorted(path.parent for path in REFERENCE.glob("*/records"))
@@ -68,8 +69,7 @@ def test_raw_numbers_are_complete_and_unique(folder: Path) -> None:
 def test_validation_records_are_complete_and_of_training_data_only() -> None:
     for path in (REFERENCE / "validation").glob("*.csv"):
         runs = pd.read_csv(path)
-        known = ("model", "dataset", "train_cells", "split", "steps", "rows", "options", "training", "seed")
-        assert not runs.duplicated([name for name in known if name in runs]).any()
+        assert not runs.duplicated([name for name in GIVEN if name in runs]).any()
         measured = runs[["rmse_seen", "rmse_unseen"]]
         assert (measured.isna() | (measured > 0)).all().all() and measured.notna().any(axis=1).all()
         for text in (*runs["options"], *runs["training"]):

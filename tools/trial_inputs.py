@@ -14,6 +14,22 @@ from typing import Any
 from bench.errors import BenchError, unknown
 
 _ROOT = Path(__file__).resolve().parent.parent
+GIVEN = (
+    "model",
+    "dataset",
+    "train_cells",
+    "split",
+    "steps",
+    "rows",
+    "options",
+    "training",
+    "in_force",
+    "seed",
+    "torch",
+)
+"""Columns of what a trial is; all others are measured."""
+_PROCESSOR = "seconds"
+"""The column that differs when a trial is repeated."""
 
 
 def settings_given(assignments: list[str]) -> dict[str, Any]:
@@ -93,16 +109,22 @@ def require_columns(path: Path, columns: Sequence[str]) -> None:
         raise BenchError(f"{path} has other columns than trials have now; add what is missing to it, or move it away.")
 
 
-def append(path: Path, columns: Sequence[str], record: Mapping[str, object]) -> None:
+def append(path: Path, columns: Sequence[str], record: Mapping[str, object]) -> bool:
     """Adds a line to a table of trials, which is created where there is none.
+
+    A trial that is recorded already is not recorded twice; that it came out the same is said, or that it did not.
 
     Args:
         path: the table.
         columns: of the table.
         record: a value per column; what it lacks stays empty.
 
+    Returns:
+        Whether a line was added.
+
     Raises:
-        BenchError: the table has other columns, or an error of the trial is no number.
+        BenchError: the table has other columns, an error of the trial is no number, or the same trial is recorded with
+            other errors.
     """
     require_columns(path, columns)
     for name, value in record.items():
@@ -110,11 +132,34 @@ def append(path: Path, columns: Sequence[str], record: Mapping[str, object]) -> 
             raise BenchError(f"{name} of the trial is NaN, so that nothing is recorded; its part may hold no sample.")
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = not path.exists()
+    own = _as_written(columns, record)
+    if not fresh and (line := _line_of(path, own)):
+        differing = [name for name in columns if name != _PROCESSOR and line[name] != own[name]]
+        if differing:
+            raise BenchError(
+                f"{path} has this trial with {differing[0]} {line[differing[0]]}, and now it has "
+                f"{own[differing[0]]}; nothing is recorded. If the code has changed, remove the old line first."
+            )
+        print(f"{path} has this trial already, with the same errors; no line is added.", file=sys.stderr)
+        return False
     with path.open("a", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         if fresh:
             writer.writeheader()
-        writer.writerow(record)
+        writer.writerow(own)
+    return True
+
+
+def _as_written(columns: Sequence[str], record: Mapping[str, object]) -> dict[str, str]:
+    """A record as the table has it, a text per column."""
+    return {name: "" if (value := record.get(name)) is None else str(value) for name in columns}
+
+
+def _line_of(path: Path, own: Mapping[str, str]) -> dict[str, str] | None:
+    """The line of a table that has the same trial, if there is one."""
+    given = [name for name in GIVEN if name in own]
+    with path.open(newline="") as file:
+        return next((line for line in csv.DictReader(file) if all(line[name] == own[name] for name in given)), None)
 
 
 @contextlib.contextmanager

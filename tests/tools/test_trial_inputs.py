@@ -23,6 +23,20 @@ def test_a_trial_is_appended_below_a_header(tmp_path: Path) -> None:
     assert [row["seed"] for row in rows] == ["1", "2"] and rows[0]["rmse_seen"] == ""
 
 
+def test_a_trial_that_is_recorded_is_not_recorded_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, columns = tmp_path / "world.csv", (*COLUMNS, "in_force", "seconds")
+    trial = {"model": "dual_branch", "seed": 1, "rmse_seen": 0.5317, "in_force": '{"rank": 16}', "seconds": 58}
+    assert trial_inputs.append(path, columns, trial)
+    once = path.read_text()
+    assert not trial_inputs.append(path, columns, trial | {"seconds": 61})
+    assert path.read_text() == once and "has this trial already, with the same errors" in capsys.readouterr().err
+    with pytest.raises(BenchError, match=r"with rmse_seen 0\.5317, and now it has 0\.6"):
+        trial_inputs.append(path, columns, trial | {"rmse_seen": 0.6})
+    assert path.read_text() == once
+    for other in ({"seed": 2}, {"in_force": '{"rank": 8}'}):
+        assert trial_inputs.append(path, columns, trial | other)
+
+
 def test_nothing_is_appended_to_a_table_of_other_columns(tmp_path: Path) -> None:
     path = tmp_path / "world.csv"
     path.write_text("model,seed\ndual_branch,1\n")
