@@ -2,6 +2,10 @@
 
     python tools/update_reference.py runs
     python tools/update_reference.py runs --name towers-places-laptop
+    python -m tools.update_reference runs --add
+
+With ``--add`` the reference keeps its jobs and gets those that only the store has, for which no older store is needed
+(`tools/reference_store.py`).
 
 Everything that the README's results table says comes from the files written here: the rendered tables, the metrics over
 all samples of every job, the sums from which all others follow, the newest manifest of each suite, each job's record,
@@ -26,12 +30,14 @@ from bench.report.reporting import ReportOptions, selections
 from bench.report.results.selection import Selection
 from bench.store.jobs import Job
 from bench.store.records import Manifest
-from bench.store.reference import COMMANDS, SUMS, sums_file
+from bench.store.reference import COMMANDS, SUMS, Reference, sums_file
 from bench.store.reference import name_of as reference_name
 from bench.store.store import Store
 from bench.suites.again import command_of_run
 from bench.suites.flux import SUITE as FLUX
 from tools.flux_results import F1, flux_results
+from tools.reference_store import joined, keep
+from tools.trial_inputs import one_sentence
 
 ROOT = Path(__file__).parent.parent
 FIGURES = (
@@ -62,16 +68,47 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("store", type=Path, help="a store whose last runs are complete")
     parser.add_argument("--name", help="of the reference, where data set and profile have one already")
+    parser.add_argument("--add", action="store_true", help="keep the reference's jobs, and add the store's others")
     given = parser.parse_args()
-    root, store = given.store, Store(given.store)
-    newest = {manifest.suite: manifest for manifest in store.manifests() if manifest.jobs}
-    first = next(iter(newest.values())).jobs[0]
-    folder = ROOT / "tables" / "reference" / (given.name or reference_name(first.dataset, first.profile))
-    replace(folder, lambda made: _make(root, store, first, newest, made))
+    with one_sentence():
+        store = Store(given.store)
+        newest = _newest(store)
+        first = next(iter(newest.values())).jobs[0]
+        folder = ROOT / "tables" / "reference" / (given.name or reference_name(first.dataset, first.profile))
+        if given.add:
+            extend(folder, store, first)
+        else:
+            replace(folder, lambda made: make(given.store, store, first, newest, made))
     if folder.name == IN_README:
         _update_readme(folder)
     _update_answers()
     _update_flux_page()
+
+
+def _newest(store: Store) -> dict[str, Manifest]:
+    """Suite → its last run that has jobs."""
+    return {manifest.suite: manifest for manifest in store.manifests() if manifest.jobs}
+
+
+def extend(folder: Path, store: Store, first: Job) -> None:
+    """Adds to a reference the jobs that it lacks and a store has.
+
+    Args:
+        folder: of the reference.
+        store: of the same data and profile.
+        first: any job of the store.
+
+    Raises:
+        BenchError: the store does not fit the reference, which stays as it was.
+    """
+
+    def of_both(made: Path) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            both = joined(Reference(folder), store, Path(place) / "store")
+            make(both.root, both, first, _newest(both), made)
+        keep(folder, made)
+
+    replace(folder, of_both)
 
 
 def replace(folder: Path, make: Callable[[Path], None]) -> None:
@@ -89,7 +126,7 @@ def replace(folder: Path, make: Callable[[Path], None]) -> None:
         made.rename(folder)
 
 
-def _make(root: Path, store: Store, first: Job, newest: Mapping[str, Manifest], folder: Path) -> None:
+def make(root: Path, store: Store, first: Job, newest: Mapping[str, Manifest], folder: Path) -> None:
     """Fills the empty folder of a reference.
 
     Args:
