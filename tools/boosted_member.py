@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tools.trial_inputs import append, one_sentence, require_columns
-from tools.validation import cut_cube
+from tools.validation_parts import cut_cube
 
 if TYPE_CHECKING:
     from bench.data.cube import Cube
-    from tools.validation import Cut
+    from tools.validation_parts import Cut
 
 OUTPUT = Path(__file__).parent.parent / "tables" / "reference" / "trials" / "boosted_member.csv"
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 1.0)

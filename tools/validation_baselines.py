@@ -35,7 +35,8 @@ import numpy.typing as npt
 from bench.arrays import Doubles
 from bench.errors import BenchError
 from tools.trial_inputs import append, one_sentence, require_columns, settings_given, table_of
-from tools.validation import FOLDER, cut_blocks, cut_cube
+from tools.validation import FOLDER
+from tools.validation_parts import cut_blocks, cut_cube
 
 SPATIAL = ("gnnwr", "gtnnwr")
 FRAME = ("tabnet", "excelformer", "resnet", "fttransformer")
@@ -222,7 +223,7 @@ def tabular(
     Args:
         model: its name.
         dataset: as in ``bench run --dataset``.
-        split: ``blocks`` or ``new_year``, as in `tools.validation.cut_cube`.
+        split: ``blocks`` or ``new_year``, as in `tools.validation_parts.cut_cube`.
         rows: to learn from at most.
         options: hyperparameters, where they differ from the laptop profile's.
         seed: of the training.

@@ -12,7 +12,7 @@ pytest.importorskip("lightgbm")
 from bench.data.cube import Cube
 from bench.data.datasets import open_dataset
 from tools import boosted_member
-from tools.validation import Cut, cut_cube
+from tools.validation_parts import Cut, cut_cube
 
 WORLD = "simulated:cells=64,years=3,seed=11"
 

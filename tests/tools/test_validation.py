@@ -15,6 +15,7 @@ from models.dual_branch import PLUS_TRAINING, DualBranchPlusOptions
 from tests.conftest import make_cube
 from tests.support.cubes import make_months
 from tools import validation
+from tools import validation_parts as parts
 
 CUBE = make_cube(n_cells=200)
 """Two years, of which the second is the test year."""
@@ -23,13 +24,13 @@ CUBE = make_cube(n_cells=200)
 def test_no_sample_of_a_test_year_is_in_any_part() -> None:
     test = make_split(CUBE, full_parameters(CUBE)).test.times
     for cells in (None, 60):
-        part = validation.cut_cube(CUBE, "northchina", "blocks", cells)
+        part = parts.cut_cube(CUBE, "northchina", "blocks", cells)
         for mask in (part.fit, part.seen, part.unseen):
             assert mask.any() and not mask[:, test].any()
 
 
 def test_a_few_shot_sample_of_a_world_trains_alone_and_is_tested_in_its_new_year() -> None:
-    part = validation.cut_cube(CUBE, "simulated:seed=10,cells=200", "new_year", 40)
+    part = parts.cut_cube(CUBE, "simulated:seed=10,cells=200", "new_year", 40)
     last = CUBE.year == CUBE.year.max()
     assert not part.fit[:, last].any() and not (part.seen | part.unseen)[:, ~last].any()
     trained = part.fit.any(axis=1)
@@ -40,11 +41,11 @@ def test_a_few_shot_sample_of_a_world_trains_alone_and_is_tested_in_its_new_year
 def test_a_new_year_of_one_training_year_is_refused() -> None:
     for dataset in ("northchina", "simulated", "simulated:cells=200,years=2,seed=9"):
         with pytest.raises(BenchError, match="one training year only"):
-            validation.cut_cube(CUBE, dataset, "new_year", None)
+            parts.cut_cube(CUBE, dataset, "new_year", None)
 
 
 def test_of_a_world_for_validation_the_last_year_is_new() -> None:
-    part = validation.cut_cube(CUBE, "simulated:seed=10,cells=200", "new_year", None)
+    part = parts.cut_cube(CUBE, "simulated:seed=10,cells=200", "new_year", None)
     last = CUBE.year == CUBE.year.max()
     assert not part.fit[:, last].any() and not part.seen[:, ~last].any() and not part.unseen[:, ~last].any()
     known = part.fit.any(axis=1)
@@ -54,7 +55,7 @@ def test_of_a_world_for_validation_the_last_year_is_new() -> None:
 
 
 def test_parts_of_a_year_do_not_overlap_and_unseen_cells_are_never_trained_on() -> None:
-    part = validation.cut_blocks(CUBE.lon, CUBE.lat, 46)
+    part = parts.cut_blocks(CUBE.lon, CUBE.lat, 46)
     assert (part.fit.astype(int) + part.seen + part.unseen == 1).all()
     assert not part.fit[part.unseen.any(axis=1)].any() and part.fit[part.seen.any(axis=1)].any(axis=1).all()
 
@@ -70,7 +71,7 @@ def test_every_committed_trial_has_a_value_per_column() -> None:
             assert record["split"] in ("blocks", "new_year") and 0 < float(record["rmse_unseen"]) < 10
             if record["split"] == "new_year" and record["dataset"].startswith("simulated"):
                 parameters = dict(part.split("=") for part in record["dataset"].partition(":")[2].split(","))
-                assert int(parameters["seed"]) >= validation.VALIDATION_SEEDS
+                assert int(parameters["seed"]) >= parts.VALIDATION_SEEDS
 
 
 def test_a_trial_records_all_that_it_ran_with(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,13 +90,13 @@ def test_samples_that_were_not_measured_are_in_no_part() -> None:
     measured = np.random.default_rng(0).random(CUBE.target.shape) < 0.7
     cube = replace(CUBE, target=np.where(measured, CUBE.target, np.float32(np.nan)))
     for split, dataset in (("blocks", "northchina"), ("new_year", "simulated:seed=10")):
-        part = validation.cut_cube(cube, dataset, split, None)
+        part = parts.cut_cube(cube, dataset, split, None)
         assert all(mask.any() and measured[mask].all() for mask in (part.fit, part.seen, part.unseen))
 
 
 def test_a_cut_without_a_sample_in_one_of_its_parts_is_refused() -> None:
     with pytest.raises(BenchError, match="No sample of 'toy' is in the part"):
-        validation.cut_cube(CUBE, "northchina", "blocks", 1)
+        parts.cut_cube(CUBE, "northchina", "blocks", 1)
 
 
 @pytest.mark.parametrize(
