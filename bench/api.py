@@ -22,7 +22,6 @@ import pandas as pd
 
 from bench.data.cube import Cube
 from bench.data.datasets import open_dataset
-from bench.data.views import DEFAULT_VIEW
 from bench.errors import BenchError, unknown
 from bench.execution.planning import PlannedJob
 from bench.execution.progress import PlainProgress, for_terminal
@@ -32,6 +31,7 @@ from bench.execution.running import run as _run
 from bench.report.reporting import Report, ReportOptions, report, selections
 from bench.report.results.flux.lines import flux_lines
 from bench.report.results.flux.tower_reader import towers_of
+from bench.report.results.named import job_named
 from bench.report.results.rows import RowResult, rows
 from bench.report.results.statistics_reader import StatisticsReader
 from bench.runners.base import Runner
@@ -45,7 +45,7 @@ from bench.store.export import write as write_predictions
 from bench.store.names import is_job_id
 from bench.store.place import STORED_STAYS
 from bench.store.records import Record
-from bench.store.store import Store, existing_store, store_of_plan
+from bench.store.store import existing_store, store_of_plan
 from bench.suites.flux import SUITE as FLUX
 from bench.system.arguments import path, require, require_texts, texts
 from bench.system.disk import disk_errors
@@ -200,15 +200,27 @@ def _lines(
             }
 
 
-def predictions(job: str, store: Path | str | None = None, *, suite: str = "full", repetition: int = 0) -> pd.DataFrame:
+def predictions(
+    job: str,
+    store: Path | str | None = None,
+    *,
+    suite: str = "full",
+    repetition: int = 0,
+    dataset: str | None = None,
+    profile: str | None = None,
+    target: str | None = None,
+) -> pd.DataFrame:
     """The test predictions of a job, sample by sample.
 
     Args:
-        job: its id, or the name of a runner: the newest of its jobs, rather done, as registered and of the view
-            ``located`` than failed, changed by ``--set`` and of another view.
+        job: its id, or the name of a runner: the newest of its jobs of these data, rather done, as registered and of
+            the view ``located`` than failed, changed by ``--set`` and of another view.
         store: the result store; None for ``$BENCH_STORE`` or ``./runs``.
         suite: where a runner is named: of which suite.
         repetition: where a runner is named: which repetition.
+        dataset: where a runner is named: of which data set; None for that of its newest job.
+        profile: where a runner is named: of which profile; None for that of its newest job.
+        target: where a runner is named, of data with several; None for the first.
 
     Returns:
         One line per sample: ``cell`` and ``time`` (indices of the cube), ``lon``, ``lat``, ``date`` (first day of the
@@ -220,8 +232,9 @@ def predictions(job: str, store: Path | str | None = None, *, suite: str = "full
     require(job, str, "job", "its id or the name of a runner")
     require(suite, str, "suite", "its name")
     require(repetition, int, "repetition", "a whole number")
+    require_texts(dataset=dataset, profile=profile, target=target)
     opened = existing_store(store)
-    record = _record(opened, job, suite, repetition)
+    record = job_named(opened, job, suite=suite, repetition=repetition, dataset=dataset, profile=profile, target=target)
     frame = stored_predictions(opened, record)
     described = read_dataset_record(opened, record.job.dataset_fingerprint)
     if described is None:
@@ -232,14 +245,26 @@ def predictions(job: str, store: Path | str | None = None, *, suite: str = "full
     return frame
 
 
-def importance(job: str, store: Path | str | None = None, *, suite: str = "full", repetition: int = 0) -> pd.DataFrame:
+def importance(
+    job: str,
+    store: Path | str | None = None,
+    *,
+    suite: str = "full",
+    repetition: int = 0,
+    dataset: str | None = None,
+    profile: str | None = None,
+    target: str | None = None,
+) -> pd.DataFrame:
     """How much each variable counts in each test prediction of a job.
 
     Args:
-        job: as in `predictions`.
-        store: as in `predictions`.
-        suite: as in `predictions`.
-        repetition: as in `predictions`.
+        job: as in `predictions`, as are all others.
+        store: the result store.
+        suite: of the job.
+        repetition: of the job.
+        dataset: of the job.
+        profile: of the job.
+        target: of the job.
 
     Returns:
         The columns of `predictions`, then ``importance_<variable>``; what kind of number it is depends on the runner
@@ -248,9 +273,11 @@ def importance(job: str, store: Path | str | None = None, *, suite: str = "full"
     Raises:
         BenchError: as `predictions`, or the runner does not explain its predictions.
     """
-    frame = predictions(job, store, suite=suite, repetition=repetition)
+    chosen: dict[str, Any] = {"suite": suite, "repetition": repetition}
+    chosen |= {"dataset": dataset, "profile": profile, "target": target}
+    frame = predictions(job, store, **chosen)
     opened = existing_store(store)
-    explained = stored_importance(opened, _record(opened, job, suite, repetition)).drop(columns=["cell", "time"])
+    explained = stored_importance(opened, job_named(opened, job, **chosen)).drop(columns=["cell", "time"])
     return pd.concat([frame, explained.add_prefix(IMPORTANCE_PREFIX)], axis=1)
 
 
@@ -306,29 +333,6 @@ def export(
     with disk_errors(f"File {out}", STORED_STAYS):
         write_predictions(gather(opened, chosen, importance=importance), out)
     return chosen
-
-
-def _record(store: Store, job: str, suite: str, repetition: int) -> Record:
-    records, _ = store.survey()
-    if job in records:
-        return records[job]
-    of_runner = [record for record in records.values() if record.job.runner == job]
-    if not of_runner:
-        names = sorted({record.job.runner for record in records.values()})
-        raise unknown("job or runner with stored results", job, names, "`bench ls jobs` lists what is stored")
-    fitting = [item for item in of_runner if (item.job.suite, item.job.repetition) == (suite, repetition)]
-    if not fitting:
-        raise BenchError(
-            f"Store {store.root} has no job of runner {job!r} in suite {suite}, repetition {repetition}; "
-            "`bench ls jobs` lists what is stored."
-        )
-    usual = DEFAULT_VIEW if any(item.job.view == DEFAULT_VIEW for item in fitting) else None
-
-    def rank(item: Record) -> tuple[bool, bool, bool, str]:
-        as_registered = item.job.variant in (None, "base")
-        return item.status == "done", as_registered, item.job.view in (usual, None), item.finished
-
-    return max(fitting, key=rank)
 
 
 def _options(options: RunOptions | str, fields: dict[str, Any]) -> RunOptions:

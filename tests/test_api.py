@@ -67,6 +67,21 @@ def test_settings_make_a_row_of_their_own(toy: dict[str, Any]) -> None:
     assert named.equals(bench.predictions(registered, toy["store"])), "the newer job is one that settings changed"
 
 
+def test_predictions_are_of_one_data_set_and_profile(toy: dict[str, Any], tmp_path: Path) -> None:
+    first = {**toy, "only": "climatology"}
+    write_cube(tmp_path / "other.zarr", make_cube(seed=3))
+    other = {**first, "dataset": str(tmp_path / "other.zarr")}
+    bench.run("full", quiet=True, **first)
+    bench.run("full", quiet=True, **other)
+    names = [f"toy@{bench.plan('full', **asked)[0].job.dataset_fingerprint[:12]}" for asked in (first, other)]
+    of_first = bench.predictions("climatology", toy["store"], dataset=names[0])
+    of_other = bench.predictions("climatology", toy["store"], dataset=names[1], profile=toy["profile"])
+    assert not of_first["target"].equals(of_other["target"])
+    assert bench.predictions("climatology", toy["store"]).equals(of_other), "not named: the data of its newest job"
+    with pytest.raises(BenchError, match="has no job of runner 'climatology'.*profile paper"):
+        bench.predictions("climatology", toy["store"], profile="paper")
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
