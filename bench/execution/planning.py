@@ -56,6 +56,8 @@ MOST_TIMEOUT_S = 1e9
 _LEAST_MEMORY_BYTES = 500_000_000
 _RESERVE_BYTES = 1_500_000_000  # for the system and the harness
 _SECONDS_PER_MINUTE = 60.0
+_OTHER_TOKENS = 2
+"""What a network that makes a token of each climate feature has beside these, in the time of tokens."""
 _SCORED_BYTES = 8
 """Of a scored sample: its prediction and its target, float32; `bench.scoring.metrics` sums them block by block."""
 _STORED_BYTES = 32
@@ -222,7 +224,7 @@ def estimate(
     n_fitted = min(n_train, job.parameters.get(TRAINING_ROWS, n_train))
     of_usual = learned.epochs_of(job.parameters) / learned.DEFAULT_EPOCHS if entry.several_processes else 1.0
     if entry.cost.usual_features:
-        of_usual *= (1 + len(cube.feature_names) / entry.cost.usual_features) / 2
+        of_usual *= (len(cube.feature_names) + _OTHER_TOKENS) / (entry.cost.usual_features + _OTHER_TOKENS)
     seconds = entry.cost.seconds + entry.cost.seconds_per_million * n_fitted * columns / 1e6 * of_usual * (
         0.1 if job.profile == "smoke" else 1.0
     )

@@ -59,8 +59,8 @@ class Cost:
             whose time grows with the square of the sample.
         seconds_per_billion_comparisons: time on one core per billion pairs of a training row and a predicted row (of
             the test or the scored training part), for models that compare every one with every other.
-        usual_features: climate features of the data that `seconds_per_million` was measured on, of a model whose inputs
-            are its own and half of whose time grows with them; 0 where it hardly does.
+        usual_features: climate features of the data that `seconds_per_million` was measured on, of a model that makes a
+            token of each, beside two tokens' worth of other work; 0 where time hardly grows with them.
         minutes_in: parameter that says for how many minutes is fitted, whatever the size; all other times come on top.
     """
 

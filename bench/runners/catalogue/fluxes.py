@@ -173,6 +173,7 @@ FLUX_ROWS: tuple[RunnerEntry, ...] = (
         "FluxDualBranch",
         "the paper's dual-branch network for GPP and one for RECO, judged by the validation towers",
         48_000.0,  # at most; 493 samples a second, as in the other suites
+        version=2,
         parameters={"node_share": 0.95, "training": {"patience": 5}},
         profiles={
             "smoke": {
