@@ -133,12 +133,13 @@ def call(command: click.Command, name: str) -> None:
             raise
         click.echo("Aborted.", err=True)
         sys.exit(INTERRUPTED)
+    finally:
+        flush_or_give_up()  # what an error left unwritten would be another error, and another code, at Python's own end
 
 
 def _call(command: click.Command, name: str) -> None:
     try:
         code = command.main(prog_name=name, standalone_mode=False)
-        flush_or_give_up()
     except BenchError as error:
         click.echo(f"Error: {plain(str(error))}", err=True)
         sys.exit(2)
