@@ -72,8 +72,11 @@ def _contained(task: dict[str, Any], work: Path, scratch: Path, rank: int) -> Re
     from bench.errors import BenchError
     from bench.execution.result import MOST_REASON, Result, failure
     from bench.system.text import one_line
+    from bench.system.untrusted import remove_tree
 
     try:
+        # A warden that is killed between starting a job and saying so takes the job with it; the job is started again.
+        remove_tree(scratch)
         scratch.mkdir()
         os.chdir(scratch)  # libraries that write into the working directory write there
         with _companions(work, task["processes"]) if rank == 0 else contextlib.nullcontext():
