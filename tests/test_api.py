@@ -80,6 +80,9 @@ def test_predictions_are_of_one_data_set_and_profile(toy: dict[str, Any], tmp_pa
     assert bench.predictions("climatology", toy["store"]).equals(of_other), "not named: the data of its newest job"
     with pytest.raises(BenchError, match="has no job of runner 'climatology'.*profile paper"):
         bench.predictions("climatology", toy["store"], profile="paper")
+    with pytest.raises(BenchError, match="has no job of runner 'climatology'.*target RECO"):
+        bench.predictions("climatology", toy["store"], target="RECO")
+    assert bench.predictions("climatology", toy["store"], target="GPP").equals(of_other)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -109,11 +110,15 @@ def keep(old: Path, made: Path) -> None:
         for path in old.glob(pattern):
             (made / path.relative_to(old)).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, made / path.relative_to(old))
-    names = listing["files"] | before  # of figures that are not committed, too
-    unchanged = {name for name in names if any(Path(name).match(pattern) for pattern in kept)}
-    files = {name: (before if name in unchanged else names).get(name) for name in sorted(names)}
-    listing["files"] = {name: digest for name, digest in files.items() if digest is not None}
+    # Of kept files those of before, figures that are not committed too; of all others those of now.
+    new = {name: digest for name, digest in listing["files"].items() if not _is_one_of(name, kept)}
+    old_ones = {name: digest for name, digest in before.items() if _is_one_of(name, kept)}
+    listing["files"] = dict(sorted((new | old_ones).items()))
     (made / _LISTING).write_text(json.dumps(listing, indent=1) + "\n")
+
+
+def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
+    return any(Path(name).match(pattern) for pattern in patterns)
 
 
 def _jobs_of(folder: Path, suite: str) -> set[str]:

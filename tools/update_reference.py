@@ -26,6 +26,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.errors import BenchError
 from bench.report.reporting import ReportOptions, selections
 from bench.report.results.selection import Selection
 from bench.store.jobs import Job
@@ -73,12 +74,14 @@ def main() -> None:
     with one_sentence():
         store = Store(given.store)
         newest = _newest(store)
+        if not newest:
+            raise BenchError(f"Store {given.store} holds no run; nothing can be made of it.")
         first = next(iter(newest.values())).jobs[0]
         folder = ROOT / "tables" / "reference" / (given.name or reference_name(first.dataset, first.profile))
         if given.add:
             extend(folder, store, first)
         else:
-            replace(folder, lambda made: make(given.store, store, first, newest, made))
+            replace(folder, lambda made: make_reference(given.store, store, first, newest, made))
     if folder.name == IN_README:
         _update_readme(folder)
     _update_answers()
@@ -105,7 +108,7 @@ def extend(folder: Path, store: Store, first: Job) -> None:
     def of_both(made: Path) -> None:
         with tempfile.TemporaryDirectory() as place:
             both = joined(Reference(folder), store, Path(place) / "store")
-            make(both.root, both, first, _newest(both), made)
+            make_reference(both.root, both, first, _newest(both), made)
         keep(folder, made)
 
     replace(folder, of_both)
@@ -126,7 +129,7 @@ def replace(folder: Path, make: Callable[[Path], None]) -> None:
         made.rename(folder)
 
 
-def make(root: Path, store: Store, first: Job, newest: Mapping[str, Manifest], folder: Path) -> None:
+def make_reference(root: Path, store: Store, first: Job, newest: Mapping[str, Manifest], folder: Path) -> None:
     """Fills the empty folder of a reference.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from bench.store.store import Store
 from tests.conftest import make_cube
 from tests.report.tables.test_tables import add_manifest, store_job
 from tests.store.test_store import make_job
-from tools.update_reference import extend, make, replace
+from tools.update_reference import extend, make_reference, replace
 
 FIRST = [(make_job(), 0.5), (make_job(runner="lightgbm", view="located"), 1.0)]
 SECOND = [(make_job(runner="catboost", view="located", seed=1), 2.0)]
@@ -22,7 +24,7 @@ SECOND = [(make_job(runner="catboost", view="located", seed=1), 2.0)]
 def reference_of(store: Store, folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     newest = {manifest.suite: manifest for manifest in store.manifests()}
-    replace(folder, lambda made: make(store.root, store, FIRST[0][0], newest, made))
+    replace(folder, lambda made: make_reference(store.root, store, FIRST[0][0], newest, made))
     return folder
 
 
@@ -65,6 +67,11 @@ def test_rows_are_added_as_if_one_store_had_all_of_them(folder: Path, tmp_path: 
     same = {name for name in added if added[name] == at_once[name]}
     assert {"table1.md", "table1.csv", "table1.tex", "sums_full.parquet", "metrics_full.csv", "answer.md"} <= same
     assert "CatBoost" in (folder / "table1.md").read_text()
+    listed = json.loads(added["files.json"])["files"]
+    assert {"table1.md", "answer.md"} <= set(listed)
+    for name, digest in listed.items():
+        if name in added and not name.startswith("metrics_"):  # these are shortened after they were listed
+            assert hashlib.sha256(added[name]).hexdigest() == digest, name
     for name in before:
         if name.startswith("records/"):
             assert added[name] == before[name]

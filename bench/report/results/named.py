@@ -50,10 +50,11 @@ def job_named(
         fitting = [item for item in fitting if item.job_id in listed]
     if fitting:
         newest = max(fitting, key=lambda item: item.finished)
+        first = _first_target(store, newest)
+        wanted = target or first
         of_data = [item for item in fitting if _data(item) == _data(newest)]
-        wanted = target or _first_target(store, newest)
-        fitting = [item for item in of_data if item.job.target in (None, wanted)] if wanted else of_data
-        asked += f", target {target}" if target else ""
+        fitting = [item for item in of_data if wanted is None or wanted in _targets(item, first)]
+        asked += f", target {wanted}" if wanted else ""
     if not fitting:
         raise BenchError(
             f"Store {store.root} has no job of runner {name!r} in suite {suite}, repetition {repetition}{asked}; "
@@ -72,9 +73,12 @@ def _data(item: Record) -> tuple[str, str]:
     return item.job.dataset_fingerprint, item.job.profile
 
 
+def _targets(item: Record, first: str | None) -> tuple[str | None, ...]:
+    """What a job predicts: several at once, one of several, or the only one of its data."""
+    return item.job.targets or (item.job.target or first,)
+
+
 def _first_target(store: Store, item: Record) -> str | None:
-    """The first target of the newest run that has a job's data; None where the data have but one."""
-    if item.job.target is None:
-        return None
-    of_data = [m for m in store.manifests() if any(job.id == item.job_id for job in m.jobs)]
-    return of_data[-1].target_name if of_data else item.job.target
+    """The first target of the newest run with a job, or its own where no run is known."""
+    of_job = [manifest for manifest in store.manifests() if any(job.id == item.job_id for job in manifest.jobs)]
+    return of_job[-1].target_name if of_job else item.job.target
