@@ -138,7 +138,7 @@ def append(path: Path, columns: Sequence[str], record: Mapping[str, object]) -> 
         if differing:
             raise BenchError(
                 f"{path} has this trial with {differing[0]} {line[differing[0]]}, and now it has "
-                f"{own[differing[0]]}; nothing is recorded. Where code or machine is another, remove the old line first."
+                f"{own[differing[0]]}; nothing is recorded. If code or machine differ, remove the old line."
             )
         print(f"{path} has this trial already, with the same errors; no line is added.", file=sys.stderr)
         return False
