@@ -19,6 +19,7 @@ import pytest
 from bench.data.cube_zarr import write_cube
 from bench.store.store import Store
 from tests.conftest import bench_environment, make_cube
+from tests.support.runners import GATES
 
 pytest.importorskip("ray", reason="ray is not installed")
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(300)]
@@ -31,9 +32,9 @@ class Scene:
     """A cluster of two nodes with one core each, and a data set."""
 
     def __init__(self, folder: Path, cluster: Any) -> None:
-        self.folder, self.cluster = folder, cluster
+        self.folder, self.cluster, self.gates = folder, cluster, Path(os.environ[GATES])
         self.second = cluster.add_node(**NODE)
-        self.environment = bench_environment(folder, "tests.support.runners:SLOW,tests.support.runners:BAD")
+        self.environment = bench_environment(folder, "tests.support.runners:GATED,tests.support.runners:BAD")
 
     def start(self, store: str, only: str, *options: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "bench", "run", "--suite", "full", "--profile", "smoke"]
@@ -55,16 +56,19 @@ class Scene:
         raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
         return [item for item in raylet.children(recursive=True) if item.name().startswith("job-")]
 
-    def wait_for_a_job_of(self, node: Any) -> list[psutil.Process]:
+    def wait_for_a_gated_job_of(self, node: Any) -> list[psutil.Process]:
+        """Processes of jobs on a node of which one cannot end before the gate is opened."""
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
+            begun = {path.name for path in self.gates.iterdir()}
             try:
-                if found := self.jobs_of(node):
-                    return found
+                found = self.jobs_of(node)
             except psutil.NoSuchProcess:
-                pass  # one ended between two looks
+                continue  # one ended between two looks
+            if any(str(item.pid) in begun for item in found):
+                return found
             time.sleep(0.05)
-        raise AssertionError("no job ever ran on the node")
+        raise AssertionError("no gated job ever ran on the node")
 
     def tables(self, store: str) -> dict[str, bytes]:
         command = [sys.executable, "-m", "bench", "report", "--no-figures", "--store", str(self.folder / store)]
@@ -77,10 +81,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("ray")
     short = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # Ray's sockets lie in it: their paths must be short
     write_cube(folder / "toy.zarr", make_cube())
+    (folder / "gates").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in bench_environment(folder).items():
             patch.setenv(name, value)
         patch.setenv("RAY_TMPDIR", short)
+        patch.setenv(GATES, str(folder / "gates"))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         from ray.cluster_utils import Cluster
 
@@ -106,16 +112,17 @@ def test_ctrl_c_ends_the_jobs_on_the_cluster(scene: Scene) -> None:
 
 
 def test_a_node_killed_in_the_middle_leaves_the_tables_of_the_local_engine(scene: Scene) -> None:
-    chosen = "slow_a,slow_b,slow_c,raising,climatology"
+    chosen = "gated_a,gated_b,gated_c,raising,climatology"
     process = scene.on_ray("cluster", chosen)
-    lost = scene.wait_for_a_job_of(scene.second)
+    lost = scene.wait_for_a_gated_job_of(scene.second)
     scene.cluster.remove_node(scene.second, allow_graceful=False)
+    _, alive = psutil.wait_procs(lost, timeout=30)
+    assert not alive, "jobs must not outlive their node"
+    (scene.gates / "open").touch()  # not before: a worker needs a moment to see that its node is gone
     local = scene.start("local", chosen, "--jobs", "2")
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=200)
     assert process.returncode == 1, out  # one of the jobs fails wherever it runs
     assert "again  " in out and "its worker was lost" in out
-    _, alive = psutil.wait_procs(lost, timeout=5)
-    assert not alive, "jobs must not outlive their node"
     local.communicate(timeout=120)
     stores = [Store(scene.folder / name) for name in ("cluster", "local")]
     statuses, reasons = (

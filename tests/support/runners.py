@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from bench.data.cube import FloatArray
 from bench.data.splits import Part
 from bench.runners.base import Runner
 from bench.runners.entry import RunnerEntry
+
+GATES = "BENCH_TEST_GATES"
+"""Variable of the environment: a folder."""
 
 
 class Noise(Runner):
@@ -26,6 +30,17 @@ class Noise(Runner):
     def predict(self, part: Part) -> FloatArray:
         generator = np.random.default_rng([self.task.seed, len(part)])
         return (self._mean + generator.normal(size=(len(part.cells), len(part.times)))).astype(np.float32)
+
+
+class Gated(Noise):
+    """Says in the folder `GATES` names that it began, and ends when a file ``open`` is there."""
+
+    def fit(self) -> None:
+        gates = Path(os.environ[GATES])
+        (gates / str(os.getpid())).touch()
+        while not (gates / "open").exists():
+            time.sleep(0.02)
+        super().fit()
 
 
 class Unfinished(Noise):
@@ -170,7 +185,7 @@ CRASHING_AT_EXIT = _entry("crashing_at_exit", "CrashingAtExit")
 PEEKING = _entry("peeking", "Peeking")
 LOOKING = _entry("looking", "Looking", uses_gpu=True)
 LITTERING = _entry("littering", "Littering")
-SLOW = [_entry(f"slow_{letter}", "Noise", parameters={"seconds": 1.5}) for letter in "abc"]
+GATED = [_entry(f"gated_{letter}", "Gated") for letter in "abc"]
 UNAVAILABLE = _entry("unavailable", "Noise", requires=("a-package-that-does-not-exist",))
 PARTING = _entry("parting", "Parting", several_processes=True)
 SEEING = [
